@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive file. `make help` lists the targets; VARIANT=asan|fuzz|... picks a build folder.
+
+CC       ?= gcc
+VERSION  := 0.1.0
+VARIANT  ?= release
+B        := build/$(VARIANT)
+FOLDERS  := core ingest pricing store cli
+PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes \
+            -Wmissing-prototypes -Wmissing-declarations -Wwrite-strings -Wundef -Wvla \
+            -Wformat=2 -Wno-format-nonliteral
+HARDEN   := -fstack-protector-strong -fPIE -Wformat -Werror=format-security
+OPT.release := -O2 -g -D_FORTIFY_SOURCE=2
+OPT.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LINK.release := -pie -Wl,-z,relro -Wl,-z,now
+LINK.asan    := -fsanitize=address,undefined
+LINK.fuzz    := -fsanitize=fuzzer,address,undefined
+
+CFLAGS   ?= $(OPT.$(VARIANT)) $(HARDEN)
+CPPFLAGS += -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS))
+LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lm -pthread
+
+SRC      := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
+GEN      := build/gen/mappings.c build/gen/migrations.c build/gen/cost_map.c
+TESTS    := $(wildcard tests/unit/test_*.c)
+obj       = $(patsubst %.c,$(B)/%.o,$(1))
+lib       = $(B)/lib$(1).a
+LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
+
+.DELETE_ON_ERROR:
+.PHONY: all test asan lint check demo up down clean clean-local help
+
+all: spendlog ## build ./spendlog
+
+spendlog: $(B)/spendlog
+	@ln -sf $< $@
+
+$(B)/spendlog: $(call obj,$(wildcard cli/*.c)) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# One archive per folder; a unit test links only the archives it may see.
+define archive
+$(call lib,$(1)): $(call obj,$(wildcard $(1)/*.c)) $(call obj,$(2))
+	@rm -f $$@ && ar rcs $$@ $$^
+endef
+$(eval $(call archive,core))
+$(eval $(call archive,ingest,build/gen/mappings.c))
+$(eval $(call archive,pricing,build/gen/cost_map.c))
+$(eval $(call archive,store,build/gen/migrations.c))
+
+build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
+	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@
+build/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed.sh
+	@mkdir -p $(@D) && scripts/embed.sh migrations $(filter %.sql,$^) >$@
+build/gen/cost_map.c: pricing/data/model_prices_and_context_window.json scripts/embed.sh
+	@mkdir -p $(@D) && scripts/embed.sh cost_map $(filter %.json,$^) >$@
+
+# tests/unit/test_X.c; its first lines may say `links: pricing ingest` beside core.
+$(B)/tests/unit/%: tests/unit/%.c $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
+	    $(LDLIBS) -lcmocka
+
+test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) ## unit tests (cmocka)
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+asan: ## unit tests under ASan and UBSan
+	$(MAKE) VARIANT=asan test
+
+clean: ## remove build output
+	rm -rf build spendlog
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+-include $(wildcard $(B)/*/*.d $(B)/tests/*/*.d $(B)/build/gen/*.d)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event: one billable call, as a mapping has read it from a message.
+ *
+ * Facts are the closed list pricing may look at (facts.def), labels the rest (labels.def). Both are
+ * arrays indexed by an enum with a presence bit each, so that mapping, COPY and repricing are loops
+ * over one table. Texts, decimals and lists live in the batch arena or in the message: an event lives
+ * as long as the shorter of the two.
+ */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include "core/arena.h"
+#include "core/decimal.h"
+
+enum fact {
+#define FACT(id, kind, store, name, doc) FACT_##id,
+#include "core/facts.def"
+#undef FACT
+    FACT_COUNT
+};
+
+enum label {
+#define LABEL(id, kind, name, column, doc) LABEL_##id,
+#include "core/labels.def"
+#undef LABEL
+    LABEL_COUNT
+};
+
+enum field_kind {
+    KIND_TEXT,
+    KIND_COUNT,
+    KIND_DECIMAL,
+    KIND_BOOL,
+    KIND_TIME,
+    KIND_TAGS,
+    KIND_JSON,
+};
+
+enum fact_store { STORE_COLUMN, STORE_USAGE };
+
+struct tags {
+    size_t count;
+    const struct slice *tag;
+};
+
+union value {
+    int64_t i;               /* COUNT; BOOL 0 or 1; TIME in microseconds since 1970, UTC */
+    struct slice s;          /* TEXT: valid UTF-8 without U+0000; JSON: one valid object */
+    const struct decimal *d; /* DECIMAL */
+    const struct tags *t;    /* TAGS */
+};
+
+#define FACT_WORDS ((FACT_COUNT + 63) / 64)
+
+struct facts {
+    uint64_t present[FACT_WORDS];
+    union value v[FACT_COUNT];
+};
+
+struct labels {
+    uint64_t present;
+    union value v[LABEL_COUNT];
+};
+
+_Static_assert(LABEL_COUNT <= 64, "labels.present is one word");
+
+struct fact_info {
+    const char *name;
+    enum field_kind kind;
+    enum fact_store store;
+    const char *doc;
+};
+
+struct label_info {
+    const char *name;
+    enum field_kind kind;
+    const char *column; /* "" = not a column of its own */
+    const char *doc;
+};
+
+extern const struct fact_info fact_info[FACT_COUNT];
+extern const struct label_info label_info[LABEL_COUNT];
+
+/* FACT_COUNT / LABEL_COUNT when there is none of that name. */
+enum fact fact_find(struct slice name);
+enum label label_find(struct slice name);
+
+static inline bool facts_has(const struct facts *facts, enum fact fact)
+{
+    return facts->present[fact / 64] >> (fact % 64) & 1;
+}
+
+static inline void facts_mark(struct facts *facts, enum fact fact)
+{
+    facts->present[fact / 64] |= UINT64_C(1) << (fact % 64);
+}
+
+/* 0 resp. the empty slice when absent: where absence matters, ask facts_has(). */
+static inline int64_t facts_int(const struct facts *facts, enum fact fact)
+{
+    return facts_has(facts, fact) ? facts->v[fact].i : 0;
+}
+
+static inline struct slice facts_text(const struct facts *facts, enum fact fact)
+{
+    return facts_has(facts, fact) ? facts->v[fact].s : (struct slice){"", 0};
+}
+
+/* NULL when absent. */
+static inline const struct decimal *facts_decimal(const struct facts *facts, enum fact fact)
+{
+    return facts_has(facts, fact) ? facts->v[fact].d : NULL;
+}
+
+static inline void facts_set_int(struct facts *facts, enum fact fact, int64_t v)
+{
+    facts->v[fact].i = v;
+    facts_mark(facts, fact);
+}
+
+static inline void facts_set_text(struct facts *facts, enum fact fact, struct slice v)
+{
+    facts->v[fact].s = v;
+    facts_mark(facts, fact);
+}
+
+static inline void facts_set_decimal(struct facts *facts, enum fact fact, const struct decimal *v)
+{
+    facts->v[fact].d = v;
+    facts_mark(facts, fact);
+}
+
+static inline void facts_clear(struct facts *facts, enum fact fact)
+{
+    facts->present[fact / 64] &= ~(UINT64_C(1) << (fact % 64));
+}
+
+static inline bool labels_has(const struct labels *labels, enum label label)
+{
+    return labels->present >> label & 1;
+}
+
+static inline struct slice labels_text(const struct labels *labels, enum label label)
+{
+    return labels_has(labels, label) ? labels->v[label].s : (struct slice){"", 0};
+}
+
+/* What was odd about an event that was kept all the same; stored, counted, never fatal. */
+enum event_flag {
+    EVENT_TEXT_REPAIRED = 1 << 0,  /* U+0000, lone surrogate or invalid UTF-8 became U+FFFD */
+    EVENT_PART_CLAMPED = 1 << 1,   /* a part was larger than its whole */
+    EVENT_DUPLICATE_KEY = 1 << 2,  /* a JSON object named a member twice; the last one counted */
+    EVENT_TOTAL_MISMATCH = 1 << 3, /* total_tokens is not input + output */
+    EVENT_NO_DURATION = 1 << 4,    /* the end lay before the start: duration dropped */
+    EVENT_KEY_HASHED = 1 << 5,     /* a raw API key was replaced by its hash */
+    EVENT_TEXT_CUT = 1 << 6,       /* a text beyond its limit was cut */
+};
+
+enum time_source { TIME_EVENT, TIME_DERIVED, TIME_KAFKA };
+
+struct event {
+    struct facts facts;
+    struct labels labels;
+    const char *mapping;   /* its name; lives as long as the compiled mappings */
+    uint8_t identity[16];  /* what makes the event unique; all 0 when has_identity is false */
+    bool has_identity;     /* false: the caller derives it from topic, partition and offset */
+    uint64_t content_hash; /* of all facts and labels: tells a resend from a conflict */
+    enum time_source time_source;
+    unsigned flags; /* enum event_flag, or-ed */
+};
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing batches: one PostgreSQL connection per lane, one transaction per batch, offsets in it by
+ * compare-and-set. All of libpq is inside store/.
+ *
+ * The way of writer_commit(): partitions of the day ensured first, in a transaction of their own;
+ * BEGIN; lock the offset rows (sorted, under lock_timeout); binary COPY straight into spend_logs; on a
+ * unique violation the same batch again through a staging table with ON CONFLICT DO NOTHING; a row
+ * that PostgreSQL refuses is found by bisection and becomes a rejected event; offsets, counters,
+ * ingest_batches; COMMIT.
+ */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include "store/batch.h"
+
+struct writer;
+
+struct writer_options {
+    const char *conninfo;
+    const char *group_id;
+    const char *cluster_id;
+    const char *application_name;
+    unsigned lock_timeout_ms;      /* default 2000 */
+    unsigned statement_timeout_ms; /* default 30000 */
+    int retain_days;               /* start times older than this are out of range; 0 = for ever */
+    int future_days;
+};
+
+/* Does not connect yet. */
+struct writer *writer_new(const struct writer_options *options);
+void writer_free(struct writer *writer);
+
+/* Connects if need be. ERR_UNAVAILABLE: server away; ERR_CONFIG: authentication, no schema, schema of
+ * another version ("run spendlog migrate"). */
+bool writer_connect(struct writer *writer, struct err *err) MUST_CHECK;
+
+/* Reads the offset row of a partition, making it on first sight (start_offset, then re-read). The
+ * newest incarnation counts. Fills *state but for topic. */
+bool writer_offset_load(struct writer *writer, const char *topic, int32_t partition,
+                        int64_t start_offset, struct partition_state *state,
+                        struct err *err) MUST_CHECK;
+
+/* The topic was recreated or its log's start overtook us: books a gap, and moves on: a new incarnation
+ * at `next_offset` (recreated), or the same one at `next_offset`. */
+bool writer_offset_gap(struct writer *writer, struct partition_state *state, bool new_incarnation,
+                       int64_t next_offset, const char *why, struct err *err) MUST_CHECK;
+
+/* ERR_RETRY: fenced, an offset row was not where the batch starts: drop the batch, reload, re-assign.
+ * ERR_UNAVAILABLE: the outcome may be unknown: reconnect, reload the offset rows, compare, go on.
+ * On success the partition states are advanced and the batch's ranges hold the final counts. */
+bool writer_commit(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+
+/* A book must be in price_books before the first batch that names it. Idempotent. */
+bool writer_put_book(struct writer *writer, const char *book_id, struct slice json,
+                     struct err *err) MUST_CHECK;
+
+#endif
