@@ -36,9 +36,14 @@ void writer_free(struct writer *writer);
 bool writer_connect(struct writer *writer, struct err *err) MUST_CHECK;
 
 /* Reads the offset row of a partition, making it on first sight (start_offset, then re-read). The
- * newest incarnation counts. Fills *state but for topic. */
+ * newest incarnation counts. Fills *state but for topic. start_offset < 0 only looks: state->id is 0
+ * when there is no row. */
 bool writer_offset_load(struct writer *writer, const char *topic, int32_t partition,
                         int64_t start_offset, struct partition_state *state,
+                        struct err *err) MUST_CHECK;
+
+/* Whether the group has an offset row for any partition of the topic. */
+bool writer_topic_known(struct writer *writer, const char *topic, bool *known,
                         struct err *err) MUST_CHECK;
 
 /* The topic was recreated or its log's start overtook us: books a gap, and moves on: a new incarnation
