@@ -6,7 +6,7 @@ VERSION  := 0.1.0
 VARIANT  ?= release
 B        := build/$(VARIANT)
 FOLDERS  := core ingest pricing store cli
-PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto
+PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto libmicrohttpd
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes \
             -Wmissing-prototypes -Wmissing-declarations -Wwrite-strings -Wundef -Wvla \

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spendlog check: reads the configuration as `run` would, says what every configured model will cost
+ * and what looks wrong, runs the tests of the mappings, and asks the servers unless told not to.
+ */
+#include "cli/command.h"
+
+#include "ingest/kafka.h"
+#include "store/pg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    bool strict, offline, print, json;
+} options;
+
+const struct option_row check_options[] = {
+    {"strict", 0, NULL, "warnings are failures: exit 1", OPTION_FLAG, &options.strict},
+    {"offline", 0, NULL, "ask no server", OPTION_FLAG, &options.offline},
+    {"print", 0, NULL, "print the effective configuration, secrets left out", OPTION_FLAG,
+     &options.print},
+    {"json", 0, NULL, "one JSON object per configured deployment", OPTION_FLAG, &options.json},
+    {0},
+};
+
+static void on_finding(enum finding_level level, const char *text, void *context)
+{
+    size_t *warnings = context;
+    if (level == FINDING_WARNING)
+        (*warnings)++;
+    fprintf(stderr, "%s: %s\n", level == FINDING_WARNING ? "warning" : "note", text);
+}
+
+static void line_print(const char *text, void *context)
+{
+    (void)context;
+    puts(text);
+}
+
+static bool check_prices(const struct config *config, size_t *warnings, struct err *err)
+{
+    struct book *book = book_open(config, on_finding, warnings, err);
+    if (!book)
+        return false;
+    book_describe(book, options.json, line_print, NULL);
+    if (!options.json)
+        printf("price book %s\n", book_id(book));
+    book_free(book);
+    return true;
+}
+
+static bool check_mapping_set(const char *const names[], size_t count, const struct config *config,
+                              const struct yaml_node *defaults, size_t *tests, struct err *err)
+{
+    size_t run = 0;
+    struct mappings *set = mappings_compile(names, count, config->mappings, err);
+    bool ok = set && mappings_test(set, &run, err) &&
+              (!defaults || mappings_defaults(set, defaults, err));
+    mappings_free(set);
+    *tests += run;
+    return ok;
+}
+
+static bool check_mappings(const struct config *config, size_t *tests, struct err *err)
+{
+    if (!check_mapping_set(NULL, 0, config, NULL, tests, err))
+        return false;
+    for (size_t i = 0; i < config->topic_count; i++) {
+        const struct config_topic *topic = &config->topic[i];
+        size_t again = 0; /* the same tests as above */
+        if (!check_mapping_set(topic->mappings, topic->mapping_count, config, topic->defaults,
+                               &again, err))
+            return err_prefix(err, "topic %s", topic->name);
+    }
+    return true;
+}
+
+static void handler_assigned(void *context, const struct kafka_partition *partitions, size_t count)
+{
+    (void)context, (void)partitions, (void)count;
+}
+
+static void handler_revoked(void *context, bool lost)
+{
+    (void)context, (void)lost;
+}
+
+static bool check_kafka(const struct config *config, struct err *err)
+{
+    char id[128];
+    struct consumer_options consumer_options = {
+        .property = config->kafka,
+        .property_count = config->kafka_count,
+        .lanes = 1,
+        .handler = {handler_assigned, handler_revoked},
+    };
+    struct consumer *consumer = consumer_new(&consumer_options, err);
+    bool ok = consumer &&
+              (options.offline || consumer_cluster_id(consumer, 10000, id, sizeof(id), err));
+    if (ok && !options.offline)
+        printf("kafka: cluster %s answers\n", id);
+    consumer_close(consumer);
+    return ok;
+}
+
+static bool check_postgres(const struct config *config, struct err *err)
+{
+    char text[256];
+    if (options.offline || !config->postgres)
+        return true;
+    if (!pg_check(config->postgres, text, sizeof(text), err))
+        return false;
+    printf("postgres: %s\n", text);
+    return true;
+}
+
+static int check(const struct config *config, struct err *err)
+{
+    size_t warnings = 0, tests = 0;
+    if (options.print) {
+        config_print(config, stdout);
+        return 0;
+    }
+    if (!check_prices(config, &warnings, err) || !check_mappings(config, &tests, err))
+        return fail(err);
+    if (config->kafka_count > 0 && !check_kafka(config, err))
+        return fail(err);
+    if (!check_postgres(config, err))
+        return fail(err);
+    if (!options.json)
+        printf("configuration OK: %zu topics, %zu mapping tests passed, %zu warnings\n",
+               config->topic_count, tests, warnings);
+    return options.strict && warnings > 0 ? EXIT_DIFFERENCES : 0;
+}
+
+int cmd_check(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    if (!config_open(&config, true, &err))
+        return fail(&err);
+    code = check(&config, &err);
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spendlog explain: the derivation of one charge. From a file it maps and prices the event as `run`
+ * would, with the decisions traced; from the database it shows the stored row and derives it again.
+ */
+#include "cli/command.h"
+#include "cli/explain.h"
+#include "cli/input.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_MAX_BYTES (64u << 20)
+
+static struct {
+    bool json;
+    const char *event;
+} options;
+
+const struct option_row explain_options[] = {
+    {"event", 0, "FILE", "explain the events of a file (- is stdin) instead of a stored row",
+     OPTION_TEXT, &options.event},
+    {"json", 0, NULL, "one JSON object per event", OPTION_FLAG, &options.json},
+    {0},
+};
+
+struct run {
+    struct mapper *mapper;
+    struct explain explain;
+    struct arena arena;
+    bool rejected;
+    unsigned events;
+};
+
+static void on_record(const struct record *record, void *context)
+{
+    struct run *run = context;
+    if (record->outcome == RECORD_EVENT) {
+        explain_event(&run->explain, record->event);
+        run->events++;
+        return;
+    }
+    run->rejected |= record->outcome == RECORD_REJECTED;
+    explain_no_event(&run->explain, record);
+}
+
+static bool on_message(const struct input_message *message, void *context)
+{
+    struct run *run = context;
+    struct message m = {.bytes = message->bytes};
+    arena_reset(&run->arena);
+    mapper_read(run->mapper, &m, &run->arena, on_record, run);
+    return true;
+}
+
+static int explain_file(const struct config *config, struct err *err)
+{
+    static char stdin_name[] = "-";
+    char *file[1] = {stdin_name};
+    struct run run = {.explain = {.json = options.json}};
+    char *copy = strdup(options.event);
+    struct book *book = copy ? book_open(config, NULL, NULL, err) : NULL;
+    struct mappings *mappings = book ? mappings_open(config, err) : NULL;
+    bool ok = false;
+
+    arena_init(&run.arena, ARENA_MAX_BYTES);
+    run.mapper = mappings ? mapper_new(mappings) : NULL;
+    run.explain.pricer = run.mapper ? pricer_new(book) : NULL;
+    if (run.explain.pricer) {
+        file[0] = copy;
+        ok = input_read(file, 1, on_message, &run, err);
+        if (ok && run.events == 0 && !run.rejected)
+            ok = err_set(err, ERR_INPUT, "%s: no event in it", options.event);
+    } else {
+        err_set(err, ERR_FATAL, "out of memory");
+    }
+    pricer_free(run.explain.pricer);
+    mapper_free(run.mapper);
+    mappings_free(mappings);
+    book_free(book);
+    arena_free(&run.arena);
+    free(copy);
+    if (!ok)
+        return fail(err);
+    return run.rejected ? err_exit_code(ERR_INPUT) : 0;
+}
+
+int cmd_explain(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (!options.event == (first == argc))
+        return usage_error(command, "give a REQUEST_ID or --event FILE");
+    if (!config_open(&config, true, &err))
+        return fail(&err);
+    code = options.event ? explain_file(&config, &err)
+                         : explain_stored(&config, argv[first], options.json, &err);
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog price: the same mapping and pricing as `run`, from files or stdin to result lines. */
+#include "cli/command.h"
+#include "cli/records.h"
+
+#include "core/log.h"
+
+static struct {
+    bool items, reasons;
+} options;
+
+const struct option_row price_options[] = {
+    {"items", 0, NULL, "with the items that sum to the spend", OPTION_FLAG, &options.items},
+    {"reasons", 0, NULL, "print the closed list of reasons", OPTION_FLAG, &options.reasons},
+    {0},
+};
+
+static void print(struct buf *rest, const struct record *record, struct mapper *mapper,
+                  void *context)
+{
+    struct pricer *pricer = context;
+    struct charge charge;
+    (void)mapper;
+    if (record->outcome != RECORD_EVENT) {
+        result_no_event(rest, record);
+        return;
+    }
+    pricer_price(pricer, &record->event->facts, &charge, NULL);
+    result_charge(rest, record->event, &charge, options.items);
+}
+
+static void log_finding(enum finding_level level, const char *text, void *context)
+{
+    (void)context;
+    if (level == FINDING_WARNING && !common.quiet)
+        log_warn("%s", text);
+}
+
+static int price_files(const struct config *config, char *const files[], int count,
+                       struct err *err)
+{
+    struct records records = {.files = files, .file_count = count, .print = print};
+    struct book *book = book_open(config, log_finding, NULL, err);
+    struct mappings *mappings = book ? mappings_open(config, err) : NULL;
+    struct pricer *pricer = mappings ? pricer_new(book) : NULL;
+    bool ok = false;
+
+    if (pricer) {
+        records.mappings = mappings;
+        records.context = pricer;
+        ok = records_run(&records, err);
+    } else {
+        err_set(err, ERR_FATAL, "out of memory");
+    }
+    pricer_free(pricer);
+    mappings_free(mappings);
+    book_free(book);
+    if (!ok)
+        return fail(err);
+    return records.rejected ? err_exit_code(ERR_INPUT) : 0;
+}
+
+static int reasons_print(void)
+{
+    for (int i = 1; i < REASON_COUNT; i++)
+        printf("%-32s %s\n", reason_info[i].name, reason_info[i].doc);
+    return 0;
+}
+
+int cmd_price(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (options.reasons)
+        return reasons_print();
+    if (!config_open(&config, true, &err))
+        return fail(&err);
+    code = price_files(&config, argv + first, argc - first, &err);
+    config_free(&config);
+    return code;
+}

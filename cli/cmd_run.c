@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spendlog run: compile what does not change, start the lanes, then wait for signals. The main thread
+ * does nothing else: TERM and INT end, HUP loads prices again, whole or not at all.
+ */
+#include "cli/command.h"
+#include "cli/lane.h"
+#include "cli/metrics.h"
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_NS 50000000L
+#define LANES_MAX 64
+
+static struct {
+    bool exit_eof;
+} options;
+
+const struct option_row run_options[] = {
+    {"exit-eof", 0, NULL, "end when every assigned partition has been read to its end", OPTION_FLAG,
+     &options.exit_eof},
+    {0},
+};
+
+static void topics_free(struct lane_topic *topics, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (topics[i].pattern && topics[i].pattern[0] == '^')
+            regfree(&topics[i].regex);
+        mappings_free(topics[i].mappings);
+    }
+    free(topics);
+}
+
+static bool topic_open(const struct config *config, const struct config_topic *from,
+                       struct lane_topic *to, struct err *err)
+{
+    to->start_latest = from->start_latest;
+    to->mappings =
+        mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
+    if (!to->mappings || !mappings_defaults(to->mappings, from->defaults, err))
+        return false;
+    if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
+        return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is no regular expression", config->path,
+                       from->line, from->name);
+    to->pattern = from->name;
+    return true;
+}
+
+static struct lane_topic *topics_open(const struct config *config, struct err *err)
+{
+    if (config->topic_count == 0) {
+        err_set(err, ERR_CONFIG, "%s: no topics to read", config->path);
+        return NULL;
+    }
+    struct lane_topic *topics = calloc(config->topic_count, sizeof(*topics));
+    for (size_t i = 0; topics && i < config->topic_count; i++)
+        if (!topic_open(config, &config->topic[i], &topics[i], err)) {
+            topics_free(topics, config->topic_count);
+            return NULL;
+        }
+    return topics;
+}
+
+static void reload(struct lane_group *group)
+{
+    struct err err = {0};
+    struct book_options book_options;
+    book_options_of(group->config, &book_options);
+    if (book_slot_load(group->books, &book_options, &err)) {
+        log_info("prices loaded again");
+        return;
+    }
+    atomic_fetch_add(&group->reload_failures, 1);
+    log_error("prices not loaded, the old ones stay: %s", err.text);
+}
+
+static bool all_done(struct lane_group *group)
+{
+    return group->exit_eof && atomic_load(&group->caught_up) == group->lane_count;
+}
+
+static void wait_for_end(struct lane_group *group, const sigset_t *signals)
+{
+    const struct timespec wait = {0, WAIT_NS};
+    for (;;) {
+        int signal = sigtimedwait(signals, NULL, &wait);
+        if (signal == SIGTERM || signal == SIGINT) {
+            log_info("signal %s: ending", strsignal(signal));
+            return;
+        }
+        if (signal == SIGHUP)
+            reload(group);
+        if (atomic_load(&group->failed) > 0 || all_done(group))
+            return;
+    }
+}
+
+static int run_lanes(struct lane_group *group, struct err *err)
+{
+    struct lane *lane[LANES_MAX] = {0};
+    sigset_t signals;
+    unsigned started = 0;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    while (started < group->lane_count &&
+           (lane[started] = lane_start(group, started, err)) != NULL)
+        started++;
+    if (started == group->lane_count)
+        wait_for_end(group, &signals);
+    atomic_store(&group->stop, true);
+    for (unsigned i = 0; i < started; i++)
+        lane_join(lane[i]);
+    if (err->kind != ERR_NONE)
+        return fail(err);
+    int code = atomic_load(&group->exit_code);
+    return code ? code : atomic_load(&group->halted) ? EXIT_DIFFERENCES : 0;
+}
+
+static void log_totals(struct lane_group *group)
+{
+    struct lane_counters *c = &group->counters;
+    log_info("%lld messages: %lld rows, %lld duplicates, %lld rejected, %lld skipped; %lld rows "
+             "without a price",
+             (long long)atomic_load(&c->messages), (long long)atomic_load(&c->rows),
+             (long long)atomic_load(&c->duplicates), (long long)atomic_load(&c->rejected),
+             (long long)atomic_load(&c->skipped), (long long)atomic_load(&c->unpriced));
+}
+
+static int run_with(const struct config *config, struct err *err)
+{
+    struct book_slot books = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct lane_group group = {
+        .config = config,
+        .topic_count = config->topic_count,
+        .books = &books,
+        .lane_count = config->lanes,
+        .exit_eof = options.exit_eof,
+    };
+    struct book_options book_options;
+    struct metrics *metrics = NULL;
+    int code = -1;
+
+    book_options_of(config, &book_options);
+    struct lane_topic *topics = topics_open(config, err);
+    group.topic = topics;
+    if (topics && book_slot_load(&books, &book_options, err) &&
+        metrics_start(&metrics, config->metrics_listen, &group, err)) {
+        log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
+                 config_kafka(config, "group.id"));
+        code = run_lanes(&group, err);
+        log_totals(&group);
+    }
+    metrics_stop(metrics);
+    book_slot_free(&books);
+    if (topics)
+        topics_free(topics, config->topic_count);
+    return code >= 0 ? code : fail(err);
+}
+
+int cmd_run(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    fault_init();
+    if (!config_open(&config, false, &err))
+        return fail(&err);
+    code = run_with(&config, &err);
+    config_free(&config);
+    return code;
+}

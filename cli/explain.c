@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/explain.h"
+
+#include "cli/result.h"
+
+#include <stdio.h>
+
+#define LINE_MAX_BYTES (4u << 20)
+
+static void decision_print(const char *text, void *context)
+{
+    (void)context;
+    printf("  %s\n", text);
+}
+
+static void decision_json(const char *text, void *context)
+{
+    struct buf *list = context;
+    if (list->bytes > 1)
+        buf_add_char(list, ',');
+    buf_add_json_string(list, slice_of(text));
+}
+
+static void facts_print(const struct event *event)
+{
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    for (enum fact i = 0; i < FACT_COUNT; i++) {
+        char text[DECIMAL_TEXT_MAX];
+        if (!facts_has(&event->facts, i))
+            continue;
+        union value v = event->facts.v[i];
+        buf_printf(&line, "%s%s=", line.bytes ? ", " : "", fact_info[i].name);
+        if (fact_info[i].kind == KIND_TEXT)
+            buf_add(&line, v.s);
+        else if (fact_info[i].kind == KIND_DECIMAL)
+            buf_add(&line, (struct slice){text, decimal_format(v.d, text)});
+        else
+            buf_printf(&line, "%lld", (long long)v.i);
+    }
+    printf("facts: " SLICE_FMT "\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static void items_print(const struct charge *charge)
+{
+    char quantity[DECIMAL_TEXT_MAX], rate[DECIMAL_TEXT_MAX], multiplier[DECIMAL_TEXT_MAX],
+        amount[DECIMAL_TEXT_MAX], source[512];
+    for (size_t i = 0; i < charge->item_count; i++) {
+        const struct charge_item *item = &charge->item[i];
+        bool multiplied = decimal_cmp(&item->multiplier, &DECIMAL_ONE) != 0;
+        decimal_format(&item->quantity, quantity);
+        decimal_format(&item->rate, rate);
+        decimal_format(&item->multiplier, multiplier);
+        money_format(item->amount, amount);
+        rate_source_format(item->source, source, sizeof(source));
+        printf("  %-28s %s x %s%s%s = %s\n  %-28s   %s\n", unit_info[item->unit].name, quantity,
+               rate, multiplied ? " x " : "", multiplied ? multiplier : "", amount, "", source);
+    }
+}
+
+static void totals_print(const struct event *event, const struct charge *charge)
+{
+    char text[DECIMAL_TEXT_MAX];
+    const struct decimal *stated = facts_decimal(&event->facts, FACT_GATEWAY_COST);
+    if (charge->has_spend) {
+        money_format(charge->spend, text);
+        printf("spend: %s USD (%s", text, charge_status_name[charge->status]);
+    } else {
+        printf("spend: unknown, NULL in the row (%s", charge_status_name[charge->status]);
+    }
+    if (charge->reason != REASON_NONE)
+        printf(", %s: %s", reason_info[charge->reason].name, reason_info[charge->reason].doc);
+    printf(")\n");
+    if (!stated)
+        return;
+    decimal_format(stated, text);
+    printf("gateway said: %s USD", text);
+    struct decimal ours = money_decimal(charge->spend), difference, negated = *stated;
+    negated.negative = !negated.negative && negated.coef != 0;
+    if (charge->has_spend && decimal_add(&ours, &negated, &difference)) {
+        decimal_format(&difference, text);
+        printf("; difference %s", text);
+    }
+    printf("\n");
+}
+
+static void event_print(struct explain *explain, const struct event *event)
+{
+    struct charge charge;
+    struct trace trace = {decision_print, NULL};
+    printf("request " SLICE_FMT ", mapping %s\n",
+           SLICE_ARG(labels_text(&event->labels, LABEL_REQUEST_ID)), event->mapping);
+    facts_print(event);
+    printf("decisions:\n");
+    pricer_price(explain->pricer, &event->facts, &charge, &trace);
+    printf("rule: %s\nitems:\n", charge.rule && charge.rule[0] ? charge.rule : "none");
+    items_print(&charge);
+    totals_print(event, &charge);
+}
+
+static void event_json(struct explain *explain, const struct event *event)
+{
+    struct charge charge;
+    struct buf line, decisions;
+    struct trace trace = {decision_json, &decisions};
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&decisions, LINE_MAX_BYTES);
+    buf_add_char(&decisions, '[');
+    pricer_price(explain->pricer, &event->facts, &charge, &trace);
+    buf_add_char(&decisions, ']');
+    buf_add_char(&line, '{');
+    result_charge(&line, event, &charge, true);
+    result_text(&line, "rule", slice_of(charge.rule ? charge.rule : ""));
+    buf_printf(&line, ",\"decisions\":" SLICE_FMT, SLICE_ARG(buf_slice(&decisions)));
+    buf_add_text(&line, ",\"facts\":{");
+    result_event(&line, event);
+    printf(SLICE_FMT "}}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&decisions);
+    buf_free(&line);
+}
+
+void explain_event(struct explain *explain, const struct event *event)
+{
+    if (explain->json)
+        event_json(explain, event);
+    else
+        event_print(explain, event);
+}
+
+void explain_no_event(struct explain *explain, const struct record *record)
+{
+    if (!explain->json) {
+        printf("%s: %s%s%s\n", record->outcome == RECORD_REJECTED ? "rejected" : "skipped",
+               reason_info[record->reason].name, record->detail ? ": " : "",
+               record->detail ? record->detail : "");
+        return;
+    }
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_add_char(&line, '{');
+    result_no_event(&line, record);
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}

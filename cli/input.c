@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool is_blank(struct slice text)
+{
+    for (size_t i = 0; i < text.bytes; i++)
+        if (!is_space(text.p[i]))
+            return false;
+    return true;
+}
+
+/* Where the first object or array of the text ends, by brackets and strings alone; the reader judges
+ * the rest. 0: it does not, or the text starts with neither. */
+static size_t value_end(struct slice text, size_t start)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    if (start >= text.bytes || (text.p[start] != '{' && text.p[start] != '['))
+        return 0;
+    for (size_t i = start; i < text.bytes; i++) {
+        char c = text.p[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if ((c == '}' || c == ']') && --depth == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+static bool one_value(const char *file, struct slice text, struct input_message *message)
+{
+    size_t start = 0;
+    message->line = 1;
+    for (; start < text.bytes && is_space(text.p[start]); start++)
+        message->line += text.p[start] == '\n';
+    size_t end = value_end(text, start);
+    if (end == 0 || !memchr(text.p + start, '\n', end - start) ||
+        !is_blank((struct slice){text.p + end, text.bytes - end}))
+        return false;
+    message->file = file;
+    message->bytes = (struct slice){text.p + start, end - start};
+    return true;
+}
+
+static bool read_lines(const char *file, struct slice text, input_fn *on_message, void *context)
+{
+    uint64_t line = 0;
+    while (text.bytes > 0) {
+        const char *newline = memchr(text.p, '\n', text.bytes);
+        size_t bytes = newline ? (size_t)(newline - text.p) : text.bytes;
+        struct input_message message = {file, ++line, {text.p, bytes}};
+        if (!is_blank(message.bytes) && !on_message(&message, context))
+            return false;
+        bytes += newline ? 1 : 0;
+        text = (struct slice){text.p + bytes, text.bytes - bytes};
+    }
+    return true;
+}
+
+static bool read_stream(FILE *in, const char *file, input_fn *on_message, void *context,
+                        struct err *err)
+{
+    char *buffer = NULL;
+    size_t capacity = 0;
+    ssize_t bytes;
+    struct input_message message = {.file = file};
+    while ((bytes = getline(&buffer, &capacity, in)) > 0) {
+        if (buffer[bytes - 1] == '\n')
+            bytes--;
+        message.line++;
+        message.bytes = (struct slice){buffer, (size_t)bytes};
+        if (!is_blank(message.bytes) && !on_message(&message, context))
+            break;
+    }
+    free(buffer);
+    return ferror(in) ? err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno)) : true;
+}
+
+static bool read_mapped(const char *file, int fd, size_t bytes, input_fn *on_message,
+                        void *context, struct err *err)
+{
+    if (bytes == 0)
+        return true;
+    void *map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED)
+        return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
+    struct slice text = {map, bytes};
+    struct input_message message;
+    if (one_value(file, text, &message))
+        on_message(&message, context);
+    else
+        read_lines(file, text, on_message, context);
+    munmap(map, bytes);
+    return true;
+}
+
+static bool read_file(const char *file, input_fn *on_message, void *context, struct err *err)
+{
+    struct stat st;
+    if (strcmp(file, "-") == 0)
+        return read_stream(stdin, file, on_message, context, err);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
+    bool ok;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        ok = read_mapped(file, fd, (size_t)st.st_size, on_message, context, err);
+        close(fd);
+        return ok;
+    }
+    FILE *in = fdopen(fd, "r");
+    if (!in) {
+        close(fd);
+        return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
+    }
+    ok = read_stream(in, file, on_message, context, err);
+    fclose(in);
+    return ok;
+}
+
+bool input_read(char *const files[], int count, input_fn *on_message, void *context,
+                struct err *err)
+{
+    if (count == 0)
+        return read_stream(stdin, "-", on_message, context, err);
+    for (int i = 0; i < count; i++)
+        if (!read_file(files[i], on_message, context, err))
+            return false;
+    return true;
+}

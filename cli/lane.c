@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/lane_internal.h"
+
+#include "cli/privacy.h"
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/hash.h"
+#include "core/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_ARENA_MAX (64u << 20)
+#define POLL_IDLE_MS 100
+
+static void count(_Atomic int64_t *counter, int64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* --- one message into the batch ------------------------------------------------------------- */
+
+struct record_context {
+    struct lane *lane;
+    struct lane_partition *partition;
+    const struct kafka_message *message;
+    unsigned range;
+};
+
+/* The mapping found nothing that makes the event unique: its place in Kafka does. */
+static void identity_from_place(struct event *event, const struct record_context *rc,
+                                unsigned index)
+{
+    struct hash128 hash;
+    hash128_init(&hash);
+    hash128_add(&hash, SLICE("kafka"));
+    hash128_add(&hash, slice_of(writer_cluster_id(rc->lane->writer)));
+    hash128_add(&hash, slice_of(rc->partition->state.topic));
+    hash128_add_int(&hash, rc->partition->state.incarnation);
+    hash128_add_int(&hash, rc->partition->state.partition);
+    hash128_add_int(&hash, rc->message->offset);
+    hash128_add_int(&hash, index);
+    hash128_final(&hash, event->identity);
+    event->has_identity = true;
+}
+
+static void reject(const struct record_context *rc, const struct record *record)
+{
+    struct batch *batch = &rc->lane->batch;
+    struct err err = {0};
+    struct batch_reject r = {
+        .range = rc->range,
+        .kafka_offset = rc->message->offset,
+        .record_index = record->index,
+        .reason = record->reason,
+        .mapping = record->mapping,
+        .detail = slice_of(record->detail),
+        .field = slice_of(record->field),
+        .payload = rc->lane->group->config->keep_payloads ? rc->message->value
+                                                          : (struct slice){NULL, 0},
+        .byte = record->byte,
+        .payload_hash = hash_xxh64(rc->message->value),
+        .payload_bytes = rc->message->value.bytes,
+    };
+    batch->range[rc->range].rejected++;
+    if (!batch_add_reject(batch, &r, &err))
+        rc->lane->err = err;
+}
+
+static void reject_as(const struct record_context *rc, const struct record *record,
+                      enum reason reason, const char *detail)
+{
+    struct record rejected = *record;
+    rejected.outcome = RECORD_REJECTED;
+    rejected.reason = reason;
+    rejected.detail = detail;
+    rejected.field = NULL;
+    rejected.byte = -1;
+    reject(rc, &rejected);
+}
+
+static void add_event(const struct record_context *rc, const struct record *record)
+{
+    struct lane *lane = rc->lane;
+    struct batch *batch = &lane->batch;
+    struct event event = *record->event;
+    struct charge charge;
+    struct err err = {0};
+    struct row_origin origin = {
+        .range = rc->range,
+        .kafka_offset = rc->message->offset,
+        .record_index = record->index,
+        .price_book_id = book_id(lane->book->book),
+    };
+
+    if (!event.has_identity)
+        identity_from_place(&event, rc, record->index);
+    privacy_apply(&lane->group->config->privacy, &event, &batch->arena);
+    pricer_price(lane->pricer, &event.facts, &charge, NULL);
+    if (!batch_add_row(batch, &event, &charge, &origin, &err)) {
+        reject_as(rc, record, err.kind == ERR_INPUT ? REASON_TIME_OUT_OF_RANGE : REASON_TOO_LARGE,
+                  err.text);
+        return;
+    }
+    batch->range[rc->range].rows++;
+    if (!charge.has_spend)
+        count(&lane->group->counters.unpriced, 1);
+    if (event.flags)
+        batch->flagged++;
+}
+
+static void on_record(const struct record *record, void *context)
+{
+    const struct record_context *rc = context;
+    struct batch *batch = &rc->lane->batch;
+    switch (record->outcome) {
+    case RECORD_EVENT:
+        add_event(rc, record);
+        break;
+    case RECORD_SKIPPED:
+        batch->range[rc->range].skipped++;
+        batch->skipped_by_reason[record->reason]++;
+        break;
+    case RECORD_REJECTED:
+        reject(rc, record);
+        break;
+    }
+}
+
+static void take_message(struct lane *lane, struct lane_partition *p,
+                         const struct kafka_message *message)
+{
+    if (lane->batch.range_count == 0)
+        lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
+    struct record_context rc = {lane, p, message, batch_range_of(&lane->batch, &p->state)};
+    struct message m = {
+        .bytes = message->value,
+        .tombstone = message->tombstone,
+        .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
+    };
+    mapper_read(p->mapper, &m, &lane->batch.arena, on_record, &rc);
+
+    struct batch_range *range = &lane->batch.range[rc.range];
+    range->messages++;
+    range->next_offset = message->offset + 1;
+    range->last_time_ms = message->time_ms;
+    range->last_hash = hash_xxh64(message->value);
+    p->caught_up = false;
+}
+
+/* --- the batch into PostgreSQL -------------------------------------------------------------- */
+
+static void count_batch(struct lane *lane)
+{
+    struct lane_counters *c = &lane->group->counters;
+    const struct batch *batch = &lane->batch;
+    for (size_t i = 0; i < batch->range_count; i++) {
+        const struct batch_range *range = &batch->range[i];
+        count(&c->messages, range->messages);
+        count(&c->rows, range->rows);
+        count(&c->duplicates, range->duplicates);
+        count(&c->rejected, range->rejected);
+        count(&c->skipped, range->skipped);
+    }
+    count(&c->flagged, batch->flagged);
+    count(&c->batches, 1);
+}
+
+static void commit_to_kafka(struct lane *lane)
+{
+    const struct batch *batch = &lane->batch;
+    struct kafka_partition *list = calloc(batch->range_count, sizeof(*list));
+    if (!list)
+        return;
+    for (size_t i = 0; i < batch->range_count; i++)
+        list[i] = (struct kafka_partition){
+            .topic = batch->range[i].state->topic,
+            .partition = batch->range[i].state->partition,
+            .offset = batch->range[i].next_offset,
+        };
+    consumer_commit(lane->consumer, list, batch->range_count);
+    free(list);
+}
+
+bool lane_flush(struct lane *lane)
+{
+    struct err err = {0};
+    if (lane->batch.range_count == 0)
+        return true;
+    if (!writer_commit(lane->writer, &lane->batch, &err)) {
+        if (err.kind == ERR_CONFIG || err.kind == ERR_FATAL)
+            lane->err = err;
+        lane_recover(lane, &err);
+        return false;
+    }
+    fault_point("after_commit");
+    count_batch(lane);
+    commit_to_kafka(lane);
+    fault_point("after_kafka_commit");
+    batch_reset(&lane->batch);
+    return true;
+}
+
+static bool batch_due(const struct lane *lane, int64_t now_ms)
+{
+    const struct batch *batch = &lane->batch;
+    const struct config *config = lane->group->config;
+    return batch->range_count > 0 &&
+           (batch->row_count + batch->reject_count >= config->batch_rows ||
+            batch->encoded.bytes >= config->batch_bytes ||
+            batch->arena.used_bytes >= BATCH_ARENA_MAX / 2 || now_ms >= lane->batch_deadline_ms);
+}
+
+/* The price book is taken over between two batches, so that a batch has one book. */
+static bool take_book(struct lane *lane)
+{
+    struct book_slot *books = lane->group->books;
+    struct book_ref *ref = book_acquire(books);
+    struct err err = {0};
+    if (ref == lane->book) {
+        book_release(books, ref);
+        return true;
+    }
+    struct pricer *pricer = pricer_new(ref->book);
+    if (!pricer ||
+        !writer_put_book(lane->writer, book_id(ref->book), buf_slice(&ref->json), &err)) {
+        pricer_free(pricer);
+        book_release(books, ref);
+        if (lane->active)
+            lane_recover(lane, &err);
+        return false;
+    }
+    pricer_free(lane->pricer);
+    if (lane->book)
+        book_release(books, lane->book);
+    lane->book = ref;
+    lane->pricer = pricer;
+    log_info("price book %.12s", book_id(ref->book));
+    return true;
+}
+
+/* --- the loop ------------------------------------------------------------------------------- */
+
+/* The end may lie beyond the last message: transaction markers, compaction. */
+static void at_end(struct lane *lane, struct lane_partition *p, int64_t offset)
+{
+    p->caught_up = true;
+    p->check_last = false;
+    if (offset <= p->state.next_offset)
+        return;
+    if (lane->batch.range_count == 0)
+        lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
+    struct batch_range *range = &lane->batch.range[batch_range_of(&lane->batch, &p->state)];
+    if (offset > range->next_offset)
+        range->next_offset = offset;
+}
+
+static void serve(struct lane *lane, struct kafka_message *message)
+{
+    struct lane_partition *p = message->state;
+    switch (message->kind) {
+    case POLL_MESSAGE:
+        if (lane->active && p && lane_check_first(lane, p, message))
+            take_message(lane, p, message);
+        break;
+    case POLL_EOF:
+        if (lane->active && p)
+            at_end(lane, p, message->offset);
+        break;
+    case POLL_OUT_OF_RANGE:
+        if (lane->active && p)
+            lane_out_of_range(lane, p);
+        break;
+    case POLL_ERROR:
+        log_warn("kafka: %s", message->error);
+        break;
+    case POLL_FATAL:
+        err_set(&lane->err, ERR_FATAL, "kafka: %s", message->error);
+        break;
+    case POLL_NOTHING:
+        break;
+    }
+}
+
+static void note_caught_up(struct lane *lane)
+{
+    bool all = lane->assigned && (lane->active || lane->partition_count == 0) &&
+               lane->batch.range_count == 0;
+    for (size_t i = 0; all && i < lane->partition_count; i++)
+        all = lane->partition[i].caught_up;
+    if (all == lane->counted_caught_up)
+        return;
+    lane->counted_caught_up = all;
+    if (all)
+        atomic_fetch_add(&lane->group->caught_up, 1);
+    else
+        atomic_fetch_sub(&lane->group->caught_up, 1);
+}
+
+static int poll_timeout_ms(const struct lane *lane, int64_t now_ms)
+{
+    if (lane->batch.range_count == 0)
+        return POLL_IDLE_MS;
+    int64_t left = lane->batch_deadline_ms - now_ms;
+    return left < 0 ? 0 : left > POLL_IDLE_MS ? POLL_IDLE_MS : (int)left;
+}
+
+/* A lane that has seen the end of all its partitions need not wait for the batch to grow old. */
+static bool flush_early(const struct lane *lane)
+{
+    if (!lane->group->exit_eof || lane->batch.range_count == 0)
+        return false;
+    for (size_t i = 0; i < lane->partition_count; i++)
+        if (!lane->partition[i].caught_up)
+            return false;
+    return true;
+}
+
+static void turn(struct lane *lane)
+{
+    struct kafka_message message;
+    int64_t now_ms = clock_monotonic_ms();
+
+    if (lane->assigned && !lane->active && now_ms >= lane->retry_at_ms)
+        lane_activate(lane);
+    if (lane->active && lane->batch.range_count == 0 && !take_book(lane))
+        return;
+    consumer_poll(lane->consumer, poll_timeout_ms(lane, now_ms), &message);
+    serve(lane, &message);
+    consumer_release(&message);
+    if (batch_due(lane, message.kind == POLL_MESSAGE ? now_ms : clock_monotonic_ms()) ||
+        flush_early(lane))
+        lane_flush(lane);
+    note_caught_up(lane);
+}
+
+static bool lane_connect(struct lane *lane)
+{
+    struct err err = {0};
+    char id[128];
+    while (!atomic_load(&lane->group->stop)) {
+        err_clear(&err);
+        if (consumer_cluster_id(lane->consumer, 1000, id, sizeof(id), &err)) {
+            writer_set_cluster_id(lane->writer, id);
+            return true;
+        }
+        log_warn("%s", err.text);
+    }
+    return false;
+}
+
+static void *lane_main(void *context)
+{
+    struct lane *lane = context;
+    struct lane_group *group = lane->group;
+    char prefix[32];
+
+    snprintf(prefix, sizeof(prefix), "lane %u", lane->number);
+    log_set_prefix(prefix);
+    if (lane_connect(lane) && consumer_subscribe(lane->consumer, &lane->err)) {
+        while (!atomic_load(&group->stop) && lane->err.kind == ERR_NONE)
+            turn(lane);
+        if (lane->active && lane->err.kind == ERR_NONE)
+            lane_flush(lane);
+    }
+    if (lane->err.kind != ERR_NONE) {
+        log_error("%s", lane->err.text);
+        int expected = 0;
+        atomic_compare_exchange_strong(&group->exit_code, &expected,
+                                       err_exit_code(lane->err.kind));
+        atomic_fetch_add(&group->failed, 1);
+    }
+    consumer_close(lane->consumer);
+    lane->consumer = NULL;
+    return NULL;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void lane_free(struct lane *lane)
+{
+    if (!lane)
+        return;
+    consumer_close(lane->consumer);
+    writer_free(lane->writer);
+    pricer_free(lane->pricer);
+    if (lane->book)
+        book_release(lane->group->books, lane->book);
+    for (size_t i = 0; lane->mapper && i < lane->group->topic_count; i++)
+        mapper_free(lane->mapper[i]);
+    free(lane->mapper);
+    free(lane->topic_name);
+    batch_free(&lane->batch);
+    free(lane->partition);
+    free(lane);
+}
+
+static bool open_consumer(struct lane *lane, struct err *err)
+{
+    const struct lane_group *group = lane->group;
+    lane->topic_name = calloc(group->topic_count, sizeof(*lane->topic_name));
+    if (!lane->topic_name)
+        return err_set(err, ERR_FATAL, "out of memory");
+    for (size_t i = 0; i < group->topic_count; i++)
+        lane->topic_name[i] = group->topic[i].pattern;
+    struct consumer_options options = {
+        .property = group->config->kafka,
+        .property_count = group->config->kafka_count,
+        .topic = lane->topic_name,
+        .topic_count = group->topic_count,
+        .lanes = group->lane_count,
+        .handler = {lane_on_assigned, lane_on_revoked},
+        .context = lane,
+    };
+    lane->consumer = consumer_new(&options, err);
+    return lane->consumer != NULL;
+}
+
+static bool open_writer(struct lane *lane, struct err *err)
+{
+    const struct config *config = lane->group->config;
+    char name[64];
+    snprintf(name, sizeof(name), "spendlog lane %u", lane->number);
+    struct writer_options options = {
+        .conninfo = config->postgres,
+        .group_id = config_kafka(config, "group.id"),
+        .application_name = name,
+        .lock_timeout_ms = 2000,
+        .statement_timeout_ms = 30000,
+        .retain_days = config->retain_days,
+        .future_days = config->future_days,
+    };
+    lane->writer = writer_new(&options);
+    return lane->writer ? true : err_set(err, ERR_FATAL, "out of memory");
+}
+
+struct lane *lane_start(struct lane_group *group, unsigned number, struct err *err)
+{
+    struct lane *lane = calloc(1, sizeof(*lane));
+    if (!lane) {
+        err_set(err, ERR_FATAL, "out of memory");
+        return NULL;
+    }
+    lane->group = group;
+    lane->number = number;
+    batch_init(&lane->batch, BATCH_ARENA_MAX);
+    lane->mapper = calloc(group->topic_count, sizeof(struct mapper *));
+    bool ok = lane->mapper && open_writer(lane, err) && open_consumer(lane, err);
+    for (size_t i = 0; ok && i < group->topic_count; i++)
+        ok = (lane->mapper[i] = mapper_new(group->topic[i].mappings)) != NULL;
+    if (ok && pthread_create(&lane->thread, NULL, lane_main, lane) == 0)
+        return lane;
+    err_set(err, ERR_FATAL, "lane %u: cannot start", number);
+    lane_free(lane);
+    return NULL;
+}
+
+void lane_join(struct lane *lane)
+{
+    pthread_join(lane->thread, NULL);
+    lane_free(lane);
+}

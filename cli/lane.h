@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A lane: one thread with one consumer of the group, one PostgreSQL connection and one loop. Lanes
+ * share nothing that changes but the counters below; more throughput is more lanes.
+ *
+ * The loop: poll, map, price and encode each message as it comes into the batch; when the batch is full
+ * or old enough, write it in one transaction together with the offsets. All branching on failure is here.
+ * Whatever goes wrong, there is one way back: drop the batch, read the offset rows again and assign
+ * from them. A lost COMMIT answer, a fenced batch and a database that was away are the same case.
+ */
+#ifndef CLI_LANE_H
+#define CLI_LANE_H
+
+#include "cli/books.h"
+#include "core/config.h"
+#include "ingest/mapping.h"
+
+#include <regex.h>
+#include <stdatomic.h>
+
+/* A `topics:` entry, compiled; shared by all lanes, read-only. */
+struct lane_topic {
+    const char *pattern; /* a name, or a regular expression starting with ^ */
+    regex_t regex;       /* when pattern starts with ^ */
+    struct mappings *mappings;
+    bool start_latest;
+};
+
+struct lane_counters {
+    _Atomic int64_t messages, rows, duplicates, rejected, skipped, unpriced, batches, recoveries, gaps,
+        flagged;
+};
+
+/* What the lanes of a process share. */
+struct lane_group {
+    const struct config *config;
+    const struct lane_topic *topic;
+    size_t topic_count;
+    struct book_slot *books;
+    unsigned lane_count;
+    bool exit_eof;
+    atomic_bool stop;
+    atomic_uint caught_up; /* lanes whose partitions have all reached their end */
+    atomic_uint failed;    /* lanes that ended with an error */
+    atomic_bool halted;    /* a partition waits for the operator: kafka_gap: stop */
+    atomic_int exit_code;  /* of the first lane that failed */
+    _Atomic int64_t reload_failures;
+    struct lane_counters counters;
+};
+
+struct lane;
+
+struct lane *lane_start(struct lane_group *group, unsigned number, struct err *err);
+void lane_join(struct lane *lane); /* waits for its end and frees it */
+
+#endif

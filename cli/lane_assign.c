@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Partitions and their offsets. An assignment is always made from the rows of kafka_offsets; the rows
+ * are read again whenever anything was uncertain.
+ *
+ * A partition with a stored last message is assigned one message early: if that message is still the
+ * one recorded (timestamp and hash) it is dropped, else the topic was recreated under us and a new
+ * incarnation begins at its start. A message that is gone (compaction, retention) proves nothing.
+ */
+#include "cli/lane_internal.h"
+
+#include "core/clock.h"
+#include "core/hash.h"
+#include "core/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_FIRST_MS 100u
+#define BACKOFF_MAX_MS 5000u
+
+static const struct lane_topic *topic_of(const struct lane_group *group, const char *name,
+                                         size_t *index)
+{
+    for (int regex = 0; regex < 2; regex++) /* an exact name beats a pattern */
+        for (*index = 0; *index < group->topic_count; (*index)++) {
+            const struct lane_topic *topic = &group->topic[*index];
+            bool is_regex = topic->pattern[0] == '^';
+            if (is_regex != regex)
+                continue;
+            if (is_regex ? regexec(&topic->regex, name, 0, NULL, 0) == 0
+                         : strcmp(topic->pattern, name) == 0)
+                return topic;
+        }
+    return NULL;
+}
+
+static void assignment_clear(struct lane *lane)
+{
+    batch_reset(&lane->batch);
+    free(lane->partition);
+    lane->partition = NULL;
+    lane->partition_count = 0;
+    lane->active = false;
+}
+
+void lane_on_assigned(void *context, const struct kafka_partition *partitions, size_t count)
+{
+    struct lane *lane = context;
+    assignment_clear(lane);
+    lane->partition = calloc(count ? count : 1, sizeof(*lane->partition));
+    if (!lane->partition)
+        abort(); /* a few hundred bytes per partition */
+    for (size_t i = 0; i < count; i++) {
+        size_t index;
+        struct lane_partition *p = &lane->partition[lane->partition_count];
+        p->topic = topic_of(lane->group, partitions[i].topic, &index);
+        if (!p->topic)
+            continue;
+        p->mapper = lane->mapper[index];
+        p->state.topic = partitions[i].topic;
+        p->state.partition = partitions[i].partition;
+        lane->partition_count++;
+    }
+    log_info("assigned %zu partitions", lane->partition_count);
+    lane->assigned = true;
+    lane->backoff_ms = BACKOFF_FIRST_MS;
+    lane_activate(lane);
+}
+
+void lane_on_revoked(void *context, bool lost)
+{
+    struct lane *lane = context;
+    if (lane->active && !lost && lane->err.kind == ERR_NONE)
+        lane_flush(lane);
+    if (lane->batch.range_count > 0)
+        log_info("assignment %s: %zu rows dropped, to be read again", lost ? "lost" : "ended",
+                 lane->batch.row_count);
+    assignment_clear(lane);
+    lane->assigned = false;
+}
+
+static bool assign_nothing(struct lane *lane)
+{
+    struct err err = {0};
+    if (!consumer_assign(lane->consumer, NULL, 0, &err)) {
+        log_warn("%s", err.text);
+        return false;
+    }
+    return true;
+}
+
+void lane_recover(struct lane *lane, const struct err *why)
+{
+    atomic_fetch_add(&lane->group->counters.recoveries, 1);
+    log_warn("%s; trying again in %u ms", why->text, lane->backoff_ms);
+    batch_reset(&lane->batch);
+    assign_nothing(lane);
+    lane->active = false;
+    lane->retry_at_ms = clock_monotonic_ms() + lane->backoff_ms;
+    lane->backoff_ms = lane->backoff_ms * 2 < BACKOFF_MAX_MS ? lane->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+/* `start: latest` means the end of the log as it was when the group first saw the topic. Rows for all
+ * partitions are made at once, so that a partition added later starts at its beginning. */
+static bool topic_begin_latest(struct lane *lane, const char *topic, struct err *err)
+{
+    int32_t count;
+    if (!consumer_partition_count(lane->consumer, topic, &count, err))
+        return false;
+    for (int32_t i = 0; i < count; i++) {
+        int64_t low, high;
+        struct partition_state state;
+        if (!consumer_watermarks(lane->consumer, topic, i, &low, &high, err) ||
+            !writer_offset_load(lane->writer, topic, i, high, &state, err))
+            return false;
+    }
+    return true;
+}
+
+static bool partition_first_seen(struct lane *lane, struct lane_partition *p, struct err *err)
+{
+    int64_t low, high;
+    bool known;
+    if (p->topic->start_latest) {
+        if (!writer_topic_known(lane->writer, p->state.topic, &known, err))
+            return false;
+        if (!known && !topic_begin_latest(lane, p->state.topic, err))
+            return false;
+    }
+    return consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high,
+                               err) &&
+           writer_offset_load(lane->writer, p->state.topic, p->state.partition, low, &p->state,
+                              err);
+}
+
+static bool partition_load(struct lane *lane, struct lane_partition *p, struct err *err)
+{
+    p->caught_up = false;
+    if (!writer_offset_load(lane->writer, p->state.topic, p->state.partition, -1, &p->state, err))
+        return false;
+    if (p->state.id == 0 && !partition_first_seen(lane, p, err))
+        return false;
+    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0;
+    return true;
+}
+
+static bool assign_all(struct lane *lane, struct err *err)
+{
+    size_t count = 0;
+    struct kafka_partition *list = calloc(lane->partition_count + 1, sizeof(*list));
+    if (!list)
+        return err_set(err, ERR_FATAL, "out of memory");
+    for (size_t i = 0; i < lane->partition_count; i++) {
+        struct lane_partition *p = &lane->partition[i];
+        if (p->halted)
+            continue;
+        list[count++] = (struct kafka_partition){
+            .topic = p->state.topic,
+            .partition = p->state.partition,
+            .offset = p->state.next_offset - (p->check_last ? 1 : 0),
+            .state = p,
+        };
+    }
+    bool ok = consumer_assign(lane->consumer, list, count, err);
+    free(list);
+    return ok;
+}
+
+void lane_activate(struct lane *lane)
+{
+    struct err err = {0};
+    batch_reset(&lane->batch);
+    bool ok = writer_connect(lane->writer, &err);
+    for (size_t i = 0; ok && i < lane->partition_count; i++)
+        ok = partition_load(lane, &lane->partition[i], &err);
+    if (ok && assign_all(lane, &err)) {
+        lane->active = true;
+        lane->backoff_ms = BACKOFF_FIRST_MS;
+        return;
+    }
+    if (err.kind == ERR_CONFIG || err.kind == ERR_FATAL)
+        lane->err = err;
+    else
+        lane_recover(lane, &err);
+}
+
+static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated, int64_t next,
+                     const char *why)
+{
+    struct err err = {0};
+    log_error("%s [%d]: %s: stored offset %lld, going on at %lld", p->state.topic,
+              (int)p->state.partition, why, (long long)p->state.next_offset, (long long)next);
+    atomic_fetch_add(&lane->group->counters.gaps, 1);
+    if (!writer_offset_gap(lane->writer, &p->state, recreated, next, why, &err))
+        log_warn("%s", err.text);
+}
+
+static void partition_halt(struct lane *lane, struct lane_partition *p, int64_t low)
+{
+    log_error("%s [%d]: messages %lld to %lld are gone from the log; the partition waits "
+              "(kafka_gap: skip goes on)",
+              p->state.topic, (int)p->state.partition, (long long)p->state.next_offset,
+              (long long)low - 1);
+    p->halted = true;
+    p->caught_up = true;
+    atomic_store(&lane->group->halted, true);
+}
+
+/* After this the rows are read again, so that a batch under way ends where the rows say. */
+void lane_out_of_range(struct lane *lane, struct lane_partition *p)
+{
+    struct err err = {0};
+    int64_t low, high;
+    if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high,
+                             &err)) {
+        lane_recover(lane, &err);
+        return;
+    }
+    if (!lane_flush(lane))
+        return;
+    p->check_last = false;
+    if (p->state.next_offset > high)
+        gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
+    else if (p->state.next_offset >= low)
+        log_debug("%s [%d]: the last message stored is gone", p->state.topic,
+                  (int)p->state.partition);
+    else if (lane->group->config->kafka_gap_skip)
+        gap_book(lane, p, false, low, "log start is beyond the stored offset");
+    else
+        partition_halt(lane, p, low);
+    if (!assign_all(lane, &err))
+        lane_recover(lane, &err);
+}
+
+bool lane_check_first(struct lane *lane, struct lane_partition *p,
+                      const struct kafka_message *message)
+{
+    if (!p->check_last)
+        return true;
+    p->check_last = false;
+    if (message->offset >= p->state.next_offset)
+        return true;
+    if (message->time_ms == p->state.last_time_ms &&
+        hash_xxh64(message->value) == p->state.last_hash)
+        return false;
+
+    struct err err = {0};
+    int64_t low, high;
+    if (consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, &err))
+        gap_book(lane, p, true, low, "topic recreated: its last message is another one");
+    lane_recover(lane, &err);
+    return false;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What lane.c (the loop) and lane_assign.c (partitions and their offsets) share. */
+#ifndef CLI_LANE_INTERNAL_H
+#define CLI_LANE_INTERNAL_H
+
+#include "cli/lane.h"
+#include "ingest/kafka.h"
+#include "store/writer.h"
+
+struct lane_partition {
+    struct partition_state state;
+    const struct lane_topic *topic;
+    struct mapper *mapper; /* borrowed from lane->mapper */
+    bool check_last; /* assigned one message early: the first one must be the last one stored */
+    bool caught_up;  /* its end was reached since the last rebalance */
+    bool halted;     /* left out: its log lost what we had not read, kafka_gap: stop */
+};
+
+struct lane {
+    struct lane_group *group;
+    unsigned number;
+    pthread_t thread;
+    struct consumer *consumer;
+    struct writer *writer;
+    struct book_ref *book;
+    struct pricer *pricer;
+    const char **topic_name; /* what the consumer subscribes to */
+    struct mapper **mapper; /* one per topic of the group */
+    struct batch batch;
+    int64_t batch_deadline_ms; /* monotonic; of the batch being gathered */
+
+    struct lane_partition *partition; /* of the last rebalance */
+    size_t partition_count;
+    bool assigned; /* a rebalance has given us a set, maybe an empty one */
+    bool active;   /* that set is being consumed */
+    int64_t retry_at_ms;
+    unsigned backoff_ms;
+    bool counted_caught_up;
+    struct err err; /* why the lane ended */
+};
+
+/* Rebalance handlers (struct consumer_handler). */
+void lane_on_assigned(void *context, const struct kafka_partition *partitions, size_t count);
+void lane_on_revoked(void *context, bool lost);
+
+/* Reads the offset rows and starts consuming from them; on failure sets the time of the next try. */
+void lane_activate(struct lane *lane);
+
+/* Drops the batch and stops consuming until lane_activate(). The one way back from any failure. */
+void lane_recover(struct lane *lane, const struct err *why);
+
+/* The log does not hold what the offset row asks for: books the gap and recovers, or halts. */
+void lane_out_of_range(struct lane *lane, struct lane_partition *partition);
+
+/* false: the message is not a new one (the check message), or the topic was recreated. */
+bool lane_check_first(struct lane *lane, struct lane_partition *partition,
+                      const struct kafka_message *message);
+
+/* Writes the batch; true when nothing is left in it. */
+bool lane_flush(struct lane *lane);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command table; --help on every level, dispatch and the version are made from it. */
+#include "cli/command.h"
+
+#include "ingest/kafka.h"
+#include "store/pg.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <yaml.h>
+
+static const struct command commands[] = {
+    {"run", "consume, price, store, until SIGTERM", "[--exit-eof]", false,
+     "SIGTERM and SIGINT end after the batch under way; SIGHUP loads prices again, whole or not at "
+     "all.",
+     run_options, cmd_run},
+    {"price", "price events of files or stdin", "[FILE...]", true,
+     "One message a line; a FILE that is one JSON value over several lines is one message. Prints "
+     "one JSON object per record; exit 65 if any was rejected.",
+     price_options, cmd_price},
+    {"map", "print the events a mapping makes of messages", "[FILE...]", true, NULL, map_options,
+     cmd_map},
+    {"explain", "the derivation of one charge", "REQUEST_ID | --event FILE", true, NULL,
+     explain_options, cmd_explain},
+    {"check", "validate the configuration", "", true,
+     "Exit 0 when all is well, 1 with --strict when there are warnings, 78 when it is broken.",
+     check_options, cmd_check},
+    {"prices", "rates of a model; what moved between two maps or configurations",
+     "show MODEL | diff OLD NEW", true, NULL, prices_options, cmd_prices},
+    {"migrate", "create or update the database schema", "", false, NULL, migrate_options,
+     cmd_migrate},
+    {"report", "spend by model, provider, team, user, key, tag, day", "[--by DIMENSION]", false,
+     NULL, report_options, cmd_report},
+    {"verify", "prove that nothing was lost or doubled", "", false,
+     "Exit 1 with the place when a difference is found.", verify_options, cmd_verify},
+    {"rejected", "what could not be read, and reading it again", "list | show ID | retry", false,
+     NULL, rejected_options, cmd_rejected},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "spendlog: prices LLM usage events from Kafka and stores them in PostgreSQL\n\n"
+                 "Usage: spendlog COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "\n`spendlog COMMAND --help` tells the options of one; `spendlog --version` the "
+                 "versions.\n"
+                 "Exit codes: 0 ok, 1 a check found differences, 64 usage, 65 bad input data,\n"
+                 "69 service unavailable, 70 internal, 75 try again, 78 configuration.\n");
+}
+
+static void print_version(void)
+{
+    int major, minor, patch;
+    yaml_get_version(&major, &minor, &patch);
+    printf("spendlog %s\nlibrdkafka %s, libpq %s, jansson %s, libyaml %d.%d.%d, libmicrohttpd %s\n"
+           "pricing rules version %d (LiteLLM 1.106.2)\n",
+           SPENDLOG_VERSION, kafka_version(), pg_version(), jansson_version_str(), major, minor,
+           patch, MHD_get_version(), PRICING_VERSION);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return err_exit_code(ERR_USAGE);
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(&commands[i], argc - 1, argv + 1);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        print_version();
+        return 0;
+    }
+    fprintf(stderr, "spendlog: unknown command \"%s\"; see `spendlog --help`\n", argv[1]);
+    return err_exit_code(ERR_USAGE);
+}

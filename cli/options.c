@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options: rows of tables, parsed by getopt_long(3); help is printed from the same rows. */
+#include "cli/command.h"
+
+#include "core/log.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROWS_MAX 48
+
+struct common_options common;
+
+static bool help_wanted;
+
+static const struct option_row common_rows[] = {
+    {"config", 'c', "FILE", "configuration (default $SPENDLOG_CONFIG, ./spendlog.yaml, "
+                            "/etc/spendlog/spendlog.yaml)",
+     OPTION_TEXT, &common.config},
+    {"property", 'X', "KEY=VALUE", "a librdkafka property", OPTION_LIST, &common.properties},
+    {"verbose", 'v', NULL, "log more", OPTION_FLAG, &common.verbose},
+    {"log-level", 0, "LEVEL", "error, warn, info or debug", OPTION_TEXT, &common.log_level},
+    {"log-format", 0, "FORMAT", "text or json", OPTION_TEXT, &common.log_format},
+    {"quiet", 'q', NULL, "no progress", OPTION_FLAG, &common.quiet},
+    {"help", 'h', NULL, "this text", OPTION_FLAG, &help_wanted},
+    {0},
+};
+
+static const struct option_row pricing_rows[] = {
+    {"cost-map", 0, "FILE", "another cost map than the builtin one", OPTION_TEXT,
+     &common.cost_map},
+    {"overrides", 0, "MODE", "merge or litellm", OPTION_TEXT, &common.overrides},
+    {"mapping", 0, "NAME", "read with this mapping only (may be repeated)", OPTION_LIST,
+     &common.mappings},
+    {0},
+};
+
+static size_t rows_collect(const struct command *command, const struct option_row *all[ROWS_MAX])
+{
+    size_t count = 0;
+    const struct option_row *tables[] = {command->options,
+                                         command->prices ? pricing_rows : NULL, common_rows};
+    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+        for (const struct option_row *row = tables[t]; row && row->name && count < ROWS_MAX; row++)
+            all[count++] = row;
+    return count;
+}
+
+static void help_print(const struct command *command, const struct option_row *const all[],
+                       size_t count)
+{
+    printf("spendlog %s: %s\n\nUsage: spendlog %s %s\n\n", command->name, command->help,
+           command->name, command->usage);
+    if (command->more)
+        printf("%s\n\n", command->more);
+    puts("Options:");
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        const struct option_row *row = all[i];
+        snprintf(left, sizeof(left), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
+                 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
+                 row->arg ? " " : "", row->arg ? row->arg : "");
+        printf("  %-28s %s\n", left, row->help);
+    }
+}
+
+static bool option_take(const struct option_row *row, const char *value)
+{
+    if (row->kind == OPTION_FLAG) {
+        *(bool *)row->target = true;
+        return true;
+    }
+    if (row->kind == OPTION_TEXT) {
+        *(const char **)row->target = value;
+        return true;
+    }
+    struct option_list *list = row->target;
+    if (list->count == sizeof(list->value) / sizeof(list->value[0]))
+        return false;
+    list->value[list->count++] = value;
+    return true;
+}
+
+static bool log_setup(void)
+{
+    const char *level = common.log_level ? common.log_level : common.verbose ? "debug" : "info";
+    return log_init(level, common.log_format ? common.log_format : "text");
+}
+
+int options_parse(const struct command *command, int argc, char **argv, int *first)
+{
+    const struct option_row *row[ROWS_MAX];
+    struct option longs[ROWS_MAX + 1] = {0};
+    char shorts[ROWS_MAX * 2 + 2] = ":";
+    size_t count = rows_collect(command, row), used = 1;
+    int code;
+
+    for (size_t i = 0; i < count; i++) {
+        longs[i] = (struct option){row[i]->name, row[i]->arg ? required_argument : no_argument,
+                                   NULL, 256 + (int)i};
+        if (row[i]->letter) {
+            shorts[used++] = row[i]->letter;
+            if (row[i]->arg)
+                shorts[used++] = ':';
+        }
+    }
+    optind = 1;
+    while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        size_t i = code >= 256 ? (size_t)code - 256 : 0;
+        if (code < 256)
+            while (i < count && row[i]->letter != code)
+                i++;
+        if (code == '?' || code == ':')
+            return usage_error(command, code == ':' ? "\"%s\" needs a value" : "unknown option \"%s\"",
+                               argv[optind - 1]);
+        if (!option_take(row[i], optarg))
+            return usage_error(command, "--%s: too many", row[i]->name);
+    }
+    if (help_wanted) {
+        help_print(command, row, count);
+        return 0;
+    }
+    if (!log_setup())
+        return usage_error(command, "--log-level or --log-format: unknown word");
+    *first = optind;
+    return -1;
+}
+
+int fail(const struct err *err)
+{
+    fprintf(stderr, "spendlog: %s\n", err->text);
+    return err_exit_code(err->kind);
+}
+
+int usage_error(const struct command *command, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fprintf(stderr, "spendlog %s: ", command->name);
+    vfprintf(stderr, fmt, args);
+    fprintf(stderr, "; see `spendlog %s --help`\n", command->name);
+    va_end(args);
+    return err_exit_code(ERR_USAGE);
+}
+
+static const char *config_path(void)
+{
+    static const char *const usual[] = {"./spendlog.yaml", "/etc/spendlog/spendlog.yaml"};
+    const char *path = common.config ? common.config : getenv("SPENDLOG_CONFIG");
+    if (path && path[0])
+        return path;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (access(usual[i], R_OK) == 0)
+            return usual[i];
+    return NULL;
+}
+
+bool config_open(struct config *config, bool may_be_absent, struct err *err)
+{
+    const char *path = config_path();
+    bool ok = true;
+    if (!path && !may_be_absent)
+        return err_set(err, ERR_CONFIG,
+                       "no configuration: give -c FILE, or make ./spendlog.yaml");
+    if (path)
+        ok = config_load(config, path, err);
+    else
+        config_default(config);
+    for (size_t i = 0; ok && i < common.properties.count; i++)
+        ok = config_kafka_set(config, common.properties.value[i], err);
+    return ok;
+}
+
+void book_options_of(const struct config *config, struct book_options *options)
+{
+    static struct cost_map_source from_command_line;
+    *options = (struct book_options){
+        .cost_maps = config->cost_map,
+        .cost_map_count = config->cost_map_count,
+        .litellm_config = config->litellm_config,
+        .overrides = config->overrides_litellm ? OVERRIDES_LITELLM : OVERRIDES_MERGE,
+        .reported_cost = (enum reported_cost_mode)config->reported_cost,
+    };
+    if (common.cost_map) {
+        from_command_line = (struct cost_map_source){common.cost_map, INT64_MIN};
+        options->cost_maps = &from_command_line;
+        options->cost_map_count = 1;
+    }
+}
+
+struct book *book_open(const struct config *config, finding_fn *finding, void *context,
+                       struct err *err)
+{
+    struct book_options options;
+    book_options_of(config, &options);
+    if (common.overrides && strcmp(common.overrides, "litellm") == 0)
+        options.overrides = OVERRIDES_LITELLM;
+    else if (common.overrides && strcmp(common.overrides, "merge") == 0)
+        options.overrides = OVERRIDES_MERGE;
+    else if (common.overrides) {
+        err_set(err, ERR_USAGE, "--overrides: \"%s\" is neither merge nor litellm",
+                common.overrides);
+        return NULL;
+    }
+    return book_load(&options, finding, context, err);
+}
+
+struct mappings *mappings_open(const struct config *config, struct err *err)
+{
+    return mappings_compile(common.mappings.value, common.mappings.count, config->mappings, err);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/records.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES (32u << 20)
+#define ARENA_MAX_BYTES (64u << 20)
+
+struct run {
+    struct records *records;
+    struct mapper *mapper;
+    struct arena arena;
+    struct buf line;
+    struct buf rest; /* the first record of a message waits: it has an index only if a second comes */
+    const struct input_message *message;
+    unsigned count; /* records of the message so far */
+    bool failed;
+};
+
+static void line_out(struct run *run, int64_t index)
+{
+    buf_reset(&run->line);
+    result_open(&run->line, run->message, run->records->file_count > 1, index);
+    buf_add_char(&run->line, ',');
+    buf_add(&run->line, buf_slice(&run->rest));
+    buf_add_text(&run->line, "}\n");
+    if (!buf_ok(&run->line) || !buf_ok(&run->rest) ||
+        fwrite(run->line.p, 1, run->line.bytes, stdout) != run->line.bytes)
+        run->failed = true;
+}
+
+static void on_record(const struct record *record, void *context)
+{
+    struct run *run = context;
+    if (run->count == 1)
+        line_out(run, 0);
+    buf_reset(&run->rest);
+    run->records->print(&run->rest, record, run->mapper, run->records->context);
+    run->records->rejected |= record->outcome == RECORD_REJECTED;
+    if (run->count++ > 0)
+        line_out(run, record->index);
+}
+
+static bool on_message(const struct input_message *message, void *context)
+{
+    struct run *run = context;
+    struct message m = {.bytes = message->bytes};
+    run->message = message;
+    run->count = 0;
+    arena_reset(&run->arena);
+    mapper_read(run->mapper, &m, &run->arena, on_record, run);
+    if (run->count == 1)
+        line_out(run, -1);
+    return !run->failed;
+}
+
+bool records_run(struct records *records, struct err *err)
+{
+    struct run run = {.records = records, .mapper = mapper_new(records->mappings)};
+    if (!run.mapper)
+        return err_set(err, ERR_FATAL, "out of memory");
+    arena_init(&run.arena, ARENA_MAX_BYTES);
+    buf_init(&run.line, LINE_MAX_BYTES);
+    buf_init(&run.rest, LINE_MAX_BYTES);
+    bool ok = input_read(records->files, records->file_count, on_message, &run, err);
+    if (run.failed || fflush(stdout) != 0)
+        ok = err_set(err, ERR_FATAL, "standard output: %s", strerror(errno));
+    buf_free(&run.rest);
+    buf_free(&run.line);
+    arena_free(&run.arena);
+    mapper_free(run.mapper);
+    return ok;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From files to result lines: reads messages, maps them and prints one line per record. */
+#ifndef CLI_RECORDS_H
+#define CLI_RECORDS_H
+
+#include "cli/result.h"
+
+struct records {
+    const struct mappings *mappings;
+    char *const *files;
+    int file_count; /* 0: stdin */
+    /* Adds to `rest` what follows line and index in the record's line. */
+    void (*print)(struct buf *rest, const struct record *record, struct mapper *mapper,
+                  void *context);
+    void *context;
+    bool rejected; /* out: at least one record was */
+};
+
+/* ERR_INPUT: a file cannot be read; ERR_FATAL: stdout cannot be written. */
+bool records_run(struct records *records, struct err *err) MUST_CHECK;
+
+#endif

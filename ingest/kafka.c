@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/kafka.h"
+
+#include "core/log.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Partitions of one topic of the assignment: messages find their state without a search. */
+struct topic_states {
+    const char *name;
+    void **by_partition;
+    int32_t capacity;
+};
+
+struct consumer {
+    rd_kafka_t *rk;
+    struct consumer_options options;
+    struct topic_states *topics;
+    size_t topic_count;
+    char **names; /* every topic name handed out; freed at close */
+    size_t name_count;
+    bool fatal;
+    char fatal_text[256];
+};
+
+/* What the protocol rests on (docs/architecture.md, "Offsets live in PostgreSQL"). */
+static const struct {
+    const char *name, *value;
+} forced[] = {
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"},
+    {"isolation.level", "read_committed"},
+    {"partition.assignment.strategy", "range,roundrobin"},
+    {"enable.partition.eof", "true"},
+};
+
+/* Ours, unless the operator sets them. 45 s of session would be waited for after each kill -9. */
+static const struct {
+    const char *name, *value;
+} preset[] = {
+    {"session.timeout.ms", "6000"},
+    {"heartbeat.interval.ms", "1500"},
+    {"client.id", "spendlog"},
+};
+
+static bool property_forced(const char *name)
+{
+    static const char *const prefixes[] = {"enable.auto.", "auto.offset.reset", "isolation.level",
+                                           "partition.assignment.strategy", "group.protocol",
+                                           "enable.partition.eof"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static const char *property_find(const struct consumer_options *options, const char *name)
+{
+    for (size_t i = options->property_count; i-- > 0;)
+        if (strcmp(options->property[i].name, name) == 0)
+            return options->property[i].value;
+    return NULL;
+}
+
+static bool conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
+{
+    char text[512];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
+        return true;
+    return err_set(err, ERR_CONFIG, "%s", text);
+}
+
+/* Before librdkafka 2.2.0 a full local queue makes its partition wait a fixed second; there only a
+ * large queue helps (measured: 122 k messages/s with the defaults, 345 k and more so). */
+static bool conf_set_queue(rd_kafka_conf_t *conf, const struct consumer_options *options,
+                           struct err *err)
+{
+    char text[512], kbytes[32];
+    if (property_find(options, "queued.max.messages.kbytes") ||
+        property_find(options, "queued.min.messages"))
+        return true;
+    if (rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "5", text, sizeof(text)) ==
+        RD_KAFKA_CONF_OK)
+        return conf_set(conf, "queued.max.messages.kbytes", "16384", err);
+    snprintf(kbytes, sizeof(kbytes), "%u", (128u << 10) / (options->lanes ? options->lanes : 1));
+    return conf_set(conf, "queued.max.messages.kbytes", kbytes, err) &&
+           conf_set(conf, "queued.min.messages", "1000000", err);
+}
+
+static bool conf_fill(rd_kafka_conf_t *conf, const struct consumer_options *options,
+                      struct err *err)
+{
+    for (size_t i = 0; i < sizeof(preset) / sizeof(preset[0]); i++)
+        if (!conf_set(conf, preset[i].name, preset[i].value, err))
+            return false;
+    for (size_t i = 0; i < options->property_count; i++) {
+        const struct kafka_property *p = &options->property[i];
+        if (property_forced(p->name)) {
+            err_set(err, ERR_CONFIG,
+                    "%s: \"%s\" cannot be set: exactly-once depends on spendlog's own value",
+                    p->origin, p->name);
+            return false;
+        }
+        if (!conf_set(conf, p->name, p->value, err))
+            return err_prefix(err, "%s: %s", p->origin, p->name);
+    }
+    for (size_t i = 0; i < sizeof(forced) / sizeof(forced[0]); i++)
+        if (!conf_set(conf, forced[i].name, forced[i].value, err))
+            return false;
+    if (!property_find(options, "group.id"))
+        return err_set(err, ERR_CONFIG, "kafka: group.id is not set");
+    return conf_set_queue(conf, options, err);
+}
+
+/* Topic names of a rebalance die with its list; ours live until close. */
+static const char *name_keep(struct consumer *consumer, const char *name)
+{
+    for (size_t i = 0; i < consumer->name_count; i++)
+        if (strcmp(consumer->names[i], name) == 0)
+            return consumer->names[i];
+    char **names = realloc(consumer->names, (consumer->name_count + 1) * sizeof(*names));
+    char *copy = strdup(name);
+    if (!names || !copy)
+        abort(); /* a few bytes per topic name: nothing sensible is left to do */
+    consumer->names = names;
+    consumer->names[consumer->name_count++] = copy;
+    return copy;
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct consumer *consumer = opaque;
+    const struct consumer_handler *handler = &consumer->options.handler;
+
+    if (code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        handler->revoked(consumer->options.context, rd_kafka_assignment_lost(rk));
+        rd_kafka_assign(rk, NULL);
+        return;
+    }
+    size_t count = (size_t)list->cnt;
+    struct kafka_partition *partitions = calloc(count ? count : 1, sizeof(*partitions));
+    if (!partitions)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        partitions[i].topic = name_keep(consumer, list->elems[i].topic);
+        partitions[i].partition = list->elems[i].partition;
+    }
+    handler->assigned(consumer->options.context, partitions, count);
+    free(partitions);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct consumer *consumer = opaque;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_fatal_error(rk, consumer->fatal_text, sizeof(consumer->fatal_text));
+        consumer->fatal = true;
+        return;
+    }
+    log_warn("kafka: %s: %s", rd_kafka_err2name((rd_kafka_resp_err_t)code), reason);
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    if (level <= 4)
+        log_warn("kafka: %s: %s", facility, text);
+    else
+        log_debug("kafka: %s: %s", facility, text);
+}
+
+struct consumer *consumer_new(const struct consumer_options *options, struct err *err)
+{
+    struct consumer *consumer = calloc(1, sizeof(*consumer));
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char text[512];
+
+    if (!consumer || !conf) {
+        err_set(err, ERR_FATAL, "out of memory");
+        goto failed;
+    }
+    consumer->options = *options;
+    if (!conf_fill(conf, options, err))
+        goto failed;
+    rd_kafka_conf_set_opaque(conf, consumer);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    consumer->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
+    if (!consumer->rk) {
+        err_set(err, ERR_CONFIG, "kafka: %s", text);
+        goto failed;
+    }
+    rd_kafka_poll_set_consumer(consumer->rk);
+    return consumer;
+
+failed:
+    if (conf && (!consumer || !consumer->rk))
+        rd_kafka_conf_destroy(conf);
+    free(consumer);
+    return NULL;
+}
+
+bool consumer_cluster_id(struct consumer *consumer, int timeout_ms, char *id, size_t capacity,
+                         struct err *err)
+{
+    char *cluster = rd_kafka_clusterid(consumer->rk, timeout_ms);
+    if (!cluster)
+        return err_set(err, ERR_UNAVAILABLE, "kafka: no broker answered within %d ms", timeout_ms);
+    snprintf(id, capacity, "%s", cluster);
+    rd_kafka_mem_free(consumer->rk, cluster);
+    return true;
+}
+
+bool consumer_subscribe(struct consumer *consumer, struct err *err)
+{
+    const struct consumer_options *options = &consumer->options;
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)options->topic_count);
+    for (size_t i = 0; i < options->topic_count; i++)
+        rd_kafka_topic_partition_list_add(list, options->topic[i], RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code)
+        return err_set(err, ERR_CONFIG, "kafka: subscribe: %s", rd_kafka_err2str(code));
+    return true;
+}
+
+static void *state_find(const struct consumer *consumer, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < consumer->topic_count; i++) {
+        const struct topic_states *states = &consumer->topics[i];
+        if (strcmp(states->name, topic) == 0)
+            return partition >= 0 && partition < states->capacity ? states->by_partition[partition]
+                                                                  : NULL;
+    }
+    return NULL;
+}
+
+static enum poll_kind kind_of(const rd_kafka_message_t *message)
+{
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return POLL_MESSAGE;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        return POLL_EOF;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        return POLL_OUT_OF_RANGE;
+    case RD_KAFKA_RESP_ERR__FATAL:
+        return POLL_FATAL;
+    default:
+        return POLL_ERROR;
+    }
+}
+
+void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_message *message)
+{
+    *message = (struct kafka_message){.kind = POLL_NOTHING};
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
+    if (consumer->fatal) {
+        message->kind = POLL_FATAL;
+        message->error = consumer->fatal_text;
+    }
+    if (!m)
+        return;
+    message->handle = m;
+    if (message->kind == POLL_FATAL)
+        return;
+    message->kind = kind_of(m);
+    message->partition = m->partition;
+    message->offset = m->offset;
+    if (m->rkt) {
+        message->topic = rd_kafka_topic_name(m->rkt);
+        message->state = state_find(consumer, message->topic, m->partition);
+    }
+    if (message->kind == POLL_MESSAGE) {
+        rd_kafka_timestamp_type_t type;
+        int64_t time_ms = rd_kafka_message_timestamp(m, &type);
+        message->time_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : time_ms;
+        message->value = (struct slice){m->payload, m->len};
+        message->tombstone = m->payload == NULL;
+    } else {
+        message->error = rd_kafka_message_errstr(m);
+    }
+}
+
+void consumer_release(struct kafka_message *message)
+{
+    if (message->handle)
+        rd_kafka_message_destroy(message->handle);
+    message->handle = NULL;
+}
+
+static void states_clear(struct consumer *consumer)
+{
+    for (size_t i = 0; i < consumer->topic_count; i++)
+        free(consumer->topics[i].by_partition);
+    free(consumer->topics);
+    consumer->topics = NULL;
+    consumer->topic_count = 0;
+}
+
+static struct topic_states *states_of(struct consumer *consumer, const char *topic)
+{
+    for (size_t i = 0; i < consumer->topic_count; i++)
+        if (strcmp(consumer->topics[i].name, topic) == 0)
+            return &consumer->topics[i];
+    struct topic_states *topics =
+        realloc(consumer->topics, (consumer->topic_count + 1) * sizeof(*topics));
+    if (!topics)
+        abort();
+    consumer->topics = topics;
+    topics[consumer->topic_count] = (struct topic_states){.name = name_keep(consumer, topic)};
+    return &topics[consumer->topic_count++];
+}
+
+static void state_put(struct consumer *consumer, const struct kafka_partition *partition)
+{
+    struct topic_states *states = states_of(consumer, partition->topic);
+    if (partition->partition >= states->capacity) {
+        int32_t capacity = partition->partition + 16;
+        void **grown = realloc(states->by_partition, (size_t)capacity * sizeof(*grown));
+        if (!grown)
+            abort();
+        memset(grown + states->capacity, 0,
+               (size_t)(capacity - states->capacity) * sizeof(*grown));
+        states->by_partition = grown;
+        states->capacity = capacity;
+    }
+    states->by_partition[partition->partition] = partition->state;
+}
+
+static rd_kafka_topic_partition_list_t *list_of(const struct kafka_partition *partitions,
+                                                size_t count)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, partitions[i].topic, partitions[i].partition)
+            ->offset = partitions[i].offset;
+    return list;
+}
+
+bool consumer_assign(struct consumer *consumer, const struct kafka_partition *partitions,
+                     size_t count, struct err *err)
+{
+    states_clear(consumer);
+    for (size_t i = 0; i < count; i++)
+        state_put(consumer, &partitions[i]);
+    rd_kafka_topic_partition_list_t *list = list_of(partitions, count);
+    rd_kafka_resp_err_t code = rd_kafka_assign(consumer->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code)
+        return err_set(err, ERR_RETRY, "kafka: assign: %s", rd_kafka_err2str(code));
+    return true;
+}
+
+bool consumer_watermarks(struct consumer *consumer, const char *topic, int32_t partition,
+                         int64_t *low, int64_t *high, struct err *err)
+{
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(consumer->rk, topic, partition, low, high, 5000);
+    if (!code)
+        return true;
+    bool unknown = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                   code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                   code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    return err_set(err, unknown ? ERR_RETRY : ERR_UNAVAILABLE, "kafka: offsets of %s [%d]: %s",
+                   topic, (int)partition, rd_kafka_err2str(code));
+}
+
+bool consumer_partition_count(struct consumer *consumer, const char *topic, int32_t *count,
+                              struct err *err)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(consumer->rk, topic, NULL);
+    if (!rkt)
+        return err_set(err, ERR_UNAVAILABLE, "kafka: topic %s: %s", topic,
+                       rd_kafka_err2str(rd_kafka_last_error()));
+    rd_kafka_resp_err_t code = rd_kafka_metadata(consumer->rk, 0, rkt, &metadata, 5000);
+    rd_kafka_topic_destroy(rkt);
+    if (code)
+        return err_set(err, ERR_UNAVAILABLE, "kafka: metadata of %s: %s", topic,
+                       rd_kafka_err2str(code));
+    *count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+void consumer_commit(struct consumer *consumer, const struct kafka_partition *partitions,
+                     size_t count)
+{
+    rd_kafka_topic_partition_list_t *list = list_of(partitions, count);
+    rd_kafka_resp_err_t code = rd_kafka_commit(consumer->rk, list, 1);
+    if (code)
+        log_debug("kafka: commit for lag tools: %s", rd_kafka_err2str(code));
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void consumer_close(struct consumer *consumer)
+{
+    if (!consumer)
+        return;
+    rd_kafka_consumer_close(consumer->rk);
+    rd_kafka_destroy(consumer->rk);
+    states_clear(consumer);
+    for (size_t i = 0; i < consumer->name_count; i++)
+        free(consumer->names[i]);
+    free(consumer->names);
+    free(consumer);
+}
+
+const char *kafka_version(void)
+{
+    return rd_kafka_version_str();
+}

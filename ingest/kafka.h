@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The consumer: one member of a consumer group. All of librdkafka is inside kafka.c.
+ *
+ * Offsets live in PostgreSQL: partitions are assigned explicitly at the offsets the owner gives, never
+ * sought, and committed to Kafka only for lag tools. The eager protocol is used: each rebalance takes
+ * everything away and hands out the new set. Callbacks run inside consumer_poll(), in its thread.
+ */
+#ifndef INGEST_KAFKA_H
+#define INGEST_KAFKA_H
+
+#include "core/err.h"
+#include "core/slice.h"
+
+#include <stdint.h>
+
+struct consumer;
+
+struct kafka_property {
+    const char *name, *value;
+    const char *origin; /* "file:line" or "-X", for messages */
+};
+
+struct kafka_partition {
+    const char *topic; /* lives as long as the consumer */
+    int32_t partition;
+    int64_t offset; /* consumer_assign: where to start */
+    void *state;    /* consumer_assign: comes back with every message of the partition */
+};
+
+struct consumer_handler {
+    /* New assignment. The handler calls consumer_assign() now or later; until then nothing flows. */
+    void (*assigned)(void *context, const struct kafka_partition *partitions, size_t count);
+    /* The assignment ends. lost: another member may own it already, nothing may be finished. */
+    void (*revoked)(void *context, bool lost);
+};
+
+struct consumer_options {
+    const struct kafka_property *property;
+    size_t property_count;
+    const char *const *topic; /* names, or regular expressions starting with ^ */
+    size_t topic_count;
+    unsigned lanes; /* members in this process: they share the memory of the local queues */
+    struct consumer_handler handler;
+    void *context;
+};
+
+enum poll_kind {
+    POLL_NOTHING,      /* timeout, or only events were served */
+    POLL_MESSAGE,
+    POLL_EOF,          /* the partition's end was reached; offset is the next one */
+    POLL_OUT_OF_RANGE, /* the log does not hold the assigned offset */
+    POLL_ERROR,        /* told in `error`; librdkafka goes on by itself */
+    POLL_FATAL,
+};
+
+struct kafka_message {
+    enum poll_kind kind;
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+    int64_t time_ms;    /* -1 = none */
+    struct slice value; /* until consumer_release() */
+    bool tombstone;
+    void *state;
+    const char *error;
+    void *handle;
+};
+
+/* Properties that exactly-once depends on are refused with ERR_CONFIG; others go to librdkafka as
+ * they are and its complaints come back with their origin. */
+struct consumer *consumer_new(const struct consumer_options *options, struct err *err);
+
+/* Id of the cluster; waits up to timeout_ms for a broker. ERR_UNAVAILABLE. */
+bool consumer_cluster_id(struct consumer *consumer, int timeout_ms, char *id, size_t capacity,
+                         struct err *err) MUST_CHECK;
+
+bool consumer_subscribe(struct consumer *consumer, struct err *err) MUST_CHECK;
+
+/* Fills *message; consumer_release() afterwards, also for errors. */
+void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_message *message);
+void consumer_release(struct kafka_message *message);
+
+/* Replaces the assignment. count 0: nothing flows, but the member stays in the group. */
+bool consumer_assign(struct consumer *consumer, const struct kafka_partition *partitions,
+                     size_t count, struct err *err) MUST_CHECK;
+
+/* First and next offset of a partition's log, asked from the broker. ERR_UNAVAILABLE, or ERR_RETRY
+ * when the broker does not know the partition (any more). */
+bool consumer_watermarks(struct consumer *consumer, const char *topic, int32_t partition,
+                         int64_t *low, int64_t *high, struct err *err) MUST_CHECK;
+
+/* Number of partitions of a topic, asked from the broker; 0 when it does not exist. */
+bool consumer_partition_count(struct consumer *consumer, const char *topic, int32_t *count,
+                              struct err *err) MUST_CHECK;
+
+/* Tells Kafka how far we are, asynchronously, for lag tools; failures do not matter. */
+void consumer_commit(struct consumer *consumer, const struct kafka_partition *partitions,
+                     size_t count);
+
+/* Leaves the group (revoked() is called first) and frees. */
+void consumer_close(struct consumer *consumer);
+
+const char *kafka_version(void);
+
+#endif
