@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/buf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_BYTES 256
+
+void buf_init(struct buf *buf, size_t ceiling_bytes)
+{
+    *buf = (struct buf){.ceiling_bytes = ceiling_bytes};
+}
+
+void buf_reset(struct buf *buf)
+{
+    buf->bytes = 0;
+    buf->failed = false;
+}
+
+void buf_free(struct buf *buf)
+{
+    free(buf->p);
+    buf_init(buf, buf->ceiling_bytes);
+}
+
+static bool buf_grow(struct buf *buf, size_t need)
+{
+    size_t capacity = buf->capacity ? buf->capacity * 2 : FIRST_BYTES;
+    while (capacity < need)
+        capacity *= 2;
+    if (capacity > buf->ceiling_bytes)
+        capacity = buf->ceiling_bytes;
+    char *p = realloc(buf->p, capacity);
+    if (!p)
+        return false;
+    buf->p = p;
+    buf->capacity = capacity;
+    return true;
+}
+
+char *buf_reserve(struct buf *buf, size_t bytes)
+{
+    assert(buf->bytes <= buf->ceiling_bytes);
+    if (buf->failed)
+        return NULL;
+    if (bytes > buf->ceiling_bytes - buf->bytes ||
+        ((!buf->p || bytes > buf->capacity - buf->bytes) && !buf_grow(buf, buf->bytes + bytes))) {
+        buf->failed = true;
+        return NULL;
+    }
+    return buf->p + buf->bytes;
+}
+
+void buf_add(struct buf *buf, struct slice text)
+{
+    char *p = buf_reserve(buf, text.bytes);
+    if (!p)
+        return;
+    if (text.bytes > 0)
+        memcpy(p, text.p, text.bytes);
+    buf->bytes += text.bytes;
+}
+
+void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, slice_of(text));
+}
+
+void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, (struct slice){&c, 1});
+}
+
+void buf_add_be16(struct buf *buf, uint16_t v)
+{
+    v = __builtin_bswap16(v);
+    buf_add(buf, (struct slice){(const char *)&v, sizeof(v)});
+}
+
+void buf_add_be32(struct buf *buf, uint32_t v)
+{
+    v = __builtin_bswap32(v);
+    buf_add(buf, (struct slice){(const char *)&v, sizeof(v)});
+}
+
+void buf_add_be64(struct buf *buf, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    buf_add(buf, (struct slice){(const char *)&v, sizeof(v)});
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "buf_add_be* swap bytes");
+
+void buf_printf(struct buf *buf, const char *fmt, ...)
+{
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int bytes = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *p = bytes < 0 ? NULL : buf_reserve(buf, (size_t)bytes + 1);
+    if (p) {
+        vsnprintf(p, (size_t)bytes + 1, fmt, again);
+        buf->bytes += (size_t)bytes;
+    }
+    va_end(again);
+}
+
+/* What RFC 8259 section 7 wants escaped: the quote, the backslash and the control characters. */
+static void add_escape(struct buf *buf, unsigned char c)
+{
+    static const char shorthand[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    for (const char *s = shorthand; *s; s += 2)
+        if ((unsigned char)s[0] == c) {
+            buf_add(buf, (struct slice){(const char[]){'\\', s[1]}, 2});
+            return;
+        }
+    buf_printf(buf, "\\u%04x", c);
+}
+
+void buf_add_json_string(struct buf *buf, struct slice text)
+{
+    size_t done = 0;
+    buf_add_char(buf, '"');
+    for (size_t i = 0; i < text.bytes; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buf_add(buf, (struct slice){text.p + done, i - done});
+        add_escape(buf, c);
+        done = i + 1;
+    }
+    buf_add(buf, (struct slice){text.bytes ? text.p + done : NULL, text.bytes - done});
+    buf_add_char(buf, '"');
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/charge.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+const struct unit_info unit_info[UNIT_COUNT] = {
+#define UNIT(id, side, name) [UNIT_##id] = {name, SIDE_##side},
+#include "core/units.def"
+#undef UNIT
+};
+
+const struct reason_info reason_info[REASON_COUNT] = {
+    [REASON_NONE] = {NULL, ""},
+#define REASON(id, name, doc) [REASON_##id] = {name, doc},
+#include "core/reasons.def"
+#undef REASON
+};
+
+const char *const charge_status_name[4] = {
+    [CHARGE_PRICED] = "priced",
+    [CHARGE_FREE] = "free",
+    [CHARGE_REPORTED] = "reported",
+    [CHARGE_UNPRICED] = "unpriced",
+};
+
+size_t rate_source_format(const struct rate_source *source, char *text, size_t capacity)
+{
+    assert(capacity > 0);
+    int n;
+    if (!source->file)
+        n = snprintf(text, capacity, "cost_map:%s#%s", source->entry, source->key);
+    else if (source->line == 0)
+        n = snprintf(text, capacity, "%s#%s.%s", source->file, source->entry, source->key);
+    else
+        n = snprintf(text, capacity, "%s:%u#%s.%s", source->file, source->line, source->entry,
+                     source->key);
+    if (n < 0)
+        n = 0;
+    return (size_t)n < capacity ? (size_t)n : capacity - 1;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/event.h"
+
+const struct fact_info fact_info[FACT_COUNT] = {
+#define FACT(id, kind, store, name, doc) [FACT_##id] = {name, KIND_##kind, STORE_##store, doc},
+#include "core/facts.def"
+#undef FACT
+};
+
+const struct label_info label_info[LABEL_COUNT] = {
+#define LABEL(id, kind, name, column, doc) [LABEL_##id] = {name, KIND_##kind, column, doc},
+#include "core/labels.def"
+#undef LABEL
+};
+
+/* Linear: names are looked up when a mapping is compiled, never while messages are read. */
+enum fact fact_find(struct slice name)
+{
+    size_t i = 0;
+    while (i < FACT_COUNT && !slice_is(name, fact_info[i].name))
+        i++;
+    return (enum fact)i;
+}
+
+enum label label_find(struct slice name)
+{
+    size_t i = 0;
+    while (i < LABEL_COUNT && !slice_is(name, label_info[i].name))
+        i++;
+    return (enum label)i;
+}
