@@ -428,8 +428,6 @@ static bool open_writer(struct lane *lane, struct err *err)
         .application_name = name,
         .lock_timeout_ms = 2000,
         .statement_timeout_ms = 30000,
-        .retain_days = config->retain_days,
-        .future_days = config->future_days,
     };
     lane->writer = writer_new(&options);
     return lane->writer ? true : err_set(err, ERR_FATAL, "out of memory");
@@ -444,7 +442,8 @@ struct lane *lane_start(struct lane_group *group, unsigned number, struct err *e
     }
     lane->group = group;
     lane->number = number;
-    batch_init(&lane->batch, BATCH_ARENA_MAX);
+    batch_init(&lane->batch, BATCH_ARENA_MAX, group->config->retain_days,
+               group->config->future_days);
     lane->mapper = calloc(group->topic_count, sizeof(struct mapper *));
     bool ok = lane->mapper && open_writer(lane, err) && open_consumer(lane, err);
     for (size_t i = 0; ok && i < group->topic_count; i++)
