@@ -35,7 +35,12 @@ struct yaml_tree;
  * root; several documents are an error. */
 struct yaml_tree *yaml_parse(struct slice text, const char *file, struct err *err);
 struct yaml_tree *yaml_load(const char *path, struct err *err);
-void yaml_free(struct yaml_tree *tree);
+void yaml_tree_free(struct yaml_tree *tree);
+/* Inline because libyaml has a yaml_free of its own: a symbol of ours would take its place. */
+static inline void yaml_free(struct yaml_tree *tree)
+{
+    yaml_tree_free(tree);
+}
 const struct yaml_node *yaml_root(const struct yaml_tree *tree);
 
 /* Member of a map; NULL when there is none or `node` is no map (or NULL). */
