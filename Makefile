@@ -75,6 +75,19 @@ test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) ## unit tests (cmock
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test
 
+$(B)/tests/tools/%: tests/tools/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< $(LDLIBS)
+
+up: $(B)/tests/tools/kafka_tool ## private Kafka and PostgreSQL for development: .local/env, .local/spendlog.yaml
+	@BUILD=$(B) scripts/local.sh up
+
+down: ## stop them
+	@scripts/local.sh down
+
+clean-local: ## stop them and remove their data
+	@scripts/local.sh clean
+
 clean: ## remove build output
 	rm -rf build spendlog
 
