@@ -31,7 +31,8 @@ lib       = $(B)/lib$(1).a
 LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
-.PHONY: all test asan lint check demo up down clean clean-local help
+PREFIX   ?= /usr/local
+.PHONY: all tools test asan fuzz fuzz-short integration lint check demo deps up down clean-local install clean help
 
 all: spendlog ## build ./spendlog
 
@@ -75,11 +76,45 @@ test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) ## unit tests (cmock
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test
 
+# tests/fuzz/fuzz_X.c, built with clang: `links:` as above; `seeds:` names folders and files beside its own.
+FUZZERS  := $(patsubst tests/fuzz/%.c,build/fuzz/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_S   ?= 600
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) $(LDLIBS)
+
+fuzz: ## fuzz each target for FUZZ_S seconds (clang)
+	$(MAKE) CC=clang VARIANT=fuzz $(FUZZERS)
+	scripts/fuzz.sh $(FUZZ_S) $(FUZZERS)
+
+fuzz-short: ## the same for a few seconds each
+	$(MAKE) fuzz FUZZ_S=5
+
+TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
 $(B)/tests/tools/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< $(LDLIBS)
 
-up: $(B)/tests/tools/kafka_tool ## private Kafka and PostgreSQL for development: .local/env, .local/spendlog.yaml
+tools: $(TOOLS)
+
+integration: spendlog tools ## tests against a real Kafka and a real PostgreSQL
+	tests/integration/run.py
+
+lint: ## style, layers, banned functions, static analysis
+	scripts/lint.sh
+
+check: ## everything: lint, unit tests, sanitizers, fuzzing, integration, faults
+	@scripts/check.sh
+
+demo: ## events through a real Kafka into a real PostgreSQL, and what was spent
+	@scripts/demo.sh
+
+deps: ## install what is missing to build, run and check (Debian)
+	@scripts/deps.sh check
+
+up: tools ## private Kafka and PostgreSQL for development: .local/env, .local/spendlog.yaml
 	@BUILD=$(B) scripts/local.sh up
 
 down: ## stop them
@@ -87,6 +122,13 @@ down: ## stop them
 
 clean-local: ## stop them and remove their data
 	@scripts/local.sh clean
+
+install: spendlog ## into DESTDIR and PREFIX
+	install -D -m 755 spendlog $(DESTDIR)$(PREFIX)/bin/spendlog
+	for page in docs/*.[0-9]; do \
+	    install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	install -D -m 644 examples/spendlog.yaml $(DESTDIR)$(PREFIX)/share/doc/spendlog/spendlog.yaml
+	install -D -m 644 examples/spendlog.service $(DESTDIR)$(PREFIX)/lib/systemd/system/spendlog.service
 
 clean: ## remove build output
 	rm -rf build spendlog
