@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog migrate: applies what is pending of migrations/; shows what is, or the SQL itself. */
+#include "cli/command.h"
+#include "cli/result.h"
+
+#include "core/embed.h"
+#include "store/migrate.h"
+
+static struct {
+    bool status, print, json;
+} options;
+
+const struct option_row migrate_options[] = {
+    {"status", 0, NULL, "what is applied and what is pending; exit 1 when something is",
+     OPTION_FLAG, &options.status},
+    {"print", 0, NULL, "print the SQL of all migrations, in order", OPTION_FLAG, &options.print},
+    {"json", 0, NULL, "one JSON object per migration", OPTION_FLAG, &options.json},
+    {0},
+};
+
+static void status_print(const struct migration_status *status, void *context)
+{
+    static const char *const state[] = {"applied", "pending", "changed", "unknown"};
+    bool *differs = context;
+    *differs |= status->state != MIGRATION_APPLIED;
+    if (!options.json) {
+        printf("%-40s %-8s %s\n", status->name, state[status->state], status->applied_at);
+        return;
+    }
+    struct buf line;
+    buf_init(&line, 4096);
+    buf_add_char(&line, '{');
+    result_int(&line, "version", status->version);
+    result_text(&line, "name", slice_of(status->name));
+    result_text(&line, "state", slice_of(state[status->state]));
+    result_text(&line, "applied_at", slice_of(status->applied_at));
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static void sql_print(void)
+{
+    for (const struct embedded *file = embedded_migrations; file->name; file++)
+        printf("-- %s\n%s\n", file->name, file->text);
+}
+
+static int migrate(const struct config *config, struct err *err)
+{
+    bool differs = false;
+    if (!config->postgres)
+        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
+    else if (options.status && migrate_status(config->postgres, status_print, &differs, err))
+        return differs ? EXIT_DIFFERENCES : 0;
+    else if (!options.status && migrate_apply(config->postgres, status_print, &differs, err))
+        return 0;
+    return fail(err);
+}
+
+int cmd_migrate(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    if (options.print) {
+        sql_print();
+        return 0;
+    }
+    if (!config_open(&config, false, &err))
+        return fail(&err);
+    code = migrate(&config, &err);
+    config_free(&config);
+    return code;
+}
