@@ -3,6 +3,9 @@
  * One batch: what a lane gathered between two commits, encoded and ready to be written in one
  * transaction (store/writer.h). Rows, rejected records, and per partition how far it got.
  * A batch belongs to one lane and is reused: batch_reset() keeps its memory.
+ *
+ * The counts of a range are the caller's: one of rows, rejected, skipped goes up with every record
+ * it adds. A record that batch_add_row() refuses is then added as a rejected one.
  */
 #ifndef STORE_BATCH_H
 #define STORE_BATCH_H
@@ -12,18 +15,19 @@
 #include "core/charge.h"
 #include "core/event.h"
 
-#define BATCH_BYTES_MAX (32u << 20)   /* of encoded rows; a batch is closed far earlier */
+#define BATCH_BYTES_MAX (32u << 20)  /* of encoded rows; a batch is closed far earlier */
+#define BATCH_RECORDS_MAX (1u << 20) /* rows, and rejected records */
 #define BATCH_PARTITIONS_MAX 4096
 
 /* A Kafka partition as PostgreSQL knows it: one row of kafka_offsets. */
 struct partition_state {
-    int64_t id;             /* kafka_offsets.partition_id: surrogate key of the row below */
-    const char *topic;      /* lives as long as the assignment */
+    int64_t id;        /* kafka_offsets.partition_id: surrogate key of the row below */
+    const char *topic; /* lives as long as the assignment */
     int32_t partition;
     int32_t incarnation;
-    int64_t next_offset;    /* stored: the next offset to read */
-    int64_t last_time_ms;   /* timestamp of the last message stored, -1 = none */
-    uint64_t last_hash;     /* XXH3-64 of its value */
+    int64_t next_offset;  /* stored: the next offset to read */
+    int64_t last_time_ms; /* timestamp of the last message stored, -1 = none */
+    uint64_t last_hash;   /* XXH3-64 of its value */
 };
 
 /* What a batch did to one partition. */
@@ -31,9 +35,19 @@ struct batch_range {
     struct partition_state *state;
     int64_t first_offset; /* compare-and-set: must equal the stored next_offset */
     int64_t next_offset;
-    int64_t last_time_ms;
+    int64_t last_time_ms; /* of the last message; -1 = the range holds none with a timestamp */
     uint64_t last_hash;
-    int64_t messages, rows, duplicates, rejected, skipped; /* records, but for messages */
+    int64_t messages;
+    int64_t rows, duplicates, rejected, skipped; /* records; duplicates come from the writer */
+    int64_t conflicts; /* those of the duplicates whose content differed; from the writer */
+};
+
+/* What the writer found out about a row; ROW_NEW is written. */
+enum row_fate {
+    ROW_NEW,
+    ROW_DUPLICATE_NEAR,   /* of a row of this batch or of a recent one */
+    ROW_DUPLICATE_STORED, /* of a row in the table */
+    ROW_REFUSED,          /* PostgreSQL will not have it */
 };
 
 /* One encoded row: its COPY bytes and what duplicates are recognised by. */
@@ -45,7 +59,10 @@ struct batch_row {
     unsigned range;       /* index into batch->range */
     int64_t kafka_offset;
     unsigned record_index;
-    bool time_not_own;    /* goes through identity_guard */
+    bool time_not_own; /* goes through identity_guard */
+    enum row_fate fate;
+    bool conflict;       /* a duplicate whose first delivery said something else */
+    uint64_t first_hash; /* of a duplicate: content hash of the row that stays */
 };
 
 struct batch_reject {
@@ -53,8 +70,8 @@ struct batch_reject {
     int64_t kafka_offset;
     unsigned record_index;
     enum reason reason;
-    const char *mapping;   /* or NULL */
-    struct slice detail, field, payload; /* in the arena; payload empty when not kept */
+    const char *mapping;                 /* or NULL */
+    struct slice detail, field, payload; /* copied to the arena; payload empty when not kept */
     int64_t byte;
     uint64_t payload_hash;
     size_t payload_bytes;
@@ -69,11 +86,17 @@ struct batch {
     size_t reject_count, reject_capacity;
     struct batch_range *range;
     size_t range_count, range_capacity;
+    unsigned last_range; /* found last: messages of a partition come together */
     int64_t skipped_by_reason[REASON_COUNT];
-    int64_t flagged; /* events with a flag set */
+    int64_t flagged;  /* events with a flag set */
+    char book_id[65]; /* of all rows; "" = no row yet */
+    int retain_days, future_days;
+    int64_t time_min_us, time_max_us; /* start times taken; set with the first range */
 };
 
-void batch_init(struct batch *batch, size_t arena_bytes);
+/* Start times before now - retain_days (0 = for ever: from 1970) and after now + future_days are
+ * refused; a batch takes `now` with its first message. */
+void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int future_days);
 void batch_reset(struct batch *batch);
 void batch_free(struct batch *batch);
 
@@ -84,14 +107,16 @@ struct row_origin {
     unsigned range;
     int64_t kafka_offset;
     unsigned record_index;
-    const char *price_book_id; /* 64 hex digits */
+    const char *price_book_id; /* 64 hex digits; the same for all rows of a batch */
 };
 
-/* Encodes one priced event as a row of spend_logs (binary COPY). ERR_INPUT: the row cannot be
- * represented (caller rejects the record); nothing is added then. */
+/* Encodes one priced event as a row of spend_logs (binary COPY). ERR_INPUT: its start time is out
+ * of range; ERR_FATAL: the batch is full, which a lane that closes batches in time never sees.
+ * Nothing is added then; the caller rejects the record. The event must have an identity. */
 bool batch_add_row(struct batch *batch, const struct event *event, const struct charge *charge,
                    const struct row_origin *origin, struct err *err) MUST_CHECK;
 
+/* Copies its texts, made fit for PostgreSQL. A payload the arena has no room for is not kept. */
 bool batch_add_reject(struct batch *batch, const struct batch_reject *reject,
                       struct err *err) MUST_CHECK;
 

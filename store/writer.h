@@ -3,11 +3,13 @@
  * Writing batches: one PostgreSQL connection per lane, one transaction per batch, offsets in it by
  * compare-and-set. All of libpq is inside store/.
  *
- * The way of writer_commit(): partitions of the day ensured first, in a transaction of their own;
- * BEGIN; lock the offset rows (sorted, under lock_timeout); binary COPY straight into spend_logs; on a
- * unique violation the same batch again through a staging table with ON CONFLICT DO NOTHING; a row
- * that PostgreSQL refuses is found by bisection and becomes a rejected event; offsets, counters,
- * ingest_batches; COMMIT.
+ * The way of writer_commit(): duplicates of this batch and of recent ones are dropped; partitions
+ * of the days ensured, in a transaction of their own; BEGIN; lock the offset rows (sorted, under
+ * lock_timeout); binary COPY straight into spend_logs; offsets, counters, ingest_batches; COMMIT.
+ *
+ * When the COPY meets a key that is there, the transaction is rolled back and begun again, now
+ * asking first which keys of the batch are there; the writer keeps asking while duplicates keep
+ * coming. A row that PostgreSQL refuses is found by bisection and becomes a rejected event.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -19,25 +21,28 @@ struct writer;
 struct writer_options {
     const char *conninfo;
     const char *group_id;
-    const char *cluster_id;
+    const char *cluster_id; /* NULL: set later, before the first offset row is read */
+    /* Members that end each other's frozen backends share all of it up to the last space:
+     * "spendlog lane 0", "spendlog lane 1". */
     const char *application_name;
-    unsigned lock_timeout_ms;      /* default 2000 */
-    unsigned statement_timeout_ms; /* default 30000 */
-    int retain_days;               /* start times older than this are out of range; 0 = for ever */
-    int future_days;
+    unsigned lock_timeout_ms;      /* 0 = 2000 */
+    unsigned statement_timeout_ms; /* 0 = 30000 */
 };
 
-/* Does not connect yet. */
+/* Does not connect yet; copies the options. NULL: out of memory. */
 struct writer *writer_new(const struct writer_options *options);
 void writer_free(struct writer *writer);
 
-/* Connects if need be. ERR_UNAVAILABLE: server away; ERR_CONFIG: authentication, no schema, schema of
- * another version ("run spendlog migrate"). */
+void writer_set_cluster_id(struct writer *writer, const char *cluster_id);
+const char *writer_cluster_id(const struct writer *writer); /* "" until set */
+
+/* Connects if need be. ERR_UNAVAILABLE: server away; ERR_CONFIG: authentication, no schema, schema
+ * of another version ("run spendlog migrate"). */
 bool writer_connect(struct writer *writer, struct err *err) MUST_CHECK;
 
 /* Reads the offset row of a partition, making it on first sight (start_offset, then re-read). The
- * newest incarnation counts. Fills *state but for topic. start_offset < 0 only looks: state->id is 0
- * when there is no row. */
+ * newest incarnation counts. Fills *state but for topic. start_offset < 0 only looks: state->id is
+ * 0 when there is no row. */
 bool writer_offset_load(struct writer *writer, const char *topic, int32_t partition,
                         int64_t start_offset, struct partition_state *state,
                         struct err *err) MUST_CHECK;
@@ -46,14 +51,16 @@ bool writer_offset_load(struct writer *writer, const char *topic, int32_t partit
 bool writer_topic_known(struct writer *writer, const char *topic, bool *known,
                         struct err *err) MUST_CHECK;
 
-/* The topic was recreated or its log's start overtook us: books a gap, and moves on: a new incarnation
- * at `next_offset` (recreated), or the same one at `next_offset`. */
+/* The topic was recreated or its log's start overtook us: books a gap, and moves on: a new
+ * incarnation at `next_offset` (recreated), or the same one at `next_offset`. Updates *state.
+ * ERR_RETRY: the row is not where *state says. */
 bool writer_offset_gap(struct writer *writer, struct partition_state *state, bool new_incarnation,
                        int64_t next_offset, const char *why, struct err *err) MUST_CHECK;
 
-/* ERR_RETRY: fenced, an offset row was not where the batch starts: drop the batch, reload, re-assign.
- * ERR_UNAVAILABLE: the outcome may be unknown: reconnect, reload the offset rows, compare, go on.
- * On success the partition states are advanced and the batch's ranges hold the final counts. */
+/* ERR_RETRY: fenced, an offset row was not where the batch starts: drop the batch, reload,
+ * re-assign (deadlocks and frozen members have been dealt with inside). ERR_UNAVAILABLE: the
+ * outcome may be unknown: reconnect, reload the offset rows, compare, go on. On success the
+ * partition states are advanced and the batch's ranges hold the final counts. */
 bool writer_commit(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
 /* A book must be in price_books before the first batch that names it. Idempotent. */

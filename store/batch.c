@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/batch.h"
+
+#include "core/clock.h"
+#include "store/row.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define US_PER_DAY INT64_C(86400000000)
+#define DETAIL_BYTES_MAX 1000
+#define FIELD_BYTES_MAX 500
+
+/* Taken when a batch begins, not when the last one ended: a lane may have been idle for days. */
+static void take_time(struct batch *batch)
+{
+    int64_t now_us = clock_now_us();
+    batch->time_min_us = batch->retain_days ? now_us - batch->retain_days * US_PER_DAY : 0;
+    batch->time_max_us = now_us + batch->future_days * US_PER_DAY;
+}
+
+void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int future_days)
+{
+    memset(batch, 0, sizeof(*batch));
+    arena_init(&batch->arena, arena_bytes);
+    buf_init(&batch->encoded, BATCH_BYTES_MAX);
+    batch->retain_days = retain_days;
+    batch->future_days = future_days;
+    batch_reset(batch);
+}
+
+void batch_reset(struct batch *batch)
+{
+    arena_reset(&batch->arena);
+    buf_reset(&batch->encoded);
+    batch->row_count = 0;
+    batch->reject_count = 0;
+    batch->range_count = 0;
+    batch->last_range = 0;
+    memset(batch->skipped_by_reason, 0, sizeof(batch->skipped_by_reason));
+    batch->flagged = 0;
+    batch->book_id[0] = '\0';
+}
+
+void batch_free(struct batch *batch)
+{
+    arena_free(&batch->arena);
+    buf_free(&batch->encoded);
+    free(batch->rows);
+    free(batch->rejects);
+    free(batch->range);
+}
+
+/* Room for one more element; the array at *items keeps its memory over resets. */
+static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes, size_t most)
+{
+    if (count < *capacity)
+        return true;
+    size_t wanted = *capacity ? *capacity * 2 : 64;
+    if (wanted > most)
+        wanted = most;
+    void *larger = wanted > count ? realloc(*items, wanted * item_bytes) : NULL;
+    if (!larger)
+        return false;
+    *items = larger;
+    *capacity = wanted;
+    return true;
+}
+
+unsigned batch_range_of(struct batch *batch, struct partition_state *state)
+{
+    if (batch->last_range < batch->range_count && batch->range[batch->last_range].state == state)
+        return batch->last_range;
+    for (unsigned i = 0; i < batch->range_count; i++)
+        if (batch->range[i].state == state)
+            return batch->last_range = i;
+
+    if (batch->range_count == 0)
+        take_time(batch);
+    void *ranges = batch->range;
+    bool grown = grow(&ranges, batch->range_count, &batch->range_capacity, sizeof(*batch->range),
+                      BATCH_PARTITIONS_MAX);
+    assert(grown); /* a lane is never given that many partitions */
+    batch->range = ranges;
+    batch->range[batch->range_count] = (struct batch_range){
+        .state = state,
+        .first_offset = state->next_offset,
+        .next_offset = state->next_offset,
+        .last_time_ms = state->last_time_ms,
+        .last_hash = state->last_hash,
+    };
+    return batch->last_range = (unsigned)batch->range_count++;
+}
+
+static bool time_in_range(const struct batch *batch, int64_t start_us, struct err *err)
+{
+    if (start_us >= batch->time_min_us && start_us <= batch->time_max_us)
+        return true;
+    return err_set(err, ERR_INPUT, "start time %lld s since 1970 is outside %lld to %lld",
+                   (long long)(start_us / 1000000), (long long)(batch->time_min_us / 1000000),
+                   (long long)(batch->time_max_us / 1000000));
+}
+
+static void keep_book_id(struct batch *batch, const char *id)
+{
+    if (batch->book_id[0] == '\0') {
+        assert(strlen(id) == sizeof(batch->book_id) - 1);
+        memcpy(batch->book_id, id, sizeof(batch->book_id));
+    }
+    assert(memcmp(batch->book_id, id, sizeof(batch->book_id) - 1) == 0);
+}
+
+bool batch_add_row(struct batch *batch, const struct event *event, const struct charge *charge,
+                   const struct row_origin *origin, struct err *err)
+{
+    const struct row_place place = {batch->range[origin->range].state->id, origin->kafka_offset,
+                                    origin->record_index};
+    size_t offset = batch->encoded.bytes;
+    void *rows = batch->rows;
+
+    assert(event->has_identity);
+    if (facts_has(&event->facts, FACT_STARTED_AT) &&
+        !time_in_range(batch, event->facts.v[FACT_STARTED_AT].i, err))
+        return false;
+    if (!grow(&rows, batch->row_count, &batch->row_capacity, sizeof(*batch->rows),
+              BATCH_RECORDS_MAX))
+        return err_set(err, ERR_FATAL, "the batch is full");
+    batch->rows = rows;
+    if (!row_encode(&batch->encoded, event, charge, &place, err))
+        return false;
+    keep_book_id(batch, origin->price_book_id);
+
+    struct batch_row *row = &batch->rows[batch->row_count++];
+    *row = (struct batch_row){
+        .start_time_us = event->facts.v[FACT_STARTED_AT].i,
+        .content_hash = event->content_hash,
+        .offset = offset,
+        .bytes = batch->encoded.bytes - offset,
+        .range = origin->range,
+        .kafka_offset = origin->kafka_offset,
+        .record_index = origin->record_index,
+        .time_not_own = event->time_source == TIME_KAFKA,
+    };
+    memcpy(row->identity, event->identity, sizeof(row->identity));
+    return true;
+}
+
+/* Length of the UTF-8 character at p, 0 when there is none or it is U+0000 (RFC 3629). */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+    unsigned c = p[0];
+    size_t bytes = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
+    if (c == 0 || bytes == 0 || bytes > left)
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    if ((c == 0xE0 && p[1] < 0xA0) || (c == 0xED && p[1] > 0x9F) || (c == 0xF0 && p[1] < 0x90) ||
+        (c == 0xF4 && p[1] > 0x8F))
+        return 0;
+    return bytes;
+}
+
+/* A message about broken bytes may quote them: PostgreSQL would refuse it, and with it the batch.
+ */
+static struct slice clean_text(struct arena *batch, struct slice text, size_t most)
+{
+    char *to = arena_alloc(batch, text.bytes + 1);
+    size_t bytes = 0;
+    if (!to)
+        return SLICE("");
+    while (bytes < text.bytes) {
+        size_t length = utf8_length((const unsigned char *)text.p + bytes, text.bytes - bytes);
+        if (bytes + (length ? length : 1) > most)
+            break;
+        if (length)
+            memcpy(to + bytes, text.p + bytes, length);
+        else
+            to[bytes] = '?';
+        bytes += length ? length : 1;
+    }
+    return (struct slice){to, bytes};
+}
+
+bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, struct err *err)
+{
+    void *rejects = batch->rejects;
+    if (!grow(&rejects, batch->reject_count, &batch->reject_capacity, sizeof(*batch->rejects),
+              BATCH_RECORDS_MAX))
+        return err_set(err, ERR_FATAL, "the batch is full");
+    batch->rejects = rejects;
+
+    struct batch_reject *kept = &batch->rejects[batch->reject_count++];
+    *kept = *reject;
+    kept->detail = clean_text(&batch->arena, reject->detail, DETAIL_BYTES_MAX);
+    kept->field = clean_text(&batch->arena, reject->field, FIELD_BYTES_MAX);
+    if (reject->payload.bytes)
+        kept->payload = arena_slice(&batch->arena, reject->payload);
+    return true;
+}

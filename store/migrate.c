@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/migrate.h"
+
+#include "core/embed.h"
+#include "store/pg.h"
+
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+#define LOCK_TIMEOUT_MS 10000
+
+struct applied {
+    int version;
+    char name[128];
+    char sha256[65];
+    char at[32];
+};
+
+struct history {
+    struct applied *item; /* by version */
+    int count;
+};
+
+static int version_of(const char *name)
+{
+    return (int)strtol(name, NULL, 10); /* 0001_roles_and_schema.sql */
+}
+
+static void sha256_of(const struct embedded *file, char hex[65])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)file->text, file->bytes, digest);
+    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* --- history -------------------------------------------------------------------------------- */
+
+static bool schema_exists(struct pg *pg, bool *exists, struct err *err)
+{
+    PGresult *res =
+        pg_query(pg, "SELECT to_regclass('spendlog.schema_migrations') IS NOT NULL", NULL, err);
+    if (!res)
+        return false;
+    *exists = pg_int(res, 0, 0) != 0;
+    PQclear(res);
+    return true;
+}
+
+static void text_of(const PGresult *res, int row, int column, char *to, size_t capacity)
+{
+    snprintf(to, capacity, SLICE_FMT, SLICE_ARG(pg_text(res, row, column)));
+}
+
+static bool history_read(struct pg *pg, struct history *history, struct err *err)
+{
+    bool exists;
+    history->item = NULL;
+    history->count = 0;
+    if (!schema_exists(pg, &exists, err))
+        return false;
+    if (!exists)
+        return true;
+    PGresult *res = pg_query(pg,
+                             "SELECT version, name, sha256,"
+                             " to_char(applied_at, 'YYYY-MM-DD HH24:MI:SS')"
+                             " FROM spendlog.schema_migrations ORDER BY version",
+                             NULL, err);
+    if (!res)
+        return false;
+    history->count = PQntuples(res);
+    history->item = calloc((size_t)history->count + 1, sizeof(*history->item));
+    if (!history->item) {
+        PQclear(res);
+        return err_set(err, ERR_FATAL, "out of memory");
+    }
+    for (int i = 0; i < history->count; i++) {
+        struct applied *a = &history->item[i];
+        a->version = (int)pg_int(res, i, 0);
+        text_of(res, i, 1, a->name, sizeof(a->name));
+        text_of(res, i, 2, a->sha256, sizeof(a->sha256));
+        text_of(res, i, 3, a->at, sizeof(a->at));
+    }
+    PQclear(res);
+    return true;
+}
+
+static const struct applied *history_find(const struct history *history, int version)
+{
+    for (int i = 0; i < history->count; i++)
+        if (history->item[i].version == version)
+            return &history->item[i];
+    return NULL;
+}
+
+static enum migration_state state_of(const struct history *history, const struct embedded *file)
+{
+    char sha256[65];
+    const struct applied *applied = history_find(history, version_of(file->name));
+    if (!applied)
+        return MIGRATION_PENDING;
+    sha256_of(file, sha256);
+    return strcmp(sha256, applied->sha256) == 0 ? MIGRATION_APPLIED : MIGRATION_CHANGED;
+}
+
+static bool is_ours(int version)
+{
+    for (const struct embedded *file = embedded_migrations; file->name; file++)
+        if (version_of(file->name) == version)
+            return true;
+    return false;
+}
+
+/* Nothing was applied that is not ours, word for word. */
+static bool history_agrees(const struct pg *pg, const struct history *history, struct err *err)
+{
+    for (int i = 0; i < history->count; i++)
+        if (!is_ours(history->item[i].version))
+            return err_set(err, ERR_CONFIG,
+                           "%s: the schema is newer than this program: %s was applied", pg->place,
+                           history->item[i].name);
+    for (const struct embedded *file = embedded_migrations; file->name; file++)
+        if (state_of(history, file) == MIGRATION_CHANGED)
+            return err_set(err, ERR_CONFIG,
+                           "%s: migration %s was applied with another content than this program's",
+                           pg->place, file->name);
+    return true;
+}
+
+/* --- apply ---------------------------------------------------------------------------------- */
+
+static bool record(struct pg *pg, const struct embedded *file, struct err *err)
+{
+    char sha256[65];
+    struct pg_args args;
+    sha256_of(file, sha256);
+    pg_args_init(&args);
+    pg_arg_int4(&args, version_of(file->name));
+    pg_arg_text(&args, slice_of(file->name));
+    pg_arg_text(&args, slice_of(sha256));
+    PGresult *res = pg_query(pg,
+                             "INSERT INTO spendlog.schema_migrations (version, name, sha256)"
+                             " VALUES ($1::integer, $2, $3)",
+                             &args, err);
+    pg_args_free(&args);
+    PQclear(res);
+    return res != NULL;
+}
+
+/* Under the lock the history is read again: another process may have been faster. */
+static bool apply_locked(struct pg *pg, const struct embedded *file, bool *done, struct err *err)
+{
+    struct history history;
+    if (!pg_command(pg, "SELECT pg_advisory_xact_lock(hashtextextended('spendlog.migrate', 0))",
+                    err) ||
+        !history_read(pg, &history, err))
+        return false;
+    *done = state_of(&history, file) == MIGRATION_PENDING;
+    free(history.item);
+    if (!*done)
+        return true;
+    if (!pg_command(pg, file->text, err) || !record(pg, file, err))
+        return err_prefix(err, "%s", file->name);
+    return true;
+}
+
+static bool apply(struct pg *pg, const struct embedded *file, bool *done, struct err *err)
+{
+    if (!pg_command(pg, "BEGIN", err))
+        return false;
+    if (apply_locked(pg, file, done, err) && pg_command(pg, "COMMIT", err))
+        return true;
+    pg_rollback(pg);
+    return false;
+}
+
+static bool open_for_migration(struct pg *pg, const char *conninfo, struct err *err)
+{
+    const struct pg_options options = {
+        .conninfo = conninfo,
+        .application_name = "spendlog migrate",
+        .lock_timeout_ms = LOCK_TIMEOUT_MS,
+    };
+    if (!pg_open(pg, &options, err))
+        return false;
+    const char *encoding = PQparameterStatus(pg->conn, "server_encoding");
+    if (encoding && strcmp(encoding, "UTF8") == 0)
+        return true;
+    err_set(err, ERR_CONFIG, "%s: the database's encoding is %s, it has to be UTF8", pg->place,
+            encoding ? encoding : "unknown");
+    pg_close(pg);
+    return false;
+}
+
+static bool apply_all(struct pg *pg, migration_fn *applied, void *context, struct err *err)
+{
+    for (const struct embedded *file = embedded_migrations; file->name; file++) {
+        bool done;
+        if (!apply(pg, file, &done, err))
+            return false;
+        struct migration_status status = {version_of(file->name), file->name, MIGRATION_APPLIED,
+                                          ""};
+        if (done && applied)
+            applied(&status, context);
+    }
+    return true;
+}
+
+bool migrate_apply(const char *conninfo, migration_fn *applied, void *context, struct err *err)
+{
+    struct pg pg;
+    struct history history;
+    if (!open_for_migration(&pg, conninfo, err))
+        return false;
+    bool ok = history_read(&pg, &history, err) && history_agrees(&pg, &history, err);
+    free(history.item);
+    ok = ok && apply_all(&pg, applied, context, err);
+    pg_close(&pg);
+    return ok;
+}
+
+/* --- status --------------------------------------------------------------------------------- */
+
+static void tell(const struct history *history, migration_fn *status, void *context)
+{
+    for (const struct embedded *file = embedded_migrations; file->name; file++) {
+        const struct applied *applied = history_find(history, version_of(file->name));
+        struct migration_status s = {version_of(file->name), file->name, state_of(history, file),
+                                     applied ? applied->at : ""};
+        status(&s, context);
+    }
+    for (int i = 0; i < history->count; i++) {
+        const struct applied *a = &history->item[i];
+        struct migration_status s = {a->version, a->name, MIGRATION_UNKNOWN, a->at};
+        if (!is_ours(a->version))
+            status(&s, context);
+    }
+}
+
+bool migrate_status(const char *conninfo, migration_fn *status, void *context, struct err *err)
+{
+    struct pg pg;
+    struct history history;
+    if (!open_for_migration(&pg, conninfo, err))
+        return false;
+    bool ok = history_read(&pg, &history, err);
+    if (ok)
+        tell(&history, status, context);
+    free(history.item);
+    pg_close(&pg);
+    return ok;
+}
+
+bool migrate_check(struct pg *pg, struct err *err)
+{
+    struct history history;
+    bool ok = history_read(pg, &history, err) && history_agrees(pg, &history, err);
+    for (const struct embedded *file = embedded_migrations; ok && file->name; file++)
+        if (state_of(&history, file) == MIGRATION_PENDING)
+            ok = err_set(err, ERR_CONFIG, "%s: %s; run spendlog migrate", pg->place,
+                         history.count ? "the schema is older than this program"
+                                       : "there is no spendlog schema");
+    free(history.item);
+    return ok;
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/pg.h"
+
+#include "core/log.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+
+/* --- errors --------------------------------------------------------------------------------- */
+
+/* The longest prefix decides. PostgreSQL 15, appendix A. */
+static const struct {
+    const char *prefix;
+    enum err_kind kind;
+} kinds[] = {
+    {"", ERR_FATAL},
+    {"08", ERR_UNAVAILABLE},    /* connection exception */
+    {"22", ERR_INPUT},          /* data exception */
+    {"23", ERR_INPUT},          /* integrity constraint violation */
+    {"25006", ERR_UNAVAILABLE}, /* read-only transaction: a standby, until it is promoted */
+    {"25P03", ERR_UNAVAILABLE}, /* idle-in-transaction timeout */
+    {"28", ERR_CONFIG},         /* authorization */
+    {"3D", ERR_CONFIG},         /* no such database */
+    {"3F", ERR_CONFIG},         /* no such schema */
+    {"40", ERR_RETRY},          /* serialization failure, deadlock */
+    {"42", ERR_CONFIG},         /* no such table, privilege: another schema than ours */
+    {"53", ERR_UNAVAILABLE},    /* disk full, memory, connections */
+    {"54", ERR_INPUT},          /* program limit exceeded */
+    {"55P03", ERR_RETRY},       /* lock timeout */
+    {"55006", ERR_RETRY},       /* object in use */
+    {"57014", ERR_RETRY},       /* statement timeout */
+    {"57P", ERR_UNAVAILABLE},   /* shutdown, crash, starting up, terminated */
+    {"58", ERR_UNAVAILABLE},    /* I/O error of the server's system */
+};
+
+enum err_kind pg_err_kind(const char *sqlstate)
+{
+    enum err_kind kind = ERR_UNAVAILABLE;
+    if (!*sqlstate)
+        return kind;
+    for (size_t i = 0, best = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t bytes = strlen(kinds[i].prefix);
+        if (bytes >= best && strncmp(sqlstate, kinds[i].prefix, bytes) == 0) {
+            best = bytes;
+            kind = kinds[i].kind;
+        }
+    }
+    return kind;
+}
+
+static int first_line(const char *text)
+{
+    return (int)strcspn(text, "\n");
+}
+
+/* Cut where a character of UTF-8 ends. */
+static void copy_field(char *to, size_t capacity, const char *from)
+{
+    size_t bytes = from ? (size_t)first_line(from) : 0;
+    if (bytes >= capacity)
+        for (bytes = capacity - 1; bytes && (from[bytes] & 0xC0) == 0x80;)
+            bytes--;
+    if (bytes)
+        memcpy(to, from, bytes);
+    to[bytes] = '\0';
+}
+
+bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *err)
+{
+    const char *message = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *hint = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_HINT) : NULL;
+
+    copy_field(pg->sqlstate, sizeof(pg->sqlstate),
+               res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL);
+    copy_field(pg->constraint, sizeof(pg->constraint),
+               res ? PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME) : NULL);
+    if (!message)
+        message = pg->conn ? PQerrorMessage(pg->conn) : "not connected";
+    copy_field(pg->message, sizeof(pg->message), message);
+    err_set(err, pg_err_kind(pg->sqlstate), "%s: %s: %s%s%s%s%s%s", pg->place, what, pg->message,
+            *pg->sqlstate ? " [" : "", pg->sqlstate, *pg->sqlstate ? "]" : "", hint ? "; " : "",
+            hint ? hint : "");
+    if (pg->conn && PQstatus(pg->conn) == CONNECTION_BAD)
+        pg_close(pg);
+    return false;
+}
+
+static void on_notice(void *context, const PGresult *res)
+{
+    const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    (void)context;
+    if (severity && strcmp(severity, "WARNING") == 0)
+        log_warn("postgres: %s", message ? message : "");
+    else
+        log_debug("postgres: %s", message ? message : "");
+}
+
+/* --- connection ----------------------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* PQconnectPoll() with a deadline: connect_timeout counts for the blocking call only. */
+static bool connect_wait(PGconn *conn)
+{
+    int64_t deadline_ms = now_ms() + CONNECT_TIMEOUT_MS;
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+        int64_t left_ms = deadline_ms - now_ms();
+        struct pollfd fd = {PQsocket(conn), status == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0};
+        if (left_ms <= 0 || poll(&fd, 1, (int)left_ms) == 0)
+            return false;
+        status = PQconnectPoll(conn);
+    }
+    return status == PGRES_POLLING_OK;
+}
+
+/* libpq has no SQLSTATE for a refused connection but in its verbose text: "FATAL:  28P01: ...". */
+static void connect_sqlstate(struct pg *pg, const char *message)
+{
+    pg->sqlstate[0] = '\0';
+    for (const char *p = strstr(message, ":  "); p; p = strstr(p + 3, ":  "))
+        if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':') {
+            copy_field(pg->sqlstate, sizeof(pg->sqlstate), p + 3);
+            pg->sqlstate[5] = '\0';
+        }
+}
+
+static bool connect_fail(struct pg *pg, bool timed_out, struct err *err)
+{
+    const char *message = PQerrorMessage(pg->conn);
+    if (timed_out)
+        message = "no answer in time";
+    connect_sqlstate(pg, message);
+    err_set(err, pg_err_kind(pg->sqlstate), "postgres: %.*s", first_line(message), message);
+    pg_close(pg);
+    return false;
+}
+
+static void place_set(struct pg *pg)
+{
+    const char *host = PQhost(pg->conn), *port = PQport(pg->conn);
+    snprintf(pg->place, sizeof(pg->place), "%s@%s:%s/%s", PQuser(pg->conn), host ? host : "",
+             port ? port : "", PQdb(pg->conn));
+}
+
+static bool session_set(struct pg *pg, const struct pg_options *o, struct err *err)
+{
+    char sql[512];
+    snprintf(sql, sizeof(sql),
+             "SET timezone = 'UTC'; SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD';"
+             "SET search_path = pg_catalog, spendlog; SET lock_timeout = %u;"
+             "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = %u;",
+             o->lock_timeout_ms, o->statement_timeout_ms, o->idle_in_transaction_timeout_ms);
+    return pg_command(pg, sql, err);
+}
+
+bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
+{
+    /* What stands before dbname is a default that conninfo overrides, what stands behind overrides
+     * it. A cut that no packet announces is noticed after tcp_user_timeout. */
+    const char *const names[] = {"keepalives_idle", "keepalives_interval", "tcp_user_timeout",
+                                 "dbname",          "application_name",    NULL};
+    const char *const values[] = {"10", "5", "30000", options->conninfo, options->application_name,
+                                  NULL};
+
+    memset(pg, 0, sizeof(*pg));
+    pg->conn = PQconnectStartParams(names, values, 1);
+    if (!pg->conn)
+        return err_set(err, ERR_FATAL, "out of memory");
+    if (PQstatus(pg->conn) == CONNECTION_BAD) {
+        const char *message = PQerrorMessage(pg->conn);
+        err_set(err, ERR_CONFIG, "postgres: %.*s", first_line(message), message);
+        pg_close(pg);
+        return false;
+    }
+    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(pg->conn, on_notice, NULL);
+    if (!connect_wait(pg->conn))
+        return connect_fail(pg, PQstatus(pg->conn) != CONNECTION_BAD, err);
+    PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
+    place_set(pg);
+    if (!session_set(pg, options, err)) {
+        pg_close(pg);
+        return false;
+    }
+    return true;
+}
+
+void pg_close(struct pg *pg)
+{
+    PQfinish(pg->conn);
+    pg->conn = NULL;
+    pg->prepared = 0;
+}
+
+/* --- parameters ----------------------------------------------------------------------------- */
+
+void pg_args_init(struct pg_args *args)
+{
+    buf_init(&args->bytes, PG_ARGS_BYTES_MAX);
+    args->count = 0;
+}
+
+void pg_args_reset(struct pg_args *args)
+{
+    buf_reset(&args->bytes);
+    args->count = 0;
+}
+
+void pg_args_free(struct pg_args *args)
+{
+    buf_free(&args->bytes);
+}
+
+static void arg_open(struct pg_args *args)
+{
+    assert(args->count < PG_ARGS_MAX);
+    args->start[args->count] = args->bytes.bytes;
+}
+
+static void arg_close(struct pg_args *args)
+{
+    args->length[args->count] = (int)(args->bytes.bytes - args->start[args->count]);
+    args->count++;
+}
+
+void pg_arg_int4(struct pg_args *args, int32_t v)
+{
+    arg_open(args);
+    buf_add_be32(&args->bytes, (uint32_t)v);
+    arg_close(args);
+}
+
+void pg_arg_int8(struct pg_args *args, int64_t v)
+{
+    arg_open(args);
+    buf_add_be64(&args->bytes, (uint64_t)v);
+    arg_close(args);
+}
+
+void pg_arg_time(struct pg_args *args, int64_t since_1970_us)
+{
+    pg_arg_int8(args, since_1970_us - PG_EPOCH_US);
+}
+
+void pg_arg_text(struct pg_args *args, struct slice v)
+{
+    arg_open(args);
+    buf_add(&args->bytes, v);
+    arg_close(args);
+}
+
+void pg_arg_null(struct pg_args *args)
+{
+    arg_open(args);
+    args->length[args->count++] = -1;
+}
+
+void pg_array_open(struct pg_args *args, enum pg_type type, size_t count)
+{
+    arg_open(args);
+    buf_add_be32(&args->bytes, count ? 1 : 0); /* dimensions */
+    buf_add_be32(&args->bytes, 1);             /* may hold NULL */
+    buf_add_be32(&args->bytes, (uint32_t)type);
+    if (count) {
+        buf_add_be32(&args->bytes, (uint32_t)count);
+        buf_add_be32(&args->bytes, 1); /* lower bound */
+    }
+}
+
+void pg_array_int4(struct pg_args *args, int32_t v)
+{
+    buf_add_be32(&args->bytes, 4);
+    buf_add_be32(&args->bytes, (uint32_t)v);
+}
+
+void pg_array_int8(struct pg_args *args, int64_t v)
+{
+    buf_add_be32(&args->bytes, 8);
+    buf_add_be64(&args->bytes, (uint64_t)v);
+}
+
+void pg_array_bytes(struct pg_args *args, struct slice v)
+{
+    buf_add_be32(&args->bytes, (uint32_t)v.bytes);
+    buf_add(&args->bytes, v);
+}
+
+void pg_array_null(struct pg_args *args)
+{
+    buf_add_be32(&args->bytes, UINT32_MAX);
+}
+
+void pg_array_close(struct pg_args *args)
+{
+    arg_close(args);
+}
+
+/* --- statements ----------------------------------------------------------------------------- */
+
+struct wire_args {
+    const char *value[PG_ARGS_MAX];
+    int format[PG_ARGS_MAX];
+};
+
+static int wire_args_of(const struct pg_args *args, struct wire_args *wire)
+{
+    if (!args)
+        return 0;
+    for (int i = 0; i < args->count; i++) {
+        wire->value[i] = args->length[i] < 0 ? NULL : args->bytes.p + args->start[i];
+        if (args->length[i] == 0)
+            wire->value[i] = ""; /* the empty text is not NULL */
+        wire->format[i] = 1;
+    }
+    return args->count;
+}
+
+static PGresult *checked(struct pg *pg, PGresult *res, const char *what, struct err *err)
+{
+    ExecStatusType status = PQresultStatus(res);
+    if (res && (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_IN))
+        return res;
+    pg_fail(pg, res, what, err);
+    PQclear(res);
+    return NULL;
+}
+
+static bool args_ready(struct pg *pg, const struct pg_args *args, struct err *err)
+{
+    if (!pg->conn)
+        return err_set(err, ERR_UNAVAILABLE, "postgres: not connected");
+    if (args && !buf_ok(&args->bytes))
+        return err_set(err, ERR_FATAL, "postgres: parameters larger than %u bytes",
+                       PG_ARGS_BYTES_MAX);
+    return true;
+}
+
+/* For messages: enough of a statement to know it again. */
+static const char *head_of(const char *sql, char head[48])
+{
+    snprintf(head, 48, "%.40s", sql);
+    head[strcspn(head, "\n")] = '\0';
+    return head;
+}
+
+PGresult *pg_query(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err)
+{
+    struct wire_args wire;
+    char head[48];
+    if (!args_ready(pg, args, err))
+        return NULL;
+    int count = wire_args_of(args, &wire);
+    return checked(pg,
+                   PQexecParams(pg->conn, sql, count, NULL, wire.value, args ? args->length : NULL,
+                                wire.format, 1),
+                   head_of(sql, head), err);
+}
+
+static bool prepare(struct pg *pg, const struct pg_statement *statement, const char *name,
+                    struct err *err)
+{
+    char head[48];
+    if (pg->prepared >> statement->number & 1)
+        return true;
+    PGresult *res = checked(pg, PQprepare(pg->conn, name, statement->sql, 0, NULL),
+                            head_of(statement->sql, head), err);
+    if (!res)
+        return false;
+    PQclear(res);
+    pg->prepared |= UINT64_C(1) << statement->number;
+    return true;
+}
+
+PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const struct pg_args *args,
+                 struct err *err)
+{
+    struct wire_args wire;
+    char name[16], head[48];
+    assert(statement->number < 64);
+    if (!args_ready(pg, args, err))
+        return NULL;
+    snprintf(name, sizeof(name), "s%u", statement->number);
+    if (!prepare(pg, statement, name, err))
+        return NULL;
+    int count = wire_args_of(args, &wire);
+    return checked(pg,
+                   PQexecPrepared(pg->conn, name, count, wire.value, args ? args->length : NULL,
+                                  wire.format, 1),
+                   head_of(statement->sql, head), err);
+}
+
+bool pg_command(struct pg *pg, const char *sql, struct err *err)
+{
+    char head[48];
+    if (!args_ready(pg, NULL, err))
+        return false;
+    PGresult *res = checked(pg, PQexec(pg->conn, sql), head_of(sql, head), err);
+    PQclear(res);
+    return res != NULL;
+}
+
+void pg_rollback(struct pg *pg)
+{
+    if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE &&
+        !pg_command(pg, "ROLLBACK", NULL))
+        pg_close(pg);
+}
+
+/* --- results -------------------------------------------------------------------------------- */
+
+int64_t pg_int(const PGresult *res, int row, int column)
+{
+    const unsigned char *p = (const unsigned char *)PQgetvalue(res, row, column);
+    int bytes = PQgetlength(res, row, column);
+    assert(bytes <= 8);
+    uint64_t v = bytes > 1 && p[0] & 0x80 ? UINT64_MAX : 0; /* sign; bool has one byte */
+    for (int i = 0; i < bytes; i++)
+        v = v << 8 | p[i];
+    return (int64_t)v;
+}
+
+struct slice pg_text(const PGresult *res, int row, int column)
+{
+    return (struct slice){PQgetvalue(res, row, column), (size_t)PQgetlength(res, row, column)};
+}
+
+int64_t pg_time_us(const PGresult *res, int row, int column)
+{
+    return pg_int(res, row, column) + PG_EPOCH_US;
+}

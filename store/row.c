@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A row is a 16-bit count of fields, then per field a 32-bit length (-1 = NULL) and its bytes in
+ * the type's binary form (PostgreSQL manual, COPY, "Binary Format"). Order: the fixed columns
+ * below, facts with a column, labels with a column, usage. Room for a whole row is reserved at once
+ * and filled through a bare pointer; only `usage`, whose text may grow by escapes, goes through the
+ * buffer's own functions.
+ */
+#include "store/row.h"
+
+#include "store/numeric.h"
+#include "store/pg.h"
+
+#include <assert.h>
+
+#define FIELD_BYTES_MAX 64 /* of any field but text, with its length */
+
+/* The first two are patched: row_patch() knows where they are. */
+static const char *const fixed_column[] = {
+    "batch_id",     "price_book_id", "identity",       "partition_id",
+    "kafka_offset", "record_index",  "content_hash",   "flags",
+    "spend",        "input_cost",    "output_cost",    "other_cost",
+    "mapping",      "time_source",   "pricing_status", "pricing_reason"};
+
+#define FIXED_COUNT (sizeof(fixed_column) / sizeof(fixed_column[0]))
+
+static const char *const time_source_name[] = {
+    [TIME_EVENT] = "event", [TIME_DERIVED] = "derived", [TIME_KAFKA] = "kafka"};
+
+/* Times that both timestamp and a four-digit year can hold: years 1 to 9999. */
+#define TIME_MIN_US INT64_C(-62135596800000000)
+#define TIME_MAX_US INT64_C(253402300799999999)
+
+const char *row_fact_column(enum fact fact)
+{
+    return fact == FACT_STARTED_AT ? "start_time"
+           : fact == FACT_ENDED_AT ? "end_time"
+                                   : fact_info[fact].name;
+}
+
+void row_columns(struct buf *sql)
+{
+    for (size_t i = 0; i < FIXED_COUNT; i++)
+        buf_printf(sql, "%s, ", fixed_column[i]);
+    for (int f = 0; f < FACT_COUNT; f++)
+        if (fact_info[f].store == STORE_COLUMN)
+            buf_printf(sql, "%s, ", row_fact_column((enum fact)f));
+    for (int l = 0; l < LABEL_COUNT; l++)
+        if (label_info[l].column[0])
+            buf_printf(sql, "%s, ", label_info[l].column);
+    buf_add_text(sql, "usage");
+}
+
+static unsigned field_count(void)
+{
+    unsigned count = FIXED_COUNT + 1;
+    for (int f = 0; f < FACT_COUNT; f++)
+        count += fact_info[f].store == STORE_COLUMN;
+    for (int l = 0; l < LABEL_COUNT; l++)
+        count += label_info[l].column[0] != '\0';
+    return count;
+}
+
+/* --- fields --------------------------------------------------------------------------------- */
+
+static char *put32(char *p, uint32_t v)
+{
+    v = __builtin_bswap32(v);
+    memcpy(p, &v, 4);
+    return p + 4;
+}
+
+static char *put64(char *p, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, 8);
+    return p + 8;
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put32 and put64 swap");
+
+static char *field_null(char *p)
+{
+    return put32(p, UINT32_MAX);
+}
+
+static char *field_int4(char *p, uint32_t v)
+{
+    return put32(put32(p, 4), v);
+}
+
+static char *field_int8(char *p, uint64_t v)
+{
+    return put64(put32(p, 8), v);
+}
+
+static char *field_bytes(char *p, const void *bytes, size_t count)
+{
+    p = put32(p, (uint32_t)count);
+    memcpy(p, bytes, count);
+    return p + count;
+}
+
+static char *field_text(char *p, struct slice s)
+{
+    assert(s.bytes == 0 || !memchr(s.p, '\0', s.bytes));
+    return s.bytes ? field_bytes(p, s.p, s.bytes) : put32(p, 0);
+}
+
+static char *field_money(char *p, bool present, struct money m)
+{
+    if (!present)
+        return field_null(p);
+    size_t bytes = numeric_encode_money(p + 4, m);
+    return put32(p, (uint32_t)bytes) + bytes;
+}
+
+static char *field_decimal(char *p, const struct decimal *d)
+{
+    size_t bytes = numeric_encode(p + 4, d->coef, d->scale, d->negative);
+    return put32(p, (uint32_t)bytes) + bytes;
+}
+
+static char *field_json(char *p, struct slice json)
+{
+    p = put32(p, (uint32_t)json.bytes + 1);
+    *p++ = 1; /* version of jsonb's binary form */
+    memcpy(p, json.p, json.bytes);
+    return p + json.bytes;
+}
+
+static char *field_tags(char *p, const struct tags *tags)
+{
+    char *length = p;
+    p = put32(p + 4, tags->count ? 1 : 0); /* dimensions */
+    p = put32(p, 0);                       /* no NULL inside */
+    p = put32(p, PG_TEXT);
+    if (tags->count) {
+        p = put32(p, (uint32_t)tags->count);
+        p = put32(p, 1); /* lower bound */
+    }
+    for (size_t i = 0; i < tags->count; i++)
+        p = field_text(p, tags->tag[i]);
+    put32(length, (uint32_t)(p - length - 4));
+    return p;
+}
+
+static char *field_value(char *p, enum field_kind kind, const union value *v)
+{
+    switch (kind) {
+    case KIND_TEXT:
+        return field_text(p, v->s);
+    case KIND_COUNT:
+        return field_int8(p, (uint64_t)v->i);
+    case KIND_DECIMAL:
+        return field_decimal(p, v->d);
+    case KIND_BOOL:
+        return field_bytes(p, v->i ? "\1" : "\0", 1);
+    case KIND_TIME:
+        return field_int8(p, (uint64_t)(v->i - PG_EPOCH_US));
+    case KIND_TAGS:
+        return field_tags(p, v->t);
+    case KIND_JSON:
+        return field_json(p, v->s);
+    }
+    return p;
+}
+
+/* --- a row ---------------------------------------------------------------------------------- */
+
+static char *put_fixed(char *p, const struct event *event, const struct charge *charge,
+                       const struct row_place *place)
+{
+    const char *reason = reason_info[charge->reason].name;
+    bool has = charge->has_spend;
+
+    p = field_int8(p, 0);
+    p = field_int4(p, 0);
+    p = field_bytes(p, event->identity, sizeof(event->identity));
+    p = field_int8(p, (uint64_t)place->partition_id);
+    p = field_int8(p, (uint64_t)place->kafka_offset);
+    p = field_int4(p, place->record_index);
+    p = field_int8(p, event->content_hash);
+    p = field_int4(p, event->flags);
+    p = field_money(p, has, charge->spend);
+    p = field_money(p, has, charge->side[SIDE_INPUT]);
+    p = field_money(p, has, charge->side[SIDE_OUTPUT]);
+    p = field_money(p, has, charge->side[SIDE_OTHER]);
+    p = field_text(p, slice_of(event->mapping));
+    p = field_text(p, slice_of(time_source_name[event->time_source]));
+    p = field_text(p, slice_of(charge_status_name[charge->status]));
+    return field_text(p, reason ? slice_of(reason) : SLICE(""));
+}
+
+static char *put_facts(char *p, const struct facts *facts)
+{
+    for (int f = 0; f < FACT_COUNT; f++) {
+        if (fact_info[f].store != STORE_COLUMN)
+            continue;
+        p = facts_has(facts, (enum fact)f) ? field_value(p, fact_info[f].kind, &facts->v[f])
+                                           : field_null(p);
+    }
+    return p;
+}
+
+static char *put_labels(char *p, const struct labels *labels)
+{
+    static const struct tags no_tags = {0, NULL};
+    for (int l = 0; l < LABEL_COUNT; l++) {
+        const struct label_info *info = &label_info[l];
+        if (!info->column[0])
+            continue;
+        if (labels_has(labels, (enum label)l))
+            p = field_value(p, info->kind, &labels->v[l]);
+        else if (info->kind == KIND_TEXT)
+            p = put32(p, 0);
+        else if (info->kind == KIND_TAGS)
+            p = field_tags(p, &no_tags);
+        else
+            p = field_null(p);
+    }
+    return p;
+}
+
+static void usage_member(struct buf *rows, const struct fact_info *info, const union value *v)
+{
+    char text[DECIMAL_TEXT_MAX];
+    buf_add_char(rows, '"');
+    buf_add_text(rows, info->name);
+    buf_add_text(rows, "\":");
+    switch (info->kind) {
+    case KIND_TEXT:
+        buf_add_json_string(rows, v->s);
+        break;
+    case KIND_BOOL:
+        buf_add_text(rows, v->i ? "true" : "false");
+        break;
+    case KIND_DECIMAL:
+        buf_add(rows, (struct slice){text, decimal_format(v->d, text)});
+        break;
+    default:
+        assert(info->kind == KIND_COUNT);
+        buf_printf(rows, "%lld", (long long)v->i);
+    }
+}
+
+static void put_usage(struct buf *rows, const struct facts *facts)
+{
+    size_t start = rows->bytes;
+    char opening = '{';
+
+    buf_add_be32(rows, UINT32_MAX);
+    for (int f = 0; f < FACT_COUNT; f++) {
+        if (fact_info[f].store != STORE_USAGE || !facts_has(facts, (enum fact)f))
+            continue;
+        if (opening == '{')
+            buf_add_char(rows, 1); /* version of jsonb's binary form */
+        buf_add_char(rows, opening);
+        usage_member(rows, &fact_info[f], &facts->v[f]);
+        opening = ',';
+    }
+    if (opening == '{')
+        return;
+    buf_add_char(rows, '}');
+    if (buf_ok(rows))
+        put32(rows->p + start, (uint32_t)(rows->bytes - start - 4));
+}
+
+/* Enough for all but usage. */
+static size_t room_for(const struct event *event)
+{
+    size_t bytes = (FIXED_COUNT + FACT_COUNT + LABEL_COUNT) * FIELD_BYTES_MAX;
+    for (int f = 0; f < FACT_COUNT; f++)
+        if (fact_info[f].kind == KIND_TEXT && facts_has(&event->facts, (enum fact)f))
+            bytes += event->facts.v[f].s.bytes;
+    for (int l = 0; l < LABEL_COUNT; l++) {
+        const union value *v = &event->labels.v[l];
+        enum field_kind kind = label_info[l].kind;
+        if (!labels_has(&event->labels, (enum label)l))
+            continue;
+        if (kind == KIND_TEXT || kind == KIND_JSON)
+            bytes += v->s.bytes;
+        for (size_t i = 0; kind == KIND_TAGS && i < v->t->count; i++)
+            bytes += 4 + v->t->tag[i].bytes;
+    }
+    return bytes;
+}
+
+static bool time_fits(bool present, int64_t us)
+{
+    return !present || (us >= TIME_MIN_US && us <= TIME_MAX_US);
+}
+
+static bool check(const struct event *event, struct err *err)
+{
+    const struct facts *facts = &event->facts;
+    const struct labels *labels = &event->labels;
+    if (!facts_has(facts, FACT_STARTED_AT))
+        return err_set(err, ERR_INPUT, "no start time");
+    if (!time_fits(true, facts->v[FACT_STARTED_AT].i) ||
+        !time_fits(facts_has(facts, FACT_ENDED_AT), facts->v[FACT_ENDED_AT].i) ||
+        !time_fits(labels_has(labels, LABEL_FIRST_TOKEN_AT), labels->v[LABEL_FIRST_TOKEN_AT].i))
+        return err_set(err, ERR_INPUT, "a time outside the years 1 to 9999");
+    return true;
+}
+
+bool row_encode(struct buf *rows, const struct event *event, const struct charge *charge,
+                const struct row_place *place, struct err *err)
+{
+    size_t start = rows->bytes;
+    if (!check(event, err))
+        return false;
+    char *p = buf_reserve(rows, room_for(event));
+    if (p) {
+        unsigned count = field_count();
+        char *first = p;
+        *p++ = (char)(count >> 8);
+        *p++ = (char)count;
+        p = put_fixed(p, event, charge, place);
+        p = put_facts(p, &event->facts);
+        p = put_labels(p, &event->labels);
+        rows->bytes += (size_t)(p - first);
+        put_usage(rows, &event->facts);
+    }
+    if (buf_ok(rows))
+        return true;
+    rows->bytes = start;
+    rows->failed = false;
+    return err_set(err, ERR_FATAL, "the row does not fit into the batch");
+}
+
+void row_patch(char *row, int64_t batch_id, int32_t price_book_id)
+{
+    char *p = row + 2;
+    p = field_int8(p, (uint64_t)batch_id);
+    field_int4(p, (uint32_t)price_book_id);
+}

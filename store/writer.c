@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/writer_impl.h"
+
+#include "core/log.h"
+#include "store/migrate.h"
+#include "store/row.h"
+
+#include <stdlib.h>
+
+#define LOCK_TIMEOUT_MS 2000
+#define STATEMENT_TIMEOUT_MS 30000
+#define IDLE_TIMEOUT_MS 15000 /* a transaction of ours never waits for us: a frozen member does */
+#define SQL_BYTES_MAX (1u << 16)
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+struct writer *writer_new(const struct writer_options *o)
+{
+    struct writer *w = calloc(1, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->conninfo = strdup(o->conninfo);
+    w->group_id = strdup(o->group_id);
+    w->cluster_id = strdup(o->cluster_id ? o->cluster_id : "");
+    w->application_name = strdup(o->application_name);
+    w->lock_timeout_ms = o->lock_timeout_ms ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
+    w->statement_timeout_ms =
+        o->statement_timeout_ms ? o->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
+    pg_args_init(&w->args);
+    buf_init(&w->copy_sql, SQL_BYTES_MAX);
+    buf_add_text(&w->copy_sql, "COPY spendlog.spend_logs (");
+    row_columns(&w->copy_sql);
+    buf_add_text(&w->copy_sql, ") FROM STDIN (FORMAT binary)");
+    buf_add_char(&w->copy_sql, '\0');
+    if (recent_init(&w->recent) && w->conninfo && w->group_id && w->cluster_id &&
+        w->application_name && buf_ok(&w->copy_sql))
+        return w;
+    writer_free(w);
+    return NULL;
+}
+
+void writer_free(struct writer *w)
+{
+    if (!w)
+        return;
+    pg_close(&w->pg);
+    pg_args_free(&w->args);
+    buf_free(&w->copy_sql);
+    recent_free(&w->recent);
+    free(w->conninfo);
+    free(w->group_id);
+    free(w->cluster_id);
+    free(w->application_name);
+    free(w->tally);
+    free(w->refusal);
+    free(w);
+}
+
+void writer_set_cluster_id(struct writer *w, const char *cluster_id)
+{
+    char *copy = strdup(cluster_id);
+    if (!copy)
+        abort(); /* a few bytes, once */
+    free(w->cluster_id);
+    w->cluster_id = copy;
+}
+
+const char *writer_cluster_id(const struct writer *w)
+{
+    return w->cluster_id;
+}
+
+bool writer_connect(struct writer *w, struct err *err)
+{
+    const struct pg_options options = {
+        .conninfo = w->conninfo,
+        .application_name = w->application_name,
+        .lock_timeout_ms = w->lock_timeout_ms,
+        .statement_timeout_ms = w->statement_timeout_ms,
+        .idle_in_transaction_timeout_ms = IDLE_TIMEOUT_MS,
+    };
+    if (w->pg.conn)
+        return true;
+    if (!pg_open(&w->pg, &options, err))
+        return false;
+    if (!migrate_check(&w->pg, err)) {
+        pg_close(&w->pg);
+        return false;
+    }
+    log_info("connected to %s", w->pg.place);
+    return true;
+}
+
+/* --- offset rows ---------------------------------------------------------------------------- */
+
+static const char offset_insert[] =
+    "INSERT INTO spendlog.kafka_offsets"
+    " (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset)"
+    " VALUES ($1, $2, $3, $4::integer, 1, $5::bigint, $5::bigint)"
+    " ON CONFLICT ON CONSTRAINT kafka_offsets_place_key DO NOTHING";
+
+static const char offset_select[] =
+    "SELECT partition_id, incarnation, next_offset, last_message_ms, last_message_hash"
+    " FROM spendlog.kafka_offsets"
+    " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"
+    " ORDER BY incarnation DESC LIMIT 1";
+
+static void arg_place(struct writer *w, const char *topic)
+{
+    pg_args_reset(&w->args);
+    pg_arg_text(&w->args, slice_of(w->cluster_id));
+    pg_arg_text(&w->args, slice_of(w->group_id));
+    pg_arg_text(&w->args, slice_of(topic));
+}
+
+static bool offset_select_into(struct writer *w, const char *topic, int32_t partition,
+                               struct partition_state *state, struct err *err)
+{
+    arg_place(w, topic);
+    pg_arg_int4(&w->args, partition);
+    PGresult *res = pg_query(&w->pg, offset_select, &w->args, err);
+    if (!res)
+        return false;
+    state->id = 0;
+    state->partition = partition;
+    if (PQntuples(res) == 1) {
+        state->id = pg_int(res, 0, 0);
+        state->incarnation = (int32_t)pg_int(res, 0, 1);
+        state->next_offset = pg_int(res, 0, 2);
+        state->last_time_ms = pg_null(res, 0, 3) ? -1 : pg_int(res, 0, 3);
+        state->last_hash = pg_null(res, 0, 4) ? 0 : (uint64_t)pg_int(res, 0, 4);
+    }
+    PQclear(res);
+    return true;
+}
+
+bool writer_offset_load(struct writer *w, const char *topic, int32_t partition,
+                        int64_t start_offset, struct partition_state *state, struct err *err)
+{
+    if (!writer_connect(w, err) || !offset_select_into(w, topic, partition, state, err))
+        return false;
+    if (state->id != 0 || start_offset < 0)
+        return true;
+    arg_place(w, topic);
+    pg_arg_int4(&w->args, partition);
+    pg_arg_int8(&w->args, start_offset);
+    PGresult *res = pg_query(&w->pg, offset_insert, &w->args, err);
+    PQclear(res);
+    return res && offset_select_into(w, topic, partition, state, err);
+}
+
+bool writer_topic_known(struct writer *w, const char *topic, bool *known, struct err *err)
+{
+    if (!writer_connect(w, err))
+        return false;
+    arg_place(w, topic);
+    PGresult *res = pg_query(&w->pg,
+                             "SELECT 1 FROM spendlog.kafka_offsets"
+                             " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 LIMIT 1",
+                             &w->args, err);
+    if (!res)
+        return false;
+    *known = PQntuples(res) > 0;
+    PQclear(res);
+    return true;
+}
+
+/* --- gaps ----------------------------------------------------------------------------------- */
+
+/* Both move the offset row by compare-and-set and book the gap in the same statement. */
+static const char gap_same_incarnation[] =
+    "WITH moved AS ("
+    "  UPDATE spendlog.kafka_offsets SET next_offset = $3::bigint, last_message_ms = NULL,"
+    "    last_message_hash = NULL, updated_at = now()"
+    "  WHERE partition_id = $1::bigint AND next_offset = $2::bigint AND replaced_at IS NULL"
+    "  RETURNING partition_id)"
+    " INSERT INTO spendlog.kafka_gaps"
+    "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
+    " SELECT partition_id, partition_id, $2::bigint, $3::bigint, $4 FROM moved"
+    " RETURNING next_partition_id, 0";
+
+static const char gap_new_incarnation[] =
+    "WITH old AS ("
+    "  UPDATE spendlog.kafka_offsets SET replaced_at = now(), updated_at = now()"
+    "  WHERE partition_id = $1::bigint AND next_offset = $2::bigint AND replaced_at IS NULL"
+    "  RETURNING cluster_id, group_id, topic, partition, incarnation),"
+    " new AS ("
+    "  INSERT INTO spendlog.kafka_offsets"
+    "   (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset)"
+    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $3::bigint, $3::bigint"
+    "  FROM old RETURNING partition_id)"
+    " INSERT INTO spendlog.kafka_gaps"
+    "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
+    " SELECT $1::bigint, partition_id, $2::bigint, $3::bigint, $4 FROM new"
+    " RETURNING next_partition_id, 1";
+
+bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new_incarnation,
+                       int64_t next_offset, const char *why, struct err *err)
+{
+    if (!writer_connect(w, err))
+        return false;
+    pg_args_reset(&w->args);
+    pg_arg_int8(&w->args, state->id);
+    pg_arg_int8(&w->args, state->next_offset);
+    pg_arg_int8(&w->args, next_offset);
+    pg_arg_text(&w->args, slice_of(why));
+    PGresult *res = pg_query(&w->pg, new_incarnation ? gap_new_incarnation : gap_same_incarnation,
+                             &w->args, err);
+    if (!res)
+        return false;
+    bool moved = PQntuples(res) == 1;
+    if (moved) {
+        state->id = pg_int(res, 0, 0);
+        state->incarnation += (int32_t)pg_int(res, 0, 1);
+        state->next_offset = next_offset;
+        state->last_time_ms = -1;
+    }
+    PQclear(res);
+    return moved ? true
+                 : err_set(err, ERR_RETRY, "%s [%d]: another member has moved the offset",
+                           state->topic, (int)state->partition);
+}
+
+/* --- price books ---------------------------------------------------------------------------- */
+
+bool writer_put_book(struct writer *w, const char *book_id, struct slice json, struct err *err)
+{
+    if (!writer_connect(w, err))
+        return false;
+    pg_args_reset(&w->args);
+    pg_arg_text(&w->args, slice_of(book_id));
+    pg_arg_text(&w->args, json);
+    PGresult *res = pg_query(&w->pg,
+                             "INSERT INTO spendlog.price_books (book_hash, book)"
+                             " VALUES ($1, $2::json)"
+                             " ON CONFLICT ON CONSTRAINT price_books_hash_key DO NOTHING",
+                             &w->args, err);
+    PQclear(res);
+    if (!res)
+        return false;
+
+    pg_args_reset(&w->args);
+    pg_arg_text(&w->args, slice_of(book_id));
+    res = pg_query(&w->pg, "SELECT price_book_id FROM spendlog.price_books WHERE book_hash = $1",
+                   &w->args, err);
+    if (!res)
+        return false;
+    bool found = PQntuples(res) == 1;
+    if (found) {
+        memcpy(w->book_hash, book_id, sizeof(w->book_hash));
+        w->book_id = (int32_t)pg_int(res, 0, 0);
+    }
+    PQclear(res);
+    return found ? true : err_set(err, ERR_FATAL, "price book %.12s is not stored", book_id);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The transaction of a batch, and what to do when it fails. Each try is a whole transaction;
+ * between two tries adapt() decides by the SQLSTATE whether, and how, another one makes sense. The
+ * batch itself is not changed until COMMIT has answered.
+ */
+#include "store/writer_impl.h"
+
+#include "core/fault.h"
+#include "core/log.h"
+
+#include <stdlib.h>
+
+#define TRIES_MAX 6
+
+/* --- days ----------------------------------------------------------------------------------- */
+
+static int32_t day_of(int64_t time_us)
+{
+    return (int32_t)((time_us - (time_us % US_PER_DAY < 0 ? US_PER_DAY : 0)) / US_PER_DAY);
+}
+
+static bool day_known(const struct writer *w, int32_t day)
+{
+    for (size_t i = w->day_count; i > 0; i--) /* the last ones are the likely ones */
+        if (w->day[i - 1] == day)
+            return true;
+    return false;
+}
+
+static bool day_ensure(struct writer *w, int32_t day, struct err *err)
+{
+    const int32_t days_1970_to_2000 = 10957;
+    pg_args_reset(&w->args);
+    pg_arg_int4(&w->args, day - days_1970_to_2000);
+    PGresult *res = pg_query(&w->pg, "SELECT spendlog.ensure_partition($1::date)", &w->args, err);
+    PQclear(res);
+    if (!res)
+        return false;
+    if (w->day_count == DAYS_KNOWN_MAX)
+        w->day_count = 0;
+    w->day[w->day_count++] = day;
+    return true;
+}
+
+/* Before the transaction: a partition that waits for its COMMIT would be seen by nobody else. */
+static bool days_ensure(struct writer *w, const struct batch *batch, struct err *err)
+{
+    int32_t last = INT32_MIN;
+    for (size_t i = 0; i < batch->row_count; i++) {
+        int32_t day = day_of(batch->rows[i].start_time_us);
+        if (batch->rows[i].fate != ROW_NEW || day == last)
+            continue;
+        if (!day_known(w, day) && !day_ensure(w, day, err))
+            return false;
+        last = day;
+    }
+    return true;
+}
+
+/* --- begin ---------------------------------------------------------------------------------- */
+
+/* By partition_id, the same order for everybody: two members cannot wait for each other. */
+static const struct pg_statement lock = {
+    STATEMENT_LOCK, "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id)"
+                    " SELECT o.partition_id, o.next_offset, batch.id"
+                    " FROM (SELECT partition_id, next_offset FROM spendlog.kafka_offsets"
+                    "       WHERE partition_id = ANY ($1::bigint[]) AND replaced_at IS NULL"
+                    "       ORDER BY partition_id FOR UPDATE) o CROSS JOIN batch"};
+
+static void args_add_partitions(struct writer *w, const struct batch *batch)
+{
+    pg_args_reset(&w->args);
+    pg_array_open(&w->args, PG_INT8, batch->range_count);
+    for (size_t i = 0; i < batch->range_count; i++)
+        pg_array_int8(&w->args, batch->range[i].state->id);
+    pg_array_close(&w->args);
+}
+
+static bool range_stands(const struct batch_range *range, const PGresult *res)
+{
+    for (int i = 0; i < PQntuples(res); i++)
+        if (pg_int(res, i, 0) == range->state->id)
+            return pg_int(res, i, 1) == range->first_offset;
+    return false;
+}
+
+static bool lock_offsets(struct writer *w, const struct batch *batch, struct err *err)
+{
+    args_add_partitions(w, batch);
+    PGresult *res = pg_run(&w->pg, &lock, &w->args, err);
+    if (!res)
+        return false;
+    const struct batch_range *moved = NULL;
+    for (size_t i = 0; !moved && i < batch->range_count; i++)
+        if (!range_stands(&batch->range[i], res))
+            moved = &batch->range[i];
+    if (!moved)
+        w->batch_id = pg_int(res, 0, 2);
+    PQclear(res);
+    if (!moved)
+        return true;
+    w->fenced = true;
+    return err_set(err, ERR_RETRY, "%s [%d]: the stored offset is not %lld any more",
+                   moved->state->topic, (int)moved->state->partition,
+                   (long long)moved->first_offset);
+}
+
+/* --- the transaction ------------------------------------------------------------------------ */
+
+/* COMMIT of a transaction that has failed answers ROLLBACK without an error. */
+static bool commit(struct writer *w, struct err *err)
+{
+    PGresult *res = pg_query(&w->pg, "COMMIT", NULL, err);
+    if (!res)
+        return false;
+    bool committed = strcmp(PQcmdStatus(res), "COMMIT") == 0;
+    PQclear(res);
+    return committed ? true : err_set(err, ERR_RETRY, "the transaction was rolled back");
+}
+
+static bool book_known(struct writer *w, const struct batch *batch, struct err *err)
+{
+    if (batch->row_count == 0 || strcmp(w->book_hash, batch->book_id) == 0)
+        return true;
+    return err_set(err, ERR_FATAL, "price book %.12s was not stored first", batch->book_id);
+}
+
+static bool transaction(struct writer *w, struct batch *batch, struct err *err)
+{
+    if (!pg_command(&w->pg, "BEGIN", err) || !lock_offsets(w, batch, err))
+        return false;
+    fault_point("after_lock");
+    if (!rows_guard(w, batch, err) || (w->look_first && !rows_look(w, batch, err)) ||
+        !rows_copy(w, batch, err))
+        return false;
+    fault_point("after_copy");
+    if (!books_tally(w, batch, err) || !books_write(w, batch, err))
+        return false;
+    fault_point("before_commit");
+    return commit(w, err);
+}
+
+/* --- failures ------------------------------------------------------------------------------- */
+
+/* Ends the members that hold what we waited for: whoever has locked our offset rows, and whoever's
+ * backend waits for its client in the middle of a transaction (all data is in memory when a
+ * transaction begins, so only a frozen process does). A backend that waits for COPY data heeds no
+ * timeout. */
+static const char blockers_end[] =
+    "SELECT a.pid, a.application_name, pg_terminate_backend(a.pid)"
+    " FROM pg_stat_activity a"
+    " WHERE a.pid <> pg_backend_pid() AND a.usename = current_user"
+    "  AND a.datname = current_database() AND a.backend_xid IS NOT NULL"
+    "  AND starts_with(a.application_name, $2)"
+    "  AND (a.backend_xid IN (SELECT o.xmax FROM spendlog.kafka_offsets o"
+    "                         WHERE o.partition_id = ANY ($1::bigint[]))"
+    "       OR (a.wait_event = 'ClientRead' AND clock_timestamp() - greatest(a.query_start,"
+    "           a.state_change) > make_interval(secs => $3::integer / 1000.0)))";
+
+static bool end_blockers(struct writer *w, const struct batch *batch, struct err *err)
+{
+    const char *space = strrchr(w->application_name, ' ');
+    struct slice family = slice_of(w->application_name);
+    if (space)
+        family.bytes = (size_t)(space - w->application_name) + 1;
+    args_add_partitions(w, batch);
+    pg_arg_text(&w->args, family);
+    pg_arg_int4(&w->args, (int32_t)w->lock_timeout_ms);
+    PGresult *res = pg_query(&w->pg, blockers_end, &w->args, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++)
+        log_warn("ended backend %lld (" SLICE_FMT "), which held what this batch needs",
+                 (long long)pg_int(res, i, 0), SLICE_ARG(pg_text(res, i, 1)));
+    PQclear(res);
+    return true;
+}
+
+static bool failed_with(const struct writer *w, const char *sqlstate)
+{
+    return strcmp(w->pg.sqlstate, sqlstate) == 0;
+}
+
+/* Whether another try makes sense; changes what has to be done differently in it. */
+static bool adapt(struct writer *w, const struct batch *batch, const struct err *why)
+{
+    if (w->fenced || !w->pg.conn)
+        return false;
+    if (failed_with(w, "55P03")) /* lock timeout */
+        return end_blockers(w, batch, NULL);
+    if (why->kind == ERR_RETRY) /* deadlock, serialization */
+        return true;
+    if (!w->copying)
+        return false;
+    if (failed_with(w, "23505")) { /* unique violation */
+        w->look_first = true;
+        w->batches_clean = 0;
+        return true;
+    }
+    if (failed_with(w, "23514") && !row_refusable(w)) { /* the day's partition is gone */
+        w->day_count = 0;
+        return true;
+    }
+    if (!w->bisect && row_refusable(w)) {
+        w->bisect = true;
+        return true;
+    }
+    return false;
+}
+
+/* --- commit --------------------------------------------------------------------------------- */
+
+static bool try_once(struct writer *w, struct batch *batch, struct err *err)
+{
+    w->pg.sqlstate[0] = '\0';
+    w->copying = false;
+    w->fenced = false;
+    rows_mark_near(w, batch);
+    return days_ensure(w, batch, err) && transaction(w, batch, err);
+}
+
+/* The batch is stored: ranges get their final counts, partition states move on. */
+static void conclude(struct writer *w, struct batch *batch)
+{
+    int64_t conflicts = 0;
+    for (size_t i = 0; i < batch->range_count; i++) {
+        struct batch_range *range = &batch->range[i];
+        const struct tally *tally = &w->tally[i];
+        range->rows = tally->rows;
+        range->duplicates = tally->duplicates;
+        range->rejected = tally->rejected;
+        range->conflicts = tally->conflicts;
+        range->state->next_offset = range->next_offset;
+        range->state->last_time_ms = range->last_time_ms;
+        range->state->last_hash = range->last_hash;
+        conflicts += tally->conflicts;
+    }
+    rows_learn(w, batch);
+    if (conflicts)
+        log_warn("%lld duplicates differ from the row that came first (ingest_conflicts)",
+                 (long long)conflicts);
+    if (w->refusal_count)
+        log_warn("PostgreSQL refused %zu rows (rejected_events): %s", w->refusal_count,
+                 w->refusal[0].text);
+}
+
+bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
+{
+    if (batch->range_count == 0)
+        return true;
+    if (!writer_connect(w, err) || !book_known(w, batch, err))
+        return false;
+    w->bisect = false;
+    for (int tries = 1;; tries++) {
+        struct err why = {0};
+        if (try_once(w, batch, &why))
+            break;
+        pg_rollback(&w->pg);
+        if (tries == TRIES_MAX || !adapt(w, batch, &why))
+            return err_set(err, why.kind, "%s", why.text);
+        log_debug("batch begun again: %s", why.text);
+    }
+    conclude(w, batch);
+    return true;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the writer share: writer.c (life, offset rows, books), writer_commit.c (the
+ * transaction), writer_rows.c (rows into the table), writer_books.c (everything written beside
+ * them). */
+#ifndef STORE_WRITER_IMPL_H
+#define STORE_WRITER_IMPL_H
+
+#include "store/pg.h"
+#include "store/recent.h"
+#include "store/writer.h"
+
+#define DAYS_KNOWN_MAX 4096
+#define REFUSAL_TEXT_MAX 256
+
+/* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */
+struct tally {
+    int64_t rows, duplicates, rejected, conflicts;
+};
+
+struct refusal {
+    size_t row; /* index into batch->rows */
+    char text[REFUSAL_TEXT_MAX];
+};
+
+struct writer {
+    char *conninfo, *group_id, *cluster_id, *application_name;
+    unsigned lock_timeout_ms, statement_timeout_ms;
+    struct pg pg;
+    struct pg_args args; /* of the statement being run */
+    struct buf copy_sql;
+    struct recent recent;
+
+    char book_hash[65]; /* of the book stored last */
+    int32_t book_id;
+    int32_t day[DAYS_KNOWN_MAX]; /* days since 1970 whose partition is there; any order */
+    size_t day_count;
+
+    bool look_first;        /* ask which keys are there before the COPY */
+    unsigned batches_clean; /* since then, without a stored duplicate */
+    /* of the batch being written */
+    bool bisect, copying, fenced;
+    int64_t batch_id;
+    struct tally *tally;
+    size_t tally_capacity;
+    struct refusal *refusal;
+    size_t refusal_count, refusal_capacity;
+};
+
+enum writer_statement {
+    STATEMENT_LOCK,
+    STATEMENT_LOOK,
+    STATEMENT_GUARD,
+    STATEMENT_GUARDED,
+    STATEMENT_ADVANCE,
+    STATEMENT_REJECT,
+    STATEMENT_CONFLICT,
+    STATEMENT_COUNT_UP,
+};
+
+/* writer_rows.c */
+/* Sorts the rows by key and marks the duplicates that need no database to be known; forgets what a
+ * transaction that was rolled back found out. */
+void rows_mark_near(struct writer *writer, struct batch *batch);
+bool rows_guard(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+bool rows_look(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+bool rows_copy(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+/* After COMMIT. */
+void rows_learn(struct writer *writer, const struct batch *batch);
+bool row_refusable(const struct writer *writer);
+
+/* writer_books.c */
+bool books_tally(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+bool books_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+
+#endif

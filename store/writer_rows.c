@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows into the table. What is a duplicate is found out as cheaply as possible, in this order:
+ *
+ *   1. sorted by key, equal neighbours in the batch; then the set of rows written recently: no
+ * database
+ *   2. the COPY itself: PostgreSQL refuses a key that is there (23505), and the batch is begun
+ * again
+ *   3. then, and for as long as duplicates keep coming: ask for the keys of the batch before the
+ * COPY. Another member may still insert one in between; the COPY waits for it and is refused again,
+ * and the next look sees it
+ *   4. rows whose time is not their own (a resend has another key): identity_guard
+ *
+ * Of rows with one key the first stays. Later ones are duplicates, conflicts when their content
+ * differs.
+ */
+#include "store/writer_impl.h"
+
+#include "store/row.h"
+
+#include <stdlib.h>
+
+#define CHUNK_BYTES (64u << 10)
+#define CLEAN_BATCHES 16 /* without a stored duplicate, until the COPY goes first again */
+
+/* --- without the database ------------------------------------------------------------------- */
+
+static int compare_keys(const struct batch_row *a, const struct batch_row *b)
+{
+    if (a->start_time_us != b->start_time_us)
+        return a->start_time_us < b->start_time_us ? -1 : 1;
+    return memcmp(a->identity, b->identity, sizeof(a->identity));
+}
+
+/* By key, then in order of arrival, which the place in the encoded bytes is. */
+static int compare_rows(const void *a, const void *b)
+{
+    const struct batch_row *x = a, *y = b;
+    int order = compare_keys(x, y);
+    return order ? order : x->offset < y->offset ? -1 : 1;
+}
+
+static void mark_duplicate(struct batch_row *row, enum row_fate fate, uint64_t first_hash)
+{
+    row->fate = fate;
+    row->first_hash = first_hash;
+    row->conflict = row->content_hash != first_hash;
+}
+
+void rows_mark_near(struct writer *w, struct batch *batch)
+{
+    w->refusal_count = 0;
+    qsort(batch->rows, batch->row_count, sizeof(*batch->rows), compare_rows);
+    for (size_t i = 0, first = 0; i < batch->row_count; i++) {
+        struct batch_row *row = &batch->rows[i];
+        const uint64_t *hash = recent_find(&w->recent, row->start_time_us, row->identity);
+        if (i == 0 || compare_keys(&batch->rows[first], row) != 0)
+            first = i;
+        row->fate = ROW_NEW;
+        row->conflict = false;
+        if (hash)
+            mark_duplicate(row, ROW_DUPLICATE_NEAR, *hash);
+        else if (first != i)
+            mark_duplicate(row, ROW_DUPLICATE_NEAR, batch->rows[first].content_hash);
+    }
+}
+
+void rows_learn(struct writer *w, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->row_count; i++) {
+        const struct batch_row *row = &batch->rows[i];
+        if (row->fate == ROW_NEW)
+            recent_learn(&w->recent, row->start_time_us, row->identity, row->content_hash);
+    }
+}
+
+/* --- looking first -------------------------------------------------------------------------- */
+
+/* LIMIT keeps the planner from joining the two as sets: it is one index lookup per key. $3 and $4
+ * let partitions that cannot hold any of the keys stay closed. */
+static const struct pg_statement look = {
+    STATEMENT_LOOK,
+    "SELECT k.place, s.content_hash"
+    " FROM unnest($1::timestamp[], $2::uuid[]) WITH ORDINALITY AS k (start_time, identity, place)"
+    " CROSS JOIN LATERAL ("
+    "  SELECT l.content_hash FROM spendlog.spend_logs l"
+    "  WHERE l.start_time = k.start_time AND l.identity = k.identity"
+    "   AND l.start_time BETWEEN $3::timestamp AND $4::timestamp LIMIT 1) s"};
+
+/* Rows a statement is about: those still new, all or only the guarded ones, in their order. */
+struct selection {
+    struct batch *batch;
+    bool guarded_only;
+    size_t count;
+};
+
+static struct batch_row *next_selected(const struct selection *s, size_t *from)
+{
+    while (*from < s->batch->row_count) {
+        struct batch_row *row = &s->batch->rows[(*from)++];
+        if (row->fate == ROW_NEW && (row->time_not_own || !s->guarded_only))
+            return row;
+    }
+    return NULL;
+}
+
+static struct selection select_new(struct batch *batch, bool guarded_only)
+{
+    struct selection s = {batch, guarded_only, 0};
+    for (size_t from = 0; next_selected(&s, &from) != NULL;)
+        s.count++;
+    return s;
+}
+
+static void args_add_keys(struct pg_args *args, const struct selection *s)
+{
+    const struct batch_row *row;
+    pg_array_open(args, PG_TIMESTAMP, s->count);
+    for (size_t from = 0; (row = next_selected(s, &from)) != NULL;)
+        pg_array_int8(args, row->start_time_us - PG_EPOCH_US);
+    pg_array_close(args);
+    pg_array_open(args, PG_UUID, s->count);
+    for (size_t from = 0; (row = next_selected(s, &from)) != NULL;)
+        pg_array_bytes(args, (struct slice){(const char *)row->identity, sizeof(row->identity)});
+    pg_array_close(args);
+}
+
+/* Marks the rows of a result of (place, content hash): places count the selection from 1, come in
+ * any order, each once. */
+static bool mark_stored(const struct selection *s, const PGresult *res, struct err *err)
+{
+    if (PQntuples(res) == 0)
+        return true;
+    struct batch_row **at = calloc(s->count, sizeof(struct batch_row *));
+    if (!at)
+        return err_set(err, ERR_FATAL, "out of memory");
+    for (size_t n = 0, from = 0; n < s->count; n++)
+        at[n] = next_selected(s, &from);
+    for (int i = 0; i < PQntuples(res); i++)
+        mark_duplicate(at[pg_int(res, i, 0) - 1], ROW_DUPLICATE_STORED,
+                       (uint64_t)pg_int(res, i, 1));
+    free(at);
+    return true;
+}
+
+bool rows_look(struct writer *w, struct batch *batch, struct err *err)
+{
+    const struct selection s = select_new(batch, false);
+    if (s.count == 0)
+        return true;
+    pg_args_reset(&w->args);
+    args_add_keys(&w->args, &s);
+    pg_arg_time(&w->args, batch->rows[0].start_time_us); /* sorted by time */
+    pg_arg_time(&w->args, batch->rows[batch->row_count - 1].start_time_us);
+    PGresult *res = pg_run(&w->pg, &look, &w->args, err);
+    if (!res)
+        return false;
+    bool found = PQntuples(res) > 0, ok = mark_stored(&s, res, err);
+    PQclear(res);
+    w->batches_clean = found ? 0 : w->batches_clean + 1;
+    if (w->batches_clean >= CLEAN_BATCHES)
+        w->look_first = false;
+    return ok;
+}
+
+/* --- identities whose time is not their own ------------------------------------------------- */
+
+/* Two statements: only a second one sees what another member committed while the first waited. */
+static const struct pg_statement guard = {
+    STATEMENT_GUARD,
+    "INSERT INTO spendlog.identity_guard (identity, start_time, content_hash)"
+    " SELECT g.identity, g.start_time, g.content_hash"
+    " FROM unnest($1::timestamp[], $2::uuid[], $3::bigint[]) AS g (start_time, identity, "
+    "content_hash)"
+    " ORDER BY g.identity, g.start_time ON CONFLICT ON CONSTRAINT identity_guard_pkey DO NOTHING"};
+
+static const struct pg_statement guarded = {
+    STATEMENT_GUARDED,
+    "SELECT g.place, i.content_hash"
+    " FROM unnest($1::timestamp[], $2::uuid[]) WITH ORDINALITY AS g (start_time, identity, place)"
+    " JOIN spendlog.identity_guard i ON i.identity = g.identity AND i.start_time <> g.start_time"};
+
+bool rows_guard(struct writer *w, struct batch *batch, struct err *err)
+{
+    const struct selection s = select_new(batch, true);
+    const struct batch_row *row;
+    if (s.count == 0)
+        return true;
+    pg_args_reset(&w->args);
+    args_add_keys(&w->args, &s);
+    pg_array_open(&w->args, PG_INT8, s.count);
+    for (size_t from = 0; (row = next_selected(&s, &from)) != NULL;)
+        pg_array_int8(&w->args, (int64_t)row->content_hash);
+    pg_array_close(&w->args);
+    PGresult *res = pg_run(&w->pg, &guard, &w->args, err);
+    PQclear(res);
+    if (!res)
+        return false;
+
+    pg_args_reset(&w->args);
+    args_add_keys(&w->args, &s);
+    res = pg_run(&w->pg, &guarded, &w->args, err);
+    bool ok = res && mark_stored(&s, res, err);
+    PQclear(res);
+    return ok;
+}
+
+/* --- COPY ----------------------------------------------------------------------------------- */
+
+struct chunk {
+    PGconn *conn;
+    size_t bytes;
+    bool failed;
+    char p[CHUNK_BYTES];
+};
+
+static void chunk_flush(struct chunk *chunk)
+{
+    if (chunk->bytes && PQputCopyData(chunk->conn, chunk->p, (int)chunk->bytes) != 1)
+        chunk->failed = true;
+    chunk->bytes = 0;
+}
+
+static void chunk_add(struct chunk *chunk, const char *p, size_t bytes)
+{
+    while (bytes && !chunk->failed) {
+        size_t part = CHUNK_BYTES - chunk->bytes < bytes ? CHUNK_BYTES - chunk->bytes : bytes;
+        memcpy(chunk->p + chunk->bytes, p, part);
+        chunk->bytes += part;
+        p += part;
+        bytes -= part;
+        if (chunk->bytes == CHUNK_BYTES)
+            chunk_flush(chunk);
+    }
+}
+
+/* The server may refuse half-way and goes on reading: its verdict is the result after the end. */
+static bool copy_end(struct writer *w, struct chunk *chunk, struct err *err)
+{
+    bool ok = !chunk->failed && PQputCopyEnd(w->pg.conn, NULL) == 1, told = false;
+    PGresult *res;
+    while (w->pg.conn && (res = PQgetResult(w->pg.conn)) != NULL) {
+        if (PQresultStatus(res) != PGRES_COMMAND_OK && !told) {
+            ok = pg_fail(&w->pg, res, "COPY spend_logs", err);
+            told = true;
+        }
+        PQclear(res);
+    }
+    return ok || told ? ok : pg_fail(&w->pg, NULL, "COPY spend_logs", err);
+}
+
+/* Copies the rows of [from, to) that are new. */
+static bool copy_range(struct writer *w, struct batch *batch, size_t from, size_t to,
+                       struct err *err)
+{
+    static const char head[19] = "PGCOPY\n\377\r\n\0"; /* then 32 bits of flags, 32 of extension */
+    struct chunk chunk;
+    size_t first = from;
+
+    while (first < to && batch->rows[first].fate != ROW_NEW)
+        first++;
+    if (first == to)
+        return true;
+    PGresult *res = PQexec(w->pg.conn, w->copy_sql.p);
+    if (PQresultStatus(res) != PGRES_COPY_IN) {
+        pg_fail(&w->pg, res, "COPY spend_logs", err);
+        PQclear(res);
+        return false;
+    }
+    PQclear(res);
+    chunk.conn = w->pg.conn;
+    chunk.bytes = 0;
+    chunk.failed = false;
+    chunk_add(&chunk, head, sizeof(head));
+    for (size_t i = first; i < to; i++) {
+        const struct batch_row *row = &batch->rows[i];
+        if (row->fate != ROW_NEW)
+            continue;
+        row_patch(batch->encoded.p + row->offset, w->batch_id, w->book_id);
+        chunk_add(&chunk, batch->encoded.p + row->offset, row->bytes);
+    }
+    chunk_add(&chunk, "\377\377", 2);
+    chunk_flush(&chunk);
+    return copy_end(w, &chunk, err);
+}
+
+/* --- bisection ------------------------------------------------------------------------------ */
+
+/* Class 22 or 23, but for a key that is there (the batch is begun again) and for a day whose
+ * partition is gone (23514 without a constraint). */
+bool row_refusable(const struct writer *w)
+{
+    return pg_err_kind(w->pg.sqlstate) == ERR_INPUT && strcmp(w->pg.sqlstate, "23505") != 0 &&
+           !(strcmp(w->pg.sqlstate, "23514") == 0 && !w->pg.constraint[0]);
+}
+
+static bool refuse(struct writer *w, struct batch *batch, size_t at, struct err *err)
+{
+    if (w->refusal_count == w->refusal_capacity) {
+        size_t capacity = w->refusal_capacity ? w->refusal_capacity * 2 : 16;
+        struct refusal *larger = realloc(w->refusal, capacity * sizeof(*larger));
+        if (!larger)
+            return err_set(err, ERR_FATAL, "out of memory");
+        w->refusal = larger;
+        w->refusal_capacity = capacity;
+    }
+    struct refusal *refusal = &w->refusal[w->refusal_count++];
+    refusal->row = at;
+    snprintf(refusal->text, sizeof(refusal->text), "%s [%s]", w->pg.message, w->pg.sqlstate);
+    batch->rows[at].fate = ROW_REFUSED;
+    return true;
+}
+
+/* Resends in the batch of a row that was refused are no duplicates of anything stored. */
+static bool refuse_with_resends(struct writer *w, struct batch *batch, size_t at, struct err *err)
+{
+    size_t i = at;
+    bool ok = refuse(w, batch, at, err);
+    while (ok && ++i < batch->row_count && compare_keys(&batch->rows[at], &batch->rows[i]) == 0) {
+        batch->rows[i].conflict = false;
+        ok = refuse(w, batch, i, err);
+    }
+    return ok;
+}
+
+/* Depth is the logarithm of the batch. What fails for another reason than a row ends the search. */
+static bool copy_bisect(struct writer *w, struct batch *batch, size_t from, size_t to,
+                        struct err *err)
+{
+    struct err why = {0};
+    if (!pg_command(&w->pg, "SAVEPOINT half", err))
+        return false;
+    if (copy_range(w, batch, from, to, &why))
+        return pg_command(&w->pg, "RELEASE SAVEPOINT half", err);
+    if (!row_refusable(w))
+        return err_set(err, why.kind, "%s", why.text);
+    if (!pg_command(&w->pg, "ROLLBACK TO SAVEPOINT half; RELEASE SAVEPOINT half", err))
+        return false;
+    if (to - from == 1)
+        return refuse_with_resends(w, batch, from, err);
+    size_t middle = from + (to - from) / 2;
+    return copy_bisect(w, batch, from, middle, err) && copy_bisect(w, batch, middle, to, err);
+}
+
+bool rows_copy(struct writer *w, struct batch *batch, struct err *err)
+{
+    w->copying = true;
+    bool ok = w->bisect ? copy_bisect(w, batch, 0, batch->row_count, err)
+                        : copy_range(w, batch, 0, batch->row_count, err);
+    if (ok)
+        w->copying = false;
+    return ok;
+}
