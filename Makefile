@@ -70,8 +70,11 @@ $(B)/tests/unit/%: tests/unit/%.c $(LIBS)
 	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
 	    $(LDLIBS) -lcmocka
 
-test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) ## unit tests (cmocka)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+build/gen/decimal_cases.txt: tests/unit/decimal_cases.py
+	@mkdir -p $(@D) && python3 $< >$@
+
+test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt ## unit tests (cmocka)
+	@for t in $(filter $(B)/%,$^); do echo "== $$t"; $$t || exit 1; done
 
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test

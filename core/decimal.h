@@ -61,6 +61,7 @@ size_t decimal_format(const struct decimal *d, char text[DECIMAL_TEXT_MAX]);
 bool money_product(const struct decimal *const factors[], size_t count,
                    struct money *out) MUST_CHECK;
 bool money_add(struct money a, struct money b, struct money *out) MUST_CHECK;
+/* More than 18 decimals are rounded, half to even. */
 bool money_parse(struct slice text, struct money *out, struct err *err) MUST_CHECK;
 struct decimal money_decimal(struct money m);
 size_t money_format(struct money m, char text[DECIMAL_TEXT_MAX]);
