@@ -48,6 +48,8 @@ BEGIN
   IF to_regclass('spendlog.' || name) IS NULL THEN
     RETURN NULL;
   END IF;
+  -- Whoever reprices the day or closes its month holds this lock: retention comes another time.
+  PERFORM pg_advisory_xact_lock(spendlog.day_lock_class(), spendlog.day_lock_key(day));
   EXECUTE format('LOCK TABLE spendlog.spend_logs, spendlog.%I IN ACCESS EXCLUSIVE MODE', name);
   EXECUTE format('SELECT count(*), sum(spend) FROM spendlog.%I', name) INTO gone, gone_spend;
   EXECUTE format('UPDATE spendlog.kafka_offsets o SET rows_dropped = o.rows_dropped + d.rows '
