@@ -290,6 +290,7 @@ int main(int argc, char **argv)
 
     conf_set(conf, "enable.idempotence", "true");
     conf_set(conf, "message.timeout.ms", "120000");
+    conf_set(conf, "transaction.timeout.ms", "120000");
     conf_set(conf, "linger.ms", "2");
     for (; at + 1 < argc && strcmp(argv[at], "-X") == 0; at += 2) {
         conf_set_pair(conf, argv[at + 1]);

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private PostgreSQL and a private Kafka broker, both of scripts/local.sh, in a folder of the suite's own."""
+import os
+import subprocess
+import threading
+
+from harness.report import Failed, wait_for
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+KAFKA_TOOL = os.path.join(ROOT, "build/release/tests/tools/kafka_tool")
+SPENDLOG = os.environ.get("SPENDLOG", os.path.join(ROOT, "spendlog"))
+
+
+def run_checked(argv, **options):
+    done = subprocess.run(argv, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise Failed(f"{os.path.basename(argv[0])} {' '.join(argv[1:4])}: exit {done.returncode}: "
+                     f"{(done.stderr or done.stdout).strip()[-600:]}")
+    return done.stdout
+
+
+class Servers:
+    def __init__(self, folder):
+        self.folder = os.path.abspath(folder)
+        os.makedirs(self.folder, exist_ok=True)
+
+    def local(self, *words):
+        log = open(os.path.join(self.folder, "servers.log"), "a")
+        with log:
+            code = subprocess.run([os.path.join(ROOT, "scripts/local.sh"), *words],
+                                  env={**os.environ, "LOCAL": self.folder}, stdin=subprocess.DEVNULL,
+                                  stdout=log, stderr=log).returncode
+        if code != 0:
+            raise Failed(f"local.sh {' '.join(words)}: exit {code}, see {log.name}")
+
+    def up(self):
+        kafka = threading.Thread(target=self.local, args=("kafka-up",))
+        kafka.start()
+        self.local("postgres-up")
+        kafka.join()
+        self.brokers  # fails when Kafka did not come up
+
+    def clean(self):
+        self.local("clean")
+
+    @property
+    def brokers(self):
+        with open(os.path.join(self.folder, "kafka/port")) as port:
+            return "127.0.0.1:" + port.read().split()[0]
+
+    @property
+    def socket_folder(self):
+        return os.path.realpath(os.path.join(self.folder, "run"))
+
+    @property
+    def socket(self):
+        return os.path.join(self.socket_folder, ".s.PGSQL.5432")
+
+    def psql(self, database, sql, user="spendlog"):
+        """Rows of tab-separated texts; NULL is the two characters \\N."""
+        out = run_checked(["psql", "-XAtq", "-F", "\t", "-P", "null=\\N", "-v", "ON_ERROR_STOP=1",
+                           "-h", self.socket_folder, "-p", "5432", "-U", user, "-d", database,
+                           "-c", sql])
+        return [line.split("\t") for line in out.splitlines()]
+
+    def psql_try(self, database, sql, user="spendlog"):
+        """The same; None while the server does not answer."""
+        try:
+            return self.psql(database, sql, user)
+        except Failed:
+            return None
+
+    def kafka_tool(self, *words, properties=()):
+        argv = [KAFKA_TOOL]
+        for one in properties:
+            argv += ["-X", one]
+        return run_checked(argv + [self.brokers, *map(str, words)])
+
+    def topic_create(self, topic, partitions, **config):
+        pairs = [f"{name.replace('_', '.')}={value}" for name, value in config.items()]
+        self.kafka_tool("create", topic, partitions, *pairs)
+
+    def topic_delete(self, topic):
+        self.kafka_tool("delete", topic)
+        wait_for(f"{topic} gone", lambda: self.log_ends(topic) is None, 20)
+
+    def log_ends(self, topic):
+        """{partition: next offset}; None when the topic or the broker is not there."""
+        try:
+            out = self.kafka_tool("offsets", topic)
+        except Failed:
+            return None
+        return {int(p): int(high) for p, _, high in (line.split() for line in out.splitlines())}
