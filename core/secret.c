@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SECRET_BYTES_MAX (64u << 10)
+#define PATH_BYTES_MAX 4096
+
+static const struct slice environ_prefix = {"os.environ/", 11};
+static const struct slice file_prefix = {"file:", 5};
+
+bool secret_is_reference(const char *text)
+{
+    return slice_starts(slice_of(text), environ_prefix) ||
+           slice_starts(slice_of(text), file_prefix);
+}
+
+static const char *read_file(const char *folder, const char *name, struct arena *process,
+                             struct err *err)
+{
+    char path[PATH_BYTES_MAX], text[SECRET_BYTES_MAX];
+    bool absolute = name[0] == '/' || !folder || !folder[0];
+    int n =
+        snprintf(path, sizeof(path), "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", name);
+    errno = ENAMETOOLONG;
+    FILE *in = n > 0 && (size_t)n < sizeof(path) ? fopen(path, "re") : NULL;
+    if (!in) {
+        err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    size_t bytes = fread(text, 1, sizeof(text), in);
+    bool bad = ferror(in) || bytes == sizeof(text);
+    fclose(in);
+    if (bytes > 0 && text[bytes - 1] == '\n')
+        bytes--;
+    if (bytes > 0 && text[bytes - 1] == '\r')
+        bytes--;
+    const char *value = NULL;
+    if (bad || memchr(text, '\0', bytes))
+        err_set(err, ERR_CONFIG, "%s: cannot be read as a secret", path);
+    else if (!(value = arena_text(process, (struct slice){text, bytes})))
+        err_set(err, ERR_CONFIG, "%s: no room", path);
+    explicit_bzero(text, sizeof(text));
+    return value;
+}
+
+static const char *read_environment(const char *name, struct arena *process, struct err *err)
+{
+    const char *value = getenv(name);
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    if (value)
+        return arena_text(process, slice_of(value));
+    if (credentials && credentials[0] && !strchr(name, '/'))
+        return read_file(credentials, name, process, err);
+    err_set(err, ERR_CONFIG, "environment variable %s is not set", name);
+    return NULL;
+}
+
+const char *secret_resolve(const char *text, const char *folder, struct arena *process,
+                           struct err *err)
+{
+    if (slice_starts(slice_of(text), environ_prefix))
+        return read_environment(text + environ_prefix.bytes, process, err);
+    if (slice_starts(slice_of(text), file_prefix))
+        return read_file(folder, text + file_prefix.bytes, process, err);
+    return text;
+}
