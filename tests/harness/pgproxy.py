@@ -65,24 +65,36 @@ class Connection:
         self.bytes_left -= count
         return self.bytes_left > 0
 
+    def message(self):
+        """(bytes of one frontend message, the statement in it or None)."""
+        kind = self.read(1)
+        head = self.read(4)
+        body = self.read(struct.unpack("!I", head)[0] - 4)
+        texts = body.split(b"\0", 2) if kind in b"QP" else ()
+        statement = texts[0] if kind == b"Q" else texts[1] if kind == b"P" else None
+        return kind, kind + head + body, statement
+
     def to_server(self):
         head = self.read(4)  # the startup message has no type byte
         self.server.sendall(head + self.read(struct.unpack("!I", head)[0] - 4))
         while True:
-            kind = self.read(1)
-            head = self.read(4)
-            body = self.read(struct.unpack("!I", head)[0] - 4)
-            action = PASS
-            if kind in b"QP" and COMMIT.search(body.split(b"\0", 1)[0] if kind == b"Q" else body):
+            kind, data, statement = self.message()
+            if statement is not None and COMMIT.search(statement):
+                # Parse is followed by Bind, Describe, Execute: only Sync makes the server answer.
+                while kind not in b"QS":
+                    kind, more, _ = self.message()
+                    data += more
                 action = self.proxy.on_commit(self)
+            else:
+                action = PASS
             self.proxy.delay()
             if action == FREEZE:
                 self.proxy.thaw.wait()
                 return
-            if action == CUT_BEFORE or not self.spend(len(body) + 5):
+            if action == CUT_BEFORE or not self.spend(len(data)):
                 return
             self.mute = action == CUT_AFTER
-            self.server.sendall(kind + head + body)
+            self.server.sendall(data)
             if self.mute:
                 time.sleep(2)  # to_client ends it as soon as the server answers
                 return
