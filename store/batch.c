@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define US_PER_DAY INT64_C(86400000000)
 #define DETAIL_BYTES_MAX 1000
 #define FIELD_BYTES_MAX 500
 
@@ -15,8 +14,8 @@
 static void take_time(struct batch *batch)
 {
     int64_t now_us = clock_now_us();
-    batch->time_min_us = batch->retain_days ? now_us - batch->retain_days * US_PER_DAY : 0;
-    batch->time_max_us = now_us + batch->future_days * US_PER_DAY;
+    batch->time_min_us = batch->retain_days ? now_us - batch->retain_days * CLOCK_DAY_US : 0;
+    batch->time_max_us = now_us + batch->future_days * CLOCK_DAY_US;
 }
 
 void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int future_days)

@@ -72,24 +72,27 @@ bool numeric_decode(const char *p, size_t bytes, struct decimal *out)
     if (bytes < 8 || bytes != 8 + 2 * (size_t)get16(p))
         return false;
     int count = (int)get16(p), weight = (int16_t)get16(p + 2);
+    int scale = count ? (count - weight - 1) * 4 : 0;
     unsigned sign = get16(p + 4);
     u128 coef = 0;
 
     if (sign != 0 && sign != SIGN_NEGATIVE)
         return false;
-    for (int i = 0; i < count; i++)
-        if (!shift_in(&coef, 10000, get16(p + 8 + 2 * i)))
+    for (int i = 0; i < count; i++) {
+        unsigned base = 10000, digit = get16(p + 8 + 2 * i);
+        /* zeros at the end of the last one are not digits of the decimal */
+        for (; i == count - 1 && scale > 0 && base > 1 && digit % 10 == 0; scale--) {
+            base /= 10;
+            digit /= 10;
+        }
+        if (!shift_in(&coef, base, digit))
             return false;
-    int scale = (count - weight - 1) * 4;
-    if (coef == 0)
-        scale = 0;
+    }
     for (; scale < 0; scale += 4)
         if (!shift_in(&coef, 10000, 0))
             return false;
-    for (; scale > 0 && coef % 10 == 0; scale--)
-        coef /= 10;
     if (scale > DECIMAL_SCALE_MAX)
         return false;
-    *out = (struct decimal){coef, (uint8_t)scale, sign == SIGN_NEGATIVE && coef != 0};
+    *out = (struct decimal){coef, (uint8_t)scale, sign == SIGN_NEGATIVE};
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/pg.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <assert.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CONNECT_TIMEOUT_MS 10000
 
@@ -104,20 +104,13 @@ static void on_notice(void *context, const PGresult *res)
 
 /* --- connection ----------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* PQconnectPoll() with a deadline: connect_timeout counts for the blocking call only. */
 static bool connect_wait(PGconn *conn)
 {
-    int64_t deadline_ms = now_ms() + CONNECT_TIMEOUT_MS;
+    int64_t deadline_ms = clock_monotonic_ms() + CONNECT_TIMEOUT_MS;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-        int64_t left_ms = deadline_ms - now_ms();
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
         struct pollfd fd = {PQsocket(conn), status == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0};
         if (left_ms <= 0 || poll(&fd, 1, (int)left_ms) == 0)
             return false;

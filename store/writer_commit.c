@@ -6,6 +6,7 @@
  */
 #include "store/writer_impl.h"
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
 
@@ -14,11 +15,6 @@
 #define TRIES_MAX 6
 
 /* --- days ----------------------------------------------------------------------------------- */
-
-static int32_t day_of(int64_t time_us)
-{
-    return (int32_t)((time_us - (time_us % US_PER_DAY < 0 ? US_PER_DAY : 0)) / US_PER_DAY);
-}
 
 static bool day_known(const struct writer *w, int32_t day)
 {
@@ -48,7 +44,7 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
 {
     int32_t last = INT32_MIN;
     for (size_t i = 0; i < batch->row_count; i++) {
-        int32_t day = day_of(batch->rows[i].start_time_us);
+        int32_t day = (int32_t)clock_day_of(batch->rows[i].start_time_us);
         if (batch->rows[i].fate != ROW_NEW || day == last)
             continue;
         if (!day_known(w, day) && !day_ensure(w, day, err))

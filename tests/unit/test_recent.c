@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: store */
+#include "store/recent.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct key {
+    uint8_t identity[16];
+};
+
+static struct key key_of(uint64_t n)
+{
+    struct key key = {{0}};
+    uint64_t mixed = (n + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    memcpy(key.identity, &mixed, sizeof(mixed));
+    memcpy(key.identity + 8, &n, sizeof(n));
+    return key;
+}
+
+static void learn(struct recent *recent, uint64_t n)
+{
+    recent_learn(recent, 1000 + (int64_t)n, key_of(n).identity, n * 3);
+}
+
+static bool knows(const struct recent *recent, uint64_t n)
+{
+    const uint64_t *hash = recent_find(recent, 1000 + (int64_t)n, key_of(n).identity);
+    if (hash)
+        assert_int_equal(*hash, n * 3);
+    return hash != NULL;
+}
+
+static void a_key_is_known_once_learnt(void **state)
+{
+    struct recent recent;
+    (void)state;
+    assert_true(recent_init(&recent));
+    assert_false(knows(&recent, 7));
+    learn(&recent, 7);
+    assert_true(knows(&recent, 7));
+    assert_false(knows(&recent, 8));
+    recent_free(&recent);
+}
+
+static void the_same_identity_at_another_time_is_another_key(void **state)
+{
+    struct recent recent;
+    (void)state;
+    assert_true(recent_init(&recent));
+    recent_learn(&recent, 5, key_of(1).identity, 9);
+    assert_null(recent_find(&recent, 6, key_of(1).identity));
+    assert_non_null(recent_find(&recent, 5, key_of(1).identity));
+    recent_free(&recent);
+}
+
+static void keys_whose_slots_collide_are_told_apart(void **state)
+{
+    struct recent recent;
+    struct key a = {{1}}, b = {{1}};
+    (void)state;
+    a.identity[15] = 1; /* the slot comes from the first bytes and the time */
+    b.identity[15] = 2;
+    assert_true(recent_init(&recent));
+    recent_learn(&recent, 1, a.identity, 10);
+    recent_learn(&recent, 1, b.identity, 20);
+    assert_int_equal(*recent_find(&recent, 1, a.identity), 10);
+    assert_int_equal(*recent_find(&recent, 1, b.identity), 20);
+    recent_free(&recent);
+}
+
+static void a_generation_at_least_is_remembered_and_two_at_most(void **state)
+{
+    struct recent recent;
+    const uint64_t total = 3 * RECENT_GENERATION + 10;
+    size_t known = 0;
+    (void)state;
+    assert_true(recent_init(&recent));
+    for (uint64_t n = 0; n < total; n++)
+        learn(&recent, n);
+    for (uint64_t n = total - RECENT_GENERATION; n < total; n++)
+        assert_true(knows(&recent, n));
+    for (uint64_t n = 0; n < total; n++)
+        known += knows(&recent, n);
+    assert_in_range(known, RECENT_GENERATION, 2 * RECENT_GENERATION);
+    assert_false(knows(&recent, 0));
+    recent_free(&recent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_known_once_learnt),
+        cmocka_unit_test(the_same_identity_at_another_time_is_another_key),
+        cmocka_unit_test(keys_whose_slots_collide_are_told_apart),
+        cmocka_unit_test(a_generation_at_least_is_remembered_and_two_at_most),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
