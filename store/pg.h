@@ -35,6 +35,7 @@ enum pg_type {
 
 /* Microseconds from 1970 to 2000: PostgreSQL counts times from there. */
 #define PG_EPOCH_US INT64_C(946684800000000)
+#define US_PER_DAY INT64_C(86400000000)
 
 struct pg_options {
     const char *conninfo;         /* libpq conninfo or URI */
