@@ -32,7 +32,7 @@ LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short integration lint check demo deps up down clean-local install clean help
+.PHONY: all tools test asan fuzz fuzz-short integration chaos chaos-short security lint check demo deps up down clean-local install clean help
 
 all: spendlog ## build ./spendlog
 
@@ -63,10 +63,11 @@ build/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed.sh
 build/gen/cost_map.c: pricing/data/model_prices_and_context_window.json scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh cost_map $(filter %.json,$^) >$@
 
-# tests/unit/test_X.c; its first lines may say `links: pricing ingest` beside core.
+# tests/unit/test_X.c; its first lines may say `links: pricing ingest` beside core, and `ldflags: ...`.
 $(B)/tests/unit/%: tests/unit/%.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $$(sed -n 's|.*ldflags: *\([^ *]*\).*|\1|p' $<) \
 	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
 	    $(LDLIBS) -lcmocka
 
@@ -104,6 +105,26 @@ tools: $(TOOLS)
 
 integration: spendlog tools ## tests against a real Kafka and a real PostgreSQL
 	tests/integration/run.py
+
+# tests/integration/X.c: programs of the tests against servers; `links:` as above.
+$(B)/tests/integration/%: tests/integration/%.c $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
+	    $(LDLIBS) -lcmocka
+
+FAULTS   := spendlog tools $(B)/tests/integration/test_mock $(B)/tests/integration/copy_sample
+
+chaos: $(FAULTS) ## every fault there is against real servers, up to 25 minutes; SEED=n repeats a run
+	$(B)/tests/integration/test_mock
+	tests/chaos/run.py
+
+chaos-short: $(FAULTS) ## each kind of fault once, up to 90 s
+	$(B)/tests/integration/test_mock
+	tests/chaos/run.py --short
+
+security: $(FAULTS) ## TLS, SASL, roles, secrets and canaries against real servers
+	tests/security/run.py
 
 lint: ## style, layers, banned functions, static analysis
 	scripts/lint.sh
