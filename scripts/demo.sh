@@ -4,7 +4,7 @@
 # private Kafka and PostgreSQL, stream a week of gateway events through them, show what was spent.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export LOCAL=.local/demo
+export LOCAL=${LOCAL:-.local/demo}
 topic=llm.usage
 
 step() { printf '\n== %s\n' "$*"; }

@@ -3,6 +3,7 @@
 # Private servers for development, demo and tests: one PostgreSQL, one Apache Kafka (KRaft, one node).
 #
 #   scripts/local.sh up | down | clean | status        (make up, make down, make clean-local)
+#   scripts/local.sh configuration                     writes env and spendlog.yaml again
 #   scripts/local.sh kafka-up | kafka-down [KILL] | postgres-up | postgres-down [MODE]
 #
 # Everything is in $LOCAL (default .local). `up` leaves env (shell assignments for kcat and psql) and
@@ -77,10 +78,11 @@ postgres_up() {
     dir=$(run_dir)
     bin=$(pg_bin)
     postgres_pid >/dev/null && return
-    if [ ! -f "$dir/data/PG_VERSION" ]; then
-        as_server "$bin/initdb" --no-sync -U spendlog -A trust -E UTF8 --locale=C.UTF-8 -D "$dir/data" \
+    if [ ! -d "$dir/data" ]; then
+        rm -rf "$dir/data.new" # of an initdb that was interrupted
+        as_server "$bin/initdb" --no-sync -U spendlog -A trust -E UTF8 --locale=C.UTF-8 -D "$dir/data.new" \
             >"$LOCAL/initdb.log" 2>&1 || die "initdb failed, see $LOCAL/initdb.log"
-        as_server tee -a "$dir/data/postgresql.conf" >/dev/null <<EOF
+        as_server tee -a "$dir/data.new/postgresql.conf" >/dev/null <<EOF
 listen_addresses = ''
 unix_socket_directories = '$dir'
 port = 5432
@@ -89,6 +91,7 @@ shared_buffers = 256MB
 max_wal_size = 2GB
 timezone = 'UTC'
 EOF
+        mv "$dir/data.new" "$dir/data"
     fi
     as_server "$bin/pg_ctl" -s -w -t 60 -D "$dir/data" -l "$dir/postgres.log" start >/dev/null 2>&1 ||
         die "PostgreSQL did not start, see $LOCAL/run/postgres.log"
@@ -167,24 +170,21 @@ log.cleaner.dedupe.buffer.size=4194304
 EOF
 }
 
-java_kafka() { # CLASS ARGS...
-    java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel="${KAFKA_TIER:-4}" -cp "$JARS/*" \
-        -Dlog4j2.configurationFile="$root/scripts/kafka/log4j2.xml" "$@"
-}
-
 kafka_start() {
     kafka_configure
     if [ ! -f "$LOCAL/kafka/data/meta.properties" ]; then
         local id
         id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
-        KAFKA_TIER=1 java_kafka kafka.tools.StorageTool format -t "$id" -c "$root_local/kafka/server.properties" \
-            >"$LOCAL/kafka/format.log" 2>&1 || die "the format of Kafka's storage failed, see $LOCAL/kafka/format.log"
+        java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$JARS/*" \
+            -Dlog4j2.configurationFile="$root/scripts/kafka/log4j2.xml" \
+            kafka.tools.StorageTool format -t "$id" -c "$root_local/kafka/server.properties" >"$LOCAL/kafka/format.log" 2>&1 || die "the format of Kafka's storage failed, see $LOCAL/kafka/format.log"
     fi
-    # A session of its own: Ctrl-C at the terminal is for the script, which then stops the server.
-    setsid java -Xmx256m -XX:+UseSerialGC -cp "$JARS/*" \
-        -Dlog4j2.configurationFile="$root/scripts/kafka/log4j2.xml" \
+    # A session of its own: Ctrl-C at the terminal is for the script, which then stops the server. It writes
+    # its pid itself, so there is no moment in which it runs and nobody knows.
+    setsid sh -c 'echo $$ >"$1" && shift && exec "$@"' - "$LOCAL/kafka/pid" \
+        java -Xmx256m -XX:+UseSerialGC -cp "$JARS/*" -Dlog4j2.configurationFile="$root/scripts/kafka/log4j2.xml" \
         kafka.Kafka "$root_local/kafka/server.properties" </dev/null >>"$LOCAL/kafka/server.log" 2>&1 &
-    echo $! >"$LOCAL/kafka/pid"
+    until kafka_pid >/dev/null || ! kill -0 $! 2>/dev/null; do sleep 0.05; done
 }
 
 kafka_answers() { kcat -b "127.0.0.1:$(cut -d' ' -f1 "$LOCAL/kafka/port")" -L -J -m 1 >/dev/null 2>&1; }
@@ -235,7 +235,8 @@ wait_gone() {
 
 # --- both ---
 
-env_write() {
+# Where things are, for shells and for the program.
+configuration() {
     local broker
     broker=127.0.0.1:$(cut -d' ' -f1 "$LOCAL/kafka/port")
     cat >"$LOCAL/env" <<EOF
@@ -261,23 +262,40 @@ topic_create() {
     local broker
     broker=127.0.0.1:$(cut -d' ' -f1 "$LOCAL/kafka/port")
     kcat -b "$broker" -L -J 2>/dev/null | grep "\"topic\":\"$TOPIC\"" >/dev/null ||
-        "${BUILD:-build/release}/tests/tools/kafka_tool" "$broker" create "$TOPIC" "$PARTITIONS"
+        "${BUILD:-build/release}/tests/tools/kafka_tool" -X enable.idempotence=false "$broker" create "$TOPIC" "$PARTITIONS"
 }
 
 up() {
     mkdir -p "$LOCAL"
+    if ! kafka_pid >/dev/null && ! postgres_pid >/dev/null; then
+        trap up_failed EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+    fi
+    set -m # a process group of its own, so that up_failed reaches all of it
     kafka_up &
-    local kafka=$!
+    kafka_job=$!
+    set +m
     postgres_up
-    wait "$kafka" || exit 69
-    env_write
+    wait "$kafka_job" || exit 69
+    configuration
     topic_create
     if [ -x ./spendlog ]; then
         ./spendlog migrate -q -c "$LOCAL/spendlog.yaml" >/dev/null
     else
         say "local: no ./spendlog yet, so the database is empty: make && ./spendlog migrate -c $LOCAL/spendlog.yaml"
     fi
+    trap - EXIT INT TERM
     say "local: up; . $LOCAL/env for kcat and psql; ./spendlog run -c $LOCAL/spendlog.yaml"
+}
+
+# Interrupted or failed half way: nothing of it stays running.
+up_failed() {
+    local code=$?
+    trap '' INT TERM
+    kill -- "-$kafka_job" 2>/dev/null || true
+    down
+    exit "$code"
 }
 
 down() {
@@ -300,7 +318,7 @@ status() {
 
 root_local=$(realpath -m "$LOCAL")
 case ${1:-} in
-up | down | clean | status) "$1" ;;
+up | down | clean | status | configuration) "$1" ;;
 kafka-up | kafka-down | postgres-up | postgres-down)
     command=${1/-/_}
     shift

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a newcomer meets first: the demo, the development servers, the containers, the callback, the installation."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import yaml
+
+from harness.report import Skipped, check, check_equal, wait_for
+from harness.servers import ROOT, Servers
+from integration.stage import Stage
+
+LITELLM = ("litellm==1.106.2", "confluent-kafka==2.11.1")
+LITELLM_VENV = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+                            "spendlog/litellm-1.106.2")
+CALLS = """
+import asyncio, litellm, litellm_callback
+litellm.callbacks = [litellm_callback.to_kafka]
+chat = [{"role": "user", "content": "hello"}]
+litellm.completion(model="gpt-4o-mini", messages=chat, mock_response="hi", user="customer-1")
+async def again():
+    await litellm.acompletion(model="gpt-4o-mini", messages=chat, mock_response="hi")
+    await asyncio.sleep(2)
+asyncio.run(again())
+"""
+
+
+def read_yaml(*path):
+    with open(os.path.join(ROOT, *path)) as text:
+        return yaml.safe_load(text)
+
+
+def running_in(folder):
+    """Command lines of processes that mention a folder, or the one its link `run` points to."""
+    words = {os.path.abspath(folder), os.path.realpath(os.path.join(folder, "run"))}
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as text:
+                line = text.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if any(word in line for word in words) and "local.sh" not in line and int(pid) != os.getpid():
+            found.append(line)
+    return found
+
+
+def make(*words, folder, code=0):
+    done = subprocess.run(["make", "-s", *words], cwd=ROOT, env={**os.environ, "LOCAL": folder},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    check_equal(done.returncode, code, f"exit code of make {' '.join(words)}: {done.stderr[-800:]}")
+    return done.stdout
+
+
+def demo_shows_spend_and_leaves_nothing(servers):
+    """`make demo` shows spend by model and team and a charge explained, can be repeated, leaves nothing running."""
+    folder = os.path.join(servers.folder, "demo")
+    start = time.monotonic()
+    for _ in range(2):
+        out = make("demo", folder=folder)
+        for part in ("spend by model", "gpt-4o", "spend by team", "team-search", "explained", "cost_map:", "psql"):
+            check(part in out, f"no \"{part}\" in what the demo prints")
+        check_equal(running_in(folder), [], "processes left")
+    took_s = (time.monotonic() - start) / 2
+    make("clean-local", folder=folder)
+    return f"{took_s:.0f} s a run"
+
+
+def demo_interrupted_leaves_nothing(servers):
+    """Ctrl-C in the middle of the demo stops its servers."""
+    folder = os.path.join(servers.folder, "interrupted")
+    demo = subprocess.Popen(["scripts/demo.sh"], cwd=ROOT, env={**os.environ, "LOCAL": folder},
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            start_new_session=True)
+    wait_for("a server", lambda: running_in(folder), 60)
+    time.sleep(1)
+    os.killpg(demo.pid, signal.SIGINT)
+    check_equal(demo.wait(60), 130, "exit code")
+    check_equal(running_in(folder), [], "processes left")
+    make("clean-local", folder=folder)
+
+
+def up_and_down(servers):
+    """`make up` leaves an env for kcat and psql and a configuration that runs; `down` stops, `clean-local` removes."""
+    folder = os.path.join(servers.folder, "up")
+    make("up", folder=folder)
+    make("up", folder=folder)
+    ask = f". {folder}/env && psql -XAtqc 'SELECT count(*) FROM spendlog.spend_logs' && " \
+          "kcat -b $KAFKA_BROKERS -L -t llm.usage | grep -c 'partition [0-9]*, leader'"
+    out = subprocess.run(["sh", "-c", ask], capture_output=True, text=True, check=True).stdout
+    check_equal(out.split(), ["0", "12"], "rows of the empty table, partitions of the topic")
+    done = subprocess.run([os.path.join(ROOT, "spendlog"), "run", "-c", f"{folder}/spendlog.yaml", "--exit-eof"],
+                          capture_output=True, text=True, timeout=60)
+    check_equal(done.returncode, 0, f"exit code of run: {done.stderr[-500:]}")
+    make("down", folder=folder)
+    check_equal(running_in(folder), [], "processes left by down")
+    place = os.path.realpath(os.path.join(folder, "run"))
+    make("clean-local", folder=folder)
+    check(not os.path.exists(folder) and not os.path.exists(place), "folders left by clean-local")
+
+
+def two_checkouts_at_once(servers):
+    """Two folders' servers run side by side."""
+    one, two = (Servers(os.path.join(servers.folder, name)) for name in ("side-1", "side-2"))
+    try:
+        one.up()
+        two.up()
+        check(one.brokers != two.brokers and one.socket_folder != two.socket_folder, "the same addresses")
+        for place in (one, two):
+            check_equal(place.psql("spend", "SELECT 1"), [["1"]], "answer")
+    finally:
+        one.clean()
+        two.clean()
+
+
+def containers_are_the_demo(servers):
+    """docker-compose.yml runs the demo's configuration, with pinned images, health checks, ports above 1024."""
+    compose = read_yaml("docker-compose.yml")["services"]
+    check_equal(sorted(compose), ["grafana", "kafka", "migrate", "postgres", "producer", "spendlog", "topic"],
+                "services")
+    once = {"topic", "migrate", "producer"}
+    for name, service in compose.items():
+        if "image" in service and service["image"] != "spendlog:local":
+            check(re.fullmatch(r"[a-z/]+:\d+\.\d+[\w.-]*", service["image"]), f"{name}: {service['image']} is not pinned")
+        check("healthcheck" in service or name in once, f"{name} without a health check")
+        for port in service.get("ports", ()):
+            host, outside, inside = port.split(":")
+            check(host == "127.0.0.1" and int(outside) >= 1024 and int(inside) >= 1024, f"{name}: port {port}")
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            check(not source.startswith(".") or os.path.exists(os.path.join(ROOT, source)), f"{name}: no {source}")
+        for other, condition in service.get("depends_on", {}).items():
+            want = "service_completed_successfully" if other in once else "service_healthy"
+            check_equal(condition["condition"], want, f"{name} waits for {other}")
+    folder = os.path.join(servers.folder, "containers")
+    local = Servers(folder)
+    local.up()
+    try:
+        local.local("configuration")
+        demo, container = read_yaml(folder, "spendlog.yaml"), read_yaml("examples/docker/spendlog.yaml")
+    finally:
+        local.clean()
+    for configuration in (demo, container):
+        configuration["kafka"].pop("bootstrap.servers")
+        configuration["postgres"] = re.sub(r"host=\S+ ", "", configuration["postgres"])
+        configuration.pop("metrics")
+    check_equal(container, demo, "configuration in the containers, addresses aside")
+
+
+def board_asks_what_exists(servers):
+    """Every query of the Grafana board runs as the reader."""
+    with open(os.path.join(ROOT, "examples/grafana/spend.json")) as text:
+        panels = json.load(text)["panels"]
+    with Stage(servers, "board", partitions=1) as stage:
+        if not servers.psql("postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'integration_reader'"):
+            servers.psql("postgres", "CREATE ROLE integration_reader LOGIN IN ROLE spendlog_reader")
+        for panel in panels:
+            query = panel["targets"][0]["rawSql"]
+            query = query.replace("$__timeFrom()", "'2026-11-01T00:00:00Z'")
+            query = query.replace("$__timeTo()", "'2026-12-01T00:00:00Z'")
+            check("$__" not in query, f"{panel['title']}: a macro that this test does not know: {query}")
+            servers.psql(stage.database, query, user="integration_reader")
+    return f"{len(panels)} panels"
+
+
+def examples_are_valid(servers):
+    """The example configuration passes `spendlog check`."""
+    done = subprocess.run([os.path.join(ROOT, "spendlog"), "check", "--strict", "--offline", "-c",
+                           os.path.join(ROOT, "examples/spendlog.yaml")], capture_output=True, text=True,
+                          env={**os.environ, "SPENDLOG_POSTGRES": "host=localhost dbname=spend"})
+    check_equal(done.returncode, 0, f"exit code: {done.stderr[-500:]}")
+
+
+def litellm_python():
+    """A Python with litellm and confluent_kafka: this one, or one of an environment made once."""
+    for python in (sys.executable, os.path.join(LITELLM_VENV, "bin/python")):
+        if os.path.exists(python) and subprocess.run([python, "-c", "import litellm, confluent_kafka"],
+                                                     capture_output=True).returncode == 0:
+            return python
+    made = subprocess.run([sys.executable, "-m", "venv", LITELLM_VENV], capture_output=True, text=True)
+    if made.returncode == 0:
+        made = subprocess.run([os.path.join(LITELLM_VENV, "bin/pip"), "install", "-q", *LITELLM],
+                              capture_output=True, text=True, timeout=300)
+    if made.returncode != 0:
+        why = (made.stderr or made.stdout).strip().splitlines() or [""]
+        raise Skipped(f"litellm is not here and cannot be installed: {why[-1]}")
+    return os.path.join(LITELLM_VENV, "bin/python")
+
+
+def callback_feeds_the_topic(servers):
+    """Calls made with LiteLLM and examples/litellm_callback.py end as priced rows that agree with LiteLLM's cost."""
+    python = litellm_python()
+    with Stage(servers, "callback", partitions=1) as stage:
+        done = subprocess.run([python, "-c", CALLS], capture_output=True, text=True, timeout=120, env={
+            **os.environ, "PYTHONPATH": os.path.join(ROOT, "examples"), "KAFKA_BROKERS": servers.brokers,
+            "KAFKA_TOPIC": stage.topic, "LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+        check_equal(done.returncode, 0, f"exit code of the calls: {done.stderr[-800:]}")
+        stage.consume()
+        check_equal(stage.sql("SELECT model, pricing_status, abs(spend - gateway_cost) < 1e-15 FROM "
+                              "spendlog.spend_logs"), [["gpt-4o-mini", "priced", "t"]] * 2, "rows")
+
+
+def installs_into_a_folder(servers):
+    """`make install` puts program, manuals and unit under DESTDIR."""
+    target = os.path.join(servers.folder, "destdir")
+    make("install", f"DESTDIR={target}", "PREFIX=/usr", folder=servers.folder)
+    out = subprocess.run([f"{target}/usr/bin/spendlog", "--version"], capture_output=True, text=True)
+    check(out.returncode == 0 and "librdkafka" in out.stdout, f"--version: {out.stdout}{out.stderr}")
+    for path in ("share/man/man1/spendlog.1", "share/man/man5/spendlog.conf.5", "share/doc/spendlog/spendlog.yaml",
+                 "lib/systemd/system/spendlog.service"):
+        check(os.path.isfile(f"{target}/usr/{path}"), f"no {path}")
+
+
+ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, demo_interrupted_leaves_nothing,
+       containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder,
+       callback_feeds_the_topic)

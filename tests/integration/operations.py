@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator does to a running service, and what he asks it."""
+import csv
+import io
+import json
+import os
+import signal
+from decimal import Decimal
+
+from harness.report import check, check_equal, wait_for
+from integration.stage import Stage, demo_event, demo_lines, message_of
+
+
+def sigterm_ends_cleanly(servers):
+    """SIGTERM ends within seconds with exit 0, nothing half written, and the next start goes on from there."""
+    with Stage(servers, "term") as stage:
+        member = stage.start()
+        stage.produce(demo_lines())
+        wait_for("first rows", lambda: stage.row_count() > 0, 20)
+        check_equal(member.end(timeout_s=10), 0, f"exit code{member.tail()}")
+        stage.command("verify", "-q")
+        stage.consume()
+        check_equal(stage.row_count(), len(demo_lines()) + 2, "rows")
+
+
+def cost_map_of(stage, rate):
+    path = os.path.join(stage.folder, "cost_map.json")
+    with open(path + ".new", "w") as out:
+        out.write(rate if rate.startswith("{") else json.dumps({"gpt-reload": {
+            "litellm_provider": "openai", "mode": "chat", "input_cost_per_token": float(rate),
+            "output_cost_per_token": 0.0}}))
+    os.replace(path + ".new", path)
+    return path
+
+
+def reload_event(number):
+    return message_of({
+        "id": f"reload-{number}", "litellm_call_id": f"reload-{number}", "call_type": "acompletion",
+        "status": "success", "custom_llm_provider": "openai", "model": "gpt-reload",
+        "startTime": 1795500000.0 + number, "endTime": 1795500001.0 + number, "prompt_tokens": 1000,
+        "completion_tokens": 0, "total_tokens": 1000, "response_cost": None, "request_tags": [],
+        "metadata": {"usage_object": {"prompt_tokens": 1000, "completion_tokens": 0}}})
+
+
+def sighup_reloads_whole_or_not_at_all(servers):
+    """SIGHUP takes new prices over; when they do not load, the old ones stay and the service runs on."""
+    with Stage(servers, "reload", partitions=1) as stage:
+        path = cost_map_of(stage, "0.001")
+        member = stage.start(pricing=f"{{cost_map: {path}}}", extra="lanes: 1\n")
+
+        def spend_of(number):
+            stage.produce([reload_event(number)])
+            stage.await_rows(number)
+            return Decimal(stage.value("SELECT spend FROM spendlog.spend_logs "
+                                       f"WHERE request_id = 'reload-{number}'"))
+
+        def reloaded(word):
+            before = member.text().count(word)
+            member.signal(signal.SIGHUP)
+            wait_for(f'"{word}" in the log', lambda: member.text().count(word) > before, 10)
+
+        check_equal(spend_of(1), Decimal(1), "spend at the first price")
+        cost_map_of(stage, "0.002")
+        reloaded("loaded again")
+        check_equal(spend_of(2), Decimal(2), "spend at the new price")
+        cost_map_of(stage, '{"gpt-reload": {"litellm_provider": "openai", "input_cost_per_token": 0.0')
+        reloaded("cost_map.json")
+        check_equal(spend_of(3), Decimal(2), "spend when the new prices do not load")
+        check_equal(stage.value("SELECT count(*) FROM spendlog.price_books"), "2", "price books stored")
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+
+
+def report_adds_up(servers):
+    """Every report sums to the table, in each format."""
+    with Stage(servers, "report") as stage:
+        stage.produce(demo_lines())
+        stage.consume()
+        total = Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs"))
+        for dimension in ("model", "provider", "team", "day"):
+            out = stage.command("report", "-q", "--by", dimension, "--format", "csv")
+            rows = list(csv.DictReader(io.StringIO(out)))
+            check(len(rows) > 1, f"by {dimension}: {len(rows)} rows")
+            check_equal(sum(Decimal(row["spend"] or 0) for row in rows), total, f"sum by {dimension}")
+        for form in ("table", "json", "html"):
+            check("team-search" in stage.command("report", "-q", "--by", "team", "--format", form),
+                  f"format {form} without a team")
+        return f"{total} USD"
+
+
+def explained_from_the_database(servers):
+    """`explain REQUEST_ID` gives the stored spend, its items and where each rate came from."""
+    with Stage(servers, "explain") as stage:
+        stage.produce(demo_lines())
+        stage.consume()
+        request_id, spend = stage.sql(
+            "SELECT request_id, spend FROM spendlog.spend_logs WHERE pricing_status = 'priced' "
+            "AND cache_read_tokens > 0 AND output_tokens > 0 ORDER BY request_id LIMIT 1")[0]
+        told = json.loads(stage.command("explain", "-q", "--json", request_id).splitlines()[0],
+                          parse_float=Decimal, parse_int=Decimal)
+        check_equal(told["spend"], Decimal(spend), f"spend of {request_id}")
+        check_equal(sum(item["amount"] for item in told["items"]), Decimal(spend), "sum of its items")
+        check(all(item["source"] for item in told["items"]), "an item without its source")
+
+
+ALL = (sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, explained_from_the_database)
