@@ -6,7 +6,7 @@
 #include "cli/command.h"
 
 #include "ingest/kafka.h"
-#include "store/pg.h"
+#include "store/server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +109,7 @@ static bool check_postgres(const struct config *config, struct err *err)
     char text[256];
     if (options.offline || !config->postgres)
         return true;
-    if (!pg_check(config->postgres, text, sizeof(text), err))
+    if (!server_check(config->postgres, text, sizeof(text), err))
         return false;
     printf("postgres: %s\n", text);
     return true;

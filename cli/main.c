@@ -3,7 +3,7 @@
 #include "cli/command.h"
 
 #include "ingest/kafka.h"
-#include "store/pg.h"
+#include "store/server.h"
 
 #include <jansson.h>
 #include <microhttpd.h>
@@ -58,7 +58,7 @@ static void print_version(void)
     yaml_get_version(&major, &minor, &patch);
     printf("spendlog %s\nlibrdkafka %s, libpq %s, jansson %s, libyaml %d.%d.%d, libmicrohttpd %s\n"
            "pricing rules version %d (LiteLLM 1.106.2)\n",
-           SPENDLOG_VERSION, kafka_version(), pg_version(), jansson_version_str(), major, minor,
+           SPENDLOG_VERSION, kafka_version(), server_client_version(), jansson_version_str(), major, minor,
            patch, MHD_get_version(), PRICING_VERSION);
 }
 

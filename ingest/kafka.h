@@ -2,24 +2,21 @@
 /*
  * The consumer: one member of a consumer group. All of librdkafka is inside kafka.c.
  *
- * Offsets live in PostgreSQL: partitions are assigned explicitly at the offsets the owner gives, never
- * sought, and committed to Kafka only for lag tools. The eager protocol is used: each rebalance takes
- * everything away and hands out the new set. Callbacks run inside consumer_poll(), in its thread.
+ * Offsets live in PostgreSQL: partitions are assigned explicitly at the offsets the owner gives,
+ * never sought, and committed to Kafka only for lag tools. The eager protocol is used: each
+ * rebalance takes everything away and hands out the new set. Callbacks run inside consumer_poll(),
+ * in its thread.
  */
 #ifndef INGEST_KAFKA_H
 #define INGEST_KAFKA_H
 
 #include "core/err.h"
 #include "core/slice.h"
+#include "core/sources.h"
 
 #include <stdint.h>
 
 struct consumer;
-
-struct kafka_property {
-    const char *name, *value;
-    const char *origin; /* "file:line" or "-X", for messages */
-};
 
 struct kafka_partition {
     const char *topic; /* lives as long as the consumer */
@@ -29,7 +26,8 @@ struct kafka_partition {
 };
 
 struct consumer_handler {
-    /* New assignment. The handler calls consumer_assign() now or later; until then nothing flows. */
+    /* New assignment. The handler calls consumer_assign() now or later; until then nothing flows.
+     */
     void (*assigned)(void *context, const struct kafka_partition *partitions, size_t count);
     /* The assignment ends. lost: another member may own it already, nothing may be finished. */
     void (*revoked)(void *context, bool lost);
@@ -46,7 +44,7 @@ struct consumer_options {
 };
 
 enum poll_kind {
-    POLL_NOTHING,      /* timeout, or only events were served */
+    POLL_NOTHING, /* timeout, or only events were served */
     POLL_MESSAGE,
     POLL_EOF,          /* the partition's end was reached; offset is the next one */
     POLL_OUT_OF_RANGE, /* the log does not hold the assigned offset */

@@ -16,6 +16,7 @@
 #include "core/buf.h"
 #include "core/charge.h"
 #include "core/event.h"
+#include "core/sources.h"
 #include "core/yaml.h"
 
 #define PRICING_VERSION 1 /* raised when the engine's rules change */
@@ -25,11 +26,6 @@ struct pricer;
 
 enum overrides_mode { OVERRIDES_MERGE, OVERRIDES_LITELLM };
 enum reported_cost_mode { REPORTED_FALLBACK, REPORTED_PREFER, REPORTED_IGNORE };
-
-struct cost_map_source {
-    const char *file;        /* NULL: the builtin map */
-    int64_t effective_from_us; /* INT64_MIN: always. A map holds until the next one's from */
-};
 
 struct book_options {
     const struct cost_map_source *cost_maps; /* NULL or count 0: the builtin map */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `check` and `--version` ask of PostgreSQL: is it there, is its schema ours. */
+#ifndef STORE_SERVER_H
+#define STORE_SERVER_H
+
+#include "core/err.h"
+
+#include <stddef.h>
+
+/* "15.3": the version of libpq. */
+const char *server_client_version(void);
+
+/* Connects and compares the schema's version. text: one line for people, without secrets.
+ * ERR_UNAVAILABLE, ERR_CONFIG. */
+bool server_check(const char *conninfo, char *text, size_t capacity, struct err *err) MUST_CHECK;
+
+#endif
