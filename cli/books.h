@@ -22,8 +22,8 @@ struct book_slot {
 };
 
 /* Loads, dumps and publishes; on error the slot keeps what it had. */
-bool book_slot_load(struct book_slot *slot, const struct book_options *options, struct err *err)
-    MUST_CHECK;
+bool book_slot_load(struct book_slot *slot, const struct book_options *options,
+                    struct err *err) MUST_CHECK;
 void book_slot_free(struct book_slot *slot);
 
 /* The current book, held until book_release(). */

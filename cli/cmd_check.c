@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spendlog check: reads the configuration as `run` would, says what every configured model will cost
- * and what looks wrong, runs the tests of the mappings, and asks the servers unless told not to.
+ * spendlog check: reads the configuration as `run` would, says what every configured model will
+ * cost and what looks wrong, runs the tests of the mappings, and asks the servers unless told not
+ * to.
  */
 #include "cli/command.h"
 
@@ -96,8 +97,8 @@ static bool check_kafka(const struct config *config, struct err *err)
         .handler = {handler_assigned, handler_revoked},
     };
     struct consumer *consumer = consumer_new(&consumer_options, err);
-    bool ok = consumer &&
-              (options.offline || consumer_cluster_id(consumer, 10000, id, sizeof(id), err));
+    bool ok =
+        consumer && (options.offline || consumer_cluster_id(consumer, 10000, id, sizeof(id), err));
     if (ok && !options.offline)
         printf("kafka: cluster %s answers\n", id);
     consumer_close(consumer);

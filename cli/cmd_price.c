@@ -36,8 +36,7 @@ static void log_finding(enum finding_level level, const char *text, void *contex
         log_warn("%s", text);
 }
 
-static int price_files(const struct config *config, char *const files[], int count,
-                       struct err *err)
+static int price_files(const struct config *config, char *const files[], int count, struct err *err)
 {
     struct records records = {.files = files, .file_count = count, .print = print};
     struct book *book = book_open(config, log_finding, NULL, err);

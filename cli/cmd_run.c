@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spendlog run: compile what does not change, start the lanes, then wait for signals. The main thread
- * does nothing else: TERM and INT end, HUP loads prices again, whole or not at all.
+ * spendlog run: compile what does not change, start the lanes, then wait for signals. The main
+ * thread does nothing else: TERM and INT end, HUP loads prices again, whole or not at all.
  */
 #include "cli/command.h"
 #include "cli/lane.h"
@@ -42,8 +42,7 @@ static bool topic_open(const struct config *config, const struct config_topic *f
                        struct lane_topic *to, struct err *err)
 {
     to->start_latest = from->start_latest;
-    to->mappings =
-        mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
+    to->mappings = mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
     if (!to->mappings || !mappings_defaults(to->mappings, from->defaults, err))
         return false;
     if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
@@ -115,8 +114,7 @@ static int run_lanes(struct lane_group *group, struct err *err)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    while (started < group->lane_count &&
-           (lane[started] = lane_start(group, started, err)) != NULL)
+    while (started < group->lane_count && (lane[started] = lane_start(group, started, err)) != NULL)
         started++;
     if (started == group->lane_count)
         wait_for_end(group, &signals);

@@ -57,8 +57,8 @@ extern const struct option_row run_options[], price_options[], map_options[], ex
     check_options[], prices_options[], migrate_options[], report_options[], verify_options[],
     rejected_options[];
 
-/* Parses options and sets up logging; *first is the index of the first operand. Returns -1 to go on,
- * else an exit code (help was printed, or a usage error told). */
+/* Parses options and sets up logging; *first is the index of the first operand. Returns -1 to go
+ * on, else an exit code (help was printed, or a usage error told). */
 int options_parse(const struct command *command, int argc, char **argv, int *first);
 
 /* Tells an error once, on stderr, and gives its exit code. */

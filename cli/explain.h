@@ -15,9 +15,8 @@ struct explain {
 void explain_event(struct explain *explain, const struct event *event);
 void explain_no_event(struct explain *explain, const struct record *record);
 
-/* From the database alone: the row, its price book as of then, the derivation, the adjustments since.
- * Exit code. */
-int explain_stored(const struct config *config, const char *request_id, bool json,
-                   struct err *err);
+/* From the database alone: the row, its price book as of then, the derivation, the adjustments
+ * since. Exit code. */
+int explain_stored(const struct config *config, const char *request_id, bool json, struct err *err);
 
 #endif

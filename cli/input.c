@@ -23,8 +23,8 @@ static bool is_blank(struct slice text)
     return true;
 }
 
-/* Where the first object or array of the text ends, by brackets and strings alone; the reader judges
- * the rest. 0: it does not, or the text starts with neither. */
+/* Where the first object or array of the text ends, by brackets and strings alone; the reader
+ * judges the rest. 0: it does not, or the text starts with neither. */
 static size_t value_end(struct slice text, size_t start)
 {
     size_t depth = 0;
@@ -98,8 +98,8 @@ static bool read_stream(FILE *in, const char *file, input_fn *on_message, void *
     return ferror(in) ? err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno)) : true;
 }
 
-static bool read_mapped(const char *file, int fd, size_t bytes, input_fn *on_message,
-                        void *context, struct err *err)
+static bool read_mapped(const char *file, int fd, size_t bytes, input_fn *on_message, void *context,
+                        struct err *err)
 {
     if (bytes == 0)
         return true;

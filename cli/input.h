@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages from files and stdin: one a line, but a file that is one JSON value over several lines is
- * one message. Blank lines count as lines and make no message.
+ * Messages from files and stdin: one a line, but a file that is one JSON value over several lines
+ * is one message. Blank lines count as lines and make no message.
  */
 #ifndef CLI_INPUT_H
 #define CLI_INPUT_H

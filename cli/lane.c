@@ -57,8 +57,8 @@ static void reject(const struct record_context *rc, const struct record *record)
         .mapping = record->mapping,
         .detail = slice_of(record->detail),
         .field = slice_of(record->field),
-        .payload = rc->lane->group->config->keep_payloads ? rc->message->value
-                                                          : (struct slice){NULL, 0},
+        .payload =
+            rc->lane->group->config->keep_payloads ? rc->message->value : (struct slice){NULL, 0},
         .byte = record->byte,
         .payload_hash = hash_xxh64(rc->message->value),
         .payload_bytes = rc->message->value.bytes,
@@ -367,8 +367,7 @@ static void *lane_main(void *context)
     if (lane->err.kind != ERR_NONE) {
         log_error("%s", lane->err.text);
         int expected = 0;
-        atomic_compare_exchange_strong(&group->exit_code, &expected,
-                                       err_exit_code(lane->err.kind));
+        atomic_compare_exchange_strong(&group->exit_code, &expected, err_exit_code(lane->err.kind));
         atomic_fetch_add(&group->failed, 1);
     }
     consumer_close(lane->consumer);

@@ -3,10 +3,11 @@
  * A lane: one thread with one consumer of the group, one PostgreSQL connection and one loop. Lanes
  * share nothing that changes but the counters below; more throughput is more lanes.
  *
- * The loop: poll, map, price and encode each message as it comes into the batch; when the batch is full
- * or old enough, write it in one transaction together with the offsets. All branching on failure is here.
- * Whatever goes wrong, there is one way back: drop the batch, read the offset rows again and assign
- * from them. A lost COMMIT answer, a fenced batch and a database that was away are the same case.
+ * The loop: poll, map, price and encode each message as it comes into the batch; when the batch is
+ * full or old enough, write it in one transaction together with the offsets. All branching on
+ * failure is here. Whatever goes wrong, there is one way back: drop the batch, read the offset rows
+ * again and assign from them. A lost COMMIT answer, a fenced batch and a database that was away are
+ * the same case.
  */
 #ifndef CLI_LANE_H
 #define CLI_LANE_H
@@ -27,8 +28,8 @@ struct lane_topic {
 };
 
 struct lane_counters {
-    _Atomic int64_t messages, rows, duplicates, rejected, skipped, unpriced, batches, recoveries, gaps,
-        flagged;
+    _Atomic int64_t messages, rows, duplicates, rejected, skipped, unpriced, batches, recoveries,
+        gaps, flagged;
 };
 
 /* What the lanes of a process share. */

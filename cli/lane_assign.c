@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Partitions and their offsets. An assignment is always made from the rows of kafka_offsets; the rows
- * are read again whenever anything was uncertain.
+ * Partitions and their offsets. An assignment is always made from the rows of kafka_offsets; the
+ * rows are read again whenever anything was uncertain.
  *
- * A partition with a stored last message is assigned one message early: if that message is still the
- * one recorded (timestamp and hash) it is dropped, else the topic was recreated under us and a new
- * incarnation begins at its start. A message that is gone (compaction, retention) proves nothing.
+ * A partition with a stored last message is assigned one message early: if that message is still
+ * the one recorded (timestamp and hash) it is dropped, else the topic was recreated under us and a
+ * new incarnation begins at its start. A message that is gone (compaction, retention) proves
+ * nothing.
  */
 #include "cli/lane_internal.h"
 
@@ -98,11 +99,12 @@ void lane_recover(struct lane *lane, const struct err *why)
     assign_nothing(lane);
     lane->active = false;
     lane->retry_at_ms = clock_monotonic_ms() + lane->backoff_ms;
-    lane->backoff_ms = lane->backoff_ms * 2 < BACKOFF_MAX_MS ? lane->backoff_ms * 2 : BACKOFF_MAX_MS;
+    lane->backoff_ms =
+        lane->backoff_ms * 2 < BACKOFF_MAX_MS ? lane->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
-/* `start: latest` means the end of the log as it was when the group first saw the topic. Rows for all
- * partitions are made at once, so that a partition added later starts at its beginning. */
+/* `start: latest` means the end of the log as it was when the group first saw the topic. Rows for
+ * all partitions are made at once, so that a partition added later starts at its beginning. */
 static bool topic_begin_latest(struct lane *lane, const char *topic, struct err *err)
 {
     int32_t count;

@@ -25,7 +25,7 @@ struct lane {
     struct book_ref *book;
     struct pricer *pricer;
     const char **topic_name; /* what the consumer subscribes to */
-    struct mapper **mapper; /* one per topic of the group */
+    struct mapper **mapper;  /* one per topic of the group */
     struct batch batch;
     int64_t batch_deadline_ms; /* monotonic; of the batch being gathered */
 
@@ -43,7 +43,8 @@ struct lane {
 void lane_on_assigned(void *context, const struct kafka_partition *partitions, size_t count);
 void lane_on_revoked(void *context, bool lost);
 
-/* Reads the offset rows and starts consuming from them; on failure sets the time of the next try. */
+/* Reads the offset rows and starts consuming from them; on failure sets the time of the next try.
+ */
 void lane_activate(struct lane *lane);
 
 /* Drops the batch and stops consuming until lane_activate(). The one way back from any failure. */

@@ -58,8 +58,8 @@ static void print_version(void)
     yaml_get_version(&major, &minor, &patch);
     printf("spendlog %s\nlibrdkafka %s, libpq %s, jansson %s, libyaml %d.%d.%d, libmicrohttpd %s\n"
            "pricing rules version %d (LiteLLM 1.106.2)\n",
-           SPENDLOG_VERSION, kafka_version(), server_client_version(), jansson_version_str(), major, minor,
-           patch, MHD_get_version(), PRICING_VERSION);
+           SPENDLOG_VERSION, kafka_version(), server_client_version(), jansson_version_str(), major,
+           minor, patch, MHD_get_version(), PRICING_VERSION);
 }
 
 int main(int argc, char **argv)

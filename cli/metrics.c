@@ -22,7 +22,10 @@ static const struct metric {
     const char *name, *type, *help;
     size_t offset; /* of an _Atomic int64_t in struct lane_group */
 } metric[] = {
-#define COUNTER(name, field, help) {name, "counter", help, offsetof(struct lane_group, field)}
+#define COUNTER(name, field, help)                                                                 \
+    {                                                                                              \
+        name, "counter", help, offsetof(struct lane_group, field)                                  \
+    }
     COUNTER("spendlog_messages_total", counters.messages, "Kafka messages committed"),
     COUNTER("spendlog_rows_total", counters.rows, "rows written"),
     COUNTER("spendlog_duplicates_total", counters.duplicates, "records that were there already"),
@@ -45,12 +48,14 @@ static void page_print(struct lane_group *group, struct buf *page)
         buf_printf(page, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", m->name, m->help, m->name,
                    m->type, m->name, (long long)atomic_load(value));
     }
-    buf_printf(page, "# HELP spendlog_halted a partition waits for the operator\n"
-                     "# TYPE spendlog_halted gauge\nspendlog_halted %d\n",
+    buf_printf(page,
+               "# HELP spendlog_halted a partition waits for the operator\n"
+               "# TYPE spendlog_halted gauge\nspendlog_halted %d\n",
                atomic_load(&group->halted) ? 1 : 0);
     struct book_ref *ref = book_acquire(group->books);
-    buf_printf(page, "# HELP spendlog_price_book the price book in force\n"
-                     "# TYPE spendlog_price_book gauge\nspendlog_price_book{id=\"%s\"} 1\n",
+    buf_printf(page,
+               "# HELP spendlog_price_book the price book in force\n"
+               "# TYPE spendlog_price_book gauge\nspendlog_price_book{id=\"%s\"} 1\n",
                book_id(ref->book));
     book_release(group->books, ref);
 }

@@ -16,8 +16,9 @@ struct common_options common;
 static bool help_wanted;
 
 static const struct option_row common_rows[] = {
-    {"config", 'c', "FILE", "configuration (default $SPENDLOG_CONFIG, ./spendlog.yaml, "
-                            "/etc/spendlog/spendlog.yaml)",
+    {"config", 'c', "FILE",
+     "configuration (default $SPENDLOG_CONFIG, ./spendlog.yaml, "
+     "/etc/spendlog/spendlog.yaml)",
      OPTION_TEXT, &common.config},
     {"property", 'X', "KEY=VALUE", "a librdkafka property", OPTION_LIST, &common.properties},
     {"verbose", 'v', NULL, "log more", OPTION_FLAG, &common.verbose},
@@ -29,8 +30,7 @@ static const struct option_row common_rows[] = {
 };
 
 static const struct option_row pricing_rows[] = {
-    {"cost-map", 0, "FILE", "another cost map than the builtin one", OPTION_TEXT,
-     &common.cost_map},
+    {"cost-map", 0, "FILE", "another cost map than the builtin one", OPTION_TEXT, &common.cost_map},
     {"overrides", 0, "MODE", "merge or litellm", OPTION_TEXT, &common.overrides},
     {"mapping", 0, "NAME", "read with this mapping only (may be repeated)", OPTION_LIST,
      &common.mappings},
@@ -40,8 +40,8 @@ static const struct option_row pricing_rows[] = {
 static size_t rows_collect(const struct command *command, const struct option_row *all[ROWS_MAX])
 {
     size_t count = 0;
-    const struct option_row *tables[] = {command->options,
-                                         command->prices ? pricing_rows : NULL, common_rows};
+    const struct option_row *tables[] = {command->options, command->prices ? pricing_rows : NULL,
+                                         common_rows};
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
         for (const struct option_row *row = tables[t]; row && row->name && count < ROWS_MAX; row++)
             all[count++] = row;
@@ -113,7 +113,8 @@ int options_parse(const struct command *command, int argc, char **argv, int *fir
             while (i < count && row[i]->letter != code)
                 i++;
         if (code == '?' || code == ':')
-            return usage_error(command, code == ':' ? "\"%s\" needs a value" : "unknown option \"%s\"",
+            return usage_error(command,
+                               code == ':' ? "\"%s\" needs a value" : "unknown option \"%s\"",
                                argv[optind - 1]);
         if (!option_take(row[i], optarg))
             return usage_error(command, "--%s: too many", row[i]->name);
@@ -162,8 +163,7 @@ bool config_open(struct config *config, bool may_be_absent, struct err *err)
     const char *path = config_path();
     bool ok = true;
     if (!path && !may_be_absent)
-        return err_set(err, ERR_CONFIG,
-                       "no configuration: give -c FILE, or make ./spendlog.yaml");
+        return err_set(err, ERR_CONFIG, "no configuration: give -c FILE, or make ./spendlog.yaml");
     if (path)
         ok = config_load(config, path, err);
     else

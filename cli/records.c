@@ -12,7 +12,8 @@ struct run {
     struct mapper *mapper;
     struct arena arena;
     struct buf line;
-    struct buf rest; /* the first record of a message waits: it has an index only if a second comes */
+    struct buf
+        rest; /* the first record of a message waits: it has an index only if a second comes */
     const struct input_message *message;
     unsigned count; /* records of the message so far */
     bool failed;

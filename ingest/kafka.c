@@ -28,7 +28,8 @@ struct consumer {
     char fatal_text[256];
 };
 
-/* What the protocol rests on (docs/architecture.md, "Offsets live in PostgreSQL"). */
+/* What the protocol rests on (docs/architecture.md, "Offsets live in PostgreSQL"): set last. The
+ * configuration refuses them, config_kafka_refused(). */
 static const struct {
     const char *name, *value;
 } forced[] = {
@@ -48,17 +49,6 @@ static const struct {
     {"heartbeat.interval.ms", "1500"},
     {"client.id", "spendlog"},
 };
-
-static bool property_forced(const char *name)
-{
-    static const char *const prefixes[] = {"enable.auto.", "auto.offset.reset", "isolation.level",
-                                           "partition.assignment.strategy", "group.protocol",
-                                           "enable.partition.eof"};
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    return false;
-}
 
 static const char *property_find(const struct consumer_options *options, const char *name)
 {
@@ -101,12 +91,6 @@ static bool conf_fill(rd_kafka_conf_t *conf, const struct consumer_options *opti
             return false;
     for (size_t i = 0; i < options->property_count; i++) {
         const struct kafka_property *p = &options->property[i];
-        if (property_forced(p->name)) {
-            err_set(err, ERR_CONFIG,
-                    "%s: \"%s\" cannot be set: exactly-once depends on spendlog's own value",
-                    p->origin, p->name);
-            return false;
-        }
         if (!conf_set(conf, p->name, p->value, err))
             return err_prefix(err, "%s: %s", p->origin, p->name);
     }
@@ -330,8 +314,7 @@ static void state_put(struct consumer *consumer, const struct kafka_partition *p
         void **grown = realloc(states->by_partition, (size_t)capacity * sizeof(*grown));
         if (!grown)
             abort();
-        memset(grown + states->capacity, 0,
-               (size_t)(capacity - states->capacity) * sizeof(*grown));
+        memset(grown + states->capacity, 0, (size_t)(capacity - states->capacity) * sizeof(*grown));
         states->by_partition = grown;
         states->capacity = capacity;
     }

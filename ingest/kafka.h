@@ -65,8 +65,8 @@ struct kafka_message {
     void *handle;
 };
 
-/* Properties that exactly-once depends on are refused with ERR_CONFIG; others go to librdkafka as
- * they are and its complaints come back with their origin. */
+/* Properties go to librdkafka as they are and its complaints come back with their origin; those
+ * that exactly-once depends on are set last. ERR_CONFIG. */
 struct consumer *consumer_new(const struct consumer_options *options, struct err *err);
 
 /* Id of the cluster; waits up to timeout_ms for a broker. ERR_UNAVAILABLE. */
