@@ -106,10 +106,11 @@ tools: $(TOOLS)
 integration: spendlog tools ## tests against a real Kafka and a real PostgreSQL
 	tests/integration/run.py
 
-# tests/integration/X.c: programs of the tests against servers; `links:` as above.
+# tests/integration/X.c: programs of the tests against servers; `links:` as above, `with:` sources beside it.
 $(B)/tests/integration/%: tests/integration/%.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/integration/$$w.c; done) \
 	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
 	    $(LDLIBS) -lcmocka
 

@@ -23,6 +23,9 @@ void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int fu
     memset(batch, 0, sizeof(*batch));
     arena_init(&batch->arena, arena_bytes);
     buf_init(&batch->encoded, BATCH_BYTES_MAX);
+    batch->range = malloc(BATCH_PARTITIONS_MAX * sizeof(*batch->range));
+    if (!batch->range)
+        abort(); /* 400 KB, once per lane, at start */
     batch->retain_days = retain_days;
     batch->future_days = future_days;
     batch_reset(batch);
@@ -76,11 +79,7 @@ unsigned batch_range_of(struct batch *batch, struct partition_state *state)
 
     if (batch->range_count == 0)
         take_time(batch);
-    void *ranges = batch->range;
-    bool grown = grow(&ranges, batch->range_count, &batch->range_capacity, sizeof(*batch->range),
-                      BATCH_PARTITIONS_MAX);
-    assert(grown); /* a lane is never given that many partitions */
-    batch->range = ranges;
+    assert(batch->range_count < BATCH_PARTITIONS_MAX); /* no lane is given that many partitions */
     batch->range[batch->range_count] = (struct batch_range){
         .state = state,
         .first_offset = state->next_offset,

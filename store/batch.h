@@ -84,8 +84,8 @@ struct batch {
     size_t row_count, row_capacity;
     struct batch_reject *rejects;
     size_t reject_count, reject_capacity;
-    struct batch_range *range;
-    size_t range_count, range_capacity;
+    struct batch_range *range; /* BATCH_PARTITIONS_MAX of them: does not move */
+    size_t range_count;
     unsigned last_range; /* found last: messages of a partition come together */
     int64_t skipped_by_reason[REASON_COUNT];
     int64_t flagged;  /* events with a flag set */

@@ -159,6 +159,18 @@ static bool session_set(struct pg *pg, const struct pg_options *o, struct err *e
     return pg_command(pg, sql, err);
 }
 
+static bool conninfo_valid(const char *conninfo, struct err *err)
+{
+    char *message = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
+    if (!parsed)
+        err_set(err, ERR_CONFIG, "postgres: %.*s", first_line(message ? message : "out of memory"),
+                message ? message : "out of memory");
+    PQconninfoFree(parsed);
+    PQfreemem(message);
+    return parsed != NULL;
+}
+
 bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
 {
     /* What stands before dbname is a default that conninfo overrides, what stands behind overrides
@@ -169,15 +181,13 @@ bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
                                   NULL};
 
     memset(pg, 0, sizeof(*pg));
+    if (!conninfo_valid(options->conninfo, err))
+        return false;
     pg->conn = PQconnectStartParams(names, values, 1);
     if (!pg->conn)
         return err_set(err, ERR_FATAL, "out of memory");
-    if (PQstatus(pg->conn) == CONNECTION_BAD) {
-        const char *message = PQerrorMessage(pg->conn);
-        err_set(err, ERR_CONFIG, "postgres: %.*s", first_line(message), message);
-        pg_close(pg);
-        return false;
-    }
+    if (PQstatus(pg->conn) == CONNECTION_BAD)
+        return connect_fail(pg, false, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg->conn, on_notice, NULL);
     if (!connect_wait(pg->conn))

@@ -50,7 +50,8 @@ static void mark_duplicate(struct batch_row *row, enum row_fate fate, uint64_t f
 void rows_mark_near(struct writer *w, struct batch *batch)
 {
     w->refusal_count = 0;
-    qsort(batch->rows, batch->row_count, sizeof(*batch->rows), compare_rows);
+    if (batch->row_count > 1)
+        qsort(batch->rows, batch->row_count, sizeof(*batch->rows), compare_rows);
     for (size_t i = 0, first = 0; i < batch->row_count; i++) {
         struct batch_row *row = &batch->rows[i];
         const uint64_t *hash = recent_find(&w->recent, row->start_time_us, row->identity);

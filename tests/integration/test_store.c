@@ -1,0 +1,941 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: store
+ * with: store_fixture
+ * The writer against a real server. Each test has a topic of its own and identities of its own. */
+#include "tests/integration/store_fixture.h"
+
+#include "core/clock.h"
+#include "store/migrate.h"
+#include "store/row_read.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct world {
+    struct batch batch;
+    struct writer *writer;
+    struct partition_state p[2];
+};
+
+static char topic[64]; /* of the running test */
+static uint64_t first; /* identity its rows begin with */
+
+static int setup(void **state)
+{
+    static unsigned number;
+    struct world *w = calloc(1, sizeof(*w));
+    snprintf(topic, sizeof(topic), "topic_%u", ++number);
+    first = number * UINT64_C(100000);
+    batch_init(&w->batch, 1 << 20, 0, 1);
+    w->writer = writer_make("spendlog lane 0", 500);
+    partition_load(w->writer, topic, 0, &w->p[0]);
+    partition_load(w->writer, topic, 1, &w->p[1]);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    writer_free(w->writer);
+    batch_free(&w->batch);
+    free(w);
+    return 0;
+}
+
+static int64_t of_topic(const char *column)
+{
+    char query[512];
+    snprintf(query, sizeof(query), "SELECT sum(%s) FROM spendlog.kafka_offsets WHERE topic = '%s'",
+             column, topic);
+    return scalar(query);
+}
+
+static int64_t rows_of_topic(const char *condition)
+{
+    char query[1024];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.spend_logs JOIN spendlog.kafka_offsets"
+             " USING (partition_id) WHERE topic = '%s' AND %s",
+             topic, condition);
+    return scalar(query);
+}
+
+static void expect_counts(int64_t rows, int64_t duplicates, int64_t rejected, int64_t skipped)
+{
+    assert_int_equal(of_topic("rows"), rows);
+    assert_int_equal(of_topic("duplicates"), duplicates);
+    assert_int_equal(of_topic("rejected"), rejected);
+    assert_int_equal(of_topic("skipped"), skipped);
+    assert_int_equal(of_topic("records"), rows + duplicates + rejected + skipped);
+    assert_int_equal(rows_of_topic("true"), rows);
+}
+
+/* The writer of another process: nothing in memory. */
+static void begin_again(struct world *w)
+{
+    writer_free(w->writer);
+    w->writer = writer_make("spendlog lane 0", 500);
+    batch_reset(&w->batch);
+}
+
+/* --- one batch ------------------------------------------------------------------------------ */
+
+static void a_batch_is_stored_with_its_offsets_and_counts(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 100);
+    add_rows(&w->batch, &w->p[1], first + 100, 50);
+    add_skip(&w->batch, &w->p[1]);
+    add_skip(&w->batch, &w->p[1]);
+    add_reject(&w->batch, &w->p[0], "not JSON \xff");
+    commit_or_fail(w->writer, &w->batch);
+
+    expect_counts(150, 0, 1, 2);
+    assert_int_equal(of_topic("messages"), 153);
+    assert_int_equal(w->p[0].next_offset, 101);
+    assert_int_equal(w->p[1].next_offset, 52);
+    assert_int_equal(of_topic("next_offset"), 153);
+    assert_int_equal(rows_of_topic("price_book_id IN (SELECT price_book_id FROM "
+                                   "spendlog.price_books WHERE book_hash = '" BOOK_A "')"),
+                     150);
+    assert_int_equal(rows_of_topic("(kafka_offset, partition) IN ((0, 0), (99, 0), (49, 1))"), 3);
+    assert_int_equal(rows_of_topic("batch_id IN (SELECT batch_id FROM spendlog.ingest_batches b"
+                                   " WHERE b.rows = 150 AND b.rejected = 1 AND b.skipped = 2"
+                                   " AND b.member = 'spendlog lane 0'"
+                                   " AND cardinality(b.partition_ids) = 2)"),
+                     150);
+}
+
+static void partitions_go_on_where_they_stopped(void **state)
+{
+    struct world *w = *state;
+    struct partition_state again;
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 10, 10);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(20, 0, 0, 0);
+    partition_load(w->writer, topic, 0, &again);
+    assert_int_equal(again.id, w->p[0].id);
+    assert_int_equal(again.incarnation, 1);
+    assert_int_equal(again.next_offset, 20);
+    assert_int_equal(again.last_hash, 20);
+    assert_int_equal(again.last_time_ms, BASE_US / 1000 + 20);
+}
+
+static void a_batch_without_rows_moves_the_offsets_only(void **state)
+{
+    struct world *w = *state;
+    int64_t batches = scalar("SELECT count(*) FROM spendlog.ingest_batches");
+    add_skip(&w->batch, &w->p[0]);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(0, 0, 0, 1);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.ingest_batches"), batches);
+}
+
+static void rejected_records_are_kept_with_reason_and_payload(void **state)
+{
+    struct world *w = *state;
+    char query[512];
+    add_reject(&w->batch, &w->p[1], "unexpected end \xff");
+    commit_or_fail(w->writer, &w->batch);
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.rejected_events WHERE partition_id = %lld"
+             " AND kafka_offset = 0 AND reason = 'bad_json' AND byte = 3 AND payload_bytes = 7"
+             " AND payload = '{broken' AND detail = 'unexpected end ?' AND resolved_at IS NULL",
+             (long long)w->p[1].id);
+    assert_int_equal(scalar(query), 1);
+}
+
+static void skipped_reasons_are_counted_per_member(void **state)
+{
+    struct world *w = *state;
+    static const char query[] = "SELECT coalesce(sum(count), 0) FROM spendlog.ingest_counters"
+                                " WHERE counter = 'skipped_no_mapping' AND group_id = 'g'"
+                                " AND member = 'spendlog lane 0'";
+    int64_t before = scalar(query);
+    add_skip(&w->batch, &w->p[0]);
+    add_skip(&w->batch, &w->p[0]);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(scalar(query), before + 2);
+}
+
+/* Two thousand rows over 40 days, in no order. */
+static void rows_of_many_days_find_their_partitions(void **state)
+{
+    struct world *w = *state;
+    for (uint64_t i = 0; i < 2000; i++) {
+        const struct sample sample = {
+            .identity = first + i, .start_us = BASE_US - (int64_t)(i * 7919 % 40) * CLOCK_DAY_US};
+        add_row(&w->batch, &w->p[0], &sample);
+    }
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(2000, 0, 0, 0);
+    assert_int_equal(scalar("SELECT count(*) FROM pg_inherits WHERE inhparent ="
+                            " 'spendlog.spend_logs'::regclass"),
+                     40);
+    assert_int_equal(
+        scalar("SELECT count(*) FROM spendlog.spend_logs WHERE tableoid::regclass::text"
+               " <> 'spendlog.spend_logs_' || to_char(start_time, 'YYYYMMDD')"),
+        0);
+}
+
+static void what_was_stored_reads_back(void **state)
+{
+    struct world *w = *state;
+    struct buf query;
+    struct arena arena;
+    struct facts facts;
+    struct err err = {0};
+    struct pg pg;
+    struct money spend;
+    const struct pg_options options = {conninfo_of("reader"), "test", 0, 0, 0};
+    const struct sample sample = {
+        .identity = first, .start_us = BASE_US + 123456, .model = "model \xe2\x82\xac"};
+    add_row(&w->batch, &w->p[0], &sample);
+    commit_or_fail(w->writer, &w->batch);
+
+    arena_init(&arena, 1 << 16);
+    buf_init(&query, 1 << 16);
+    buf_add_text(&query, "SELECT spend, ");
+    row_facts_columns(&query);
+    buf_printf(&query, " FROM spendlog.spend_logs WHERE partition_id = %lld",
+               (long long)w->p[0].id);
+    buf_add_char(&query, '\0');
+    assert_true(pg_open(&pg, &options, &err));
+    PGresult *res = pg_query(&pg, query.p, NULL, &err);
+    assert_non_null(res);
+    assert_int_equal(PQntuples(res), 1);
+    assert_true(row_money(res, 0, 0, &spend));
+    assert_true(spend.atto == 1000000000000);
+    assert_true(row_facts_of_result(res, 0, 1, &arena, &facts, &err));
+    assert_int_equal(facts_int(&facts, FACT_STARTED_AT), BASE_US + 123456);
+    assert_int_equal(facts_int(&facts, FACT_INPUT_TOKENS), 10);
+    assert_true(slice_is(facts_text(&facts, FACT_MODEL), "model \xe2\x82\xac"));
+    assert_false(facts_has(&facts, FACT_OUTPUT_TOKENS));
+    PQclear(res);
+    pg_close(&pg);
+    buf_free(&query);
+    arena_free(&arena);
+}
+
+/* --- duplicates ----------------------------------------------------------------------------- */
+
+static void a_resend_in_the_batch_is_a_duplicate(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 10);
+    add_rows(&w->batch, &w->p[1], first + 5, 10);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(15, 5, 0, 0);
+    assert_int_equal(of_topic("conflicts"), 0);
+}
+
+static void a_resend_to_the_same_writer_is_a_duplicate(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[1], first, 12);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(12, 10, 0, 0);
+}
+
+static void a_resend_to_another_writer_is_a_duplicate(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 1000);
+    commit_or_fail(w->writer, &w->batch);
+    begin_again(w);
+    add_rows(&w->batch, &w->p[1], first + 990, 1000);
+    add_skip(&w->batch, &w->p[1]);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(1990, 10, 0, 1);
+    assert_int_equal(w->batch.range[0].rows, 990);
+    assert_int_equal(w->batch.range[0].duplicates, 10);
+    assert_int_equal(rows_of_topic("partition = 0 AND kafka_offset >= 990"), 10);
+}
+
+static void a_whole_batch_of_duplicates_is_none_the_worse(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 500);
+    commit_or_fail(w->writer, &w->batch);
+    begin_again(w);
+    add_rows(&w->batch, &w->p[1], first, 500);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(500, 500, 0, 0);
+    assert_int_equal(w->p[1].next_offset, 500);
+}
+
+/* Found in the batch, in memory, in the table: the same answer. */
+static void another_content_is_a_conflict_and_the_first_stays(void **state)
+{
+    struct world *w = *state;
+    const struct sample one = {
+        .identity = first, .start_us = BASE_US, .content_hash = 1, .model = "one"};
+    const struct sample other = {
+        .identity = first, .start_us = BASE_US, .content_hash = 2, .model = "other"};
+    add_row(&w->batch, &w->p[0], &one);
+    add_row(&w->batch, &w->p[0], &other);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(of_topic("conflicts"), 1);
+    batch_reset(&w->batch);
+    add_row(&w->batch, &w->p[0], &other);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(of_topic("conflicts"), 2);
+    begin_again(w);
+    add_row(&w->batch, &w->p[1], &other);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(of_topic("conflicts"), 3);
+
+    expect_counts(1, 3, 0, 0);
+    assert_int_equal(rows_of_topic("model = 'one'"), 1);
+    char query[256];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.ingest_conflicts WHERE partition_id IN (%lld, %lld)"
+             " AND content_hash = 2 AND stored_content_hash = 1",
+             (long long)w->p[0].id, (long long)w->p[1].id);
+    assert_int_equal(scalar(query), 3);
+}
+
+static void the_same_identity_at_another_time_of_its_own_is_another_call(void **state)
+{
+    struct world *w = *state;
+    const struct sample one = {.identity = first, .start_us = BASE_US};
+    const struct sample other = {.identity = first, .start_us = BASE_US + 1};
+    add_row(&w->batch, &w->p[0], &one);
+    add_row(&w->batch, &w->p[0], &other);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(2, 0, 0, 0);
+}
+
+static void an_identity_with_kafkas_time_is_guarded(void **state)
+{
+    struct world *w = *state;
+    const struct sample one = {
+        .identity = first, .start_us = BASE_US, .content_hash = 1, .time_source = TIME_KAFKA};
+    const struct sample later = {.identity = first,
+                                 .start_us = BASE_US + 1000,
+                                 .content_hash = 1,
+                                 .time_source = TIME_KAFKA};
+    const struct sample conflict = {.identity = first,
+                                    .start_us = BASE_US + 2000,
+                                    .content_hash = 9,
+                                    .time_source = TIME_KAFKA};
+    add_row(&w->batch, &w->p[0], &one);
+    add_row(&w->batch, &w->p[0], &later);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(1, 1, 0, 0);
+    begin_again(w);
+    add_row(&w->batch, &w->p[1], &later);
+    add_row(&w->batch, &w->p[1], &conflict);
+    add_row(&w->batch, &w->p[1], &one);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(1, 4, 0, 0);
+    assert_int_equal(of_topic("conflicts"), 1);
+}
+
+struct mirror {
+    struct writer *writer;
+    struct batch batch;
+    struct partition_state state;
+    uint64_t first;
+    struct err err;
+};
+
+static void *mirror_run(void *context)
+{
+    struct mirror *m = context;
+    for (unsigned i = 0; i < 30; i++) {
+        batch_reset(&m->batch);
+        add_rows(&m->batch, &m->state, m->first + i * 200, 300); /* 100 overlap the next ones */
+        while (!writer_commit(m->writer, &m->batch, &m->err) && m->err.kind == ERR_RETRY)
+            err_clear(&m->err);
+        if (m->err.kind != ERR_NONE)
+            break;
+    }
+    return NULL;
+}
+
+static void two_members_with_the_same_events_store_each_once(void **state)
+{
+    struct world *w = *state;
+    struct mirror mirror[2] = {{.first = first}, {.first = first}};
+    pthread_t thread[2];
+    for (int i = 0; i < 2; i++) {
+        mirror[i].writer = writer_make(i ? "spendlog lane 8" : "spendlog lane 9", 2000);
+        mirror[i].state = w->p[i];
+        batch_init(&mirror[i].batch, 1 << 20, 0, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, mirror_run, &mirror[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], NULL);
+        assert_string_equal(mirror[i].err.text, "");
+        writer_free(mirror[i].writer);
+        batch_free(&mirror[i].batch);
+    }
+    expect_counts(29 * 200 + 300, 2 * 30 * 300 - (29 * 200 + 300), 0, 0);
+}
+
+/* --- rows that PostgreSQL refuses ----------------------------------------------------------- */
+
+static void a_refused_row_is_rejected_and_the_others_land(void **state)
+{
+    struct world *w = *state;
+    char query[512];
+    const struct sample bad = {.identity = first + 5000, .start_us = BASE_US, .model = "bad"};
+    sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    add_rows(&w->batch, &w->p[0], first, 500);
+    add_row(&w->batch, &w->p[0], &bad);
+    add_rows(&w->batch, &w->p[0], first + 500, 499);
+    add_row(&w->batch, &w->p[1], &bad);
+    add_skip(&w->batch, &w->p[1]);
+    commit_or_fail(w->writer, &w->batch);
+    sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
+
+    expect_counts(999, 0, 2, 1);
+    assert_int_equal(w->batch.range[0].rejected, 1);
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.rejected_events WHERE reason = 'database_refused'"
+             " AND detail LIKE '%%refuses%%23514%%'"
+             " AND (partition_id, kafka_offset) IN ((%lld, 500), (%lld, 0))",
+             (long long)w->p[0].id, (long long)w->p[1].id);
+    assert_int_equal(scalar(query), 2);
+}
+
+static void refused_rows_and_duplicates_in_one_batch(void **state)
+{
+    struct world *w = *state;
+    const struct sample bad = {.identity = first + 5000, .start_us = BASE_US, .model = "bad"};
+    add_rows(&w->batch, &w->p[0], first, 100);
+    commit_or_fail(w->writer, &w->batch);
+    begin_again(w);
+    sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    add_rows(&w->batch, &w->p[1], first + 50, 100);
+    add_row(&w->batch, &w->p[1], &bad);
+    commit_or_fail(w->writer, &w->batch);
+    sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
+    expect_counts(150, 50, 1, 0);
+}
+
+static void a_day_dropped_behind_the_writers_back_is_made_again(void **state)
+{
+    struct world *w = *state;
+    const int64_t day_us = BASE_US - 300 * CLOCK_DAY_US; /* 2024-09-18 */
+    const struct sample one = {.identity = first, .start_us = day_us};
+    const struct sample other = {.identity = first + 1, .start_us = day_us};
+    add_row(&w->batch, &w->p[0], &one);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(scalar("SELECT spendlog.drop_partition('2024-09-18')"), 1);
+    assert_int_equal(of_topic("rows_dropped"), 1);
+    batch_reset(&w->batch);
+    add_row(&w->batch, &w->p[0], &other);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(of_topic("rows"), 2);
+    assert_int_equal(of_topic("rejected"), 0);
+    assert_int_equal(rows_of_topic("true"), 1);
+}
+
+/* --- fencing -------------------------------------------------------------------------------- */
+
+static void a_batch_that_starts_elsewhere_writes_nothing(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    w->p[0].next_offset = 0; /* a zombie: it has not seen that commit */
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 1000, 10);
+    add_reject(&w->batch, &w->p[1], "x");
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    expect_counts(10, 0, 0, 0);
+    assert_int_equal(w->batch.range[0].rows, 10);
+    assert_int_equal(w->p[0].next_offset, 0);
+}
+
+static void after_being_fenced_a_member_goes_on_from_the_row(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    w->p[0].next_offset = 3;
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 3, 20);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    partition_load(w->writer, topic, 0, &w->p[0]);
+    assert_int_equal(w->p[0].next_offset, 10);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 10, 20);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(30, 0, 0, 0);
+}
+
+static void a_recreated_topic_begins_a_new_incarnation(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct partition_state old, again;
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    old = w->p[0];
+    assert_true(writer_offset_gap(w->writer, &w->p[0], true, 2, "topic recreated", &err));
+    assert_int_equal(w->p[0].incarnation, 2);
+    assert_int_equal(w->p[0].next_offset, 2);
+    assert_int_not_equal(w->p[0].id, old.id);
+    partition_load(w->writer, topic, 0, &again);
+    assert_int_equal(again.id, w->p[0].id);
+    assert_int_equal(again.last_time_ms, -1);
+
+    batch_reset(&w->batch); /* who still reads the old one is fenced */
+    add_rows(&w->batch, &old, first + 10, 1);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 20, 5);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(15, 0, 0, 0);
+    char query[256];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.kafka_gaps WHERE partition_id = %lld"
+             " AND next_partition_id = %lld AND stored_offset = 10 AND resumed_offset = 2",
+             (long long)old.id, (long long)again.id);
+    assert_int_equal(scalar(query), 1);
+}
+
+static void a_gap_in_the_log_is_booked_once(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct partition_state stale = w->p[0];
+    assert_true(writer_offset_gap(w->writer, &w->p[0], false, 100, "log start", &err));
+    assert_int_equal(w->p[0].next_offset, 100);
+    assert_int_equal(w->p[0].incarnation, 1);
+    assert_false(writer_offset_gap(w->writer, &stale, false, 100, "log start", &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    char query[256];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.kafka_gaps WHERE partition_id = %lld"
+             " AND stored_offset = 0 AND resumed_offset = 100",
+             (long long)w->p[0].id);
+    assert_int_equal(scalar(query), 1);
+}
+
+static void a_partition_can_be_looked_at_without_being_made(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct partition_state state9 = {.topic = topic};
+    bool known;
+    assert_true(writer_offset_load(w->writer, topic, 9, -1, &state9, &err));
+    assert_int_equal(state9.id, 0);
+    assert_true(writer_topic_known(w->writer, topic, &known, &err));
+    assert_true(known);
+    assert_true(writer_topic_known(w->writer, "no such topic", &known, &err));
+    assert_false(known);
+    assert_true(writer_offset_load(w->writer, topic, 9, 77, &state9, &err));
+    assert_int_equal(state9.next_offset, 77);
+    assert_int_equal(state9.last_time_ms, -1);
+}
+
+/* --- frozen members ------------------------------------------------------------------------- */
+
+static void open_as_member(struct pg *pg, const char *name)
+{
+    struct err err = {0};
+    const struct pg_options options = {conninfo_of("writer"), name, 0, 0, 0};
+    if (!pg_open(pg, &options, &err))
+        fail_msg("%s", err.text);
+}
+
+static bool is_gone(const struct pg *pg)
+{
+    char query[128];
+    snprintf(query, sizeof(query), "SELECT count(*) FROM pg_stat_activity WHERE pid = %d",
+             PQbackendPID(pg->conn));
+    for (int i = 0; i < 50 && scalar(query) > 0; i++)
+        usleep(20000);
+    return scalar(query) == 0;
+}
+
+static void a_frozen_member_that_holds_our_offset_is_ended(void **state)
+{
+    struct world *w = *state;
+    struct pg frozen;
+    struct err err = {0};
+    char statement[256];
+    open_as_member(&frozen, "spendlog lane 7");
+    snprintf(statement, sizeof(statement),
+             "BEGIN; SELECT 1 FROM spendlog.kafka_offsets WHERE partition_id = %lld FOR UPDATE",
+             (long long)w->p[0].id);
+    assert_true(pg_command(&frozen, statement, &err));
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 0, 0);
+    assert_true(is_gone(&frozen));
+    pg_close(&frozen);
+}
+
+static void a_member_frozen_within_its_copy_is_ended(void **state)
+{
+    struct world *w = *state;
+    struct pg frozen;
+    struct err err = {0};
+    char row[512];
+    add_rows(&w->batch, &w->p[1], first + 1000, 1); /* the day's partition is there */
+    commit_or_fail(w->writer, &w->batch);
+    batch_reset(&w->batch);
+
+    open_as_member(&frozen, "spendlog lane 7");
+    assert_true(pg_command(&frozen, "BEGIN", &err));
+    PGresult *res = PQexec(frozen.conn,
+                           "COPY spendlog.spend_logs (start_time, identity, batch_id, partition_id,"
+                           " kafka_offset, content_hash, price_book_id, record_index, flags,"
+                           " pricing_status, mapping, time_source) FROM STDIN");
+    assert_int_equal(PQresultStatus(res), PGRES_COPY_IN);
+    PQclear(res);
+    for (uint64_t i = 0; i < 2000; i++) { /* enough for the server to have stored the first */
+        uint64_t identity = __builtin_bswap64(first + i);
+        snprintf(row, sizeof(row),
+                 "%s\t%016llx0000000000000000\t0\t%lld\t0\t0\t1\t0\t0\tunpriced\tm\tevent\n",
+                 "2025-07-15 08:00:00", (unsigned long long)identity, (long long)w->p[0].id);
+        assert_int_equal(PQputCopyData(frozen.conn, row, (int)strlen(row)), 1);
+    }
+    assert_int_equal(PQflush(frozen.conn), 0);
+    usleep(700000); /* longer than our lock_timeout: it does not look alive */
+
+    const struct sample same = {.identity = first, .start_us = BASE_US};
+    add_row(&w->batch, &w->p[1], &same);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(2, 0, 0, 0);
+    assert_true(is_gone(&frozen));
+    pg_close(&frozen);
+}
+
+static void a_stranger_that_holds_our_offset_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    struct pg stranger;
+    struct err err = {0};
+    char statement[256];
+    open_as_member(&stranger, "psql");
+    snprintf(statement, sizeof(statement),
+             "BEGIN; SELECT 1 FROM spendlog.kafka_offsets WHERE partition_id = %lld FOR UPDATE",
+             (long long)w->p[0].id);
+    assert_true(pg_command(&stranger, statement, &err));
+    add_rows(&w->batch, &w->p[0], first, 10);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_true(pg_command(&stranger, "ROLLBACK", &err));
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 0, 0);
+    pg_close(&stranger);
+}
+
+/* --- days ----------------------------------------------------------------------------------- */
+
+static void a_new_day_does_not_wait_for_open_copies(void **state)
+{
+    struct world *w = *state;
+    struct pg busy;
+    struct err err = {0};
+    const struct sample old = {.identity = first, .start_us = BASE_US};
+    const struct sample new = {.identity = first + 1, .start_us = BASE_US - 777 * CLOCK_DAY_US};
+    add_row(&w->batch, &w->p[0], &old);
+    commit_or_fail(w->writer, &w->batch);
+    batch_reset(&w->batch);
+
+    open_as_member(&busy, "busy");
+    assert_true(pg_command(&busy, "BEGIN; COPY spendlog.spend_logs (start_time) FROM STDIN", NULL));
+    int64_t before_ms = clock_monotonic_ms();
+    add_row(&w->batch, &w->p[0], &new);
+    commit_or_fail(w->writer, &w->batch);
+    assert_true(clock_monotonic_ms() - before_ms < 400); /* our lock_timeout is 500 */
+    expect_counts(2, 0, 0, 0);
+    (void)err;
+    pg_close(&busy);
+}
+
+static void a_dropped_day_is_booked(void **state)
+{
+    struct world *w = *state;
+    const struct sample one = {.identity = first, .start_us = BASE_US - 500 * CLOCK_DAY_US};
+    const struct sample other = {.identity = first + 1, .start_us = BASE_US};
+    add_row(&w->batch, &w->p[0], &one);
+    add_row(&w->batch, &w->p[0], &other);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(scalar("SELECT spendlog.drop_partition('2024-03-02')"), 1);
+    assert_int_equal(of_topic("rows"), 2);
+    assert_int_equal(of_topic("rows_dropped"), 1);
+    assert_int_equal(rows_of_topic("true"), 1);
+    assert_int_equal(scalar("SELECT rows FROM spendlog.dropped_partitions WHERE day = '2024-03-02'"
+                            " AND spend = 0.000001"),
+                     1);
+    assert_int_equal(
+        scalar("SELECT count(*) FROM (SELECT spendlog.drop_partition('1999-01-01') AS d)"
+               " d WHERE d.d IS NULL"),
+        1);
+}
+
+/* --- rights --------------------------------------------------------------------------------- */
+
+static void nobody_can_do_more_than_his_part(void **state)
+{
+    static const struct {
+        const char *role, *statement;
+    } forbidden[] = {
+        {"writer", "DELETE FROM spendlog.spend_logs"},
+        {"writer", "UPDATE spendlog.spend_logs SET spend = 0"},
+        {"writer", "UPDATE spendlog.spend_logs SET model = ''"},
+        {"writer", "TRUNCATE spendlog.spend_logs"},
+        {"writer", "DROP TABLE spendlog.spend_logs"},
+        {"writer", "CREATE TABLE spendlog.mine (x int)"},
+        {"writer", "SELECT spendlog.drop_partition('2025-07-15')"},
+        {"writer", "DELETE FROM spendlog.kafka_offsets"},
+        {"writer", "UPDATE spendlog.kafka_offsets SET rows_dropped = 1"},
+        {"writer", "UPDATE spendlog.kafka_offsets SET topic = 'x'"},
+        {"writer", "DELETE FROM spendlog.rejected_events"},
+        {"writer", "UPDATE spendlog.rejected_events SET reason = 'x'"},
+        {"writer", "UPDATE spendlog.price_books SET book = '{}'"},
+        {"writer", "DELETE FROM spendlog.identity_guard"},
+        {"writer", "DELETE FROM spendlog.kafka_gaps"},
+        {"writer", "UPDATE spendlog.ingest_batches SET rows = 0"},
+        {"writer", "INSERT INTO spendlog.spend_adjustments DEFAULT VALUES"},
+        {"writer", "DELETE FROM spendlog.schema_migrations"},
+        {"repricer", "UPDATE spendlog.spend_logs SET model = ''"},
+        {"repricer", "UPDATE spendlog.spend_logs SET input_tokens = 0"},
+        {"repricer", "DELETE FROM spendlog.spend_logs"},
+        {"repricer", "INSERT INTO spendlog.spend_logs DEFAULT VALUES"},
+        {"repricer", "UPDATE spendlog.kafka_offsets SET next_offset = 0"},
+        {"repricer", "DELETE FROM spendlog.spend_adjustments"},
+        {"repricer", "SELECT spendlog.drop_partition('2025-07-15')"},
+        {"reader", "INSERT INTO spendlog.kafka_gaps DEFAULT VALUES"},
+        {"reader", "UPDATE spendlog.spend_logs SET spend = 0"},
+        {"reader", "SELECT spendlog.ensure_partition('2025-07-15')"},
+        {"reader", "SELECT nextval('spendlog.batch_id_seq')"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
+        const char *sqlstate = sqlstate_of(forbidden[i].role, forbidden[i].statement);
+        if (strcmp(sqlstate, "42501") != 0)
+            fail_msg("%s may: %s (%s)", forbidden[i].role, forbidden[i].statement, sqlstate);
+    }
+}
+
+static void everybody_can_do_his_part(void **state)
+{
+    static const struct {
+        const char *role, *statement;
+    } allowed[] = {
+        {"writer", "SELECT spendlog.ensure_partition('2025-07-16')"},
+        {"writer", "SELECT spendlog.guard_prune(30)"},
+        {"writer", "SELECT count(*) FROM spendlog.spend_logs"},
+        {"repricer", "UPDATE spendlog.spend_logs SET spend = spend WHERE false"},
+        {"repricer",
+         "UPDATE spendlog.spend_logs SET price_book_id = price_book_id, pricing_status ="
+         " pricing_status, input_cost = input_cost WHERE false"},
+        {"reader", "SELECT count(*) FROM spendlog.spend_logs"},
+        {"reader", "SELECT count(*) FROM spendlog.spend_daily"},
+        {"reader", "SELECT count(*) FROM spendlog.unpriced_models"},
+        {"reader", "SELECT count(*) FROM spendlog.price_drift"},
+        {"reader", "SELECT count(*) FROM spendlog.coverage"},
+        {"reader", "SELECT count(*) FROM spendlog.focus_1_2"},
+        {"reader", "SELECT count(*) FROM litellm.\"LiteLLM_SpendLogs\""},
+        {"reader", "SELECT count(*) FROM litellm.\"LiteLLM_DailyTagSpend\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        const char *sqlstate = sqlstate_of(allowed[i].role, allowed[i].statement);
+        if (strcmp(sqlstate, "00000") != 0)
+            fail_msg("%s may not: %s (%s)", allowed[i].role, allowed[i].statement, sqlstate);
+    }
+}
+
+static void the_books_cannot_be_made_to_lie(void **state)
+{
+    (void)state;
+    assert_string_equal(sqlstate_of("", "UPDATE spendlog.kafka_offsets SET records = records + 1"),
+                        "23514");
+    assert_string_equal(sqlstate_of("", "UPDATE spendlog.kafka_offsets SET next_offset = -1"),
+                        "23514");
+    assert_string_equal(sqlstate_of("", "UPDATE spendlog.spend_logs SET spend = 'NaN'"), "23514");
+    assert_string_equal(sqlstate_of("", "UPDATE spendlog.spend_logs SET spend = NULL"), "23514");
+}
+
+static void views_are_equal_to_the_rows(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 100);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(scalar("SELECT count(*) FROM (SELECT sum(calls) AS c, sum(spend) AS s FROM"
+                            " spendlog.spend_daily) d JOIN (SELECT count(*) AS c, sum(spend) AS s"
+                            " FROM spendlog.spend_logs) l ON l.c = d.c AND l.s = d.s"),
+                     1);
+    assert_int_equal(scalar("SELECT count(*) FROM (SELECT sum(\"BilledCost\") AS s FROM"
+                            " spendlog.focus_1_2) f JOIN (SELECT sum(spend) AS s FROM"
+                            " spendlog.spend_logs) l ON l.s = f.s"),
+                     1);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.coverage WHERE NOT conserved"), 0);
+    assert_int_equal(scalar("SELECT count(*) FROM litellm.\"LiteLLM_SpendLogs\""),
+                     scalar("SELECT count(*) FROM spendlog.spend_logs"));
+}
+
+/* --- connection ----------------------------------------------------------------------------- */
+
+static enum err_kind connect_kind(const char *conninfo)
+{
+    struct err err = {0};
+    const struct writer_options options = {
+        .conninfo = conninfo, .group_id = "g", .application_name = "spendlog lane 0"};
+    struct writer *writer = writer_new(&options);
+    assert_false(writer_connect(writer, &err));
+    writer_free(writer);
+    return err.kind;
+}
+
+static void what_keeps_us_from_connecting_has_its_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(connect_kind("host=/nonexistent"), ERR_UNAVAILABLE);
+    assert_int_equal(connect_kind("host=127.0.0.1 port=1"), ERR_UNAVAILABLE);
+    assert_int_equal(connect_kind("dbname=no_such_database"), ERR_CONFIG);
+    assert_int_equal(connect_kind("user=no_such_user"), ERR_CONFIG);
+    assert_int_equal(connect_kind("no conninfo"), ERR_CONFIG);
+    assert_int_equal(connect_kind("dbname=postgres"), ERR_CONFIG); /* no schema there */
+}
+
+static void a_cut_connection_is_noticed_and_mended(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    add_rows(&w->batch, &w->p[0], first, 10);
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'spendlog lane 0'");
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_UNAVAILABLE);
+    expect_counts(0, 0, 0, 0);
+    partition_load(w->writer, topic, 0, &w->p[0]);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first, 10);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 0, 0);
+}
+
+static void a_book_that_was_not_stored_is_a_bug_that_stops(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    assert_true(writer_put_book(w->writer,
+                                "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+                                SLICE("{}"), &err));
+    add_rows(&w->batch, &w->p[0], first, 1); /* of book A */
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_FATAL);
+}
+
+/* --- migrations ----------------------------------------------------------------------------- */
+
+static void count_status(const struct migration_status *status, void *context)
+{
+    int *count = context;
+    count[status->state]++;
+}
+
+static void migrations_are_applied_once(void **state)
+{
+    struct err err = {0};
+    int count[4] = {0};
+    (void)state;
+    assert_true(migrate_apply(conninfo_of(""), count_status, count, &err));
+    assert_int_equal(count[MIGRATION_APPLIED], 0); /* nothing was left to do */
+    assert_true(migrate_status(conninfo_of(""), count_status, count, &err));
+    assert_in_range(count[MIGRATION_APPLIED], 5, 100);
+    assert_int_equal(count[MIGRATION_PENDING] + count[MIGRATION_CHANGED] + count[MIGRATION_UNKNOWN],
+                     0);
+}
+
+static void a_changed_migration_is_refused(void **state)
+{
+    struct err err = {0};
+    int count[4] = {0};
+    (void)state;
+    sql("UPDATE spendlog.schema_migrations SET sha256 = repeat('0', 64) WHERE version = 2");
+    assert_false(migrate_apply(conninfo_of(""), NULL, NULL, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "0002_"));
+    err_clear(&err);
+    assert_true(migrate_status(conninfo_of(""), count_status, count, &err));
+    assert_int_equal(count[MIGRATION_CHANGED], 1);
+    assert_int_equal(connect_kind(conninfo_of("writer")), ERR_CONFIG);
+}
+
+static void a_newer_schema_is_refused(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    sql("INSERT INTO spendlog.schema_migrations (version, name, sha256)"
+        " VALUES (9999, '9999_later.sql', repeat('0', 64))");
+    assert_false(migrate_apply(conninfo_of(""), NULL, NULL, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "newer"));
+    assert_int_equal(connect_kind(conninfo_of("writer")), ERR_CONFIG);
+}
+
+int main(void)
+{
+#define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(a_batch_is_stored_with_its_offsets_and_counts),
+        STORE_TEST(partitions_go_on_where_they_stopped),
+        STORE_TEST(a_batch_without_rows_moves_the_offsets_only),
+        STORE_TEST(rejected_records_are_kept_with_reason_and_payload),
+        STORE_TEST(skipped_reasons_are_counted_per_member),
+        STORE_TEST(rows_of_many_days_find_their_partitions),
+        STORE_TEST(what_was_stored_reads_back),
+        STORE_TEST(a_resend_in_the_batch_is_a_duplicate),
+        STORE_TEST(a_resend_to_the_same_writer_is_a_duplicate),
+        STORE_TEST(a_resend_to_another_writer_is_a_duplicate),
+        STORE_TEST(a_whole_batch_of_duplicates_is_none_the_worse),
+        STORE_TEST(another_content_is_a_conflict_and_the_first_stays),
+        STORE_TEST(the_same_identity_at_another_time_of_its_own_is_another_call),
+        STORE_TEST(an_identity_with_kafkas_time_is_guarded),
+        STORE_TEST(two_members_with_the_same_events_store_each_once),
+        STORE_TEST(a_refused_row_is_rejected_and_the_others_land),
+        STORE_TEST(refused_rows_and_duplicates_in_one_batch),
+        STORE_TEST(a_day_dropped_behind_the_writers_back_is_made_again),
+        STORE_TEST(a_batch_that_starts_elsewhere_writes_nothing),
+        STORE_TEST(after_being_fenced_a_member_goes_on_from_the_row),
+        STORE_TEST(a_recreated_topic_begins_a_new_incarnation),
+        STORE_TEST(a_gap_in_the_log_is_booked_once),
+        STORE_TEST(a_partition_can_be_looked_at_without_being_made),
+        STORE_TEST(a_frozen_member_that_holds_our_offset_is_ended),
+        STORE_TEST(a_member_frozen_within_its_copy_is_ended),
+        STORE_TEST(a_stranger_that_holds_our_offset_is_left_alone),
+        STORE_TEST(a_new_day_does_not_wait_for_open_copies),
+        STORE_TEST(a_dropped_day_is_booked),
+        STORE_TEST(nobody_can_do_more_than_his_part),
+        STORE_TEST(everybody_can_do_his_part),
+        STORE_TEST(the_books_cannot_be_made_to_lie),
+        STORE_TEST(views_are_equal_to_the_rows),
+        cmocka_unit_test(what_keeps_us_from_connecting_has_its_kind),
+        STORE_TEST(a_cut_connection_is_noticed_and_mended),
+        STORE_TEST(a_book_that_was_not_stored_is_a_bug_that_stops),
+        cmocka_unit_test(migrations_are_applied_once),
+        cmocka_unit_test(a_changed_migration_is_refused),
+        cmocka_unit_test(a_newer_schema_is_refused), /* after these no writer connects */
+    };
+    return cmocka_run_group_tests(tests, database_create, database_drop);
+}
