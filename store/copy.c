@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/copy.h"
+
+#include "store/numeric.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Signature, flags, length of the header's extension; a row; the trailer. */
+#define SIGNATURE "PGCOPY\n\377\r\n\0"
+#define HEADER_BYTES 19
+
+static uint32_t get32(const char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof(v));
+    return __builtin_bswap32(v);
+}
+
+static uint16_t get16(const char *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof(v));
+    return __builtin_bswap16(v);
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "get32 and get16 swap");
+
+/* --- out ------------------------------------------------------------------------------------ */
+
+bool copy_out_open(struct copy_out *copy, struct pg *pg, const char *sql, struct err *err)
+{
+    *copy = (struct copy_out){.pg = pg};
+    if (!pg->conn)
+        return err_set(err, ERR_UNAVAILABLE, "postgres: not connected");
+    PGresult *res = PQexec(pg->conn, sql);
+    copy->open = PQresultStatus(res) == PGRES_COPY_OUT;
+    if (!copy->open)
+        pg_fail(pg, res, "reading rows", err);
+    PQclear(res);
+    return copy->open;
+}
+
+/* The stream has ended: what the server says about it. */
+static bool out_finish(struct copy_out *copy, struct err *err)
+{
+    bool ok = true;
+    PGresult *res;
+    copy->open = false;
+    while ((res = PQgetResult(copy->pg->conn))) {
+        if (ok && PQresultStatus(res) != PGRES_COMMAND_OK)
+            ok = pg_fail(copy->pg, res, "reading rows", err);
+        PQclear(res);
+    }
+    return ok;
+}
+
+static bool out_malformed(struct err *err)
+{
+    return err_set(err, ERR_FATAL, "postgres: malformed binary COPY");
+}
+
+static bool split(const char *p, int bytes, struct row_field *field, int count, struct err *err)
+{
+    const char *end = p + bytes;
+    if (bytes < 2 || get16(p) != count)
+        return out_malformed(err);
+    p += 2;
+    for (int i = 0; i < count; i++) {
+        if (end - p < 4)
+            return out_malformed(err);
+        int length = (int)get32(p);
+        p += 4;
+        if (length > end - p)
+            return out_malformed(err);
+        field[i] = (struct row_field){p, length < 0 ? -1 : length};
+        p += length > 0 ? length : 0;
+    }
+    return p == end ? true : out_malformed(err);
+}
+
+bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, bool *end,
+                  struct err *err)
+{
+    *end = false;
+    assert(copy->open);
+    PQfreemem(copy->message);
+    copy->message = NULL;
+    int bytes = PQgetCopyData(copy->pg->conn, &copy->message, 0);
+    if (bytes == -2) {
+        copy->open = false;
+        return pg_fail(copy->pg, NULL, "reading rows", err);
+    }
+    if (bytes == -1) {
+        *end = true;
+        return out_finish(copy, err);
+    }
+    const char *p = copy->message;
+    if (!copy->started) {
+        if (bytes < HEADER_BYTES || memcmp(p, SIGNATURE, 11) != 0)
+            return out_malformed(err);
+        int header = HEADER_BYTES + (int)get32(p + 15);
+        if (header > bytes)
+            return out_malformed(err);
+        copy->started = true;
+        p += header;
+        bytes -= header;
+    }
+    if (bytes == 2 && get16(p) == UINT16_MAX) /* the trailer: the end follows */
+        return copy_out_row(copy, field, count, end, err);
+    return split(p, bytes, field, count, err);
+}
+
+struct slice copy_out_tuple(const struct copy_out *copy, const struct row_field *field, int count)
+{
+    const char *start = field[0].p - 4 - 2;
+    const struct row_field *last = &field[count - 1];
+    assert(start >= copy->message);
+    return (struct slice){start, (size_t)(last->p + (last->bytes > 0 ? last->bytes : 0) - start)};
+}
+
+void copy_out_close(struct copy_out *copy)
+{
+    PQfreemem(copy->message);
+    copy->message = NULL;
+    if (copy->open)
+        pg_close(copy->pg);
+    copy->open = false;
+}
+
+/* --- in ------------------------------------------------------------------------------------- */
+
+void copy_in_start(struct buf *rows)
+{
+    buf_reset(rows);
+    buf_add(rows, SLICE(SIGNATURE));
+    buf_add_be32(rows, 0);
+    buf_add_be32(rows, 0);
+}
+
+_Static_assert(sizeof(SIGNATURE) - 1 + 8 == HEADER_BYTES, "the signature's own NUL is part of it");
+
+bool copy_in_open(struct pg *pg, const char *sql, struct err *err)
+{
+    return pg_command(pg, sql, err);
+}
+
+bool copy_in_send(struct pg *pg, const struct buf *rows, struct err *err)
+{
+    if (!buf_ok(rows))
+        return err_set(err, ERR_FATAL, "rows larger than their buffer");
+    if (!pg->conn)
+        return err_set(err, ERR_UNAVAILABLE, "postgres: not connected");
+    if (PQputCopyData(pg->conn, rows->p, (int)rows->bytes) == 1)
+        return true;
+    return pg_fail(pg, NULL, "writing rows", err);
+}
+
+bool copy_in_close(struct pg *pg, int64_t *count, struct err *err)
+{
+    if (!pg->conn || PQputCopyData(pg->conn, "\377\377", 2) != 1 ||
+        PQputCopyEnd(pg->conn, NULL) != 1)
+        return pg_fail(pg, NULL, "writing rows", err);
+    PGresult *res = PQgetResult(pg->conn);
+    bool ok = PQresultStatus(res) == PGRES_COMMAND_OK;
+    if (ok)
+        *count = strtoll(PQcmdTuples(res), NULL, 10);
+    else
+        pg_fail(pg, res, "writing rows", err);
+    for (; res; res = pg->conn ? PQgetResult(pg->conn) : NULL)
+        PQclear(res);
+    return ok;
+}
+
+/* --- fields --------------------------------------------------------------------------------- */
+
+void copy_add_null(struct buf *rows)
+{
+    buf_add_be32(rows, UINT32_MAX);
+}
+
+void copy_add_int4(struct buf *rows, int32_t v)
+{
+    buf_add_be32(rows, 4);
+    buf_add_be32(rows, (uint32_t)v);
+}
+
+void copy_add_int8(struct buf *rows, int64_t v)
+{
+    buf_add_be32(rows, 8);
+    buf_add_be64(rows, (uint64_t)v);
+}
+
+void copy_add_bytes(struct buf *rows, struct slice v)
+{
+    buf_add_be32(rows, (uint32_t)v.bytes);
+    buf_add(rows, v);
+}
+
+void copy_add_text(struct buf *rows, const char *text)
+{
+    copy_add_bytes(rows, slice_of(text));
+}
+
+void copy_add_money(struct buf *rows, bool present, struct money m)
+{
+    char numeric[NUMERIC_BYTES_MAX];
+    if (present)
+        copy_add_bytes(rows, (struct slice){numeric, numeric_encode_money(numeric, m)});
+    else
+        copy_add_null(rows);
+}
+
+void copy_add_field(struct buf *rows, const struct row_field *field)
+{
+    if (field->bytes < 0)
+        copy_add_null(rows);
+    else
+        copy_add_bytes(rows, (struct slice){field->p, (size_t)field->bytes});
+}
+
+int64_t copy_int(const struct row_field *field)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < field->bytes; i++)
+        v = v << 8 | (unsigned char)field->p[i];
+    return (int64_t)v;
+}
+
+bool copy_money(const struct row_field *field, struct money *out)
+{
+    struct decimal d;
+    if (field->bytes < 0 || !numeric_decode(field->p, (size_t)field->bytes, &d) ||
+        d.scale > MONEY_SCALE)
+        return false;
+    u128 atto = d.coef;
+    for (unsigned i = d.scale; i < MONEY_SCALE; i++)
+        if (__builtin_mul_overflow(atto, (u128)10, &atto))
+            return false;
+    if (atto >> 127)
+        return false;
+    out->atto = d.negative ? -(i128)atto : (i128)atto;
+    return true;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One day: its rows stream by, each is priced and compared, what differs is staged. In an open
+ * period the slice changes the rows in place (METHOD_UPDATE); in a closed one it posts the
+ * difference (METHOD_POST); when a sample says that most rows of an old day will change, the whole
+ * day goes row by row into a new table that takes the old one's place (METHOD_REWRITE): an UPDATE
+ * would cost twice the time and leave the table at twice its size.
+ */
+#include "store/reprice_impl.h"
+
+#include "core/clock.h"
+#include "store/numeric.h"
+
+#define REWRITE_ROWS_MIN 20000 /* a small day is not worth the lock */
+#define REWRITE_SHARE 0.5      /* of its rows changed: where UPDATE and rewrite cost the same */
+#define REWRITE_AGE_DAYS 2     /* younger days are being written to */
+#define SAMPLE_ROWS 2000
+#define PROGRESS_ROWS 1024
+
+const char *const reprice_skip_name[SKIP_COUNT] = {
+    [SKIP_REPORTED] = "reported", [SKIP_UNREADABLE] = "unreadable"};
+
+/* --- one row -------------------------------------------------------------------------------- */
+
+static struct row_field at(const struct reprice_shape *shape, const struct row_field *field,
+                           enum reprice_column column)
+{
+    return field[shape->column[column]];
+}
+
+static bool text_is(struct row_field field, const char *text)
+{
+    return field.bytes >= 0 && slice_is((struct slice){field.p, (size_t)field.bytes}, text);
+}
+
+/* PostgreSQL stores an amount at scale 18 as numeric_encode_money() writes it, so equal bytes are
+ * the rule for equal amounts; other bytes may still be the same number. */
+static bool money_is(struct row_field field, bool present, struct money m)
+{
+    char numeric[NUMERIC_BYTES_MAX];
+    struct money stored;
+    if (!present || field.bytes < 0)
+        return !present && field.bytes < 0;
+    size_t bytes = numeric_encode_money(numeric, m);
+    if ((size_t)field.bytes == bytes && memcmp(field.p, numeric, bytes) == 0)
+        return true;
+    return copy_money(&field, &stored) && stored.atto == m.atto;
+}
+
+static bool unchanged(const struct reprice_shape *shape, const struct row_field *field,
+                      const struct charge *charge)
+{
+    const char *reason = reason_info[charge->reason].name;
+    bool has = charge->has_spend;
+    return text_is(at(shape, field, COLUMN_STATUS), charge_status_name[charge->status]) &&
+           text_is(at(shape, field, COLUMN_REASON), reason ? reason : "") &&
+           money_is(at(shape, field, COLUMN_SPEND), has, charge->spend) &&
+           money_is(at(shape, field, COLUMN_INPUT), has, charge->side[SIDE_INPUT]) &&
+           money_is(at(shape, field, COLUMN_OUTPUT), has, charge->side[SIDE_OUTPUT]) &&
+           money_is(at(shape, field, COLUMN_OTHER), has, charge->side[SIDE_OTHER]);
+}
+
+enum verdict { VERDICT_UNCHANGED, VERDICT_CHANGED, VERDICT_REPORTED, VERDICT_UNREADABLE };
+
+static enum verdict judge(struct reprice *run, const struct reprice_shape *shape,
+                          const struct row_field *field, struct facts *facts, struct charge *charge)
+{
+    struct row_field gathered[FACT_COUNT + 1];
+    if (!run->filter.include_reported &&
+        text_is(at(shape, field, COLUMN_STATUS), charge_status_name[CHARGE_REPORTED]))
+        return VERDICT_REPORTED;
+    for (int i = 0; i < shape->fact_count; i++)
+        gathered[i] = field[shape->fact[i]];
+    arena_reset(&run->call);
+    if (!row_facts(gathered, &run->call, facts, NULL))
+        return VERDICT_UNREADABLE;
+    run->options.price(facts, charge, run->options.context);
+    return unchanged(shape, field, charge) ? VERDICT_UNCHANGED : VERDICT_CHANGED;
+}
+
+/* --- counting ------------------------------------------------------------------------------- */
+
+static void sums_add(struct reprice *run, struct reprice_totals *totals, struct money before,
+                     struct money after)
+{
+    if (!money_add(totals->before, before, &totals->before) ||
+        !money_add(totals->after, after, &totals->after) ||
+        !money_add(run->total.before, before, &run->total.before) ||
+        !money_add(run->total.after, after, &run->total.after))
+        run->tally.overflow = true;
+    totals->considered++;
+    run->total.considered++;
+}
+
+static void count_unchanged(struct reprice *run, const struct charge *charge)
+{
+    struct money spend = charge->has_spend ? charge->spend : (struct money){0};
+    sums_add(run, &run->rest, spend, spend);
+    run->rest.unchanged++;
+    run->total.unchanged++;
+}
+
+static void count_skipped(struct reprice *run, enum reprice_skip why, struct row_field field)
+{
+    struct money spend = {0};
+    if (!copy_money(&field, &spend))
+        spend.atto = 0;
+    sums_add(run, &run->rest, spend, spend);
+    run->rest.skipped++;
+    run->total.skipped++;
+    run->skip_rows[why]++;
+    if (!money_add(run->skip_spend[why], spend, &run->skip_spend[why]))
+        run->tally.overflow = true;
+    if (run->options.dry_run)
+        tally_add(&run->tally, TALLY_SKIPPED, slice_of(reprice_skip_name[why]), 1, spend, spend);
+}
+
+static void count_changed(struct reprice *run, const struct reprice_day *day,
+                          const struct reprice_shape *shape, const struct row_field *field,
+                          const struct facts *facts, const struct charge *charge)
+{
+    struct money before = {0}, after = charge->has_spend ? charge->spend : (struct money){0};
+    struct row_field team = at(shape, field, COLUMN_TEAM),
+                     time = at(shape, field, COLUMN_START_TIME),
+                     identity = at(shape, field, COLUMN_IDENTITY),
+                     spend = at(shape, field, COLUMN_SPEND);
+    bool had_spend = copy_money(&spend, &before);
+    if (!had_spend)
+        before.atto = 0;
+    sums_add(run, &run->slice, before, after);
+    run->slice.changed++;
+    run->total.changed++;
+    if (day->closed) {
+        run->slice.posted++;
+        run->total.posted++;
+    }
+    tally_add(&run->tally, TALLY_MODEL, facts_text(facts, FACT_MODEL), 1, before, after);
+    tally_add(&run->tally, TALLY_TEAM, (struct slice){team.p, (size_t)team.bytes}, 1, before,
+              after);
+    tally_add(&run->tally, TALLY_DAY, slice_of(day->text), 1, before, after);
+    reprice_move_note(run, &time, &identity, had_spend, before, charge);
+}
+
+/* --- the stream ----------------------------------------------------------------------------- */
+
+struct stream {
+    struct reprice_shape shape;
+    struct copy_out rows;
+    struct row_field field[REPRICE_COLUMNS_MAX];
+};
+
+static bool row_take(struct reprice *run, const struct reprice_day *day, enum reprice_method method,
+                     struct stream *stream, struct err *err)
+{
+    const struct reprice_shape *shape = &stream->shape;
+    const struct row_field *field = stream->field;
+    struct facts facts;
+    struct charge charge;
+    if (shape->done >= 0 && copy_int(&field[shape->done]) != 0)
+        return true;
+
+    enum verdict verdict = judge(run, shape, field, &facts, &charge);
+    if (verdict == VERDICT_UNCHANGED)
+        count_unchanged(run, &charge);
+    else if (verdict == VERDICT_CHANGED)
+        count_changed(run, day, shape, field, &facts, &charge);
+    else
+        count_skipped(run, verdict == VERDICT_REPORTED ? SKIP_REPORTED : SKIP_UNREADABLE,
+                      at(shape, field, COLUMN_SPEND));
+    if (run->options.progress && run->total.considered % PROGRESS_ROWS == 0)
+        run->options.progress(&run->total, run->expected, run->options.context);
+
+    if (run->tally.overflow)
+        return err_set(err, ERR_FATAL, "a sum leaves the range of numeric(38,18)");
+    if (run->options.dry_run)
+        return true;
+    if (verdict == VERDICT_CHANGED)
+        reprice_stage(run, method, shape, field, &charge);
+    if (method == METHOD_REWRITE)
+        return reprice_swap_row(run, shape, field,
+                                copy_out_tuple(&stream->rows, field, shape->count),
+                                verdict == VERDICT_CHANGED ? &charge : NULL, err);
+    return run->staged_rows < run->options.slice_rows ||
+           reprice_slice_write(run, day, method, false, err);
+}
+
+static bool stream_run(struct reprice *run, const struct reprice_day *day,
+                       enum reprice_method method, struct stream *stream, struct err *err)
+{
+    bool end = false, ok = true;
+    if (!reprice_sql_read(run, day, method, 0, &stream->shape, err) ||
+        !copy_out_open(&stream->rows, &run->read, reprice_sql_text(run), err))
+        return false;
+    while (ok && !end) {
+        ok = copy_out_row(&stream->rows, stream->field, stream->shape.count, &end, err) &&
+             (end || row_take(run, day, method, stream, err));
+    }
+    copy_out_close(&stream->rows);
+    return ok;
+}
+
+/* --- the method ----------------------------------------------------------------------------- */
+
+static bool sample_run(struct reprice *run, const struct reprice_day *day, double *share,
+                       struct err *err)
+{
+    struct stream stream;
+    struct facts facts;
+    struct charge charge;
+    int64_t rows = 0, changed = 0;
+    double percent =
+        day->table_rows > SAMPLE_ROWS ? 100.0 * SAMPLE_ROWS / (double)day->table_rows : 100.0;
+    bool end = false, ok = true;
+    if (!reprice_sql_read(run, day, METHOD_UPDATE, percent, &stream.shape, err) ||
+        !copy_out_open(&stream.rows, &run->read, reprice_sql_text(run), err))
+        return false;
+    while (ok && !end) {
+        ok = copy_out_row(&stream.rows, stream.field, stream.shape.count, &end, err);
+        if (!ok || end)
+            break;
+        rows++;
+        changed += judge(run, &stream.shape, stream.field, &facts, &charge) == VERDICT_CHANGED;
+    }
+    copy_out_close(&stream.rows);
+    *share = rows ? (double)changed / (double)rows : 0;
+    return ok;
+}
+
+static bool method_choose(struct reprice *run, const struct reprice_day *day,
+                          enum reprice_method *method, struct err *err)
+{
+    int64_t now_day = clock_day_of(clock_now_us() - PG_EPOCH_US);
+    double share = 0;
+    *method = day->closed ? METHOD_POST : METHOD_UPDATE;
+    if (day->closed || run->options.dry_run || day->changed > 0 ||
+        day->table_rows < REWRITE_ROWS_MIN || day->day + REWRITE_AGE_DAYS > now_day ||
+        !reprice_takes_all(run, day))
+        return true;
+    if (!sample_run(run, day, &share, err))
+        return false;
+    if (share >= REWRITE_SHARE)
+        *method = METHOD_REWRITE;
+    return true;
+}
+
+/* The day on which corrections of closed periods count, as a date field. */
+static bool posting_day(struct reprice *run, struct err *err)
+{
+    if (run->options.dry_run)
+        return true;
+    PGresult *res = pg_query(&run->write, "SELECT spendlog.posting_day()", NULL, err);
+    if (res)
+        memcpy(run->posted_on, PQgetvalue(res, 0, 0), sizeof(run->posted_on));
+    PQclear(res);
+    return res != NULL;
+}
+
+bool reprice_day_run(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    struct stream stream;
+    enum reprice_method method;
+    if (!method_choose(run, day, &method, err))
+        return false;
+    if (method == METHOD_POST && !posting_day(run, err))
+        return false;
+    if (method != METHOD_REWRITE)
+        return stream_run(run, day, method, &stream, err) &&
+               (run->options.dry_run || reprice_slice_write(run, day, method, true, err));
+
+    bool ok = reprice_swap_open(run, day, err) && stream_run(run, day, method, &stream, err) &&
+              reprice_swap_close(run, day, err);
+    if (!ok)
+        reprice_swap_abandon(run);
+    run->report.days_rewritten += ok;
+    return ok;
+}

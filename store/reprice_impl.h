@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of a reprice run share: reprice.c (its life), reprice_plan.c (days, locks,
+ * record), reprice_sql.c (what is read), reprice_day.c (reading, pricing, comparing),
+ * reprice_write.c (slices), reprice_swap.c (days that are rewritten), reprice_report.c. */
+#ifndef STORE_REPRICE_IMPL_H
+#define STORE_REPRICE_IMPL_H
+
+#include "store/copy.h"
+#include "store/reprice.h"
+
+#define REPRICE_COLUMNS_MAX 160
+
+/* What a run reads of a row beside the facts. The ones from MONEY on are what pricing makes. */
+enum reprice_column {
+    COLUMN_START_TIME,
+    COLUMN_IDENTITY,
+    COLUMN_TEAM,
+    COLUMN_BOOK,
+    COLUMN_STATUS,
+    COLUMN_REASON,
+    COLUMN_SPEND,
+    COLUMN_INPUT,
+    COLUMN_OUTPUT,
+    COLUMN_OTHER,
+    COLUMN_COUNT
+};
+#define COLUMN_PRICED_FIRST COLUMN_BOOK
+
+enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
+extern const char *const reprice_method_name[];
+
+enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_COUNT };
+extern const char *const reprice_skip_name[SKIP_COUNT];
+
+struct reprice_day {
+    int32_t day;        /* days since 2000-01-01 */
+    char text[11];      /* 2026-10-03 */
+    bool closed;        /* lies in a closed period */
+    bool there;         /* false: retention dropped it */
+    int64_t expected;   /* rows, estimated */
+    int64_t table_rows; /* of the whole day, estimated */
+    int64_t changed;    /* rows this run has changed in it already */
+};
+
+/* Where in a stream of rows what is. */
+struct reprice_shape {
+    int count;
+    int column[COLUMN_COUNT];
+    int fact[FACT_COUNT + 1], fact_count;
+    int done; /* marks rows that this run has changed before; -1 = not read */
+    /* METHOD_REWRITE: the columns from COLUMN_PRICED_FIRST on, by their place. */
+    enum reprice_column patch[COLUMN_COUNT];
+    int patch_count;
+};
+
+struct reprice {
+    char *conninfo;
+    struct reprice_options options;
+    struct reprice_filter filter;
+    void *filter_json; /* what the texts of a resumed filter belong to */
+    struct pg read;    /* rows out */
+    struct pg write;   /* holds the locks; all that counts happens here */
+    struct pg shadow;  /* rows into a table that nobody sees yet */
+
+    int64_t run_id;
+    int32_t book_id;
+    int32_t filter_book_id;
+    struct reprice_day *day;
+    size_t day_count;
+    int64_t expected; /* rows of all days left, estimated */
+
+    struct reprice_totals total; /* so far, uncommitted ones included */
+    /* Of the slice being gathered: changed rows only. */
+    struct reprice_totals slice;
+    struct tally tally; /* of the slice; of everything in a dry run */
+    struct buf staged;
+    size_t staged_rows;
+    char posted_on[4]; /* date field, METHOD_POST */
+    /* Counted when the day is done. */
+    struct reprice_totals rest;
+    int64_t skip_rows[SKIP_COUNT];
+    struct money skip_spend[SKIP_COUNT];
+
+    struct arena call;
+    struct buf sql;
+    struct buf copy; /* rows on their way into the shadow */
+    int64_t copied;
+    struct reprice_report report;
+};
+
+/* reprice_sql.c: the statement is left in run->sql, NUL-terminated. */
+bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
+                      enum reprice_method method, double sample_percent,
+                      struct reprice_shape *shape, struct err *err) MUST_CHECK;
+/* All columns of spend_logs, "a, b, c": of METHOD_REWRITE. */
+bool reprice_sql_columns(struct reprice *run, struct buf *sql, struct err *err) MUST_CHECK;
+/* Whether the filter takes every row of the day. */
+bool reprice_takes_all(const struct reprice *run, const struct reprice_day *day);
+const char *reprice_sql_text(struct reprice *run); /* NULL: it did not fit */
+
+/* reprice_plan.c */
+bool reprice_plan_new(struct reprice *run, struct err *err) MUST_CHECK;
+bool reprice_plan_dry(struct reprice *run, struct err *err) MUST_CHECK;
+bool reprice_plan_load(struct reprice *run, struct err *err) MUST_CHECK;
+bool reprice_find_unfinished(struct reprice *run, int64_t *run_id, struct err *err) MUST_CHECK;
+bool reprice_run_load(struct reprice *run, struct err *err) MUST_CHECK;
+bool reprice_run_finish(struct reprice *run, struct err *err) MUST_CHECK;
+bool reprice_day_dropped(struct reprice *run, const struct reprice_day *day,
+                         struct err *err) MUST_CHECK;
+
+/* reprice_day.c */
+bool reprice_day_run(struct reprice *run, const struct reprice_day *day,
+                     struct err *err) MUST_CHECK;
+
+/* reprice_write.c */
+/* Adds a changed row to the slice. */
+void reprice_stage(struct reprice *run, enum reprice_method method,
+                   const struct reprice_shape *shape, const struct row_field *field,
+                   const struct charge *charge);
+/* The slice in one transaction; with the last one the day is done. */
+bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
+                         enum reprice_method method, bool last, struct err *err) MUST_CHECK;
+/* The day's last slice also counts what did not change. Once, before its transaction. */
+bool reprice_slice_close(struct reprice *run, struct err *err) MUST_CHECK;
+/* Inside a transaction: the slice's counts and tallies. */
+bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
+                         enum reprice_method method, bool last, struct err *err) MUST_CHECK;
+/* After COMMIT. */
+void reprice_slice_reset(struct reprice *run);
+void reprice_stage_reset(struct reprice *run);
+extern const char reprice_adjustment_columns[];
+
+/* reprice_swap.c */
+bool reprice_swap_open(struct reprice *run, const struct reprice_day *day,
+                       struct err *err) MUST_CHECK;
+/* The row as it was read, or with what `charge` makes of it. */
+bool reprice_swap_row(struct reprice *run, const struct reprice_shape *shape,
+                      const struct row_field *field, struct slice tuple,
+                      const struct charge *charge, struct err *err) MUST_CHECK;
+bool reprice_swap_close(struct reprice *run, const struct reprice_day *day,
+                        struct err *err) MUST_CHECK;
+void reprice_swap_abandon(struct reprice *run);
+
+/* reprice_report.c */
+void reprice_move_note(struct reprice *run, const struct row_field *start_time,
+                       const struct row_field *identity, bool had_spend, struct money before,
+                       const struct charge *charge);
+
+#endif

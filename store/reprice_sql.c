@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * COPY takes no parameters, so the operator's filter becomes quoted literals. The day's bounds are
+ * constants too: only that way the planner prunes before it plans.
+ *
+ * In a closed period the row itself never changes. What it counts for now is what the latest posted
+ * adjustment says, so that is what is compared; a second run then finds nothing to do.
+ */
+#include "store/reprice_impl.h"
+
+#include "store/row.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const column_name[COLUMN_COUNT] = {
+    [COLUMN_START_TIME] = "start_time", [COLUMN_IDENTITY] = "identity",
+    [COLUMN_TEAM] = "team_id",          [COLUMN_BOOK] = "price_book_id",
+    [COLUMN_STATUS] = "pricing_status", [COLUMN_REASON] = "pricing_reason",
+    [COLUMN_SPEND] = "spend",           [COLUMN_INPUT] = "input_cost",
+    [COLUMN_OUTPUT] = "output_cost",    [COLUMN_OTHER] = "other_cost",
+};
+
+/* Their names in spend_adjustments; NULL: not there. */
+static const char *const posted_name[COLUMN_COUNT] = {
+    [COLUMN_BOOK] = "new_price_book_id", [COLUMN_STATUS] = "new_status",
+    [COLUMN_REASON] = "new_reason",      [COLUMN_SPEND] = "new_spend",
+    [COLUMN_INPUT] = "new_input_cost",   [COLUMN_OUTPUT] = "new_output_cost",
+    [COLUMN_OTHER] = "new_other_cost",
+};
+
+static void add_column(struct buf *sql, enum reprice_column column, bool closed)
+{
+    if (closed && posted_name[column])
+        buf_printf(sql, "CASE WHEN p.run_id IS NULL THEN s.%s ELSE p.%s END", column_name[column],
+                   posted_name[column]);
+    else
+        buf_printf(sql, "s.%s", column_name[column]);
+}
+
+/* --- columns -------------------------------------------------------------------------------- */
+
+static bool fact_stored(int fact)
+{
+    return fact_info[fact].store == STORE_COLUMN;
+}
+
+/* The columns above, then the facts that are not among them, then usage. */
+static void columns_needed(struct reprice *run, bool closed, struct reprice_shape *shape)
+{
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        if (c)
+            buf_add_text(&run->sql, ", ");
+        add_column(&run->sql, (enum reprice_column)c, closed);
+        shape->column[c] = shape->count++;
+    }
+    for (int f = 0; f < FACT_COUNT; f++) {
+        if (!fact_stored(f))
+            continue;
+        if (f == FACT_STARTED_AT) {
+            shape->fact[shape->fact_count++] = shape->column[COLUMN_START_TIME];
+            continue;
+        }
+        buf_printf(&run->sql, ", s.%s", row_fact_column((enum fact)f));
+        shape->fact[shape->fact_count++] = shape->count++;
+    }
+    buf_add_text(&run->sql, ", s.usage");
+    shape->fact[shape->fact_count++] = shape->count++;
+}
+
+static int place_of(const PGresult *res, const char *name)
+{
+    for (int i = 0; i < PQntuples(res); i++)
+        if (slice_is(pg_text(res, i, 0), name))
+            return i;
+    return -1;
+}
+
+/* Every column there is, also those that a later migration added. */
+static PGresult *columns_all(struct reprice *run, struct err *err)
+{
+    return pg_query(&run->write,
+                    "SELECT attname::text FROM pg_attribute"
+                    " WHERE attrelid = 'spendlog.spend_logs'::regclass AND attnum > 0"
+                    " AND NOT attisdropped ORDER BY attnum",
+                    NULL, err);
+}
+
+bool reprice_sql_columns(struct reprice *run, struct buf *sql, struct err *err)
+{
+    PGresult *res = columns_all(run, err);
+    for (int i = 0; res && i < PQntuples(res); i++)
+        buf_printf(sql, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(pg_text(res, i, 0)));
+    PQclear(res);
+    return res != NULL;
+}
+
+static void patches_set(struct reprice_shape *shape)
+{
+    for (int c = COLUMN_PRICED_FIRST; c < COLUMN_COUNT; c++) {
+        int i = shape->patch_count++;
+        for (; i > 0 && shape->column[shape->patch[i - 1]] > shape->column[c]; i--)
+            shape->patch[i] = shape->patch[i - 1];
+        shape->patch[i] = (enum reprice_column)c;
+    }
+}
+
+static bool shape_of_all(struct reprice *run, struct reprice_shape *shape, struct err *err)
+{
+    PGresult *res = columns_all(run, err);
+    if (!res)
+        return false;
+    bool ok = PQntuples(res) <= REPRICE_COLUMNS_MAX;
+    shape->count = PQntuples(res);
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        shape->column[c] = place_of(res, column_name[c]);
+        ok &= shape->column[c] >= 0;
+    }
+    for (int f = 0; f <= FACT_COUNT; f++) {
+        if (f < FACT_COUNT && !fact_stored(f))
+            continue;
+        int place = place_of(res, f < FACT_COUNT ? row_fact_column((enum fact)f) : "usage");
+        shape->fact[shape->fact_count++] = place;
+        ok &= place >= 0;
+    }
+    PQclear(res);
+    patches_set(shape);
+    return ok ? true : err_set(err, ERR_CONFIG, "spend_logs has not the columns of this version");
+}
+
+/* --- conditions ----------------------------------------------------------------------------- */
+
+static void add_time(struct buf *sql, int64_t us)
+{
+    buf_printf(sql, "timestamp '1970-01-01' + interval '%lld microseconds'", (long long)us);
+}
+
+static bool add_literal(struct reprice *run, const char *text, struct err *err)
+{
+    char *quoted = PQescapeLiteral(run->read.conn, text, strlen(text));
+    if (!quoted)
+        return err_set(err, ERR_INPUT, "\"%s\" is no text: %s", text,
+                       PQerrorMessage(run->read.conn));
+    buf_add_text(&run->sql, quoted);
+    PQfreemem(quoted);
+    return true;
+}
+
+static bool add_list(struct reprice *run, const struct reprice_list *list,
+                     const char *const columns[], struct err *err)
+{
+    if (list->count == 0)
+        return true;
+    for (int c = 0; columns[c]; c++) {
+        buf_printf(&run->sql, "%s s.%s IN (", c ? " OR" : " AND (", columns[c]);
+        for (size_t i = 0; i < list->count; i++) {
+            if (i)
+                buf_add_text(&run->sql, ", ");
+            if (!add_literal(run, list->value[i], err))
+                return false;
+        }
+        buf_add_char(&run->sql, ')');
+    }
+    buf_add_char(&run->sql, ')');
+    return true;
+}
+
+static bool add_filter(struct reprice *run, bool closed, struct err *err)
+{
+    const struct reprice_filter *filter = &run->filter;
+    const struct {
+        const struct reprice_list *list;
+        const char *columns[4];
+    } lists[] = {
+        {&filter->model, {"model", "model_requested", "model_group"}},
+        {&filter->provider, {"provider"}},
+        {&filter->team, {"team_id", "team_alias"}},
+        {&filter->key, {"api_key", "api_key_alias"}},
+        {&filter->mapping, {"mapping"}},
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (!add_list(run, lists[i].list, lists[i].columns, err))
+            return false;
+    if (filter->unpriced) {
+        buf_add_text(&run->sql, " AND ");
+        add_column(&run->sql, COLUMN_STATUS, closed);
+        buf_add_text(&run->sql, " = 'unpriced'");
+    }
+    if (filter->book) {
+        buf_add_text(&run->sql, " AND ");
+        add_column(&run->sql, COLUMN_BOOK, closed);
+        buf_printf(&run->sql, " = %d", run->filter_book_id);
+    }
+    return true;
+}
+
+static int64_t day_start_us(const struct reprice_day *day)
+{
+    return PG_EPOCH_US + day->day * US_PER_DAY;
+}
+
+bool reprice_takes_all(const struct reprice *run, const struct reprice_day *day)
+{
+    const struct reprice_filter *f = &run->filter;
+    return f->model.count + f->provider.count + f->team.count + f->key.count + f->mapping.count ==
+               0 &&
+           !f->unpriced && !f->book && f->since_us <= day_start_us(day) &&
+           f->until_us >= day_start_us(day) + US_PER_DAY;
+}
+
+static bool add_where(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    int64_t from_us = day_start_us(day), until_us = from_us + US_PER_DAY;
+    if (run->filter.since_us > from_us)
+        from_us = run->filter.since_us;
+    if (run->filter.until_us < until_us)
+        until_us = run->filter.until_us;
+    buf_add_text(&run->sql, " WHERE s.start_time >= ");
+    add_time(&run->sql, from_us);
+    buf_add_text(&run->sql, " AND s.start_time < ");
+    add_time(&run->sql, until_us);
+    return add_filter(run, day->closed, err);
+}
+
+/* --- the statement -------------------------------------------------------------------------- */
+
+static bool add_columns(struct reprice *run, const struct reprice_day *day,
+                        enum reprice_method method, struct reprice_shape *shape, struct err *err)
+{
+    if (method == METHOD_REWRITE)
+        return shape_of_all(run, shape, err) && reprice_sql_columns(run, &run->sql, err);
+    columns_needed(run, day->closed, shape);
+    if (day->changed == 0)
+        return true;
+    buf_printf(&run->sql,
+               ", EXISTS (SELECT FROM spendlog.spend_adjustments d WHERE d.run_id = %lld"
+               " AND d.start_time >= date '%s' AND d.start_time < date '%s' + 1"
+               " AND d.start_time = s.start_time AND d.identity = s.identity)",
+               (long long)run->run_id, day->text, day->text);
+    shape->done = shape->count++;
+    return true;
+}
+
+bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
+                      enum reprice_method method, double sample_percent,
+                      struct reprice_shape *shape, struct err *err)
+{
+    *shape = (struct reprice_shape){.done = -1};
+    buf_reset(&run->sql);
+    buf_add_text(&run->sql, "COPY (SELECT ");
+    if (!add_columns(run, day, method, shape, err))
+        return false;
+    buf_add_text(&run->sql, " FROM spendlog.spend_logs s");
+    if (sample_percent > 0)
+        buf_printf(&run->sql, " TABLESAMPLE SYSTEM (%.4f) REPEATABLE (1)", sample_percent);
+    if (day->closed)
+        buf_add_text(&run->sql,
+                     " LEFT JOIN LATERAL (SELECT a.run_id, a.new_price_book_id, a.new_status,"
+                     " a.new_reason, a.new_spend, a.new_input_cost, a.new_output_cost,"
+                     " a.new_other_cost FROM spendlog.spend_adjustments a"
+                     " WHERE a.kind = 'posted' AND a.start_time = s.start_time"
+                     " AND a.identity = s.identity ORDER BY a.run_id DESC LIMIT 1) p ON true");
+    if (!add_where(run, day, err))
+        return false;
+    buf_add_text(&run->sql, ") TO STDOUT (FORMAT binary)");
+    return reprice_sql_text(run) ? true : err_set(err, ERR_INPUT, "the filter is too long");
+}
+
+const char *reprice_sql_text(struct reprice *run)
+{
+    if (run->sql.bytes == 0 || run->sql.p[run->sql.bytes - 1] != '\0')
+        buf_add_char(&run->sql, '\0');
+    return buf_ok(&run->sql) ? run->sql.p : NULL;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A slice: changed rows gathered in memory, then written in one transaction that changes the rows,
+ * records each in spend_adjustments and counts them in the run. The rows go through a temporary
+ * table; the UPDATE takes only rows that are still as they were read and checks that those are all
+ * of them.
+ */
+#include "store/reprice_impl.h"
+
+#include "core/fault.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define TRIES_MAX 5
+#define STATEMENT_BYTES_MAX 4096
+
+#define ADJUSTMENT_COLUMNS                                                                         \
+    "run_id, start_time, identity, kind, posted_on, old_spend, new_spend, old_status, new_status," \
+    " old_reason, new_reason, old_price_book_id, new_price_book_id, new_input_cost,"               \
+    " new_output_cost, new_other_cost"
+#define ADJUSTMENT_COLUMN_COUNT 16
+
+const char reprice_adjustment_columns[] = ADJUSTMENT_COLUMNS;
+
+/* --- staging -------------------------------------------------------------------------------- */
+
+void reprice_stage_reset(struct reprice *run)
+{
+    copy_in_start(&run->staged);
+    run->staged_rows = 0;
+}
+
+void reprice_stage(struct reprice *run, enum reprice_method method,
+                   const struct reprice_shape *shape, const struct row_field *field,
+                   const struct charge *charge)
+{
+    struct buf *rows = &run->staged;
+    const char *reason = reason_info[charge->reason].name;
+    bool has = charge->has_spend;
+
+    buf_add_be16(rows, ADJUSTMENT_COLUMN_COUNT);
+    copy_add_int8(rows, run->run_id);
+    copy_add_field(rows, &field[shape->column[COLUMN_START_TIME]]);
+    copy_add_field(rows, &field[shape->column[COLUMN_IDENTITY]]);
+    copy_add_text(rows, method == METHOD_POST ? "posted" : "audit");
+    if (method == METHOD_POST)
+        copy_add_bytes(rows, (struct slice){run->posted_on, sizeof(run->posted_on)});
+    else
+        copy_add_null(rows);
+    copy_add_field(rows, &field[shape->column[COLUMN_SPEND]]);
+    copy_add_money(rows, has, charge->spend);
+    copy_add_field(rows, &field[shape->column[COLUMN_STATUS]]);
+    copy_add_text(rows, charge_status_name[charge->status]);
+    copy_add_field(rows, &field[shape->column[COLUMN_REASON]]);
+    copy_add_text(rows, reason ? reason : "");
+    copy_add_field(rows, &field[shape->column[COLUMN_BOOK]]);
+    copy_add_int4(rows, run->book_id);
+    copy_add_money(rows, has, charge->side[SIDE_INPUT]);
+    copy_add_money(rows, has, charge->side[SIDE_OUTPUT]);
+    copy_add_money(rows, has, charge->side[SIDE_OTHER]);
+    run->staged_rows++;
+}
+
+void reprice_slice_reset(struct reprice *run)
+{
+    reprice_stage_reset(run);
+    tally_reset(&run->tally);
+    memset(&run->slice, 0, sizeof(run->slice));
+}
+
+/* --- counting ------------------------------------------------------------------------------- */
+
+static void arg_money(struct pg_args *args, struct money m)
+{
+    char text[DECIMAL_TEXT_MAX];
+    pg_arg_text(args, (struct slice){text, money_format(m, text)});
+}
+
+static void array_money(struct pg_args *args, struct money m)
+{
+    char text[DECIMAL_TEXT_MAX];
+    pg_array_bytes(args, (struct slice){text, money_format(m, text)});
+}
+
+static bool run_statement(struct reprice *run, const char *sql, const struct pg_args *args,
+                          int64_t *rows, struct err *err)
+{
+    PGresult *res = pg_query(&run->write, sql, args, err);
+    if (res && rows)
+        *rows = strtoll(PQcmdTuples(res), NULL, 10);
+    PQclear(res);
+    return res != NULL;
+}
+
+static bool tallies_write(struct reprice *run, struct err *err)
+{
+    const struct tally *tally = &run->tally;
+    struct pg_args args;
+    if (tally->count == 0)
+        return true;
+    pg_args_init(&args);
+    pg_arg_int8(&args, run->run_id);
+    pg_array_open(&args, PG_TEXT, tally->count);
+    for (size_t i = 0; i < tally->count; i++)
+        pg_array_bytes(&args, slice_of(tally_dimension_name[tally->entry[i].dimension]));
+    pg_array_close(&args);
+    pg_array_open(&args, PG_TEXT, tally->count);
+    for (size_t i = 0; i < tally->count; i++)
+        pg_array_bytes(&args, tally->entry[i].value);
+    pg_array_close(&args);
+    pg_array_open(&args, PG_INT8, tally->count);
+    for (size_t i = 0; i < tally->count; i++)
+        pg_array_int8(&args, tally->entry[i].rows);
+    pg_array_close(&args);
+    pg_array_open(&args, PG_TEXT, tally->count);
+    for (size_t i = 0; i < tally->count; i++)
+        array_money(&args, tally->entry[i].before);
+    pg_array_close(&args);
+    pg_array_open(&args, PG_TEXT, tally->count);
+    for (size_t i = 0; i < tally->count; i++)
+        array_money(&args, tally->entry[i].after);
+    pg_array_close(&args);
+    bool ok = run_statement(
+        run,
+        "INSERT INTO spendlog.reprice_tallies AS t"
+        " (run_id, dimension, value, rows, spend_before, spend_after)"
+        " SELECT $1, n.dimension, n.value, n.rows, n.before::numeric, n.after::numeric"
+        " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])"
+        " AS n (dimension, value, rows, before, after)"
+        " ON CONFLICT ON CONSTRAINT reprice_tallies_pkey DO UPDATE SET rows = t.rows + "
+        "excluded.rows,"
+        " spend_before = t.spend_before + excluded.spend_before,"
+        " spend_after = t.spend_after + excluded.spend_after",
+        &args, NULL, err);
+    pg_args_free(&args);
+    return ok;
+}
+
+static bool run_count(struct reprice *run, const struct reprice_totals *t, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_int8(&args, run->run_id);
+    pg_arg_int8(&args, t->considered);
+    pg_arg_int8(&args, t->changed);
+    pg_arg_int8(&args, t->unchanged);
+    pg_arg_int8(&args, t->skipped);
+    pg_arg_int8(&args, t->posted);
+    arg_money(&args, t->before);
+    arg_money(&args, t->after);
+    bool ok = run_statement(
+        run,
+        "UPDATE spendlog.reprice_runs SET considered = considered + $2, changed = changed + $3,"
+        " unchanged = unchanged + $4, skipped = skipped + $5, posted = posted + $6,"
+        " spend_before = spend_before + $7::text::numeric,"
+        " spend_after = spend_after + $8::text::numeric,"
+        " delta = delta + $8::text::numeric - $7::text::numeric"
+        " WHERE run_id = $1",
+        &args, NULL, err);
+    pg_args_free(&args);
+    return ok;
+}
+
+static bool day_count(struct reprice *run, const struct reprice_day *day,
+                      enum reprice_method method, bool last, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_int8(&args, run->run_id);
+    pg_arg_int4(&args, day->day);
+    pg_arg_int8(&args, run->slice.changed);
+    pg_arg_text(&args, slice_of(reprice_method_name[method]));
+    pg_arg_int4(&args, last);
+    bool ok = run_statement(run,
+                            "UPDATE spendlog.reprice_days SET changed = changed + $3, method = $4,"
+                            " state = CASE WHEN $5::int = 1 THEN 'done' ELSE state END,"
+                            " finished_at = CASE WHEN $5::int = 1 THEN now() AT TIME ZONE 'UTC' END"
+                            " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int",
+                            &args, NULL, err);
+    pg_args_free(&args);
+    return ok;
+}
+
+bool reprice_slice_close(struct reprice *run, struct err *err)
+{
+    struct reprice_totals *t = &run->slice;
+    t->considered += run->rest.considered;
+    t->unchanged += run->rest.unchanged;
+    t->skipped += run->rest.skipped;
+    for (int i = 0; i < SKIP_COUNT; i++)
+        if (run->skip_rows[i])
+            tally_add(&run->tally, TALLY_SKIPPED, slice_of(reprice_skip_name[i]), run->skip_rows[i],
+                      run->skip_spend[i], run->skip_spend[i]);
+    if (!money_add(t->before, run->rest.before, &t->before) ||
+        !money_add(t->after, run->rest.after, &t->after))
+        return err_set(err, ERR_FATAL, "a sum leaves the range of numeric(38,18)");
+    memset(&run->rest, 0, sizeof(run->rest));
+    memset(run->skip_rows, 0, sizeof(run->skip_rows));
+    memset(run->skip_spend, 0, sizeof(run->skip_spend));
+    return true;
+}
+
+bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
+                         enum reprice_method method, bool last, struct err *err)
+{
+    return tallies_write(run, err) && run_count(run, &run->slice, err) &&
+           day_count(run, day, method, last, err);
+}
+
+/* --- the transaction ------------------------------------------------------------------------ */
+
+static bool staged_copy(struct reprice *run, struct err *err)
+{
+    int64_t count = 0;
+    return pg_command(&run->write,
+                      "CREATE TEMP TABLE IF NOT EXISTS reprice_staged"
+                      " (LIKE spendlog.spend_adjustments INCLUDING DEFAULTS) ON COMMIT DELETE ROWS",
+                      err) &&
+           copy_in_open(&run->write,
+                        "COPY pg_temp.reprice_staged (" ADJUSTMENT_COLUMNS
+                        ") FROM STDIN (FORMAT binary)",
+                        err) &&
+           copy_in_send(&run->write, &run->staged, err) && copy_in_close(&run->write, &count, err);
+}
+
+/* Joined by the key of the day's table, row by row: a plan that reads the whole day for one slice
+ * would do so for every slice. */
+static bool rows_update(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    char sql[STATEMENT_BYTES_MAX];
+    int64_t rows = 0;
+    snprintf(sql, sizeof(sql),
+             "UPDATE spendlog.spend_logs s SET spend = n.new_spend, input_cost = n.new_input_cost,"
+             " output_cost = n.new_output_cost, other_cost = n.new_other_cost,"
+             " pricing_status = n.new_status, pricing_reason = n.new_reason,"
+             " price_book_id = n.new_price_book_id"
+             " FROM pg_temp.reprice_staged n WHERE s.start_time = n.start_time"
+             " AND s.identity = n.identity AND s.start_time >= date '%s'"
+             " AND s.start_time < date '%s' + 1 AND s.price_book_id = n.old_price_book_id"
+             " AND s.spend IS NOT DISTINCT FROM n.old_spend",
+             day->text, day->text);
+    if (!pg_command(&run->write,
+                    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+                    "SET LOCAL synchronous_commit = on",
+                    err) ||
+        !run_statement(run, sql, NULL, &rows, err))
+        return false;
+    if (rows == (int64_t)run->staged_rows)
+        return true;
+    return err_set(err, ERR_FATAL,
+                   "%lld of %zu rows are no longer as they were read: somebody else changed them",
+                   (long long)run->staged_rows - (long long)rows, run->staged_rows);
+}
+
+static bool slice_try(struct reprice *run, const struct reprice_day *day,
+                      enum reprice_method method, bool last, struct err *err)
+{
+    if (!pg_command(&run->write, "BEGIN", err))
+        return false;
+    if (run->staged_rows) {
+        if (!staged_copy(run, err))
+            return false;
+        fault_point("reprice_staged");
+        if (method == METHOD_UPDATE && !rows_update(run, day, err))
+            return false;
+        fault_point("reprice_updated");
+        if (!run_statement(run,
+                           "INSERT INTO spendlog.spend_adjustments (" ADJUSTMENT_COLUMNS
+                           ") SELECT " ADJUSTMENT_COLUMNS " FROM pg_temp.reprice_staged",
+                           NULL, NULL, err))
+            return false;
+    }
+    if (!reprice_slice_count(run, day, method, last, err))
+        return false;
+    fault_point("reprice_before_commit");
+    if (!pg_command(&run->write, "COMMIT", err))
+        return false;
+    fault_point("reprice_after_commit");
+    return true;
+}
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
+                         enum reprice_method method, bool last, struct err *err)
+{
+    if (last && !reprice_slice_close(run, err))
+        return false;
+    for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {
+        pg_rollback(&run->write);
+        if (err->kind != ERR_RETRY || attempt == TRIES_MAX)
+            return false;
+        err_clear(err);
+        pause_ms(50u << attempt);
+    }
+    reprice_slice_reset(run);
+    return true;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open addressing over an array of entries; the table is never more than half full. */
+#include "store/tally.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define SLOTS (2u * TALLY_ENTRIES_MAX)
+#define TEXTS_MAX_BYTES (8u << 20)
+
+const char *const tally_dimension_name[TALLY_DIMENSIONS] = {"model", "team", "day", "skipped"};
+
+bool tally_init(struct tally *tally, struct err *err)
+{
+    memset(tally, 0, sizeof(*tally));
+    arena_init(&tally->texts, TEXTS_MAX_BYTES);
+    tally->entry = calloc(TALLY_ENTRIES_MAX, sizeof(tally->entry[0]));
+    tally->slot = calloc(SLOTS, sizeof(tally->slot[0]));
+    if (tally->entry && tally->slot)
+        return true;
+    tally_free(tally);
+    return err_set(err, ERR_FATAL, "out of memory");
+}
+
+void tally_reset(struct tally *tally)
+{
+    tally->count = 0;
+    tally->overflow = false;
+    memset(tally->slot, 0, SLOTS * sizeof(tally->slot[0]));
+    arena_reset(&tally->texts);
+}
+
+void tally_free(struct tally *tally)
+{
+    free(tally->entry);
+    free(tally->slot);
+    arena_free(&tally->texts);
+    memset(tally, 0, sizeof(*tally));
+}
+
+static uint32_t *slot_of(struct tally *tally, enum tally_dimension dimension, struct slice value)
+{
+    size_t i = XXH3_64bits_withSeed(value.p, value.bytes, (XXH64_hash_t)dimension) % SLOTS;
+    for (; tally->slot[i]; i = (i + 1) % SLOTS) {
+        const struct tally_entry *entry = &tally->entry[tally->slot[i] - 1];
+        if (entry->dimension == dimension && slice_eq(entry->value, value))
+            break;
+    }
+    return &tally->slot[i];
+}
+
+static struct tally_entry *entry_make(struct tally *tally, enum tally_dimension dimension,
+                                      struct slice value, uint32_t *slot)
+{
+    struct tally_entry *entry = &tally->entry[tally->count];
+    *entry = (struct tally_entry){.dimension = dimension, .value = value};
+    if (value.bytes && !slice_is(value, TALLY_OTHERS))
+        entry->value = arena_slice(&tally->texts, value);
+    else
+        entry->value = value.bytes ? slice_of(TALLY_OTHERS) : slice_of("");
+    if (!entry->value.p)
+        return NULL;
+    *slot = (uint32_t)++tally->count;
+    return entry;
+}
+
+/* The last entries are kept back for the "others" of each dimension. */
+static struct tally_entry *entry_of(struct tally *tally, enum tally_dimension dimension,
+                                    struct slice value)
+{
+    struct tally_entry *entry = NULL;
+    uint32_t *slot = slot_of(tally, dimension, value);
+    if (*slot)
+        return &tally->entry[*slot - 1];
+    if (tally->count < TALLY_ENTRIES_MAX - TALLY_DIMENSIONS)
+        entry = entry_make(tally, dimension, value, slot);
+    if (entry)
+        return entry;
+    slot = slot_of(tally, dimension, SLICE(TALLY_OTHERS));
+    return *slot ? &tally->entry[*slot - 1]
+                 : entry_make(tally, dimension, SLICE(TALLY_OTHERS), slot);
+}
+
+void tally_add(struct tally *tally, enum tally_dimension dimension, struct slice value,
+               int64_t rows, struct money before, struct money after)
+{
+    struct tally_entry *entry = entry_of(tally, dimension, value);
+    entry->rows += rows;
+    if (!money_add(entry->before, before, &entry->before) ||
+        !money_add(entry->after, after, &entry->after))
+        tally->overflow = true;
+}
+
+static i128 move_of(const struct tally_entry *entry)
+{
+    i128 move = entry->after.atto - entry->before.atto;
+    return move < 0 ? -move : move;
+}
+
+static int by_move(const void *a, const void *b)
+{
+    const struct tally_entry *x = a, *y = b;
+    i128 left = move_of(x), right = move_of(y);
+    if (left != right)
+        return left > right ? -1 : 1;
+    size_t bytes = x->value.bytes < y->value.bytes ? x->value.bytes : y->value.bytes;
+    int order = bytes ? memcmp(x->value.p, y->value.p, bytes) : 0;
+    return order ? order : (x->value.bytes > y->value.bytes) - (x->value.bytes < y->value.bytes);
+}
+
+void tally_sort(struct tally *tally)
+{
+    qsort(tally->entry, tally->count, sizeof(tally->entry[0]), by_move);
+    memset(tally->slot, 0, SLOTS * sizeof(tally->slot[0]));
+    for (size_t i = 0; i < tally->count; i++)
+        *slot_of(tally, tally->entry[i].dimension, tally->entry[i].value) = (uint32_t)i + 1;
+}
