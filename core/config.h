@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spendlog.yaml, read into plain fields. One row of config.def per setting; everything that is
+ * wrong with a file is ERR_CONFIG with file, line, column and, for words, a suggestion.
+ *
+ *     struct config config;
+ *     if (!config_load(&config, path, &err)) ...
+ *     config_free(&config);
+ *
+ * Immutable once loaded and overridden from the command line; shared by all lanes.
+ */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include "core/arena.h"
+#include "core/sources.h"
+#include "core/yaml.h"
+
+#include <stdio.h>
+
+enum privacy_policy { PRIVACY_KEEP, PRIVACY_HASH, PRIVACY_DROP };
+
+struct config_privacy {
+    unsigned end_user, ip; /* enum privacy_policy */
+};
+
+struct config_topic {
+    const char *name; /* or a regular expression that starts with ^ */
+    unsigned line;
+    const char *const *mappings; /* in order; count 0 = all built in */
+    size_t mapping_count;
+    const struct yaml_node *defaults; /* a map, or NULL */
+    unsigned start_latest;            /* 0: earliest */
+};
+
+struct config_secret {
+    const char *written; /* may be a reference (secret.h); NULL = not set */
+    const char *value;   /* never printed */
+};
+
+struct config {
+    const char *path; /* as given; "defaults" without a file */
+
+    struct kafka_property *kafka;
+    struct config_secret *kafka_written; /* one per property */
+    size_t kafka_count;
+    unsigned kafka_gap_skip; /* 0: stop */
+    struct config_topic *topic;
+    size_t topic_count;
+
+    const char *postgres; /* NULL = not set */
+    struct config_secret postgres_secret;
+
+    struct cost_map_source *cost_map; /* ascending in time; count 0 = the builtin map */
+    size_t cost_map_count;
+    const char *litellm_config; /* or NULL */
+    unsigned overrides_litellm; /* 0: merge */
+    unsigned reported_cost;     /* 0 fallback, 1 prefer, 2 ignore */
+
+    const struct yaml_node *mappings; /* a list, or NULL */
+
+    unsigned lanes;         /* at least 1 */
+    unsigned lanes_setting; /* 0: auto */
+    unsigned batch_rows, batch_wait_ms, batch_bytes;
+
+    unsigned partition;                /* 0: day */
+    unsigned retain_days, future_days; /* retain_days 0: for ever */
+    unsigned keep_payloads;
+    struct config_privacy privacy;
+    const char *metrics_listen; /* "host:port"; "" = none */
+
+    struct arena arena; /* holds all of the above */
+    struct yaml_tree *tree;
+    const char *folder; /* of the file; "" = the working directory */
+};
+
+/* A LiteLLM config.yaml (it has model_list or litellm_settings and no key of ours) gives the
+ * defaults with pricing.litellm_config set to it. On failure nothing needs to be freed. */
+bool config_load(struct config *config, const char *path, struct err *err) MUST_CHECK;
+void config_default(struct config *config);
+void config_free(struct config *config);
+
+/* The value of a librdkafka property, NULL when it is not set. */
+const char *config_kafka(const struct config *config, const char *name);
+
+/* Sets a property from "name=value" (-X). ERR_USAGE: no such form; ERR_CONFIG: a refused property.
+ */
+bool config_kafka_set(struct config *config, const char *assignment, struct err *err) MUST_CHECK;
+
+/* Properties that exactly-once depends on and spendlog sets itself. */
+bool config_kafka_refused(const char *name);
+
+/* The effective configuration as YAML that reads back to itself. Secrets stay references; those
+ * written out in the file are left out. */
+void config_print(const struct config *config, FILE *out);
+
+#endif
