@@ -117,11 +117,9 @@ $(B)/tests/integration/%: tests/integration/%.c $(LIBS)
 FAULTS   := spendlog tools $(B)/tests/integration/test_mock $(B)/tests/integration/copy_sample
 
 chaos: $(FAULTS) ## every fault there is against real servers, up to 25 minutes; SEED=n repeats a run
-	$(B)/tests/integration/test_mock
 	tests/chaos/run.py
 
 chaos-short: $(FAULTS) ## each kind of fault once, up to 90 s
-	$(B)/tests/integration/test_mock
 	tests/chaos/run.py --short
 
 security: $(FAULTS) ## TLS, SASL, roles, secrets and canaries against real servers

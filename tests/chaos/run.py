@@ -10,6 +10,7 @@ unless --keep is given or something failed.
 """
 import argparse
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -26,6 +27,16 @@ SHORT = ((crashes.kill_nine, (10,)), (crashes.frozen_owner_holds_nobody, ()),
          (broker.topic_recreated, ()))
 
 
+MOCK = os.path.join(servers.ROOT, "build/release/tests/integration/test_mock")
+
+
+def protocol_errors(_servers, _seed, process):
+    """Errors injected into the Kafka protocol (fetch, group, coordinator, commit) lose and repeat nothing."""
+    out, _ = process.communicate(timeout=150)
+    report.check_equal(process.returncode, 0, f"exit code of test_mock:\n{out.decode(errors='replace')}")
+    return f"{out.count(b'[       OK ]')} claims"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true")
@@ -35,15 +46,22 @@ def main():
     parser.add_argument("name", nargs="*")
     options = parser.parse_args()
     if options.list:
-        for scenario in ALL:
+        for scenario in (*ALL, protocol_errors):
             print(f"{scenario.__name__:32} {scenario.__doc__.strip().splitlines()[0]}")
         return 0
-    chosen = [(s, ()) for s in ALL] if not options.short else list(SHORT)
+    # It waits for a mock cluster most of the time: it runs beside the others and is asked at the end.
+    mock = subprocess.Popen([MOCK], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    every = [(s, ()) for s in ALL] + [(protocol_errors, (mock,))]
+    chosen = every if not options.short else [*SHORT, every[-1]]
     if options.name:
-        chosen = [(s, ()) for s in ALL if s.__name__ in options.name]
+        chosen = [(s, more) for s, more in every if s.__name__ in options.name]
         if len(chosen) != len(set(options.name)):
             parser.error("no such scenario; see --list")
-    return run(chosen, options)
+    try:
+        return run(chosen, options)
+    finally:
+        mock.kill()
+        mock.wait()
 
 
 def run(chosen, options):
