@@ -119,9 +119,10 @@ jars_fetch() {
     mkdir -p "$(dirname "$JARS")"
     local new
     new=$(mktemp -d "$JARS.XXXXXX")
-    if ! mvn -q -B -Dstyle.color=never -f scripts/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
-        -DoutputDirectory="$new" </dev/null >&2; then
+    if ! mvn -q -B -f scripts/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$new" </dev/null >"$LOCAL/maven.log" 2>&1; then
         rm -rf "$new"
+        cat "$LOCAL/maven.log" >&2
         die "Maven could not fetch the jars"
     fi
     touch "$new/complete"
