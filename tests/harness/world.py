@@ -146,7 +146,8 @@ class World:
                     "sslmode=disable gssencmode=disable connect_timeout=5")
         return f"host={self.servers.socket_folder} port=5432 user={user} dbname={self.database}"
 
-    def config(self, label, user=WRITER, kafka=None, lines=(), tuned=True):
+    def config(self, label, user=WRITER, kafka=None, lines=(), tuned=True, mappings="mappings: [litellm]",
+               metrics=""):
         """tuned: quick reactions and small batches, so that there are many moments to fail in."""
         properties = {"bootstrap.servers": self.servers.brokers, "group.id": self.name,
                       **(FAST if tuned else {}), **(kafka or {})}
@@ -154,18 +155,19 @@ class World:
         with open(path, "w") as out:
             out.write("kafka:\n")
             out.writelines(f"  {name}: {value}\n" for name, value in properties.items())
-            out.write(f"topics:\n  - name: {self.topic}\n    mappings: [litellm]\n"
+            out.write(f"topics:\n  - name: {self.topic}\n    {mappings}\n"
                       f"postgres: {self.conninfo(user)}\n"
                       f"pricing: {{cost_map: {self.folder}/cost_map.json}}\n"
-                      'lanes: 2\nmetrics: {listen: ""}\n')
+                      f'lanes: 2\nmetrics: {{listen: "{metrics}"}}\n')
             if tuned:
                 out.write("batch: {rows: 400, wait_ms: 100}\n")
             out.writelines(line + "\n" for line in lines)
         return path
 
-    def start(self, *words, fault=None, **config_options):
-        config = self.config(f"member-{len(self.members)}", **config_options)
-        member = Member(self, config, words, {"SPENDLOG_FAULT": fault} if fault else {})
+    def start(self, *words, fault=None, config=None, environment=None, **config_options):
+        config = config or self.config(f"member-{len(self.members)}", **config_options)
+        faults = {"SPENDLOG_FAULT": fault} if fault else {}
+        member = Member(self, config, words, {**faults, **(environment or {})})
         self.members.append(member)
         return member
 

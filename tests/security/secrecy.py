@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets and what people wrote to models are nowhere they should not be."""
+import hashlib
+import json
+import os
+import time
+import urllib.request
+
+from harness.events import payload_of
+from harness.report import check, check_equal, wait_for
+from harness.servers import run_checked
+from harness.world import World
+from security.transport import free_port, run_program
+
+SECRETS = {"environment": "planted-3nvironment", "file": "planted-f1le", "credential": "planted-cr3dential"}
+RAW_KEYS = ("sk-planted-key-0001", "Bearer sk-planted-key-0002")
+CANARY = "canary-1n-the-c0al-mine"
+
+
+def secrets_stay_secret(servers, seed):
+    """Passwords from environment, file and credential are absent from argv, logs, check, errors and metrics."""
+    with World(servers, "secrets", seed, partitions=1) as world:
+        file, folder = os.path.join(world.folder, "secret"), os.path.join(world.folder, "credentials")
+        os.makedirs(folder, exist_ok=True)
+        for path, value in ((file, SECRETS["file"]),
+                            (os.path.join(folder, "SEC_CREDENTIAL"), SECRETS["credential"])):
+            with open(path, "w") as out:
+                out.write(value + "\n")
+        port = free_port()
+        config = world.config("planted", lines=(), metrics=f"127.0.0.1:{port}", kafka={
+            "sasl.username": f"file:{file}", "sasl.password": "os.environ/SEC_CREDENTIAL"})
+        with open(config) as text:
+            good = text.read()
+        with open(config, "w") as out:
+            out.write(good.replace(f"postgres: {world.conninfo('chaos_writer')}", "postgres: os.environ/SEC_PG"))
+        conninfo = world.conninfo("chaos_writer") + " password=" + SECRETS["environment"]
+        environment = {"SEC_PG": conninfo, "CREDENTIALS_DIRECTORY": folder}
+        seen = {}
+        for words in (("check",), ("check", "--print"), ("check", "--strict", "-v")):
+            done = run_program(*words, "-c", config, environment=environment)
+            check(done.returncode in (0, 1), f"{' '.join(words)}: {done.stderr}")
+            seen[" ".join(words)] = done.stdout + done.stderr
+        member = world.start("-v", environment=environment, config=config)
+        feed = world.feed()
+        feed.send(30)
+        feed.finish()
+        world.feeds.clear()
+        world.drain(30)
+        with open(f"/proc/{member.pid}/cmdline") as line:
+            seen["argv"] = line.read()
+        seen["metrics"] = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        check("spendlog" in seen["metrics"], "no metrics")
+        check_equal(member.end(), 0, "exit code")
+        seen["log"] = member.text()
+        bad = {**environment, "SEC_PG": conninfo.replace(f"dbname={world.database}", "dbname=not_there")}
+        seen["an error of PostgreSQL"] = "".join(
+            getattr(run_program("check", "-c", config, environment=bad), name) for name in ("stdout", "stderr"))
+        check("not_there" in seen["an error of PostgreSQL"], "the error does not name the database")
+        for place, text in seen.items():
+            for kind, secret in SECRETS.items():
+                check(secret not in text, f"the secret from {kind} is in {place}")
+        return f"{len(seen)} places"
+
+
+def raw_keys_are_hashed(servers, seed):
+    """API keys that arrive raw are stored as LiteLLM stores them, SHA-256 in hex, and nowhere else."""
+    with World(servers, "keys", seed, partitions=1) as world:
+        feed = world.feed()
+        for number, key in enumerate(RAW_KEYS):
+            payload = payload_of(number, "chaos-small", 10, 10, time.time() - 60)
+            payload["metadata"]["user_api_key_hash"] = key
+            feed.put(0, json.dumps(payload).encode())
+        feed.finish()
+        world.feeds.clear()
+        check_equal(world.start("--exit-eof").wait(30), 0, "exit code")
+        want = sorted([hashlib.sha256(key.removeprefix("Bearer ").encode()).hexdigest()] for key in RAW_KEYS)
+        check_equal(sorted(world.sql("SELECT api_key FROM spendlog.spend_logs")), want, "stored keys")
+        dump = dump_of(servers, world)
+        for key in RAW_KEYS:
+            check(key.removeprefix("Bearer ") not in dump, f"the raw key {key} is in the database")
+            check(key not in world.members[0].text(), f"the raw key {key} is in the log")
+
+
+def dump_of(servers, world):
+    return run_checked(["pg_dump", "-h", servers.socket_folder, "-p", "5432", "-U", "spendlog",
+                        world.database])
+
+
+def plant(value, keep):
+    """The same structure with a canary in every text, but under the keys that steer the reading."""
+    if isinstance(value, dict):
+        return {key: one if key in keep else plant(one, keep) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plant(one, keep) for one in value]
+    return f"{CANARY} {value}" if isinstance(value, str) else value
+
+
+# What people say to models and what these say back, in the shapes of each format, and what quotes it.
+CONTENT = {
+    "messages": [{"role": "user", "content": "prompt"}, {"role": "user", "content": [{"type": "text", "text": "prompt"}]}],
+    "response": {"id": "r", "choices": [{"message": {"role": "assistant", "content": "answer", "reasoning_content": "thought",
+                                                     "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}],
+                 "output": [{"type": "message", "content": [{"type": "output_text", "text": "answer"}]}]},
+    "input": "prompt", "prompt": "prompt", "output": "answer", "text": "answer", "instructions": "prompt",
+    "model_parameters": {"messages": [{"content": "prompt"}], "system": "prompt", "tools": [{"description": "prompt"}],
+                         "user": "prompt"},
+    "error_str": "the prompt was refused", "error_information": {"error_message": "prompt", "traceback": "prompt"},
+    "guardrail_information": [{"guardrail_response": "prompt"}], "hidden_params": {"additional_headers": {"x": "prompt"}},
+    "standard_logging_object": {"messages": "prompt"}, "proxy_server_request": {"body": {"messages": "prompt"}},
+}
+
+
+def litellm_event(number):
+    event = payload_of(number, "chaos-small", 10, 10, time.time() - 60)
+    event.update(plant(CONTENT, keep={"id", "role", "type"}))
+    event["metadata"]["requester_metadata"] = {"prompt": CANARY}
+    event["metadata"]["vector_store_request_metadata"] = [{"query": CANARY}]
+    return event
+
+
+def other_events(number):
+    """Bodies of providers, as they are, with canaries where people's words are."""
+    created = int(time.time()) - 60
+    yield {"id": f"chatcmpl-o{number}", "object": "chat.completion", "created": created, "model": "chaos-small",
+           "choices": [{"index": 0, "message": {"role": "assistant", "content": CANARY, "refusal": CANARY},
+                        "finish_reason": "stop"}],
+           "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}}
+    yield {"id": f"resp_{number}", "object": "response", "created_at": created, "model": "chaos-small",
+           "instructions": CANARY, "status": "completed",
+           "output": [{"type": "message", "content": [{"type": "output_text", "text": CANARY}]}],
+           "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
+    yield {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": "claude-chaos",
+           "content": [{"type": "text", "text": CANARY}], "stop_reason": "end_turn",
+           "usage": {"input_tokens": 3, "output_tokens": 4}}
+    yield {"responseId": f"g{number}", "modelVersion": "gemini-chaos",
+           "candidates": [{"content": {"parts": [{"text": CANARY}], "role": "model"}}],
+           "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7}}
+
+
+def prompts_are_never_stored(servers, seed):
+    """Canaries in every field that holds what people or models said are in no dump of the database and no log."""
+    with World(servers, "canaries", seed, partitions=1) as world:
+        feed = world.feed()
+        for number in range(5):
+            feed.put(0, json.dumps(litellm_event(number)).encode())
+            for event in other_events(number):
+                feed.put(0, json.dumps(event).encode())
+        broken = json.dumps({**litellm_event(99), "prompt_tokens": -1})
+        feed.put(0, broken.encode())
+        feed.put(0, broken[:-20].encode())
+        feed.finish()
+        world.feeds.clear()
+        member = world.start("--exit-eof", "-v", mappings="", lines=["storage: {payloads: drop}"])
+        check_equal(member.wait(30), 0, f"exit code{member.tail()}")
+        counts = world.sql("SELECT sum(rows), sum(rejected) FROM spendlog.kafka_offsets")[0]
+        check(int(counts[0]) >= 20 and int(counts[1]) >= 1, f"rows and rejected: {counts}")
+        dump = dump_of(servers, world)
+        at = dump.find(CANARY)
+        check(at < 0, f"a canary is in the database: ...{dump[max(at - 200, 0):at + 60]!r}")
+        check(CANARY not in member.text(), "a canary is in the log")
+        wait_for("rows", lambda: "spendlog.spend_logs" in dump, 1)
+        return f"{counts[0]} rows, {counts[1]} rejected, {len(dump) // 1024} KB of dump"
+
+
+ALL = (secrets_stay_secret, raw_keys_are_hashed, prompts_are_never_stored)
