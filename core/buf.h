@@ -31,7 +31,8 @@ static inline struct slice buf_slice(const struct buf *buf)
     return (struct slice){buf->p, buf->bytes};
 }
 
-/* Room for `bytes` more; the pointer is where they start, NULL once failed. Does not move `bytes`. */
+/* Room for `bytes` more; the pointer is where they start, NULL once failed. Does not move `bytes`.
+ */
 char *buf_reserve(struct buf *buf, size_t bytes);
 void buf_add(struct buf *buf, struct slice text);
 void buf_add_text(struct buf *buf, const char *text);

@@ -4,8 +4,9 @@
  * Binary floating point never appears.
  *
  * A rate or a quantity is a `struct decimal`, taken from the text of its token. An amount is a
- * `struct money`, a count of 10^-18 US dollars (numeric(38,18) in PostgreSQL): each item of a charge
- * is the exact product of its factors, rounded once, half to even; a spend is the exact sum of items.
+ * `struct money`, a count of 10^-18 US dollars (numeric(38,18) in PostgreSQL): each item of a
+ * charge is the exact product of its factors, rounded once, half to even; a spend is the exact sum
+ * of items.
  */
 #ifndef CORE_DECIMAL_H
 #define CORE_DECIMAL_H
@@ -23,7 +24,8 @@ __extension__ typedef __int128 i128;
 #define DECIMAL_TEXT_MAX 96   /* bytes of the longest plain text, NUL included */
 #define MONEY_SCALE 18
 
-/* (negative ? -1 : 1) * coef * 10^-scale. Normalised: no trailing zeros after the point, 0 is +0. */
+/* (negative ? -1 : 1) * coef * 10^-scale. Normalised: no trailing zeros after the point, 0 is +0.
+ */
 struct decimal {
     u128 coef;
     uint8_t scale;

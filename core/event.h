@@ -4,8 +4,8 @@
  *
  * Facts are the closed list pricing may look at (facts.def), labels the rest (labels.def). Both are
  * arrays indexed by an enum with a presence bit each, so that mapping, COPY and repricing are loops
- * over one table. Texts, decimals and lists live in the batch arena or in the message: an event lives
- * as long as the shorter of the two.
+ * over one table. Texts, decimals and lists live in the batch arena or in the message: an event
+ * lives as long as the shorter of the two.
  */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H

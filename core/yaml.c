@@ -194,9 +194,9 @@ static bool fail_duplicate(const struct reader *reader, const struct yaml_node *
 static bool keys_are_unique_sorted(const struct reader *reader, const struct yaml_node *map)
 {
     const struct yaml_node **member = calloc(map->count, sizeof(struct yaml_node *));
-    bool ok = member != NULL;
+    bool ok = true;
     size_t n = 0;
-    if (!ok)
+    if (!member)
         return fail_memory(reader);
     for (const struct yaml_node *child = map->children; child; child = child->next)
         member[n++] = child;

@@ -20,9 +20,9 @@ enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
 struct yaml_node {
     enum yaml_kind kind; /* YAML_NULL: plain ~, null or nothing */
     bool quoted;         /* scalar in quotes or block style: never null, bool or number by itself */
-    unsigned line, column; /* from 1 */
-    struct slice text;   /* scalar: its value, NUL-terminated behind it */
-    struct yaml_node *key; /* member of a map: its key */
+    unsigned line, column;      /* from 1 */
+    struct slice text;          /* scalar: its value, NUL-terminated behind it */
+    struct yaml_node *key;      /* member of a map: its key */
     struct yaml_node *children; /* list or map: first child */
     struct yaml_node *next;     /* next sibling, in file order */
     size_t count;               /* children */

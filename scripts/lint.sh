@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a compiler does not check: style, layers, banned functions, lengths, documented settings, static
+# analysis. Every check runs; exit 1 if any found something. `lint.sh NAME...` runs only those.
+set -u
+cd "$(dirname "$0")/.."
+
+FUNCTION_LINES_MAX=70
+FILE_LINES_MAX=800
+# internalAstError: cppcheck 2.10 does not know every C11 expression.
+CPPCHECK_SUPPRESS=(missingIncludeSystem unmatchedSuppression internalAstError)
+
+mapfile -t sources < <(git ls-files --cached --others --exclude-standard -- '*.c' '*.h' | xargs -r ls -d 2>/dev/null)
+mapfile -t ours < <(printf '%s\n' "${sources[@]}" | grep -E '^(core|ingest|pricing|store|cli)/')
+
+# --- the checks: each prints what it finds and fails if that is anything ---
+
+lint_format() {
+    clang-format --dry-run -Werror "${sources[@]}"
+}
+
+# cli sees all; siblings see core and themselves; core sees itself.
+lint_layers() {
+    local folder allowed
+    for folder in core ingest pricing store; do
+        allowed="core|$folder"
+        grep -nE '^#include "' "$folder"/*.[ch] | grep -vE "#include \"($allowed)/" | sed 's/$/   <- not a folder this one may see/'
+    done | report
+}
+
+# A library has one home; cli/main.c prints its version.
+lint_foreign_headers() {
+    local row header homes
+    for row in \
+        'librdkafka/ ingest/kafka.c' \
+        'libpq store/' \
+        'yaml.h core/yaml.c|cli/main.c' \
+        'jansson.h pricing/|store/|cli/' \
+        'microhttpd.h cli/metrics.c|cli/main.c'; do
+        header=${row%% *} homes=${row#* }
+        grep -nE "^#include <${header//./\\.}" "${ours[@]}" | grep -vE "^(${homes//./\\.})" |
+            sed 's/$/   <- this header has another home/'
+    done | report
+}
+
+# No bounds, hidden state, or errors that cannot be told from values.
+lint_banned() {
+    grep -nE '\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|gets|alloca|system|popen|mktemp|tmpnam|gmtime|localtime|ctime|asctime|rand)\(' "${ours[@]}" | report
+    local status=$?
+    grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" Makefile scripts/*.sh | grep -v '^scripts/lint.sh:' | report || status=1
+    return "$status"
+}
+
+lint_lengths() {
+    {
+        ctags -x --c-kinds=f --_xformat='%F:%n %{end} %N' "${ours[@]}" |
+            awk -v max=$FUNCTION_LINES_MAX '{ split($1, at, ":"); lines = $2 - at[2] + 1
+                if (lines > max) print $1 ": " $3 " has " lines " lines, the wall is " max }'
+        wc -l "${ours[@]}" | awk -v max=$FILE_LINES_MAX '$2 != "total" && $1 > max { print $2 ": " $1 " lines, the wall is " max }'
+    } | report
+}
+
+# Each file says under which licence it is, in its first three lines.
+lint_licence() {
+    local file
+    for file in "${sources[@]}" Makefile scripts/*.sh migrations/*.sql; do
+        head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$file: no SPDX line"
+    done | report
+}
+
+# A setting is documented under its own name, written as the page writes it.
+lint_settings() {
+    local name page=docs/spendlog.conf.5
+    sed -n 's/^SETTING("\([^"]*\)".*/\1/p' core/config.def | while read -r name; do
+        sed 's/\\-/-/g; s/\\&//g' $page | grep -qE "(^|[^A-Za-z0-9_.])${name//./\\.}([^A-Za-z0-9_]|$)" ||
+            echo "$page: setting $name is not documented"
+    done | report
+}
+
+lint_manuals() {
+    local page status=0
+    for page in docs/*.[0-9]; do
+        man -l --warnings=all -Tutf8 "$page" 2>&1 >/dev/null | sed "s|^|$page: |" | report || status=1
+    done
+    return $status
+}
+
+lint_shell() {
+    ! command -v shellcheck >/dev/null || shellcheck -S warning scripts/*.sh
+}
+
+lint_cppcheck() {
+    cppcheck --quiet --std=c11 --language=c -j 2 --max-configs=1 --error-exitcode=1 --inline-suppr \
+        --enable=warning,performance,portability -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='""' \
+        "${CPPCHECK_SUPPRESS[@]/#/--suppress=}" $(printf '%s\n' "${ours[@]}" | grep '\.c$')
+}
+
+# --- running them ---
+
+# Passes lines on to the reader; fails if there were any.
+report() {
+    ! grep .
+}
+
+checks=(format layers foreign_headers banned lengths licence settings manuals shell cppcheck)
+failed=()
+for check in "${@:-${checks[@]}}"; do
+    "lint_$check" || failed+=("$check")
+done
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "lint: ${failed[*]} found something" >&2
+    exit 1
+fi
+echo "lint: ${#sources[@]} files, nothing found"
