@@ -15,7 +15,12 @@ for binary in "$@"; do
     for seed in tests/fuzz/seeds/"$name" "${seeds[@]}"; do
         [ ! -e "$seed" ] || find "$seed" -type f -size -64k -exec cp -n -t "$corpus" {} +
     done
-    echo "== fuzz $name: $seconds s, $(find "$corpus" -type f | wc -l) seeds"
-    "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
-        -artifact_prefix=build/fuzz/crash- "$corpus"
+    log=build/fuzz/$name.log
+    if ! "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix=build/fuzz/crash- "$corpus" >"$log" 2>&1 </dev/null; then
+        cat "$log"
+        echo "FAIL fuzz $name"
+        exit 1
+    fi
+    echo "PASS fuzz $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, $(find "$corpus" -type f | wc -l) in the corpus"
 done
