@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import time
 from decimal import Decimal
 
 from harness.report import check, check_equal, wait_for
@@ -34,10 +35,11 @@ def cost_map_of(stage, rate):
 
 
 def reload_event(number):
+    start_s = int(time.time()) - 3600 + number
     return message_of({
         "id": f"reload-{number}", "litellm_call_id": f"reload-{number}", "call_type": "acompletion",
         "status": "success", "custom_llm_provider": "openai", "model": "gpt-reload",
-        "startTime": 1795500000.0 + number, "endTime": 1795500001.0 + number, "prompt_tokens": 1000,
+        "startTime": start_s, "endTime": start_s + 1, "prompt_tokens": 1000,
         "completion_tokens": 0, "total_tokens": 1000, "response_cost": None, "request_tags": [],
         "metadata": {"usage_object": {"prompt_tokens": 1000, "completion_tokens": 0}}})
 
