@@ -21,7 +21,10 @@ BEGIN
     RETURN false;
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('spendlog.partitions', 0));
-  IF to_regclass('spendlog.' || name) IS NOT NULL THEN
+  -- Asked of the table itself: to_regclass would answer from a cache that waiting for an advisory
+  -- lock does not refresh.
+  IF EXISTS (SELECT FROM pg_class
+             WHERE relnamespace = 'spendlog'::regnamespace AND relname = name) THEN
     RETURN false; -- another member made it while we waited
   END IF;
   EXECUTE format('CREATE TABLE spendlog.%I (LIKE spendlog.spend_logs INCLUDING ALL)', name);
