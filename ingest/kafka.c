@@ -195,7 +195,11 @@ failed:
 bool consumer_cluster_id(struct consumer *consumer, int timeout_ms, char *id, size_t capacity,
                          struct err *err)
 {
-    char *cluster = rd_kafka_clusterid(consumer->rk, timeout_ms);
+    const struct rd_kafka_metadata *metadata = NULL;
+    /* Asking for metadata connects at once; the id comes with the answer. */
+    if (rd_kafka_metadata(consumer->rk, 0, NULL, &metadata, timeout_ms) == 0)
+        rd_kafka_metadata_destroy(metadata);
+    char *cluster = rd_kafka_clusterid(consumer->rk, 0);
     if (!cluster)
         return err_set(err, ERR_UNAVAILABLE, "kafka: no broker answered within %d ms", timeout_ms);
     snprintf(id, capacity, "%s", cluster);
