@@ -196,10 +196,10 @@ bool consumer_cluster_id(struct consumer *consumer, int timeout_ms, char *id, si
                          struct err *err)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    /* Asking for metadata connects at once; the id comes with the answer. */
-    if (rd_kafka_metadata(consumer->rk, 0, NULL, &metadata, timeout_ms) == 0)
+    /* Full metadata brings the id along; waiting for it alone would connect late. */
+    if (rd_kafka_metadata(consumer->rk, 1, NULL, &metadata, timeout_ms) == 0)
         rd_kafka_metadata_destroy(metadata);
-    char *cluster = rd_kafka_clusterid(consumer->rk, 0);
+    char *cluster = rd_kafka_clusterid(consumer->rk, timeout_ms);
     if (!cluster)
         return err_set(err, ERR_UNAVAILABLE, "kafka: no broker answered within %d ms", timeout_ms);
     snprintf(id, capacity, "%s", cluster);
