@@ -177,7 +177,8 @@ static bool take_offset(struct slice *rest, int64_t *us)
     }
     if (hour > 23 || minute > 59)
         return false;
-    *us = (hour * 60 + minute) * 60 * (sign == '-' ? -CLOCK_SECOND_US : CLOCK_SECOND_US);
+    int64_t seconds = (hour * 60 + minute) * 60;
+    *us = (sign == '-' ? -seconds : seconds) * CLOCK_SECOND_US;
     return true;
 }
 

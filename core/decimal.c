@@ -243,7 +243,7 @@ bool decimal_add(const struct decimal *a, const struct decimal *b, struct decima
 /* Trailing zeros go first: 0.5 * 0.2 is 0.1, whatever the digits of the factors. */
 bool decimal_mul(const struct decimal *a, const struct decimal *b, struct decimal *out)
 {
-    struct wide product;
+    struct wide product = {0};
     unsigned scale = (unsigned)a->scale + b->scale;
     wide_set(&product, a->coef);
     wide_mul(&product, b->coef);
@@ -287,7 +287,7 @@ static bool narrow_round(u128 coef, unsigned scale, u128 *atto)
 static bool wide_round(const struct decimal *const factors[], size_t count, unsigned scale,
                        u128 *atto)
 {
-    struct wide product;
+    struct wide product = {0};
     bool sticky = false;
     wide_set(&product, factors[0]->coef);
     for (size_t i = 1; i < count; i++)
@@ -310,7 +310,7 @@ static bool wide_round(const struct decimal *const factors[], size_t count, unsi
 bool money_product(const struct decimal *const factors[], size_t count, struct money *out)
 {
     assert(count >= 1 && count <= WIDE_FACTORS_MAX);
-    u128 product = factors[0]->coef, atto;
+    u128 product = factors[0]->coef, atto = 0;
     unsigned scale = factors[0]->scale;
     bool negative = factors[0]->negative, fits = true;
     for (size_t i = 1; i < count; i++) {
@@ -334,7 +334,7 @@ bool money_add(struct money a, struct money b, struct money *out)
 
 bool money_parse(struct slice text, struct money *out, struct err *err)
 {
-    struct decimal d;
+    struct decimal d = DECIMAL_ZERO;
     if (!decimal_parse(text, &d, err))
         return false;
     const struct decimal *factor = &d;

