@@ -47,16 +47,16 @@ void book_free(struct book *book);
 
 const char *book_id(const struct book *book); /* 64 hex digits */
 
-/* The book as one JSON object: policies, every entry that is an override or differs from the builtin
- * map, with file:line, and the hash of each source; secrets and other litellm_params left out. What
- * price_books stores; book_restore() makes a book of the same id from it. */
+/* The book as one JSON object: policies, every entry that is an override or differs from the
+ * builtin map, with file:line, and the hash of each source; secrets and other litellm_params left
+ * out. What price_books stores; book_restore() makes a book of the same id from it. */
 bool book_dump(const struct book *book, struct buf *json, struct err *err) MUST_CHECK;
 struct book *book_restore(struct slice json, struct err *err);
 
 /* For `check` and `prices show`: what each configured deployment will cost, what it sets, inherits,
  * loses. Lines of plain text, or one JSON object per deployment. */
-void book_describe(const struct book *book, bool json, void (*line)(const char *text, void *context),
-                   void *context);
+void book_describe(const struct book *book, bool json,
+                   void (*line)(const char *text, void *context), void *context);
 
 struct pricer *pricer_new(const struct book *book);
 void pricer_free(struct pricer *pricer);

@@ -168,7 +168,7 @@ static bool compile_price(struct compiler *c, const struct field *field, struct 
     struct price_key key;
     const struct rate *rate = NULL;
     bool known = price_key_parse(name, c->options->variants, NULL, &key);
-    if (!known && (!price_key_suspect(name) || field->value->kind > NODE_TEXT))
+    if (!known && (!price_key_inert(name) || field->value->kind > NODE_TEXT))
         return true;
     /* What is billed nowhere is still checked: a bad price is a bad file. */
     if (!make_rate(c, field->value, field->entry, NULL, &rate))

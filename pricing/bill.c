@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pricing/calc.h"
+
+const struct rate_source source_event_cost = {"event", 0, "call", "gateway_cost"};
+const struct rate_source source_provider_cost = {"event", 0, "call", "provider_cost"};
+const struct rate_source source_tool_cost = {"event", 0, "call", "tool_cost"};
+const struct rate_source source_upstream_cost = {"event", 0, "call", "upstream_cost"};
+const struct rate_source source_guardrail = {"event", 0, "call", "guardrail_cost"};
+
+static const struct decimal one = {1, 0, false};
+
+void bill_start(struct bill *bill, struct charge *charge)
+{
+    *bill = (struct bill){.charge = charge};
+    charge->item_count = 0;
+    charge->spend = (struct money){0};
+    for (size_t i = 0; i < 3; i++)
+        charge->side[i] = (struct money){0};
+    charge->rule = "";
+}
+
+static bool multiply(struct charge_item *item, const struct decimal *by)
+{
+    const struct decimal so_far = item->multiplier;
+    return !by || decimal_mul(&so_far, by, &item->multiplier);
+}
+
+static void add_item(struct bill *bill, enum unit unit, const struct decimal *quantity,
+                     const struct decimal *rate, const struct decimal *factor,
+                     const struct rate_source *source)
+{
+    struct charge *charge = bill->charge;
+    if (charge->item_count == CHARGE_ITEMS_MAX) {
+        bill->overflow = true;
+        return;
+    }
+    struct charge_item *item = &charge->item[charge->item_count];
+    struct money *side = &charge->side[unit_info[unit].side];
+    item->unit = unit;
+    item->quantity = *quantity;
+    item->rate = *rate;
+    item->multiplier = factor ? *factor : one;
+    item->source = source;
+    const struct decimal *factors[] = {&item->quantity, &item->rate, &item->multiplier};
+    bool plain = !factor && !bill->multiplier;
+    if ((bill->multiplier && !multiply(item, bill->multiplier)) ||
+        !money_product(factors, plain ? 2 : 3, &item->amount) ||
+        !money_add(*side, item->amount, side)) {
+        bill->overflow = true;
+        return;
+    }
+    charge->item_count++;
+}
+
+void bill_add(struct bill *bill, enum unit unit, const struct decimal *quantity, struct use use)
+{
+    if (decimal_is_zero(quantity))
+        return;
+    bill->used = true;
+    if (use.rate)
+        add_item(bill, unit, quantity, &use.rate->value, use.factor, &use.rate->source);
+}
+
+void bill_count(struct bill *bill, enum unit unit, int64_t quantity, struct use use)
+{
+    struct decimal n;
+    if (quantity <= 0)
+        return;
+    bill->used = true;
+    if (!use.rate)
+        return;
+    n = decimal_from_int(quantity);
+    add_item(bill, unit, &n, &use.rate->value, use.factor, &use.rate->source);
+}
+
+void bill_stated(struct bill *bill, enum unit unit, const struct decimal *cost,
+                 const struct rate_source *source)
+{
+    const struct decimal *multiplier = bill->multiplier;
+    bill->multiplier = NULL;
+    bill->used = true;
+    add_item(bill, unit, &one, cost, NULL, source);
+    bill->multiplier = multiplier;
+}
+
+struct money bill_total(const struct bill *bill)
+{
+    struct money total = {0};
+    for (size_t i = 0; i < 3; i++)
+        total.atto += bill->charge->side[i].atto;
+    return total;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The calculators: one per kind of call (SEMANTICS section 8). Each prices one candidate name into
+ * the call's bill, or says that LiteLLM would go on to the next name, or that the event lacks
+ * something.
+ */
+#ifndef PRICING_CALC_H
+#define PRICING_CALC_H
+
+#include "pricing/plan.h"
+#include "pricing/rates.h"
+#include "pricing/usage.h"
+
+/* A charge in the making. */
+struct bill {
+    struct charge *charge;
+    const struct decimal *multiplier; /* of everything added from now on; NULL: 1 */
+    bool overflow;                    /* an amount does not fit, or too many items */
+    bool used;                        /* any quantity at all */
+};
+
+void bill_start(struct bill *bill, struct charge *charge);
+/* quantity * rate * factor * multiplier. Nothing for a quantity of 0 or without a rate. */
+void bill_add(struct bill *bill, enum unit unit, const struct decimal *quantity, struct use use);
+void bill_count(struct bill *bill, enum unit unit, int64_t quantity, struct use use);
+static inline void bill_rate(struct bill *bill, enum unit unit, int64_t quantity,
+                             const struct rate *rate)
+{
+    bill_count(bill, unit, quantity, (struct use){rate, NULL});
+}
+/* A cost that somebody states: quantity 1 at that rate. */
+void bill_stated(struct bill *bill, enum unit unit, const struct decimal *cost,
+                 const struct rate_source *source);
+struct money bill_total(const struct bill *bill);
+
+enum outcome { OUTCOME_PRICED, OUTCOME_UNMAPPED, OUTCOME_UNDERIVABLE };
+
+struct call {
+    const struct book *book;
+    const struct edition *edition;
+    const struct plan *plan;
+    const struct facts *facts;
+    const struct candidate *candidate;
+    struct bill bill;
+    enum reason reason;           /* OUTCOME_UNDERIVABLE: why; OUTCOME_PRICED at 0: why, if known */
+    bool skips_extras;            /* no tools, fees, discount or margin (sections 9, 10) */
+    bool stated_by_provider;      /* the provider's own cost was taken */
+    struct decimal multiplier[3]; /* products of uplifts */
+};
+
+enum outcome calc_chat(struct call *call);
+enum outcome calc_image(struct call *call);
+enum outcome calc_video(struct call *call);
+enum outcome calc_speech(struct call *call);
+enum outcome calc_transcription(struct call *call);
+enum outcome calc_rerank(struct call *call);
+enum outcome calc_ocr(struct call *call);
+enum outcome calc_search(struct call *call);
+enum outcome calc_realtime(struct call *call);
+enum outcome calc_batch(struct call *call);
+enum outcome calc_agent(struct call *call);
+
+/* Sections 9 and 10. */
+void tools_add(struct call *call);
+void adjust_add(struct call *call);
+
+/* ---- shared ------------------------------------------------------------------------------------
+ */
+
+/* Section 7.3. */
+struct generic_options {
+    unsigned variant;
+    bool inclusive, half_cache_read;
+};
+void generic_add(struct call *call, const struct rule *rule, const struct usage *usage,
+                 const struct generic_options *options);
+
+/* Section 7.1. */
+unsigned tier_of(const struct call *call, const struct variants *variants);
+
+/* Uplifts: multiply all that is added from now on. */
+void uplift_residency(struct call *call, const struct rule *rule);
+void uplift_vertex(struct call *call, const struct rule *rule);
+void uplift_by(struct call *call, const struct rate *rate);
+
+/* Wall clock of the call, else the compute seconds an event states. */
+bool call_seconds(const struct call *call, struct decimal *seconds);
+int64_t call_billed_at(const struct call *call);
+bool rule_prices_tokens(const struct rule *rule); /* token rate > 0 or tiers */
+bool rate_positive(const struct rate *rate);
+/* Grounding by Google Search, per request or per prompt (9.1). */
+void gemini_search_add(struct call *call, const struct rule *rule, int64_t requests);
+int64_t first_count(const struct facts *facts, enum fact first, enum fact second);
+
+extern const struct rate_source source_event_cost, source_provider_cost, source_tool_cost,
+    source_upstream_cost, source_guardrail;
+
+/* A constant of LiteLLM 1.106.2 that is in no map. */
+#define CONSTANT_RATE(coefficient, decimals, name)                                                 \
+    {                                                                                              \
+        {(coefficient), (decimals), false},                                                        \
+        {                                                                                          \
+            "built-in", 0, "constant", (name)                                                      \
+        }                                                                                          \
+    }
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A cost map: LiteLLM's model_prices_and_context_window.json or another file of that form, every
+ * entry compiled to a rule, found by its exact name or by its name in any case. Loaded whole or not
+ * at all.
+ */
+#ifndef PRICING_CATALOG_H
+#define PRICING_CATALOG_H
+
+#include "pricing/rule.h"
+
+struct entry {
+    const char *name;
+    const char *provider;   /* "" = none */
+    const struct node *raw; /* the members that matter to prices */
+    const struct rule *rule;
+};
+
+struct catalog {
+    const char *file;    /* NULL: the builtin map */
+    const char *sha256;  /* of its bytes, hex */
+    struct entry *entry; /* in file order */
+    size_t count;
+    uint32_t *exact, *folded; /* hash tables of index + 1 */
+    size_t slot_mask;
+    struct variants variants;
+    const char **family; /* patterns of model families that are known without a price (4.3) */
+    size_t family_count;
+};
+
+/* ERR_CONFIG with file:line and key. */
+struct catalog *catalog_load(struct arena *book, const char *file, struct err *err);
+struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,
+                              struct err *err);
+
+const struct entry *catalog_find(const struct catalog *catalog, struct slice name);
+/* Exact, then in any case. */
+const struct entry *catalog_find_folded(const struct catalog *catalog, struct slice name);
+bool catalog_knows_family(const struct catalog *catalog, struct slice name);
+
+/* Appends an entry's raw members to `fields`, without its provider. */
+bool catalog_fields(const struct entry *entry, struct fields *fields) MUST_CHECK;
+
+#endif

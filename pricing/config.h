@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * LiteLLM's config.yaml, read as it is (SEMANTICS section 5): model_list, include, and the
+ * discounts and margins of litellm_settings. Its routing keys are ignored. Secrets stay in the YAML
+ * tree, which ends with the load: only names, prices and their places are copied.
+ */
+#ifndef PRICING_CONFIG_H
+#define PRICING_CONFIG_H
+
+#include "pricing/rule.h"
+
+#define WINDOW_ALWAYS INT64_MIN  /* no beginning */
+#define WINDOW_FOREVER INT64_MAX /* no end */
+
+struct deployment {
+    const char *model_name; /* the alias; may hold * */
+    const char *model;      /* litellm_params.model */
+    const char *provider;   /* litellm_params.custom_llm_provider, or "" */
+    const char *base_model; /* "" = none */
+    const char *id;         /* model_info.id, or "" */
+    const char *vertex_location;
+    const char *file;
+    unsigned line;
+    const struct node *info;       /* a map: the members of model_info that matter to prices */
+    const struct node *params;     /* a map: the custom_pricing_keys of litellm_params */
+    const struct node *call_price; /* litellm_params.cost_per_query (A2A), or NULL */
+    bool is_ptu;                   /* provisioned throughput, attributed: its token rates are 0 */
+    bool has_window;
+    int64_t from_us, until_us; /* its prices hold for calls started in [from, until) */
+};
+
+struct discount {
+    const char *provider;
+    struct rate rate;
+};
+
+struct margin {
+    const char *provider; /* "global" = all others */
+    bool has_percentage, has_fixed;
+    struct rate percentage, fixed;
+};
+
+struct config {
+    const char *file; /* NULL: none */
+    struct deployment *deployment;
+    size_t deployment_count;
+    struct discount *discount;
+    size_t discount_count;
+    struct margin *margin;
+    size_t margin_count;
+};
+
+/* ERR_CONFIG with file:line. `file` NULL: an empty configuration. */
+bool config_load(struct arena *book, const char *file, struct config *config,
+                 struct err *err) MUST_CHECK;
+/* The same from JSON that book_dump() wrote. */
+bool config_restore(struct arena *book, const struct node *dump, struct config *config,
+                    struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which configured deployment served an event (SEMANTICS section 5.5). */
+#ifndef PRICING_DEPLOYMENTS_H
+#define PRICING_DEPLOYMENTS_H
+
+#include "pricing/edition.h"
+
+/* NULL: none is configured. */
+const struct priced_deployment *deployments_match(const struct edition *edition,
+                                                  const struct facts *facts,
+                                                  const struct trace *trace);
+
+/* Whether `name` is what `pattern`, in which * stands for any text, describes. */
+bool deployments_glob(struct slice pattern, struct slice name);
+
+#endif

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pricing/plan.h"
+
+#include "pricing/deployments.h"
+#include "pricing/lists.h"
+#include "pricing/override.h"
+
+#include <stdio.h>
+
+/* Every fact that a plan looks at. */
+static const enum fact key_facts[] = {
+    FACT_CALL_TYPE,
+    FACT_PROVIDER,
+    FACT_MODEL,
+    FACT_MODEL_REQUESTED,
+    FACT_MODEL_ANSWERED,
+    FACT_MODEL_GROUP,
+    FACT_MODEL_ID,
+    FACT_API_HOST,
+    FACT_BATCH_MODELS,
+    FACT_SESSION_MODELS,
+    FACT_TRANSCRIPTION_MODEL,
+};
+
+size_t plan_key(const struct edition *edition, const struct facts *facts, char *key,
+                size_t capacity)
+{
+    size_t bytes = sizeof(edition);
+    memcpy(key, &edition, sizeof(edition));
+    for (size_t i = 0; i < sizeof(key_facts) / sizeof(key_facts[0]); i++) {
+        struct slice text = facts_text(facts, key_facts[i]);
+        uint16_t length = (uint16_t)text.bytes;
+        if (text.bytes > UINT16_MAX || bytes + sizeof(length) + text.bytes > capacity)
+            return 0;
+        memcpy(key + bytes, &length, sizeof(length));
+        if (text.bytes)
+            memcpy(key + bytes + sizeof(length), text.p, text.bytes);
+        bytes += sizeof(length) + text.bytes;
+    }
+    key[bytes] = (char)(facts_int(facts, FACT_SPILLED_OVER) << 1 | facts_int(facts, FACT_BATCH));
+    return bytes + 1;
+}
+
+struct planner {
+    struct resolver r;
+    const struct book *book;
+    const struct facts *facts;
+    struct arena *memo;
+    struct plan *plan;
+    struct slice region; /* Mantle: of the upstream's host, where the answer named the model */
+};
+
+/* ---- names of the event ------------------------------------------------------------------------
+ */
+
+static struct slice full_name(const struct facts *facts)
+{
+    struct slice requested = facts_text(facts, FACT_MODEL_REQUESTED);
+    return requested.bytes ? requested : facts_text(facts, FACT_MODEL);
+}
+
+static bool same_model(struct slice a, struct slice b)
+{
+    if (slice_eq(a, b))
+        return true;
+    struct slice longer = a.bytes > b.bytes ? a : b, shorter = a.bytes > b.bytes ? b : a;
+    size_t extra = longer.bytes - shorter.bytes;
+    return extra > 1 && longer.p[extra - 1] == '/' &&
+           slice_eq((struct slice){longer.p + extra, shorter.bytes}, shorter);
+}
+
+/* What the provider says it served; empty when absent or rewritten to the alias by the proxy (1.2).
+ * Where nothing is said apart, `model` is the answer's, unless it only repeats what was sent. */
+static struct slice answered_name(const struct facts *facts)
+{
+    struct slice answered = facts_text(facts, FACT_MODEL_ANSWERED);
+    struct slice model = facts_text(facts, FACT_MODEL), full = full_name(facts);
+    struct slice group = facts_text(facts, FACT_MODEL_GROUP);
+    if (answered.bytes == 0)
+        return same_model(model, full) ? (struct slice){"", 0} : model;
+    return slice_eq(answered, group) && !slice_eq(answered, full) ? (struct slice){"", 0}
+                                                                  : answered;
+}
+
+/* Bedrock Mantle: "bedrock-mantle.<region>.api.aws"; its default region is us-east-1. */
+static struct slice mantle_region(const struct facts *facts)
+{
+    static const char prefix[] = "bedrock-mantle.", suffix[] = ".api.aws";
+    struct slice host = facts_text(facts, FACT_API_HOST);
+    size_t before = sizeof(prefix) - 1, after = sizeof(suffix) - 1;
+    if (host.bytes > before + after && memcmp(host.p, prefix, before) == 0 &&
+        memcmp(host.p + host.bytes - after, suffix, after) == 0)
+        return (struct slice){host.p + before, host.bytes - before - after};
+    return SLICE("us-east-1");
+}
+
+/* The provider of an event that names none: what the name itself says, or the map's entry where
+ * exactly one provider has a model of that name. */
+static struct slice imply_provider(const struct planner *p, struct slice name)
+{
+    const struct catalog *catalog = p->r.edition->catalog;
+    struct slice said = names_provider(name), implied = {"", 0};
+    if (said.bytes || name.bytes == 0)
+        return said;
+    const struct entry *plain = catalog_find_folded(catalog, name);
+    if (plain)
+        implied = names_canonical_provider(slice_of(plain->provider));
+    for (size_t i = 0; i < list_provider.count; i++) {
+        struct slice provider = slice_of(list_provider.words[i]);
+        if (!catalog_find_folded(catalog, names_join(&p->r, provider, "/", name)))
+            continue;
+        if (implied.bytes && !slice_eq(implied, provider))
+            return (struct slice){"", 0};
+        implied = provider;
+    }
+    return implied;
+}
+
+static struct slice find_provider(const struct planner *p)
+{
+    struct slice provider = facts_text(p->facts, FACT_PROVIDER);
+    const struct priced_deployment *deployment = p->plan->deployment;
+    if (provider.bytes)
+        return provider;
+    if (deployment && deployment->provider[0])
+        return slice_of(deployment->provider);
+    provider = imply_provider(p, full_name(p->facts));
+    return provider.bytes ? provider : imply_provider(p, facts_text(p->facts, FACT_MODEL));
+}
+
+/* ---- rules under a candidate name --------------------------------------------------------------
+ */
+
+static bool is_router_name(struct slice name)
+{
+    return names_contain_folded(name, "model-router") || names_contain_folded(name, "model_router");
+}
+
+/* The router's entry, whose input rate is the fee. */
+static const struct rule *router_rule(const struct planner *p, struct slice name)
+{
+    struct resolver plain = p->r;
+    struct slice bare = names_without_prefix(names_lower(&p->r, name), "azure_ai/");
+    plain.fixed = NULL;
+    if (!slice_is(bare, "model-router") && !slice_is(bare, "model_router"))
+        bare = SLICE("model_router");
+    return names_lookup(&plain, bare, SLICE("azure_ai")).rule;
+}
+
+static bool together_prices(const struct planner *p, struct slice name)
+{
+    struct slice bare = names_without_prefix(name, "together_ai/");
+    const struct entry *entry =
+        catalog_find(p->r.edition->catalog, names_join(&p->r, SLICE("together_ai"), "/", bare));
+    return entry && entry->rule->names_input_rate;
+}
+
+static bool is_replicate_name(const struct planner *p, struct slice name)
+{
+    return (list_has(&list_replicate, name) || names_contain(name, "replicate")) &&
+           !names_is_key(&p->r, name);
+}
+
+/* The name step before all formulas (8.1). In mode merge a deployment's entry is given. */
+static struct slice name_step(const struct planner *p, struct slice name, struct candidate *out)
+{
+    if (p->r.fixed && p->r.overrides == OVERRIDES_MERGE)
+        return name;
+    bool together = names_contain(name, "togethercomputer") || names_contain(name, "together_ai") ||
+                    p->plan->provider == P_TOGETHER;
+    if (together && !together_prices(p, name))
+        return names_together_class(&p->r, name, p->plan->class == CALL_EMBEDDING);
+    out->on_replicate = !together && is_replicate_name(p, name);
+    return name;
+}
+
+static const struct rule *fireworks_rule(const struct planner *p, struct slice name)
+{
+    struct found found = names_lookup(&p->r, name, SLICE("fireworks_ai"));
+    if (!found.rule)
+        found = names_lookup(&p->r, names_without_prefix(name, "fireworks_ai/"), SLICE(""));
+    if (!found.rule)
+        found = names_lookup(&p->r, names_fireworks_class(&p->r, name), SLICE("fireworks_ai"));
+    return found.rule;
+}
+
+static const struct rule *provider_rule(const struct planner *p, struct slice name,
+                                        struct slice token_name, const struct rule *base)
+{
+    struct slice provider = p->plan->provider_name;
+    switch (p->plan->provider) {
+    case P_VERTEX:
+        return names_lookup(&p->r, names_bare(&p->r, name, provider), provider).rule;
+    case P_DATABRICKS:
+        return names_lookup(&p->r, names_databricks(&p->r, token_name), provider).rule;
+    case P_FIREWORKS:
+        return fireworks_rule(p, token_name);
+    default:
+        return base;
+    }
+}
+
+/* 9.1: by the request's provider, else by the one the name starts with. */
+static void find_tools(const struct planner *p, struct slice name, struct candidate *out)
+{
+    struct found found = names_lookup(&p->r, name, p->plan->provider_name);
+    out->tools_provider = p->plan->provider;
+    if (!found.rule && memchr(name.p, '/', name.bytes)) {
+        found = names_lookup(&p->r, name, SLICE(""));
+        struct slice said = names_provider(name);
+        if (found.entry)
+            out->tools_provider = provider_id_of(
+                said.bytes ? said : names_canonical_provider(slice_of(found.entry->provider)));
+    }
+    out->tools = found.rule;
+    out->is_claude =
+        names_contain_folded(found.entry ? slice_of(found.entry->name) : name, "claude");
+}
+
+static void fill_chat(const struct planner *p, struct slice name, struct candidate *out)
+{
+    struct slice provider = p->plan->provider_name;
+    name = name_step(p, name, out);
+    if (out->on_replicate)
+        return;
+    struct slice token_name = names_token_name(&p->r, name, provider, p->region);
+    out->base = names_lookup(&p->r, token_name, provider).rule;
+    out->rule = provider_rule(p, name, token_name, out->base);
+    out->is_router = is_router_name(token_name);
+    if (out->is_router && p->plan->provider == P_AZURE_AI) {
+        struct slice bare = names_without_prefix(names_lower(&p->r, token_name), "azure_ai/");
+        if (!slice_is(bare, "model-router") && !slice_is(bare, "model_router"))
+            out->router = router_rule(p, token_name);
+    }
+    find_tools(p, name, out);
+}
+
+/* Speech and transcription always look the name up without its first segment (4.2). */
+static void fill_audio(const struct planner *p, struct slice name, struct candidate *out)
+{
+    struct slice provider = p->plan->provider_name;
+    name = name_step(p, name, out);
+    if (out->on_replicate)
+        return;
+    struct slice bare = names_bare(&p->r, name, provider);
+    out->base = out->rule = names_lookup(&p->r, bare, provider).rule;
+    find_tools(p, name, out);
+    if (p->plan->provider != P_VERTEX && p->plan->provider != P_VERTEX_BETA)
+        return;
+    struct slice key = slice_starts(bare, SLICE("vertex_ai/"))
+                           ? bare
+                           : names_join(&p->r, SLICE("vertex_ai"), "/", bare);
+    const struct entry *music = catalog_find(p->r.edition->catalog, key);
+    if (music && music->rule->is_lyria && !p->r.fixed)
+        out->rule = music->rule;
+}
+
+/* Rerank and OCR: a known provider, and the token name. An unmapped name is no reason to go on
+ * (8.5). */
+static void fill_documents(const struct planner *p, struct slice name, struct candidate *out)
+{
+    struct slice provider = p->plan->provider_name;
+    name = name_step(p, name, out);
+    if (out->on_replicate)
+        return;
+    struct slice token_name = names_token_name(&p->r, name, provider, p->region);
+    out->base = out->rule = names_lookup(&p->r, token_name, provider).rule;
+    out->found_by_name = list_has(&list_provider, provider);
+    find_tools(p, name, out);
+}
+
+static void fill_search(const struct planner *p, struct slice name, struct candidate *out)
+{
+    struct slice provider = p->plan->provider_name;
+    if (provider.bytes && !memchr(name.p, '/', name.bytes))
+        name = names_join(&p->r, provider, "/", SLICE("search"));
+    if (p->plan->provider == P_PARALLEL_AI) {
+        struct slice mode = facts_text(p->facts, FACT_SEARCH_MODE);
+        name = slice_is(mode, "fast")    ? SLICE("parallel_ai/search-fast")
+               : slice_is(mode, "turbo") ? SLICE("parallel_ai/search-turbo")
+                                         : SLICE("parallel_ai/search");
+    }
+    out->rule = names_lookup(&p->r, name, provider).rule;
+}
+
+/* Video without a duration costs 0 if any key has the name at all (8.4). */
+static void fill_video(const struct planner *p, struct slice name, struct candidate *out)
+{
+    struct slice provider = p->plan->provider_name, bare = name;
+    const char *slash = name.bytes ? memrchr(name.p, '/', name.bytes) : NULL;
+    struct slice last =
+        slash ? (struct slice){slash + 1, (size_t)(name.p + name.bytes - slash - 1)} : name;
+    if (provider.bytes && name.bytes > provider.bytes && slice_starts(name, provider) &&
+        name.p[provider.bytes] == '/')
+        bare = (struct slice){name.p + provider.bytes + 1, name.bytes - provider.bytes - 1};
+    out->rule = names_lookup(&p->r, name, provider).rule;
+    out->found_by_name = names_is_key(&p->r, name) || names_is_key(&p->r, last) ||
+                         names_is_key(&p->r, bare) ||
+                         names_is_key(&p->r, names_join(&p->r, provider, "/", name));
+}
+
+static void fill_plain(const struct planner *p, struct slice name, struct candidate *out)
+{
+    out->base = out->rule = names_lookup(&p->r, name, p->plan->provider_name).rule;
+}
+
+static void fill(const struct planner *p, struct slice name, struct candidate *out)
+{
+    switch (p->plan->class) {
+    case CALL_SPEECH:
+    case CALL_TRANSCRIPTION:
+        fill_audio(p, name, out);
+        return;
+    case CALL_RERANK:
+    case CALL_OCR:
+        fill_documents(p, name, out);
+        return;
+    case CALL_SEARCH:
+        fill_search(p, name, out);
+        return;
+    case CALL_VIDEO:
+        fill_video(p, name, out);
+        return;
+    case CALL_IMAGE:
+    case CALL_REALTIME:
+    case CALL_BATCH:
+        fill_plain(p, name, out);
+        return;
+    default:
+        fill_chat(p, name, out);
+    }
+}
+
+/* ---- candidates --------------------------------------------------------------------------------
+ */
+
+static void add_candidate(struct planner *p, struct slice name)
+{
+    struct plan *plan = p->plan;
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        if (slice_eq(plan->candidate[i].name, name))
+            return;
+    if (name.bytes == 0 || plan->candidate_count == CANDIDATES_TRIED_MAX)
+        return;
+    struct candidate *out = &plan->candidate[plan->candidate_count];
+    *out = (struct candidate){.tools_provider = plan->provider};
+    char *text = arena_text(p->memo, name);
+    if (!text)
+        return;
+    out->name = (struct slice){text, name.bytes};
+    fill(p, name, out);
+    plan->candidate_count++;
+    trace_line(p->r.trace, "candidate " SLICE_FMT ": %s%s%s", SLICE_ARG(name),
+               out->on_replicate ? "unknown Replicate hardware"
+               : out->rule       ? "rule "
+                                 : "unmapped",
+               out->rule ? out->rule->name : "",
+               out->rule && out->rule->zero_reason ? " (free)" : "");
+}
+
+/* Section 4.1, without a deployment or in mode litellm. */
+static void add_candidates(struct planner *p)
+{
+    const struct priced_deployment *d = p->plan->deployment;
+    struct slice full = full_name(p->facts), answered = answered_name(p->facts);
+    struct slice provider = p->plan->provider_name, selected = full, region = p->region;
+    struct slice base_model = slice_of(d ? d->deployment->base_model : "");
+    if (p->plan->custom)
+        selected = p->r.fixed ? p->r.fixed_name : full;
+    else if (base_model.bytes)
+        selected = base_model;
+    else if (answered.bytes)
+        selected = answered;
+    if (p->plan->custom || base_model.bytes || answered.bytes == 0)
+        region = SLICE("");
+    struct slice cost_region = p->region;
+    if (p->plan->custom || base_model.bytes)
+        cost_region = SLICE("");
+    p->region = cost_region;
+    add_candidate(p, names_qualify(&p->r, selected, provider, region));
+    add_candidate(p, answered);
+    add_candidate(p, full);
+}
+
+/* Mode merge: one name, one entry (5.4). */
+static void add_merged(struct planner *p)
+{
+    const struct deployment *d = p->plan->deployment->deployment;
+    struct slice name = d->base_model[0]                   ? slice_of(d->base_model)
+                        : p->plan->deployment->is_wildcard ? full_name(p->facts)
+                                                           : slice_of(d->model);
+    add_candidate(p, name);
+}
+
+static void use_override(struct planner *p)
+{
+    struct plan *plan = p->plan;
+    const struct priced_deployment *d = plan->deployment;
+    struct err err = {0};
+    plan->override = d->override;
+    if (d->is_wildcard && !override_build(p->memo, &p->r, d->deployment, full_name(p->facts),
+                                          &plan->override, &err)) {
+        plan->refusal = REASON_UNKNOWN_MODEL;
+        trace_line(p->r.trace, "%s", err.text);
+        return;
+    }
+    struct slice id = facts_text(p->facts, FACT_MODEL_ID);
+    if (id.bytes == 0)
+        id = slice_of(d->deployment->id[0] ? d->deployment->id : d->deployment->model_name);
+    if (p->r.overrides == OVERRIDES_MERGE || plan->override.entry->prices_something) {
+        p->r.fixed = plan->override.entry;
+        p->r.fixed_name = id;
+        p->r.fixed_full = names_join(&p->r, plan->provider_name, "/", id);
+    }
+    trace_line(p->r.trace, "deployment \"%s\" (%s:%u) sets prices", d->deployment->model_name,
+               d->deployment->file, d->deployment->line);
+}
+
+/* ---- what single call types need ---------------------------------------------------------------
+ */
+
+/* "a,b,c": the text before the next comma. */
+static bool next_word(struct slice *list, struct slice *word)
+{
+    if (list->bytes == 0)
+        return false;
+    const char *comma = memchr(list->p, ',', list->bytes);
+    *word = (struct slice){list->p, comma ? (size_t)(comma - list->p) : list->bytes};
+    size_t used = word->bytes + (comma ? 1 : 0);
+    *list = (struct slice){list->p + used, list->bytes - used};
+    return true;
+}
+
+static void add_session(struct planner *p, const struct rule *rule)
+{
+    if (rule && p->plan->session_count < SESSION_RULES_MAX)
+        p->plan->session[p->plan->session_count++] = rule;
+}
+
+/* Deployment entry, base_model, the session's models, the name (8.5). */
+static void plan_realtime(struct planner *p)
+{
+    struct plan *plan = p->plan;
+    struct slice models = facts_text(p->facts, FACT_SESSION_MODELS), model;
+    struct slice speech = facts_text(p->facts, FACT_TRANSCRIPTION_MODEL);
+    struct resolver plain = p->r;
+    plain.fixed = NULL;
+    bool named = plan->custom || (plan->deployment && plan->deployment->deployment->base_model[0]);
+    if (plan->candidate_count == 0)
+        return;
+    if (named)
+        add_session(p, plan->candidate[0].rule);
+    while (next_word(&models, &model))
+        add_session(p, names_lookup(&p->r, model, plan->provider_name).rule);
+    add_session(p, plan->candidate[0].rule);
+    if (speech.bytes == 0)
+        speech = plan->candidate[0].name;
+    plan->transcription = names_lookup(&plain, speech, plan->provider_name).rule;
+}
+
+/* A batch job is billed by the model its lines name; lines of several models cannot be told apart.
+ */
+static void plan_batch(struct planner *p)
+{
+    struct slice models = facts_text(p->facts, FACT_BATCH_MODELS), first = {"", 0}, model;
+    p->plan->single_model = true;
+    while (next_word(&models, &model)) {
+        if (first.bytes && !slice_eq(first, model))
+            p->plan->single_model = false;
+        first = model;
+    }
+    if (p->plan->custom && p->r.overrides == OVERRIDES_MERGE)
+        add_merged(p);
+    else
+        add_candidate(p, first.bytes ? first : full_name(p->facts));
+}
+
+static void plan_names(struct planner *p)
+{
+    struct plan *plan = p->plan;
+    bool batch =
+        plan->class == CALL_BATCH || (facts_int(p->facts, FACT_BATCH) && plan->class <= CALL_TEXT);
+    if (batch) {
+        plan->class = CALL_BATCH;
+        plan_batch(p);
+        return;
+    }
+    if (plan->custom && p->r.overrides == OVERRIDES_MERGE)
+        add_merged(p);
+    else
+        add_candidates(p);
+    if (plan->class == CALL_REALTIME)
+        plan_realtime(p);
+}
+
+static bool needs_provider(enum call_class class)
+{
+    return class != CALL_MCP_TOOL && class != CALL_AGENT && class != CALL_MANAGEMENT &&
+           class != CALL_VECTOR_SEARCH;
+}
+
+/* Spilled-over requests of provisioned throughput lose custom pricing (5.5). */
+static bool is_spilled(const struct planner *p)
+{
+    return p->plan->deployment->deployment->is_ptu && facts_int(p->facts, FACT_SPILLED_OVER);
+}
+
+void plan_make(const struct book *book, const struct edition *edition, const struct facts *facts,
+               struct arena *memo, struct arena *scratch, const struct trace *trace,
+               struct plan *plan)
+{
+    struct planner p = {{edition, book->overrides, scratch, trace, NULL, {"", 0}, {"", 0}},
+                        book,
+                        facts,
+                        memo,
+                        plan,
+                        {"", 0}};
+    *plan = (struct plan){.class = call_class_of(facts_text(facts, FACT_CALL_TYPE)),
+                          .vertex_location = ""};
+    plan->deployment = deployments_match(edition, facts, trace);
+    struct slice provider = find_provider(&p);
+    char *text = arena_text(memo, provider);
+    plan->provider_name = text ? (struct slice){text, provider.bytes} : SLICE("");
+    plan->provider = provider_id_of(plan->provider_name);
+    if (provider.bytes == 0 && needs_provider(plan->class)) {
+        plan->refusal = REASON_PROVIDER_UNKNOWN;
+        trace_line(trace, "no provider in the event, and its model names none");
+        return;
+    }
+    plan->custom = plan->deployment && plan->deployment->custom && !is_spilled(&p);
+    if (plan->deployment)
+        plan->vertex_location = plan->deployment->deployment->vertex_location;
+    if (slice_is(plan->provider_name, "bedrock_mantle"))
+        p.region = mantle_region(facts);
+    if (plan->custom)
+        use_override(&p);
+    if (plan->refusal)
+        return;
+    plan_names(&p);
+    if ((plan->provider == P_AZURE || plan->provider == P_AZURE_AI) &&
+        is_router_name(facts_text(facts, FACT_MODEL_REQUESTED)))
+        plan->router = router_rule(&p, facts_text(facts, FACT_MODEL_REQUESTED));
+    if (slice_starts(plan->provider_name, SLICE("vertex_ai")))
+        plan->regions = catalog_find(
+            edition->catalog,
+            names_join(&p.r, SLICE("vertex_ai"), "/",
+                       names_without_prefix(facts_text(facts, FACT_MODEL), "vertex_ai/")));
+}

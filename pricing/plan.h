@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A plan: everything about an event's price that depends on its names alone. Made once per
+ * combination of names and remembered by the pricer; what is left per event is arithmetic.
+ */
+#ifndef PRICING_PLAN_H
+#define PRICING_PLAN_H
+
+#include "pricing/names.h"
+
+enum call_class {
+    CALL_CHAT,
+    CALL_EMBEDDING,
+    CALL_RESPONSES,
+    CALL_TEXT, /* like chat, but its answer has no annotations */
+    CALL_IMAGE,
+    CALL_VIDEO,
+    CALL_SPEECH,
+    CALL_TRANSCRIPTION,
+    CALL_RERANK,
+    CALL_OCR,
+    CALL_SEARCH,
+    CALL_VECTOR_SEARCH,
+    CALL_REALTIME,
+    CALL_BATCH,
+    CALL_MCP_TOOL,
+    CALL_AGENT,
+    CALL_MANAGEMENT,
+    CALL_NON_INFERENCE,
+};
+
+enum call_class call_class_of(struct slice call_type);
+
+/* Providers with rules of their own; all others are P_OTHER. */
+enum provider_id {
+    P_OTHER,
+    P_AIML,
+    P_ANTHROPIC,
+    P_AZURE,
+    P_AZURE_AI,
+    P_BEDROCK,
+    P_COMETAPI,
+    P_DASHSCOPE,
+    P_DATABRICKS,
+    P_DEEPSEEK,
+    P_FAL_AI,
+    P_FIREWORKS,
+    P_GEMINI,
+    P_GROQ,
+    P_JINA,
+    P_LEMONADE,
+    P_OPENAI,
+    P_PARALLEL_AI,
+    P_PERPLEXITY,
+    P_RECRAFT,
+    P_RUNWAYML,
+    P_TENCENT,
+    P_TOGETHER,
+    P_VERTEX,
+    P_VERTEX_BETA,
+    P_VOYAGE,
+    P_XAI,
+};
+
+enum provider_id provider_id_of(struct slice provider);
+
+/* One name LiteLLM would try, with the rules each calculator finds under it. */
+struct candidate {
+    struct slice name;        /* qualified: provider first */
+    const struct rule *base;  /* under the token name (4.2): wall clock, "other" */
+    const struct rule *rule;  /* what the provider's calculator bills by; NULL: unmapped */
+    const struct rule *tools; /* 9.1: looked up again by name */
+    enum provider_id tools_provider;
+    bool is_claude;            /* of the tools' entry (Vertex) */
+    bool on_replicate;         /* unknown hardware: billed by the second */
+    bool is_router;            /* an Azure Model Router name */
+    const struct rule *router; /* the router's own entry, when this name carries its fee */
+    bool found_by_name;        /* video without a duration: any raw key of that name */
+};
+
+#define CANDIDATES_TRIED_MAX 3
+#define SESSION_RULES_MAX 8
+
+struct plan {
+    enum call_class class;
+    enum provider_id provider;
+    struct slice provider_name;
+    enum reason refusal;                        /* the names alone decide that there is no price */
+    const struct priced_deployment *deployment; /* NULL: none configured */
+    bool custom;
+    struct override override; /* of a custom-priced deployment */
+    struct candidate candidate[CANDIDATES_TRIED_MAX];
+    size_t candidate_count;
+    const struct rule *router;   /* 9.3: the requested name is a Model Router's */
+    const struct entry *regions; /* Vertex: supported_regions of the model */
+    const char *vertex_location; /* of the deployment, or "" */
+    /* Realtime: rules in the order they are tried, and the input transcription's. */
+    const struct rule *session[SESSION_RULES_MAX];
+    size_t session_count;
+    const struct rule *transcription;
+    bool single_model; /* batch: one model, or none named */
+};
+
+/* Fills `plan`; texts and compiled wildcards live in `memo`, garbage in the resolver's scratch. */
+void plan_make(const struct book *book, const struct edition *edition, const struct facts *facts,
+               struct arena *memo, struct arena *scratch, const struct trace *trace,
+               struct plan *plan);
+
+/* The facts a plan depends on, as a key: length-prefixed texts. Returns its bytes, 0 if too long.
+ */
+size_t plan_key(const struct edition *edition, const struct facts *facts, char *key,
+                size_t capacity);
+
+#endif

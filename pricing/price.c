@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of decisions (SEMANTICS section 2), and the pricer: one lane's memo of plans.
+ *
+ *   1. a failed call, a cache hit and a call type that is never billed cost 0
+ *   2. a cost stated by an upstream proxy is taken as it is
+ *   3. the names give a plan; the first candidate that resolves is priced by the call type's
+ * formula
+ *   4. tools and fees, discount, margin, where the formula allows
+ *   5. guardrails are added to everything, failures and cache hits included
+ */
+#include "core/hash.h"
+#include "pricing/calc.h"
+
+#include <stdlib.h>
+
+#define MEMO_ENTRIES_MAX 65536
+#define MEMO_SLOTS (2 * MEMO_ENTRIES_MAX)
+#define MEMO_BYTES_MAX (64u << 20)
+#define SCRATCH_BYTES_MAX (4u << 20)
+#define KEY_BYTES_MAX 2048
+
+struct memo_entry {
+    uint64_t hash;
+    uint32_t key_bytes;
+    struct plan plan;
+    char key[];
+};
+
+struct pricer {
+    const struct book *book;
+    struct arena memo, scratch;
+    struct memo_entry **slot;
+    size_t entry_count;
+};
+
+struct pricer *pricer_new(const struct book *book)
+{
+    struct pricer *pricer = calloc(1, sizeof(*pricer));
+    if (!pricer)
+        return NULL;
+    pricer->book = book;
+    pricer->slot = calloc(MEMO_SLOTS, sizeof(struct memo_entry *));
+    arena_init(&pricer->memo, MEMO_BYTES_MAX);
+    arena_init(&pricer->scratch, SCRATCH_BYTES_MAX);
+    if (pricer->slot)
+        return pricer;
+    pricer_free(pricer);
+    return NULL;
+}
+
+void pricer_free(struct pricer *pricer)
+{
+    if (!pricer)
+        return;
+    arena_free(&pricer->memo);
+    arena_free(&pricer->scratch);
+    free(pricer->slot);
+    free(pricer);
+}
+
+/* ---- memo --------------------------------------------------------------------------------------
+ */
+
+static void memo_reset(struct pricer *pricer)
+{
+    arena_reset(&pricer->memo);
+    memset(pricer->slot, 0, MEMO_SLOTS * sizeof(struct memo_entry *));
+    pricer->entry_count = 0;
+}
+
+static struct memo_entry **memo_slot(struct pricer *pricer, uint64_t hash, const char *key,
+                                     size_t bytes)
+{
+    size_t at = hash & (MEMO_SLOTS - 1);
+    for (; pricer->slot[at]; at = (at + 1) & (MEMO_SLOTS - 1)) {
+        const struct memo_entry *entry = pricer->slot[at];
+        if (entry->hash == hash && entry->key_bytes == bytes && memcmp(entry->key, key, bytes) == 0)
+            break;
+    }
+    return &pricer->slot[at];
+}
+
+static void make_plan(struct pricer *pricer, const struct edition *edition,
+                      const struct facts *facts, const struct trace *trace, struct plan *plan)
+{
+    arena_reset(&pricer->scratch);
+    plan_make(pricer->book, edition, facts, &pricer->memo, &pricer->scratch, trace, plan);
+}
+
+/* The plan for the event's names; `own` is the caller's, for names that are not remembered. */
+static const struct plan *find_plan(struct pricer *pricer, const struct edition *edition,
+                                    const struct facts *facts, const struct trace *trace,
+                                    struct plan *own)
+{
+    char key[KEY_BYTES_MAX];
+    size_t bytes = trace ? 0 : plan_key(edition, facts, key, sizeof(key) - 1);
+    if (pricer->entry_count == MEMO_ENTRIES_MAX || pricer->memo.full ||
+        pricer->memo.used_bytes > MEMO_BYTES_MAX - (2u << 20))
+        memo_reset(pricer);
+    if (bytes == 0) {
+        make_plan(pricer, edition, facts, trace, own);
+        return own;
+    }
+    uint64_t hash = hash_xxh64((struct slice){key, bytes});
+    struct memo_entry **slot = memo_slot(pricer, hash, key, bytes);
+    if (*slot)
+        return &(*slot)->plan;
+    struct memo_entry *entry = arena_alloc(&pricer->memo, sizeof(*entry) + bytes);
+    if (!entry) {
+        make_plan(pricer, edition, facts, trace, own);
+        return own;
+    }
+    entry->hash = hash;
+    entry->key_bytes = (uint32_t)bytes;
+    memcpy(entry->key, key, bytes);
+    make_plan(pricer, edition, facts, trace, &entry->plan);
+    *slot = entry;
+    pricer->entry_count++;
+    return &entry->plan;
+}
+
+/* ---- candidates --------------------------------------------------------------------------------
+ */
+
+static enum outcome run(struct call *call)
+{
+    switch (call->plan->class) {
+    case CALL_IMAGE:
+        return calc_image(call);
+    case CALL_VIDEO:
+        return calc_video(call);
+    case CALL_SPEECH:
+        return call->candidate->on_replicate ? calc_chat(call) : calc_speech(call);
+    case CALL_TRANSCRIPTION:
+        return call->candidate->on_replicate ? calc_chat(call) : calc_transcription(call);
+    case CALL_RERANK:
+        return call->candidate->on_replicate ? calc_chat(call) : calc_rerank(call);
+    case CALL_OCR:
+        return call->candidate->on_replicate ? calc_chat(call) : calc_ocr(call);
+    case CALL_SEARCH:
+        return calc_search(call);
+    case CALL_REALTIME:
+        return calc_realtime(call);
+    case CALL_BATCH:
+        return calc_batch(call);
+    default:
+        return calc_chat(call);
+    }
+}
+
+static bool takes_tools(enum call_class class)
+{
+    return class <= CALL_TEXT || class == CALL_SPEECH || class == CALL_TRANSCRIPTION ||
+           class == CALL_RERANK || class == CALL_OCR;
+}
+
+static enum outcome try_candidates(struct call *call, const struct trace *trace)
+{
+    for (size_t i = 0; i < call->plan->candidate_count; i++) {
+        call->candidate = &call->plan->candidate[i];
+        bill_start(&call->bill, call->bill.charge);
+        call->reason = REASON_NONE;
+        enum outcome outcome = run(call);
+        if (outcome == OUTCOME_UNMAPPED) {
+            trace_line(trace, SLICE_FMT ": no price here, next name",
+                       SLICE_ARG(call->candidate->name));
+            continue;
+        }
+        if (call->candidate->rule && !call->bill.charge->rule[0])
+            call->bill.charge->rule = call->candidate->rule->name;
+        if (outcome == OUTCOME_PRICED && !call->skips_extras) {
+            if (takes_tools(call->plan->class))
+                tools_add(call);
+            adjust_add(call);
+        }
+        return outcome;
+    }
+    return OUTCOME_UNMAPPED;
+}
+
+/* ---- outcomes ----------------------------------------------------------------------------------
+ */
+
+static void conclude_priced(struct call *call)
+{
+    struct charge *charge = call->bill.charge;
+    charge->spend = bill_total(&call->bill);
+    charge->has_spend = true;
+    charge->status = charge->spend.atto ? CHARGE_PRICED : CHARGE_FREE;
+    charge->reason = REASON_NONE;
+    if (charge->spend.atto)
+        return;
+    charge->reason = call->reason      ? call->reason
+                     : call->bill.used ? REASON_ZERO_RATE
+                                       : REASON_ZERO_USAGE;
+}
+
+static void conclude_unpriced(struct charge *charge, enum reason reason)
+{
+    charge->status = CHARGE_UNPRICED;
+    charge->reason = reason;
+    charge->has_spend = false;
+    charge->spend = (struct money){0};
+    for (size_t i = 0; i < 3; i++)
+        charge->side[i] = (struct money){0};
+    charge->item_count = 0;
+}
+
+/* The gateway's own figure, marked as such. */
+static bool conclude_reported(struct charge *charge, const struct facts *facts, enum reason reason)
+{
+    const struct decimal *cost = facts_decimal(facts, FACT_GATEWAY_COST);
+    struct bill bill;
+    if (!cost)
+        return false;
+    const char *rule = charge->rule;
+    bill_start(&bill, charge);
+    bill_stated(&bill, UNIT_STATED_COST, cost, &source_event_cost);
+    if (bill.overflow)
+        return false;
+    charge->rule = rule;
+    charge->status = CHARGE_REPORTED;
+    charge->reason = reason;
+    charge->has_spend = true;
+    charge->spend = bill_total(&bill);
+    return true;
+}
+
+static void conclude_underivable(struct call *call, enum reason reason)
+{
+    struct charge *charge = call->bill.charge;
+    if (call->book->reported_cost != REPORTED_IGNORE &&
+        conclude_reported(charge, call->facts, reason))
+        return;
+    conclude_unpriced(charge, reason);
+}
+
+/* ---- the order of decisions --------------------------------------------------------------------
+ */
+
+static enum reason zero_rule(const struct facts *facts, enum call_class class)
+{
+    if (slice_is(facts_text(facts, FACT_STATUS), "failure"))
+        return REASON_FAILURE;
+    if (facts_int(facts, FACT_CACHE_HIT))
+        return REASON_CACHE_HIT;
+    if (class == CALL_NON_INFERENCE && !facts_int(facts, FACT_BACKGROUND))
+        return REASON_MANAGEMENT_CALL;
+    bool unused = !facts_int(facts, FACT_INPUT_TOKENS) && !facts_int(facts, FACT_OUTPUT_TOKENS);
+    return class == CALL_MANAGEMENT && unused ? REASON_MANAGEMENT_CALL : REASON_NONE;
+}
+
+/* Calls that need no name: a cost in the event, or in the deployment. */
+static bool price_nameless(struct call *call)
+{
+    const struct decimal *tool = facts_decimal(call->facts, FACT_TOOL_COST);
+    switch (call->plan->class) {
+    case CALL_MCP_TOOL:
+        if (tool)
+            bill_stated(&call->bill, UNIT_CALLS, tool, &source_tool_cost);
+        return true;
+    case CALL_AGENT:
+        return calc_agent(call) == OUTCOME_PRICED;
+    case CALL_VECTOR_SEARCH: /* no rate that any map has (8.5) */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void price_by_plan(struct call *call, const struct trace *trace)
+{
+    bool nameless = price_nameless(call);
+    enum outcome outcome = OUTCOME_PRICED;
+    if (!nameless && call->plan->refusal) {
+        conclude_unpriced(call->bill.charge, call->plan->refusal);
+        return;
+    }
+    if (!nameless)
+        outcome = try_candidates(call, trace);
+    if (call->bill.overflow)
+        conclude_underivable(call, REASON_UNDERIVABLE_AMOUNT);
+    else if (outcome == OUTCOME_UNDERIVABLE)
+        conclude_underivable(call, call->reason);
+    else if (outcome == OUTCOME_UNMAPPED)
+        conclude_unpriced(call->bill.charge, REASON_UNKNOWN_MODEL);
+    else
+        conclude_priced(call);
+}
+
+/* Added last, to whatever was decided, but not to an unknown price. */
+static void add_guardrail(struct call *call)
+{
+    const struct decimal *cost = facts_decimal(call->facts, FACT_GUARDRAIL_COST);
+    struct charge *charge = call->bill.charge;
+    if (!cost || decimal_is_zero(cost) || !charge->has_spend || charge->status == CHARGE_REPORTED)
+        return;
+    bill_stated(&call->bill, UNIT_GUARDRAIL, cost, &source_guardrail);
+    if (call->bill.overflow)
+        conclude_underivable(call, REASON_UNDERIVABLE_AMOUNT);
+    else
+        conclude_priced(call);
+}
+
+void pricer_price(struct pricer *pricer, const struct facts *facts, struct charge *charge,
+                  const struct trace *trace)
+{
+    const struct book *book = pricer->book;
+    int64_t when = facts_has(facts, FACT_STARTED_AT) ? facts_int(facts, FACT_STARTED_AT)
+                                                     : facts_int(facts, FACT_ENDED_AT);
+    const struct edition *edition =
+        book->edition_count == 1 ? book->edition : book_edition(book, when);
+    struct plan own;
+    struct call call = {.book = book, .edition = edition, .facts = facts};
+    bill_start(&call.bill, charge);
+    call.plan = find_plan(pricer, edition, facts, trace, &own);
+    enum reason zero = zero_rule(facts, call.plan->class);
+    const struct decimal *upstream = facts_decimal(facts, FACT_UPSTREAM_COST);
+    if (zero) {
+        call.reason = zero;
+        trace_line(trace, "costs nothing: %s", reason_info[zero].doc);
+        conclude_priced(&call);
+    } else if (book->reported_cost == REPORTED_PREFER &&
+               conclude_reported(charge, facts, REASON_REPORTED_PREFERRED)) {
+        trace_line(trace, "the gateway's own figure is preferred");
+        return;
+    } else if (upstream) {
+        bill_stated(&call.bill, UNIT_STATED_COST, upstream, &source_upstream_cost);
+        conclude_priced(&call);
+    } else {
+        price_by_plan(&call, trace);
+    }
+    add_guardrail(&call);
+}
