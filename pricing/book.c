@@ -121,6 +121,8 @@ static bool price_deployment(struct book *book, const struct edition *edition,
                        d->file, d->line, d->model_name, d->id);
     if (!compile_call(book, &r, out, err))
         return false;
+    out->is_registered = book->overrides == OVERRIDES_LITELLM &&
+                         !names_lookup(&r, slice_of(d->model), slice_of(out->provider)).entry;
     return !out->custom ||
            override_build(&book->arena, &r, d, slice_of(d->model), &out->override, err);
 }

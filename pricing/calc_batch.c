@@ -91,18 +91,15 @@ enum outcome calc_batch(struct call *call)
     const struct plan *plan = call->plan;
     const struct rule *rule =
         plan->custom && plan->override.batch ? plan->override.batch : call->candidate->rule;
-    bool whole_job = !facts_int(call->facts, FACT_BATCH);
     call->skips_extras = true;
     if (!rule)
         return OUTCOME_UNMAPPED;
     struct batch_rates rates = batch_rates_of(call, rule);
-    if (!plan->single_model || (rates.crossed && whole_job)) {
+    if (!plan->single_model || (rates.crossed && plan->is_job)) {
         call->reason = REASON_UNDERIVABLE_MIXED_BATCH;
         return OUTCOME_UNDERIVABLE;
     }
     call->reason = rule->zero_reason;
-    if (plan->provider == P_VERTEX)
-        uplift_vertex(call, rule);
     if (rates.input)
         bill_input(call, rule, &rates);
     else

@@ -88,17 +88,18 @@ static bool has_token_rate(const struct rule *rule)
     return false;
 }
 
-/* T: usage that is not all zero, and an entry with a text or image token rate. LiteLLM 1.106.2
- * reads map entries with token rates of 0 added, so for them any usage will do. */
+/* T: usage that is not all zero, and an entry with a token rate. Every entry of the map counts as
+ * having one: LiteLLM 1.106.2 reads a missing token rate there as 0. */
 static bool bill_tokens(struct call *call, const struct rule *rule)
 {
     struct usage usage;
     struct generic_options options = {.variant = VARIANT_PLAIN};
     const struct facts *facts = call->facts;
+    bool in_map = !call->plan->custom || call->plan->override.base;
     if (!facts_has(facts, FACT_INPUT_TOKENS) || !facts_has(facts, FACT_OUTPUT_TOKENS) ||
         !(facts_int(facts, FACT_INPUT_TOKENS) | facts_int(facts, FACT_OUTPUT_TOKENS) |
           facts_int(facts, FACT_TOTAL_TOKENS)) ||
-        !has_token_rate(rule))
+        !(in_map || has_token_rate(rule)))
         return false;
     usage_read_image(facts, &usage);
     generic_add(call, rule, &usage, &options);

@@ -69,7 +69,7 @@ static enum outcome speech_by_token(struct call *call, const struct rule *rule)
 {
     struct generic_options options = {.variant = tier_of(call, &call->edition->catalog->variants)};
     struct usage usage;
-    if (!facts_has(call->facts, FACT_INPUT_TOKENS))
+    if (!facts_int(call->facts, FACT_INPUT_TOKENS))
         return underivable(call, REASON_UNDERIVABLE_SPEECH_TOKENS);
     usage_read(call->facts, &usage);
     generic_add(call, rule, &usage, &options);
@@ -206,8 +206,6 @@ enum outcome calc_ocr(struct call *call)
     const struct rate *annotation = ocr_rate(call, RATE_ANNOTATION_PAGE);
     const struct decimal *credits = facts_decimal(facts, FACT_CREDITS);
     int64_t annotated = facts_int(facts, FACT_ANNOTATION_PAGES);
-    if (!facts_has(facts, FACT_PAGES) && !credits && !annotated && !call->candidate->rule)
-        return OUTCOME_UNMAPPED;
     if (credits && credit) {
         bill_add(&call->bill, UNIT_CREDITS, credits, (struct use){credit, NULL});
         return OUTCOME_PRICED;
@@ -215,10 +213,10 @@ enum outcome calc_ocr(struct call *call)
     if (!annotation)
         annotation = page;
     bool bills_annotation = annotation && annotated > 0;
-    if (!facts_has(facts, FACT_PAGES) && !bills_annotation)
-        return credit || !page ? OUTCOME_PRICED : OUTCOME_UNMAPPED;
     if (!page && !bills_annotation)
         return call->candidate->rule ? OUTCOME_PRICED : unmapped_document(call);
+    if (!facts_has(facts, FACT_PAGES) && !bills_annotation)
+        return credit ? OUTCOME_PRICED : OUTCOME_UNMAPPED;
     bill_rate(&call->bill, UNIT_PAGES, facts_int(facts, FACT_PAGES), page);
     bill_rate(&call->bill, UNIT_ANNOTATION_PAGES, annotated, annotation);
     return OUTCOME_PRICED;

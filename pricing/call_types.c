@@ -3,13 +3,15 @@
 #include "pricing/lists.h"
 #include "pricing/plan.h"
 
-/* LiteLLM's words without the "a" of their asynchronous twins, and the canonical ones. */
+/* LiteLLM's words without the "a" of their asynchronous twins, and the canonical ones. "completion"
+ * is a canonical word, of texts; LiteLLM's chat comes as "chat" or "acompletion". */
 static const struct {
     const char *word;
     enum call_class class;
 } call_words[] = {
     {"chat", CALL_CHAT},
-    {"completion", CALL_CHAT},
+    {"completion", CALL_TEXT},
+    {"acompletion", CALL_CHAT},
     {"chat_completion", CALL_CHAT},
     {"text_completion", CALL_TEXT},
     {"generate_content", CALL_TEXT},

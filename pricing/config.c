@@ -154,6 +154,7 @@ static bool read_names(struct loader *l, const struct yaml_node *entry,
         !read_text(l, params, "custom_llm_provider", &out->provider) ||
         !read_text(l, params, "base_model", &params_base) ||
         !read_text(l, params, "vertex_location", &out->vertex_location) ||
+        !read_text(l, params, "aws_region_name", &out->region) ||
         !read_text(l, info, "base_model", &out->base_model) || !read_text(l, info, "id", &out->id))
         return false;
     if (!out->base_model[0])

@@ -19,6 +19,7 @@ struct deployment {
     const char *base_model; /* "" = none */
     const char *id;         /* model_info.id, or "" */
     const char *vertex_location;
+    const char *region; /* aws_region_name, or "" */
     const char *file;
     unsigned line;
     const struct node *info;       /* a map: the members of model_info that matter to prices */

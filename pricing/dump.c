@@ -63,6 +63,7 @@ static void write_deployment(struct buf *out, const struct deployment *d, bool p
     write_text(out, "base_model", d->base_model);
     write_text(out, "id", d->id);
     write_text(out, "vertex_location", d->vertex_location);
+    write_text(out, "region", d->region);
     buf_add_text(out, ",\"model_info\":");
     node_write(d->info, out);
     buf_add_text(out, ",\"litellm_params\":");

@@ -25,6 +25,7 @@ struct priced_deployment {
     const char *provider; /* of its model; "" = unknown */
     bool custom;          /* custom-priced in this edition (5.2) */
     bool is_wildcard;     /* its model holds *: compiled per name called */
+    bool is_registered;   /* mode litellm: in no map, so LiteLLM registers its name at 0 */
     struct override override;
     const struct rule *call; /* A2A: the prices of litellm_params alone */
 };

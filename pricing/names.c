@@ -305,6 +305,8 @@ static bool is_registered(const struct resolver *r, struct slice name)
         return false;
     for (size_t i = 0; i < r->edition->deployment_count; i++) {
         const struct priced_deployment *d = &r->edition->deployment[i];
+        if (!d->is_registered)
+            continue;
         struct slice model = slice_of(d->deployment->model), provider = slice_of(d->provider);
         if (!provider.bytes || has_prefix_segment(model, provider)) {
             if (slice_eq(model, name))
@@ -405,6 +407,11 @@ static void candidates_of(const struct resolver *r, struct slice name, struct sl
     struct candidates all = {
         {combined, name, region_free, split, combined_stripped, stripped, last}, said};
     *out = all;
+}
+
+struct slice names_mantle_id(struct slice name)
+{
+    return mantle_bare(names_without_prefix(name, "bedrock_mantle/"));
 }
 
 static bool has_entry(const struct catalog *catalog, const char *prefix, struct slice name,

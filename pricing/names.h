@@ -42,6 +42,8 @@ struct slice names_together_class(const struct resolver *r, struct slice name, b
 struct slice names_fireworks_class(const struct resolver *r, struct slice name);
 struct slice names_databricks(const struct resolver *r, struct slice name);
 
+/* A Mantle model's id: without provider and region. */
+struct slice names_mantle_id(struct slice name);
 /* The provider a name starts with, "" when its first segment is none. */
 struct slice names_provider(struct slice name);
 /* A map entry's provider in the vocabulary of events: bedrock_converse -> bedrock. */

@@ -69,29 +69,46 @@ static bool same_model(struct slice a, struct slice b)
            slice_eq((struct slice){longer.p + extra, shorter.bytes}, shorter);
 }
 
-/* What the provider says it served; empty when absent or rewritten to the alias by the proxy (1.2).
- * Where nothing is said apart, `model` is the answer's, unless it only repeats what was sent. */
-static struct slice answered_name(const struct facts *facts)
+static bool is_mantle(const struct planner *p)
 {
+    return slice_is(p->plan->provider_name, "bedrock_mantle");
+}
+
+/* What the provider says it served; empty when absent. A proxy rewrites it to the alias before it
+ * logs (1.2): Mantle's answer was the id without its region, others are as good as absent. Where
+ * nothing is said apart, `model` is the answer's, unless it only repeats what was sent. */
+static struct slice answered_name(const struct planner *p)
+{
+    const struct facts *facts = p->facts;
     struct slice answered = facts_text(facts, FACT_MODEL_ANSWERED);
     struct slice model = facts_text(facts, FACT_MODEL), full = full_name(facts);
     struct slice group = facts_text(facts, FACT_MODEL_GROUP);
     if (answered.bytes == 0)
         return same_model(model, full) ? (struct slice){"", 0} : model;
-    return slice_eq(answered, group) && !slice_eq(answered, full) ? (struct slice){"", 0}
-                                                                  : answered;
+    if (!slice_eq(answered, group) || slice_eq(answered, full))
+        return answered;
+    return is_mantle(p) ? names_mantle_id(full) : (struct slice){"", 0};
 }
 
-/* Bedrock Mantle: "bedrock-mantle.<region>.api.aws"; its default region is us-east-1. */
-static struct slice mantle_region(const struct facts *facts)
+/* "bedrock-mantle.<region>.api.aws" */
+static struct slice region_of_host(struct slice host)
 {
     static const char prefix[] = "bedrock-mantle.", suffix[] = ".api.aws";
-    struct slice host = facts_text(facts, FACT_API_HOST);
     size_t before = sizeof(prefix) - 1, after = sizeof(suffix) - 1;
     if (host.bytes > before + after && memcmp(host.p, prefix, before) == 0 &&
         memcmp(host.p + host.bytes - after, suffix, after) == 0)
         return (struct slice){host.p + before, host.bytes - before - after};
-    return SLICE("us-east-1");
+    return (struct slice){"", 0};
+}
+
+/* Mantle: the deployment's region where one is configured, else the upstream's host's; us-east-1.
+ */
+static struct slice mantle_region(const struct planner *p)
+{
+    const struct priced_deployment *d = p->plan->deployment;
+    struct slice region =
+        d ? slice_of(d->deployment->region) : region_of_host(facts_text(p->facts, FACT_API_HOST));
+    return region.bytes ? region : SLICE("us-east-1");
 }
 
 /* The provider of an event that names none: what the name itself says, or the map's entry where
@@ -362,7 +379,7 @@ static void add_candidate(struct planner *p, struct slice name)
 static void add_candidates(struct planner *p)
 {
     const struct priced_deployment *d = p->plan->deployment;
-    struct slice full = full_name(p->facts), answered = answered_name(p->facts);
+    struct slice full = full_name(p->facts), answered = answered_name(p);
     struct slice provider = p->plan->provider_name, selected = full, region = p->region;
     struct slice base_model = slice_of(d ? d->deployment->base_model : "");
     if (p->plan->custom)
@@ -530,8 +547,8 @@ void plan_make(const struct book *book, const struct edition *edition, const str
     plan->custom = plan->deployment && plan->deployment->custom && !is_spilled(&p);
     if (plan->deployment)
         plan->vertex_location = plan->deployment->deployment->vertex_location;
-    if (slice_is(plan->provider_name, "bedrock_mantle"))
-        p.region = mantle_region(facts);
+    if (is_mantle(&p))
+        p.region = mantle_region(&p);
     if (plan->custom)
         use_override(&p);
     if (plan->refusal)

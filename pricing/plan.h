@@ -99,6 +99,7 @@ struct plan {
     size_t session_count;
     const struct rule *transcription;
     bool single_model; /* batch: one model, or none named */
+    bool is_job;       /* batch: all lines of a job in one event */
 };
 
 /* Fills `plan`; texts and compiled wildcards live in `memo`, garbage in the resolver's scratch. */

@@ -7,6 +7,8 @@ static const struct rate maps_per_query = CONSTANT_RATE(14, 3, "google_maps_per_
 static const struct rate maps_per_prompt = CONSTANT_RATE(25, 3, "google_maps_per_prompt_default");
 static const struct rate xai_search = CONSTANT_RATE(5, 3, "xai_web_search_default");
 static const struct rate groq_open = CONSTANT_RATE(1, 3, "groq_browser_open_cost");
+static const struct rate file_storage =
+    CONSTANT_RATE(1, 1, "azure_file_search_cost_per_gb_per_day");
 static const struct rate file_search = CONSTANT_RATE(25, 4, "openai_file_search_cost_per_call");
 
 int64_t first_count(const struct facts *facts, enum fact first, enum fact second)
@@ -134,12 +136,29 @@ static void maps_add(struct call *call, const struct rule *rule)
               rate);
 }
 
-/* A flat price per answer that searched; Azure bills storage, which no event states. */
+/* Azure bills the storage of a file search, if the request says how much and how long. */
+static void file_storage_add(struct call *call)
+{
+    const struct decimal *gb = facts_decimal(call->facts, FACT_FILE_SEARCH_GB);
+    const struct decimal *days = facts_decimal(call->facts, FACT_FILE_SEARCH_DAYS);
+    struct decimal gb_days;
+    if (!gb || !days)
+        return;
+    if (decimal_mul(gb, days, &gb_days))
+        bill_add(&call->bill, UNIT_FILE_SEARCHES, &gb_days, (struct use){&file_storage, NULL});
+    else
+        call->bill.overflow = true;
+}
+
+/* A flat price per answer that searched. */
 static void file_search_add(struct call *call)
 {
-    if (call->plan->class == CALL_RESPONSES && call->plan->provider != P_AZURE &&
-        facts_int(call->facts, FACT_FILE_SEARCH_ITEMS) > 0 &&
-        facts_int(call->facts, FACT_FILE_SEARCH_DECLARED))
+    if (call->plan->class != CALL_RESPONSES || !facts_int(call->facts, FACT_FILE_SEARCH_ITEMS) ||
+        !facts_int(call->facts, FACT_FILE_SEARCH_DECLARED))
+        return;
+    if (call->plan->provider == P_AZURE)
+        file_storage_add(call);
+    else
         bill_rate(&call->bill, UNIT_FILE_SEARCHES, 1, &file_search);
 }
 
