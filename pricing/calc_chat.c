@@ -276,20 +276,6 @@ static void vertex_output(struct call *call, const struct usage *usage,
         generic_add(call, rule, &only_output, options);
 }
 
-/* Names that are billed by tokens whatever their entry says. */
-static bool bills_tokens(const struct call *call)
-{
-    static const char *const families[] = {"claude",    "llama", "mistral", "jamba",
-                                           "codestral", "gemma", "gemini-2"};
-    if (call->plan->class == CALL_EMBEDDING)
-        return true;
-    struct slice name = call->candidate->name;
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-        if (names_contain(name, families[i]))
-            return true;
-    return false;
-}
-
 /* Characters of a chat answer; above 32,000 the price above 128k is applied to its tokens. */
 static bool vertex_characters(struct call *call, const struct usage *usage)
 {
@@ -315,7 +301,7 @@ static void bill_vertex(struct call *call)
     usage_read(call->facts, &usage);
     uplift_vertex(call, call->candidate->rule);
     vertex_input(call, &usage, &options);
-    if (bills_tokens(call) || !vertex_characters(call, &usage))
+    if (call->candidate->bills_tokens || !vertex_characters(call, &usage))
         vertex_output(call, &usage, &options);
 }
 

@@ -20,6 +20,7 @@ static const enum fact key_facts[] = {
     FACT_BATCH_MODELS,
     FACT_SESSION_MODELS,
     FACT_TRANSCRIPTION_MODEL,
+    FACT_SEARCH_MODE,
 };
 
 size_t plan_key(const struct edition *edition, const struct facts *facts, char *key,
@@ -234,6 +235,19 @@ static void find_tools(const struct planner *p, struct slice name, struct candid
         names_contain_folded(found.entry ? slice_of(found.entry->name) : name, "claude");
 }
 
+/* Vertex: names that are billed by tokens whatever their entry says (8.2). */
+static bool bills_tokens(const struct planner *p, struct slice name)
+{
+    static const char *const families[] = {"claude",    "llama", "mistral", "jamba",
+                                           "codestral", "gemma", "gemini-2"};
+    if (p->plan->class == CALL_EMBEDDING)
+        return true;
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        if (names_contain(name, families[i]))
+            return true;
+    return false;
+}
+
 static void fill_chat(const struct planner *p, struct slice name, struct candidate *out)
 {
     struct slice provider = p->plan->provider_name;
@@ -243,6 +257,7 @@ static void fill_chat(const struct planner *p, struct slice name, struct candida
     struct slice token_name = names_token_name(&p->r, name, provider, p->region);
     out->base = names_lookup(&p->r, token_name, provider).rule;
     out->rule = provider_rule(p, name, token_name, out->base);
+    out->bills_tokens = bills_tokens(p, name);
     out->is_router = is_router_name(token_name);
     if (out->is_router && p->plan->provider == P_AZURE_AI) {
         struct slice bare = names_without_prefix(names_lower(&p->r, token_name), "azure_ai/");

@@ -71,6 +71,7 @@ struct candidate {
     const struct rule *rule;  /* what the provider's calculator bills by; NULL: unmapped */
     const struct rule *tools; /* 9.1: looked up again by name */
     enum provider_id tools_provider;
+    bool bills_tokens;         /* Vertex: by tokens whatever its entry says (8.2) */
     bool is_claude;            /* of the tools' entry (Vertex) */
     bool on_replicate;         /* unknown hardware: billed by the second */
     bool is_router;            /* an Azure Model Router name */
