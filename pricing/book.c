@@ -219,6 +219,18 @@ struct book *book_load(const struct book_options *options, finding_fn *finding, 
     return NULL;
 }
 
+struct book *book_restore(struct slice json, struct err *err)
+{
+    struct book *book = book_new(OVERRIDES_MERGE, REPORTED_FALLBACK, err);
+    if (!book)
+        return NULL;
+    struct node *dump = node_parse_json(&book->arena, json, "stored price book", NULL, err);
+    if (dump && dump_read(book, dump, err) && finish(book, err))
+        return book;
+    book_free(book);
+    return NULL;
+}
+
 void book_free(struct book *book)
 {
     if (!book)

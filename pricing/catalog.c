@@ -171,27 +171,22 @@ static bool compile_entry(struct arena *book, struct catalog *catalog, const str
     return entry->rule || err_prefix(err, "model \"%.200s\"", raw->key);
 }
 
-struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,
-                              struct err *err)
+struct catalog *catalog_build(struct arena *book, const struct node *models, const char *file,
+                              const char *sha256, struct err *err)
 {
-    char sha256[SHA256_HEX_BYTES];
-    struct node *root = node_parse_json(book, text, file, keep_member, err);
-    if (!root)
-        return NULL;
-    if (root->kind != NODE_MAP) {
-        node_err(err, root, "a cost map must be a map of models");
+    if (models->kind != NODE_MAP) {
+        node_err(err, models, "a cost map must be a map of models");
         return NULL;
     }
     struct catalog *catalog = arena_zalloc(book, sizeof(*catalog));
-    hash_sha256_hex(text, sha256);
     if (!catalog || !(catalog->sha256 = arena_text(book, slice_of(sha256))) ||
-        !(catalog->entry = arena_alloc(book, (root->count + 1) * sizeof(*catalog->entry)))) {
+        !(catalog->entry = arena_alloc(book, (models->count + 1) * sizeof(*catalog->entry)))) {
         err_set(err, ERR_CONFIG, "the price book is too large");
         return NULL;
     }
     catalog->file = file;
-    learn_variants(catalog, root);
-    for (const struct node *raw = root->children; raw; raw = raw->next) {
+    learn_variants(catalog, models);
+    for (const struct node *raw = models->children; raw; raw = raw->next) {
         if (strcmp(raw->key, SAMPLE) == 0)
             continue;
         if (strcmp(raw->key, FAMILIES) == 0 ? !read_families(book, catalog, raw, err)
@@ -199,6 +194,17 @@ struct catalog *catalog_parse(struct arena *book, struct slice text, const char 
             return NULL;
     }
     return index_entries(book, catalog, err) ? catalog : NULL;
+}
+
+struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,
+                              struct err *err)
+{
+    char sha256[SHA256_HEX_BYTES];
+    struct node *root = node_parse_json(book, text, file, keep_member, err);
+    if (!root)
+        return NULL;
+    hash_sha256_hex(text, sha256);
+    return catalog_build(book, root, file, sha256, err);
 }
 
 static char *read_file(const char *file, size_t *bytes, struct err *err)

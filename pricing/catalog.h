@@ -33,6 +33,10 @@ struct catalog *catalog_load(struct arena *book, const char *file, struct err *e
 struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,
                               struct err *err);
 
+/* From models already read; `sha256` is copied. */
+struct catalog *catalog_build(struct arena *book, const struct node *models, const char *file,
+                              const char *sha256, struct err *err);
+
 const struct entry *catalog_find(const struct catalog *catalog, struct slice name);
 /* Exact, then in any case. */
 const struct entry *catalog_find_folded(const struct catalog *catalog, struct slice name);

@@ -54,8 +54,5 @@ struct config {
 /* ERR_CONFIG with file:line. `file` NULL: an empty configuration. */
 bool config_load(struct arena *book, const char *file, struct config *config,
                  struct err *err) MUST_CHECK;
-/* The same from JSON that book_dump() wrote. */
-bool config_restore(struct arena *book, const struct node *dump, struct config *config,
-                    struct err *err) MUST_CHECK;
 
 #endif

@@ -2,8 +2,10 @@
 #include "pricing/dump.h"
 
 #include "core/hash.h"
+#include "pricing/rule.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define DUMP_BYTES_MAX (256u << 20)
 
@@ -16,20 +18,41 @@ static void write_text(struct buf *out, const char *name, const char *text)
     buf_add_json_string(out, slice_of(text));
 }
 
-static void write_map(struct buf *out, const struct catalog *catalog, int64_t from_us, bool places)
+static int name_order(const void *a, const void *b)
 {
-    buf_printf(out, "{\"effective_from_us\":%" PRId64, from_us);
-    if (places && catalog->file)
-        write_text(out, "file", catalog->file);
-    write_text(out, "sha256", catalog->sha256);
-    buf_add_text(out, ",\"models\":{");
+    const struct entry *const *left = a, *const *right = b;
+    return strcmp((*left)->name, (*right)->name);
+}
+
+static void write_models(struct buf *out, const struct catalog *catalog)
+{
+    const struct entry **entry = malloc((catalog->count + 1) * sizeof(*entry));
+    if (!entry) {
+        out->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < catalog->count; i++)
+        entry[i] = &catalog->entry[i];
+    qsort(entry, catalog->count, sizeof(*entry), name_order);
     for (size_t i = 0; i < catalog->count; i++) {
         if (i)
             buf_add_char(out, ',');
-        buf_add_json_string(out, slice_of(catalog->entry[i].name));
+        buf_add_json_string(out, slice_of(entry[i]->name));
         buf_add_char(out, ':');
-        node_write(catalog->entry[i].raw, out);
+        node_write(entry[i]->raw, out);
     }
+    free(entry);
+}
+
+static void write_map(struct buf *out, const struct catalog *catalog, int64_t from_us, bool places)
+{
+    buf_printf(out, "{\"from_us\":%" PRId64, from_us);
+    if (places && catalog->file)
+        write_text(out, "file", catalog->file);
+    if (places)
+        write_text(out, "sha256", catalog->sha256);
+    buf_add_text(out, ",\"models\":{");
+    write_models(out, catalog);
     buf_add_text(out, "},\"families\":[");
     for (size_t i = 0; i < catalog->family_count; i++) {
         if (i)
@@ -46,9 +69,7 @@ static void write_places(struct buf *out, const char *name, const struct node *m
         if (n != map->children)
             buf_add_char(out, ',');
         buf_add_json_string(out, slice_of(n->key));
-        buf_printf(out, ":[%u,", n->line);
-        buf_add_json_string(out, slice_of(n->file ? n->file : ""));
-        buf_add_char(out, ']');
+        buf_printf(out, ":%u", n->line);
     }
     buf_add_char(out, '}');
 }
@@ -75,8 +96,8 @@ static void write_deployment(struct buf *out, const struct deployment *d, bool p
     if (places) {
         write_text(out, "file", d->file);
         buf_printf(out, ",\"line\":%u", d->line);
-        write_places(out, "model_info_places", d->info);
-        write_places(out, "litellm_params_places", d->params);
+        write_places(out, "model_info_lines", d->info);
+        write_places(out, "litellm_params_lines", d->params);
     }
     buf_add_char(out, '}');
 }
@@ -149,4 +170,211 @@ bool dump_id(const struct book *book, char id[65], struct err *err)
         hash_sha256_hex(buf_slice(&text), id);
     buf_free(&text);
     return ok || err_set(err, ERR_CONFIG, "the price book is too large");
+}
+
+bool book_dump(const struct book *book, struct buf *json, struct err *err)
+{
+    write_book(json, book, true);
+    return buf_ok(json) || err_set(err, ERR_CONFIG, "the price book is too large");
+}
+
+/* ---- reading it back ---------------------------------------------------------------------------
+ */
+
+static bool bad(struct err *err, const char *what)
+{
+    return err_set(err, ERR_CONFIG, "stored price book: %s", what);
+}
+
+static bool read_word(const struct node *dump, const char *key, const char *const words[],
+                      size_t count, unsigned *out, struct err *err)
+{
+    const char *text = node_text(dump, key);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *out = (unsigned)i;
+            return true;
+        }
+    return bad(err, key);
+}
+
+static bool read_int(const struct node *map, const char *key, int64_t *out, struct err *err)
+{
+    const struct node *value = node_get(map, key);
+    char *end;
+    if (!value || value->kind != NODE_NUMBER)
+        return bad(err, key);
+    *out = strtoll(value->text, &end, 10);
+    return *end == '\0' || bad(err, key);
+}
+
+static const struct node *get_list(const struct node *map, const char *key, struct err *err)
+{
+    const struct node *list = node_get(map, key);
+    if (list && list->kind == NODE_LIST)
+        return list;
+    bad(err, key);
+    return NULL;
+}
+
+static void set_file(struct node *node, const char *file)
+{
+    node->file = file;
+    node->line = 0;
+    for (struct node *child = node->children; child; child = child->next)
+        set_file(child, file);
+}
+
+static bool read_families(struct book *book, struct catalog *catalog, const struct node *families,
+                          struct err *err)
+{
+    catalog->family = arena_alloc(&book->arena, (families->count + 1) * sizeof(char *));
+    if (!catalog->family)
+        return bad(err, "too large");
+    for (const struct node *n = families->children; n; n = n->next)
+        if (n->kind == NODE_TEXT)
+            catalog->family[catalog->family_count++] = n->text;
+    return true;
+}
+
+static bool read_maps(struct book *book, const struct node *maps, struct err *err)
+{
+    book->catalog = arena_alloc(&book->arena, (maps->count + 1) * sizeof(struct catalog *));
+    book->catalog_from_us = arena_alloc(&book->arena, (maps->count + 1) * sizeof(int64_t));
+    if (!book->catalog || !book->catalog_from_us || maps->count == 0)
+        return bad(err, "cost_maps");
+    for (struct node *map = maps->children; map; map = map->next) {
+        const char *file = node_text(map, "file");
+        struct node *models = node_member(map, "models");
+        const struct node *families = get_list(map, "families", err);
+        size_t i = book->catalog_count;
+        if (!models || !families || !read_int(map, "from_us", &book->catalog_from_us[i], err))
+            return bad(err, "models");
+        set_file(models, file[0] ? file : NULL);
+        book->catalog[i] = catalog_build(&book->arena, models, file[0] ? file : NULL,
+                                         node_text(map, "sha256"), err);
+        if (!book->catalog[i] || !read_families(book, book->catalog[i], families, err))
+            return false;
+        book->catalog_count++;
+    }
+    return true;
+}
+
+/* Lines of the members of a map, from the places beside it. */
+static void read_places(struct node *map, const char *file, const struct node *lines)
+{
+    set_file(map, file);
+    for (struct node *member = map->children; member; member = member->next) {
+        const struct node *line = node_get(lines, member->key);
+        if (line && line->kind == NODE_NUMBER)
+            member->line = (unsigned)strtoul(line->text, NULL, 10);
+    }
+}
+
+static bool read_deployment(struct deployment *out, struct node *node, struct err *err)
+{
+    struct node *info = node_member(node, "model_info");
+    struct node *params = node_member(node, "litellm_params");
+    const struct node *ptu = node_get(node, "ptu");
+    int64_t line = 0;
+    *out = (struct deployment){
+        .model_name = node_text(node, "model_name"),
+        .model = node_text(node, "model"),
+        .provider = node_text(node, "provider"),
+        .base_model = node_text(node, "base_model"),
+        .id = node_text(node, "id"),
+        .vertex_location = node_text(node, "vertex_location"),
+        .region = node_text(node, "region"),
+        .file = node_text(node, "file"),
+        .info = info,
+        .params = params,
+        .call_price = node_get(node, "cost_per_query"),
+        .is_ptu = ptu && ptu->kind == NODE_BOOL && ptu->truth,
+    };
+    if (!info || info->kind != NODE_MAP || !params || params->kind != NODE_MAP ||
+        !read_int(node, "line", &line, err) || !read_int(node, "from_us", &out->from_us, err) ||
+        !read_int(node, "until_us", &out->until_us, err))
+        return bad(err, "deployments");
+    out->line = (unsigned)line;
+    out->has_window = out->from_us != WINDOW_ALWAYS || out->until_us != WINDOW_FOREVER;
+    read_places(info, out->file, node_get(node, "model_info_lines"));
+    read_places(params, out->file, node_get(node, "litellm_params_lines"));
+    return true;
+}
+
+static bool read_deployments(struct book *book, const struct node *list, struct err *err)
+{
+    struct config *config = &book->config;
+    config->deployment = arena_alloc(&book->arena, (list->count + 1) * sizeof(*config->deployment));
+    if (!config->deployment)
+        return bad(err, "too large");
+    for (struct node *n = list->children; n; n = n->next)
+        if (!read_deployment(&config->deployment[config->deployment_count++], n, err))
+            return false;
+    return true;
+}
+
+static bool read_rate(const struct node *owner, const char *name, struct rate *rate, bool *set,
+                      struct err *err)
+{
+    const struct node *node = node_get(owner, name);
+    int64_t line;
+    *set = false;
+    if (!node)
+        return true;
+    if (!node_price(node_get(node, "value"), &rate->value, set, err) ||
+        !read_int(node, "line", &line, err))
+        return false;
+    rate->source = (struct rate_source){node_text(node, "file"), (unsigned)line,
+                                        node_text(owner, "provider"), node_text(node, "key")};
+    return true;
+}
+
+static bool read_adjustments(struct book *book, const struct node *discounts,
+                             const struct node *margins, struct err *err)
+{
+    struct config *config = &book->config;
+    bool set;
+    config->discount = arena_zalloc(&book->arena, (discounts->count + 1) * sizeof(struct discount));
+    config->margin = arena_zalloc(&book->arena, (margins->count + 1) * sizeof(struct margin));
+    if (!config->discount || !config->margin)
+        return bad(err, "too large");
+    for (const struct node *n = discounts->children; n; n = n->next) {
+        struct discount *discount = &config->discount[config->discount_count++];
+        discount->provider = node_text(n, "provider");
+        if (!read_rate(n, "rate", &discount->rate, &set, err))
+            return false;
+    }
+    for (const struct node *n = margins->children; n; n = n->next) {
+        struct margin *margin = &config->margin[config->margin_count++];
+        margin->provider = node_text(n, "provider");
+        if (!read_rate(n, "percentage", &margin->percentage, &margin->has_percentage, err) ||
+            !read_rate(n, "fixed", &margin->fixed, &margin->has_fixed, err))
+            return false;
+    }
+    return true;
+}
+
+bool dump_read(struct book *book, const struct node *dump, struct err *err)
+{
+    unsigned overrides = 0, reported = 0;
+    int64_t version;
+    if (!read_int(dump, "pricing_version", &version, err))
+        return false;
+    if (version != PRICING_VERSION)
+        return err_set(err, ERR_CONFIG,
+                       "stored price book: made by rules of version %" PRId64 ", these are %d",
+                       version, PRICING_VERSION);
+    if (!read_word(dump, "overrides", overrides_words, 2, &overrides, err) ||
+        !read_word(dump, "reported_cost", reported_words, 3, &reported, err))
+        return false;
+    book->overrides = (enum overrides_mode)overrides;
+    book->reported_cost = (enum reported_cost_mode)reported;
+    const struct node *maps = get_list(dump, "cost_maps", err);
+    const struct node *deployments = get_list(dump, "deployments", err);
+    const struct node *discounts = get_list(dump, "discounts", err);
+    const struct node *margins = get_list(dump, "margins", err);
+    return maps && deployments && discounts && margins && read_maps(book, maps, err) &&
+           read_deployments(book, deployments, err) &&
+           read_adjustments(book, discounts, margins, err);
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #define DEPTH_MAX 64
+/* Larger maps are lists of models, whose names the catalog checks. */
+#define DUPLICATES_CHECKED_MAX 512
 
 struct reader {
     struct arena *arena;
@@ -219,7 +221,7 @@ static bool read_members(struct reader *r, unsigned depth, bool kept, struct nod
         if (!take(r, ':'))
             return fail(r, "a member's name without ':'");
         bool keep = kept && (!r->keep || r->keep(depth, key));
-        if (keep && depth > 1)
+        if (keep && depth > 1 && map->count < DUPLICATES_CHECKED_MAX)
             for (struct node *other = map->children; other; other = other->next)
                 if (slice_is(key, other->key))
                     return err_set(r->err, ERR_CONFIG, "%s:%u: \"%.*s\" is named twice",

@@ -17,14 +17,20 @@ bool node_err(struct err *err, const struct node *value, const char *fmt, ...)
                    value->line, text);
 }
 
+struct node *node_member(struct node *map, const char *key)
+{
+    struct node *member = map && map->kind == NODE_MAP ? map->children : NULL;
+    while (member && strcmp(member->key, key) != 0)
+        member = member->next;
+    return member;
+}
+
 const struct node *node_get(const struct node *map, const char *key)
 {
-    if (!map || map->kind != NODE_MAP)
-        return NULL;
-    for (const struct node *member = map->children; member; member = member->next)
-        if (strcmp(member->key, key) == 0)
-            return member;
-    return NULL;
+    const struct node *member = map && map->kind == NODE_MAP ? map->children : NULL;
+    while (member && strcmp(member->key, key) != 0)
+        member = member->next;
+    return member;
 }
 
 const char *node_text(const struct node *map, const char *key)
@@ -77,37 +83,82 @@ bool node_price(const struct node *value, struct decimal *price, bool *set, stru
     return true;
 }
 
+static int key_order(const void *a, const void *b)
+{
+    const struct node *const *left = a, *const *right = b;
+    return strcmp((*left)->key, (*right)->key);
+}
+
+static void write_map(const struct node *map, struct buf *json)
+{
+    const struct node **member = malloc((map->count + 1) * sizeof(*member));
+    size_t count = 0;
+    if (!member) {
+        json->failed = true;
+        return;
+    }
+    for (const struct node *child = map->children; child; child = child->next)
+        member[count++] = child;
+    qsort(member, count, sizeof(*member), key_order);
+    buf_add_char(json, '{');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(json, ',');
+        buf_add_json_string(json, slice_of(member[i]->key));
+        buf_add_char(json, ':');
+        node_write(member[i], json);
+    }
+    buf_add_char(json, '}');
+    free(member);
+}
+
+/* A number beyond decimals is no price; it keeps its text. */
+static void write_number(const struct node *value, struct buf *json)
+{
+    char text[DECIMAL_TEXT_MAX];
+    struct decimal number;
+    struct err ignored = {0};
+    if (decimal_parse(node_slice(value), &number, &ignored)) {
+        decimal_format(&number, text);
+        buf_add_text(json, text);
+    } else {
+        buf_add_text(json, value->text);
+    }
+}
+
+static void write_list(const struct node *list, struct buf *json)
+{
+    buf_add_char(json, '[');
+    for (const struct node *child = list->children; child; child = child->next) {
+        if (child != list->children)
+            buf_add_char(json, ',');
+        node_write(child, json);
+    }
+    buf_add_char(json, ']');
+}
+
 void node_write(const struct node *value, struct buf *json)
 {
-    bool map = value->kind == NODE_MAP;
     switch (value->kind) {
     case NODE_NULL:
         buf_add_text(json, "null");
-        return;
+        break;
     case NODE_BOOL:
         buf_add_text(json, value->truth ? "true" : "false");
-        return;
+        break;
     case NODE_NUMBER:
-        buf_add_text(json, value->text);
-        return;
+        write_number(value, json);
+        break;
     case NODE_TEXT:
         buf_add_json_string(json, node_slice(value));
-        return;
+        break;
     case NODE_LIST:
+        write_list(value, json);
+        break;
     case NODE_MAP:
+        write_map(value, json);
         break;
     }
-    buf_add_char(json, map ? '{' : '[');
-    for (const struct node *child = value->children; child; child = child->next) {
-        if (child != value->children)
-            buf_add_char(json, ',');
-        if (map) {
-            buf_add_json_string(json, slice_of(child->key));
-            buf_add_char(json, ':');
-        }
-        node_write(child, json);
-    }
-    buf_add_char(json, map ? '}' : ']');
 }
 
 static bool word_in(const char *text, const char *const words[], size_t count)

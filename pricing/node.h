@@ -40,6 +40,7 @@ struct node *node_parse_json(struct arena *arena, struct slice text, const char 
 struct node *node_from_yaml(struct arena *arena, const struct yaml_node *node, struct err *err);
 
 const struct node *node_get(const struct node *map, const char *key);
+struct node *node_member(struct node *map, const char *key);
 /* The text of a non-empty TEXT member, or "". */
 const char *node_text(const struct node *map, const char *key);
 struct slice node_slice(const struct node *value);
@@ -52,7 +53,8 @@ void node_append(struct node *parent, struct node *child);
 bool node_price(const struct node *value, struct decimal *price, bool *set,
                 struct err *err) MUST_CHECK;
 
-/* The value as JSON, members in order. */
+/* The value as canonical JSON: members by name, numbers in plain digits, so that it is the same
+ * text again after a database has reordered and reformatted it. */
 void node_write(const struct node *value, struct buf *json);
 
 /* ERR_CONFIG "file:line: <message>". Always false. */
