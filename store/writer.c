@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "store/migrate.h"
 #include "store/row.h"
+#include "store/stored_book.h"
 
 #include <stdlib.h>
 
@@ -225,31 +226,8 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
 
 bool writer_put_book(struct writer *w, const char *book_id, struct slice json, struct err *err)
 {
-    if (!writer_connect(w, err))
+    if (!writer_connect(w, err) || !stored_book_put(&w->pg, book_id, json, &w->book_id, err))
         return false;
-    pg_args_reset(&w->args);
-    pg_arg_text(&w->args, slice_of(book_id));
-    pg_arg_text(&w->args, json);
-    PGresult *res = pg_query(&w->pg,
-                             "INSERT INTO spendlog.price_books (book_hash, book)"
-                             " VALUES ($1, $2::json)"
-                             " ON CONFLICT ON CONSTRAINT price_books_hash_key DO NOTHING",
-                             &w->args, err);
-    PQclear(res);
-    if (!res)
-        return false;
-
-    pg_args_reset(&w->args);
-    pg_arg_text(&w->args, slice_of(book_id));
-    res = pg_query(&w->pg, "SELECT price_book_id FROM spendlog.price_books WHERE book_hash = $1",
-                   &w->args, err);
-    if (!res)
-        return false;
-    bool found = PQntuples(res) == 1;
-    if (found) {
-        memcpy(w->book_hash, book_id, sizeof(w->book_hash));
-        w->book_id = (int32_t)pg_int(res, 0, 0);
-    }
-    PQclear(res);
-    return found ? true : err_set(err, ERR_FATAL, "price book %.12s is not stored", book_id);
+    memcpy(w->book_hash, book_id, sizeof(w->book_hash));
+    return true;
 }
