@@ -79,7 +79,7 @@ static int place_of(const PGresult *res, const char *name)
 /* Every column there is, also those that a later migration added. */
 static PGresult *columns_all(struct reprice *run, struct err *err)
 {
-    return pg_query(&run->write,
+    return pg_query(&run->read,
                     "SELECT attname::text FROM pg_attribute"
                     " WHERE attrelid = 'spendlog.spend_logs'::regclass AND attnum > 0"
                     " AND NOT attisdropped ORDER BY attnum",
