@@ -207,7 +207,7 @@ struct catalog *catalog_parse(struct arena *book, struct slice text, const char 
     return catalog_build(book, root, file, sha256, err);
 }
 
-static char *read_file(const char *file, size_t *bytes, struct err *err)
+char *catalog_read_file(const char *file, size_t *bytes, struct err *err)
 {
     char *text = NULL;
     FILE *in = fopen(file, "rb");
@@ -221,8 +221,9 @@ static char *read_file(const char *file, size_t *bytes, struct err *err)
         if (!grown)
             break;
         text = grown;
-        *bytes += fread(text + *bytes, 1, capacity - *bytes, in);
-        if (*bytes < capacity)
+        *bytes += fread(text + *bytes, 1, capacity - 1 - *bytes, in);
+        text[*bytes] = '\0';
+        if (*bytes < capacity - 1)
             break;
     }
     bool ok = text && !ferror(in) && feof(in);
@@ -242,7 +243,7 @@ struct catalog *catalog_load(struct arena *book, const char *file, struct err *e
         return catalog_parse(book, (struct slice){map->text, map->bytes}, NULL, err);
     }
     size_t bytes;
-    char *text = read_file(file, &bytes, err);
+    char *text = catalog_read_file(file, &bytes, err);
     const char *name = text ? arena_text(book, slice_of(file)) : NULL;
     struct catalog *catalog =
         name ? catalog_parse(book, (struct slice){text, bytes}, name, err) : NULL;

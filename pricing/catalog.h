@@ -37,6 +37,9 @@ struct catalog *catalog_parse(struct arena *book, struct slice text, const char 
 struct catalog *catalog_build(struct arena *book, const struct node *models, const char *file,
                               const char *sha256, struct err *err);
 
+/* All of a file, NUL-terminated, to be freed; NULL with ERR_CONFIG. */
+char *catalog_read_file(const char *file, size_t *bytes, struct err *err);
+
 const struct entry *catalog_find(const struct catalog *catalog, struct slice name);
 /* Exact, then in any case. */
 const struct entry *catalog_find_folded(const struct catalog *catalog, struct slice name);

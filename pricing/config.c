@@ -66,9 +66,11 @@ static bool wanted_in_info(struct slice key)
     return price_key_suspect(key) || price_key_inert(key);
 }
 
+/* Only custom_pricing_keys count there (override.c); what else looks like a price is worth a
+ * warning. */
 static bool wanted_in_params(struct slice key)
 {
-    return list_has(&list_custom, key);
+    return list_has(&list_custom, key) || price_key_suspect(key);
 }
 
 /* The wanted members of a map as a node; an empty map when there are none. */

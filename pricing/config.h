@@ -23,7 +23,7 @@ struct deployment {
     const char *file;
     unsigned line;
     const struct node *info;       /* a map: the members of model_info that matter to prices */
-    const struct node *params;     /* a map: the custom_pricing_keys of litellm_params */
+    const struct node *params;     /* a map: members of litellm_params that look like prices */
     const struct node *call_price; /* litellm_params.cost_per_query (A2A), or NULL */
     bool is_ptu;                   /* provisioned throughput, attributed: its token rates are 0 */
     bool has_window;

@@ -1,9 +1,317 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each check looks at one deployment's account, or at the configuration as a whole. A finding names
+ * file and line, what was found, and what it will do to a bill.
+ */
 #include "pricing/findings.h"
+
+#include "pricing/account.h"
+#include "pricing/lists.h"
+
+#include <stdio.h>
+
+#define SCRATCH_BYTES_MAX (8u << 20)
+
+struct reporter {
+    const struct book *book;
+    const struct edition *edition;
+    finding_fn *finding;
+    void *context;
+};
+
+static void report(const struct reporter *to, enum finding_level level,
+                   const struct deployment *deployment, unsigned line, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+static void report(const struct reporter *to, enum finding_level level,
+                   const struct deployment *deployment, unsigned line, const char *fmt, ...)
+{
+    char what[768], text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
+    if (deployment)
+        snprintf(text, sizeof(text), "%s:%u: model \"%.100s\": %s", deployment->file,
+                 line ? line : deployment->line, deployment->model_name, what);
+    else
+        snprintf(text, sizeof(text), "%s", what);
+    to->finding(level, text, to->context);
+}
+
+/* ---- keys --------------------------------------------------------------------------------------
+ */
+
+static void unknown_key(const struct reporter *to, const struct deployment *d,
+                        const struct node *member)
+{
+    const char *near = price_key_suggest(slice_of(member->key));
+    report(to, FINDING_WARNING, d, member->line,
+           "%s: looks like a price but is none that is known%s%s%s", member->key,
+           near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static bool is_known(const struct reporter *to, const char *key)
+{
+    struct price_key parsed;
+    struct slice text = slice_of(key);
+    return price_key_parse(text, &to->edition->catalog->variants, NULL, &parsed) ||
+           price_key_inert(text);
+}
+
+static void check_keys(const struct reporter *to, const struct deployment *d)
+{
+    for (const struct node *n = d->info->children; n; n = n->next) {
+        if (price_key_suspect(slice_of(n->key)) && !is_known(to, n->key))
+            unknown_key(to, d, n);
+        else if (n->kind == NODE_NULL && is_known(to, n->key))
+            report(to, FINDING_INFO, d, n->line, "%s is null, so it is not set", n->key);
+    }
+    for (const struct node *n = d->params->children; n; n = n->next) {
+        if (list_has(&list_custom, slice_of(n->key)) || strcmp(n->key, "cost_per_query") == 0)
+            continue;
+        if (is_known(to, n->key))
+            report(to, FINDING_WARNING, d, n->line,
+                   "%s is not read in litellm_params: put it into model_info", n->key);
+        else
+            unknown_key(to, d, n);
+    }
+}
+
+/* ---- slips -------------------------------------------------------------------------------------
+ */
+
+static bool at_least(const struct decimal *a, int64_t times, const struct decimal *b)
+{
+    struct decimal factor = decimal_from_int(times), product;
+    return decimal_mul(b, &factor, &product) && decimal_cmp(a, &product) >= 0;
+}
+
+/* How many times larger a is than b, where that is a likely slip: 10, 1,000 or 1,000,000; 0 if not.
+ */
+static int64_t slip(const struct decimal *a, const struct decimal *b)
+{
+    static const struct {
+        int64_t from, shown;
+    } steps[] = {{500000, 1000000}, {500, 1000}, {10, 10}};
+    if (decimal_is_zero(a) || decimal_is_zero(b))
+        return 0;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (at_least(a, steps[i].from, b))
+            return steps[i].shown;
+    return 0;
+}
+
+static const char *slip_hint(int64_t times)
+{
+    return times == 1000000 ? " (a price per million?)"
+           : times == 1000  ? " (a price per thousand?)"
+                            : "";
+}
+
+/* Without the map to compare with: no token costs a cent. */
+static void check_absolute(const struct reporter *to, const struct deployment *d,
+                           const struct node *ours, const struct decimal *price)
+{
+    static const struct decimal cent = {1, 2, false};
+    if (strstr(ours->key, "token") && strstr(ours->key, "cost") && decimal_cmp(price, &cent) >= 0)
+        report(to, FINDING_WARNING, d, ours->line, "%s is %s USD per token (a price per million?)",
+               ours->key, ours->text);
+}
+
+static void check_slips(const struct reporter *to, const struct account *account)
+{
+    const struct deployment *d = account->priced->deployment;
+    const struct node *map = account->base ? account->base->raw : NULL;
+    for (size_t i = 0; i < account->set.count; i++) {
+        const struct node *ours = account->set.field[i].value;
+        struct decimal set_price, map_price;
+        struct err ignored = {0};
+        bool has_set, has_map;
+        if (!node_price(ours, &set_price, &has_set, &ignored) ||
+            !node_price(node_get(map, ours->key), &map_price, &has_map, &ignored) || !has_set)
+            continue;
+        if (!has_map) {
+            check_absolute(to, d, ours, &set_price);
+            continue;
+        }
+        int64_t up = slip(&set_price, &map_price), down = slip(&map_price, &set_price);
+        if (up)
+            report(to, FINDING_WARNING, d, ours->line, "%s is %lld times the cost map's or more%s",
+                   ours->key, (long long)up, slip_hint(up));
+        if (down)
+            report(to, FINDING_WARNING, d, ours->line, "%s is a %lldth of the cost map's or less",
+                   ours->key, (long long)down);
+    }
+}
+
+/* ---- quirks ------------------------------------------------------------------------------------
+ */
+
+static bool has(const struct fields *fields, const char *key)
+{
+    return fields_get(fields, key) != NULL;
+}
+
+static bool any_with(const struct fields *fields, const char *part)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        if (strstr(fields->field[i].value->key, part))
+            return true;
+    return false;
+}
+
+/* Section 5.3: what LiteLLM 1.106.2 makes of this entry. */
+static void check_litellm(const struct reporter *to, const struct account *account)
+{
+    const struct deployment *d = account->priced->deployment;
+    const struct fields *set = &account->set;
+    bool input = has(set, "input_cost_per_token"), output = has(set, "output_cost_per_token");
+    bool tiers = has(set, "tiered_pricing"), off_peak = has(set, "off_peak_pricing");
+    if (!account->priced->override.entry->prices_something)
+        report(to, FINDING_WARNING, d, 0,
+               "LiteLLM ignores what is set here, the cost map's prices apply");
+    else if (input && !output && !tiers && !off_peak)
+        report(to, FINDING_WARNING, d, 0, "only the input has a price: output is free");
+    else if (output && !input && !tiers)
+        report(to, FINDING_WARNING, d, 0, "only the output has a price: input is free");
+    else if (!input && !output && any_with(set, "_batches"))
+        report(to, FINDING_WARNING, d, 0, "only batches have a price: other calls are free");
+    if ((input || output) && any_with(&account->inherited, "_priority"))
+        report(to, FINDING_WARNING, d, 0,
+               "calls at a service tier are billed at the cost map's rates, not at these");
+    if (account->lost.count)
+        report(to, FINDING_WARNING, d, 0, "%zu prices of the cost map's entry are lost, %s first",
+               account->lost.count, account->lost.field[0].value->key);
+}
+
+/* Section 5.4: what was not overridden is the map's, also where it takes the place of what was. */
+static void check_merge(const struct reporter *to, const struct account *account)
+{
+    static const struct {
+        const char *part, *when;
+    } stand_ins[] = {
+        {"_above_", "above a threshold"}, {"_priority", "at tier priority"},
+        {"_flex", "at tier flex"},        {"_batches", "in batches"},
+        {"off_peak_pricing", "off-peak"},
+    };
+    const struct deployment *d = account->priced->deployment;
+    if (!has(&account->set, "input_cost_per_token") && !has(&account->set, "output_cost_per_token"))
+        return;
+    for (size_t i = 0; i < sizeof(stand_ins) / sizeof(stand_ins[0]); i++)
+        for (size_t j = 0; j < account->inherited.count; j++) {
+            const char *key = account->inherited.field[j].value->key;
+            if (!strstr(key, stand_ins[i].part) ||
+                strcmp(key, "cache_creation_input_token_cost_above_1hr") == 0)
+                continue;
+            report(to, FINDING_INFO, d, 0, "%s the cost map's rates are billed (%s)",
+                   stand_ins[i].when, key);
+            break;
+        }
+}
+
+static void check_uplift(const struct reporter *to, const struct account *account)
+{
+    const struct deployment *d = account->priced->deployment;
+    if (strncmp(account->priced->provider, "vertex_ai", 9) == 0 && !d->vertex_location[0] &&
+        any_with(&account->inherited, "regional_endpoint_uplift_multiplier"))
+        report(to, FINDING_INFO, d, 0,
+               "without vertex_location calls count as regional, with the uplift of the cost map");
+}
+
+static void check_zone(const struct reporter *to, const struct deployment *d, struct arena *scratch)
+{
+    const char *zone = node_text(node_get(d->info, "off_peak_pricing"), "weekday_timezone");
+    if (zone[0] && !zone_load(scratch, zone))
+        report(to, FINDING_WARNING, d, 0, "weekday_timezone %s is not known here: UTC is used",
+               zone);
+}
+
+/* ---- whole configuration -----------------------------------------------------------------------
+ */
+
+static bool same_prices(const struct deployment *a, const struct deployment *b)
+{
+    struct buf left, right;
+    buf_init(&left, 1u << 20);
+    buf_init(&right, 1u << 20);
+    node_write(a->info, &left);
+    node_write(a->params, &left);
+    node_write(b->info, &right);
+    node_write(b->params, &right);
+    bool same = slice_eq(buf_slice(&left), buf_slice(&right));
+    buf_free(&left);
+    buf_free(&right);
+    return same;
+}
+
+/* Deployments of one alias and model that nothing but LiteLLM's secret hash tells apart. */
+static void check_ambiguous(const struct reporter *to, const struct edition *edition, size_t i)
+{
+    const struct deployment *ours = edition->deployment[i].deployment;
+    for (size_t j = 0; j < i && !ours->id[0]; j++) {
+        const struct deployment *other = edition->deployment[j].deployment;
+        if (other->id[0] || strcmp(ours->model_name, other->model_name) != 0 ||
+            strcmp(ours->model, other->model) != 0 || same_prices(ours, other))
+            continue;
+        report(to, FINDING_WARNING, ours, 0,
+               "cannot be told from line %u, which has other prices: the first is used; set "
+               "model_info.id",
+               other->line);
+        return;
+    }
+}
+
+static void check_adjustments(const struct reporter *to)
+{
+    const struct config *config = &to->book->config;
+    for (size_t i = 0; i < config->discount_count; i++)
+        if (!list_has(&list_provider, slice_of(config->discount[i].provider)))
+            report(to, FINDING_WARNING, NULL, 0, "%s:%u: cost_discount_config: no provider \"%s\"",
+                   config->discount[i].rate.source.file, config->discount[i].rate.source.line,
+                   config->discount[i].provider);
+    for (size_t i = 0; i < config->margin_count; i++)
+        if (strcmp(config->margin[i].provider, "global") != 0 &&
+            !list_has(&list_provider, slice_of(config->margin[i].provider)))
+            report(to, FINDING_WARNING, NULL, 0, "cost_margin_config: no provider \"%s\"",
+                   config->margin[i].provider);
+}
+
+static void check_deployment(const struct reporter *to, const struct priced_deployment *priced,
+                             struct arena *scratch)
+{
+    struct account account;
+    const struct deployment *d = priced->deployment;
+    account_make(to->book, to->edition, priced, scratch, &account);
+    check_keys(to, d);
+    check_zone(to, d, scratch);
+    check_uplift(to, &account);
+    if (!priced->custom) {
+        if (!account.base && !strchr(d->model, '*'))
+            report(to, FINDING_WARNING, d, 0, "%s is in no cost map: its calls will be unpriced",
+                   d->model);
+        return;
+    }
+    check_slips(to, &account);
+    if (to->book->overrides == OVERRIDES_LITELLM)
+        check_litellm(to, &account);
+    else
+        check_merge(to, &account);
+}
 
 void findings_report(const struct book *book, finding_fn *finding, void *context)
 {
-    (void)book;
-    (void)finding;
-    (void)context;
+    struct reporter to = {book, NULL, finding, context};
+    struct arena scratch;
+    arena_init(&scratch, SCRATCH_BYTES_MAX);
+    for (size_t i = 0; i < book->config.deployment_count; i++) {
+        const struct priced_deployment *priced =
+            account_find(book, &book->config.deployment[i], &to.edition);
+        arena_reset(&scratch);
+        if (!priced)
+            continue;
+        check_deployment(&to, priced, &scratch);
+        check_ambiguous(&to, to.edition, (size_t)(priced - to.edition->deployment));
+    }
+    check_adjustments(&to);
+    arena_free(&scratch);
 }

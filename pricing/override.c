@@ -40,7 +40,7 @@ bool override_is_custom(const struct deployment *deployment, enum overrides_mode
                         const struct variants *variants)
 {
     for (const struct node *n = deployment->params->children; n; n = n->next)
-        if (n->kind != NODE_NULL)
+        if (n->kind != NODE_NULL && list_has(&list_custom, slice_of(n->key)))
             return true;
     for (const struct node *n = deployment->info->children; n; n = n->next) {
         if (n->kind == NODE_NULL)
@@ -55,11 +55,13 @@ bool override_is_custom(const struct deployment *deployment, enum overrides_mode
 
 bool override_set_fields(const struct deployment *deployment, struct fields *set, struct err *err)
 {
-    const struct node *maps[] = {deployment->info, deployment->params};
-    for (size_t i = 0; i < COUNT(maps); i++)
-        for (const struct node *n = maps[i]->children; n; n = n->next)
-            if (n->kind != NODE_NULL && !fields_set(set, n, deployment->model_name))
-                return too_many(err, deployment);
+    for (const struct node *n = deployment->info->children; n; n = n->next)
+        if (n->kind != NODE_NULL && !fields_set(set, n, deployment->model_name))
+            return too_many(err, deployment);
+    for (const struct node *n = deployment->params->children; n; n = n->next)
+        if (n->kind != NODE_NULL && list_has(&list_custom, slice_of(n->key)) &&
+            !fields_set(set, n, deployment->model_name))
+            return too_many(err, deployment);
     return true;
 }
 
