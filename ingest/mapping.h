@@ -23,9 +23,10 @@ struct mapper;
 /*
  * Compiles the named mappings, in the order given; count 0 = all of `extra`, then all built in (the
  * files of ingest/mappings in the order of their numbers, core/embed.h).
- * `extra` is the configuration's `mappings:` list (or NULL): a mapping there replaces a built-in one
- * of the same name, in its place. A name may also be that of a built-in file that holds several
- * ("litellm" = "litellm-slp" and "litellm-spendlogs"). ERR_CONFIG with file:line:column.
+ * `extra` is the configuration's `mappings:` list (or NULL): a mapping there replaces a built-in
+ * one of the same name, in its place. A name may also be that of a built-in file that holds several
+ * ("litellm" = "litellm-slp" and "litellm-spendlogs"). `extra` must live as long as the set.
+ * ERR_CONFIG with file:line:column.
  */
 struct mappings *mappings_compile(const char *const names[], size_t count,
                                   const struct yaml_node *extra, struct err *err);
@@ -36,27 +37,28 @@ void mappings_free(struct mappings *set);
 bool mappings_defaults(struct mappings *set, const struct yaml_node *defaults,
                        struct err *err) MUST_CHECK;
 
-/* Runs the `tests:` of every mapping of the set. ERR_CONFIG names mapping, test, field, both values. */
+/* Runs the `tests:` of every mapping of the set. ERR_CONFIG names mapping, test, field, both
+ * values. */
 bool mappings_test(const struct mappings *set, size_t *tests_run, struct err *err) MUST_CHECK;
 
 enum record_outcome { RECORD_EVENT, RECORD_SKIPPED, RECORD_REJECTED };
 
 struct message {
     struct slice bytes;
-    bool tombstone;           /* a Kafka message without a value */
-    int64_t kafka_time_us;    /* its timestamp; 0 = none. Start time of events that carry none */
+    bool tombstone;        /* a Kafka message without a value */
+    int64_t kafka_time_us; /* its timestamp; 0 = none. Start time of events that carry none */
 };
 
 struct record {
     enum record_outcome outcome;
-    unsigned index;             /* place in the message, from 0 */
-    const struct event *event;  /* RECORD_EVENT; valid until the callback returns, what it points to
-                                   until the batch arena is reset or the message is released */
-    enum reason reason;         /* otherwise */
-    const char *detail;         /* RECORD_REJECTED: for people; valid until the callback returns */
-    const char *field;          /* RECORD_REJECTED: JSON Pointer or field at fault, or NULL */
-    int64_t byte;               /* RECORD_REJECTED: offset in the message, -1 = unknown */
-    const char *mapping;        /* the mapping that took it, or NULL */
+    unsigned index;            /* place in the message, from 0 */
+    const struct event *event; /* RECORD_EVENT; valid until the callback returns, what it points to
+                                  until the batch arena is reset or the message is released */
+    enum reason reason;        /* otherwise */
+    const char *detail;        /* RECORD_REJECTED: for people; valid until the callback returns */
+    const char *field;         /* RECORD_REJECTED: JSON Pointer or field at fault, or NULL */
+    int64_t byte;              /* RECORD_REJECTED: offset in the message, -1 = unknown */
+    const char *mapping;       /* the mapping that took it, or NULL */
 };
 
 typedef void record_fn(const struct record *record, void *context);
@@ -64,8 +66,9 @@ typedef void record_fn(const struct record *record, void *context);
 struct mapper *mapper_new(const struct mappings *set);
 void mapper_free(struct mapper *mapper);
 
-/* Calls `on_record` max(1, elements) times, in order. Texts that need repair or parsing go to `batch`;
- * an exhausted arena latches batch->full and the records from there on are rejected TOO_LARGE. */
+/* Calls `on_record` max(1, elements) times, in order. Texts that need repair or parsing go to
+ * `batch`; an exhausted arena latches batch->full and the records from there on are rejected
+ * TOO_LARGE. */
 void mapper_read(struct mapper *mapper, const struct message *message, struct arena *batch,
                  record_fn *on_record, void *context);
 

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mappings and wrappers: the outer shape of the language. */
+#include "ingest/compile.h"
+
+#include "ingest/number.h"
+
+#include <string.h>
+
+/* --- fields -------------------------------------------------------------------------------- */
+
+static bool field_unknown(struct compiler *compiler, struct slice name,
+                          const struct yaml_node *node)
+{
+    const char *names[FIELDS_MAX];
+    for (unsigned i = 0; i < FIELDS_MAX; i++)
+        names[i] = i < FACT_COUNT ? fact_info[i].name : label_info[i - FACT_COUNT].name;
+    const char *near = yaml_suggest(name, names, FIELDS_MAX);
+    return yaml_err(compiler->err, node, "unknown field \"" SLICE_FMT "\"%s%s%s", SLICE_ARG(name),
+                    near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+bool field_lookup(struct compiler *compiler, struct slice name, const struct yaml_node *node,
+                  struct field *field)
+{
+    enum fact fact = fact_find(name);
+    if (fact < FACT_COUNT) {
+        *field = (struct field){fact, fact_info[fact].kind, fact_info[fact].name, NULL};
+        return true;
+    }
+    enum label label = label_find(name);
+    if (label == LABEL_COUNT)
+        return field_unknown(compiler, name, node);
+    *field = (struct field){(unsigned)FACT_COUNT + label, label_info[label].kind,
+                            label_info[label].name, NULL};
+    return true;
+}
+
+static bool constant_fits(enum field_kind kind, struct slice text)
+{
+    int64_t count;
+    struct decimal decimal;
+    struct time_format format = {.kind = TIME_RFC3339};
+    switch (kind) {
+    case KIND_COUNT:
+        return number_count(text, &count) == NUMBER_OK;
+    case KIND_DECIMAL:
+        return number_decimal(text, &decimal) == NUMBER_OK && !decimal.negative;
+    case KIND_BOOL:
+        return slice_is(text, "true") || slice_is(text, "false");
+    case KIND_TIME:
+        return time_parse(text, &format, &count);
+    case KIND_JSON:
+        return false;
+    case KIND_TEXT:
+    case KIND_TAGS:
+        return true;
+    }
+    return false;
+}
+
+static bool constant_check(struct compiler *compiler, const struct field *field, struct slice text,
+                           const struct yaml_node *node)
+{
+    static const char *const what[] = {
+        [KIND_TEXT] = "a text",
+        [KIND_COUNT] = "a count",
+        [KIND_DECIMAL] = "a number that is not negative",
+        [KIND_BOOL] = "true or false",
+        [KIND_TIME] = "an RFC 3339 time",
+        [KIND_TAGS] = "tags",
+        [KIND_JSON] = "an object from the message",
+    };
+    return constant_fits(field->kind, text) ||
+           yaml_err(compiler->err, node, "\"" SLICE_FMT "\" is not %s, which %s is",
+                    SLICE_ARG(text), what[field->kind], field->name);
+}
+
+bool constants_check(struct compiler *compiler, const struct field *field, const struct expr *expr,
+                     const struct yaml_node *node)
+{
+    const struct filters *filters = expr->filters;
+    if (filters && filters->fallback && !constant_check(compiler, field, *filters->fallback, node))
+        return false;
+    if (expr->op == EXPR_CONST && !filters)
+        return constant_check(compiler, field, expr->text, node);
+    for (size_t i = 0; expr->op == EXPR_FIRST && !filters && i < expr->arg_count; i++)
+        if (!constants_check(compiler, field, expr->args[i], node))
+            return false;
+    return true;
+}
+
+static bool fields_compile(struct compiler *compiler, const struct yaml_node *map,
+                           const struct field **out, size_t *count)
+{
+    struct field *fields = compile_alloc(compiler, (map->count + 1) * sizeof *fields);
+    if (!fields)
+        return false;
+    if (map->kind != YAML_MAP || map->count == 0)
+        return yaml_err(compiler->err, map, "a map of fields to values is expected here");
+    for (const struct yaml_node *child = map->children; child; child = child->next) {
+        struct field *field = &fields[(*count)++];
+        if (!field_lookup(compiler, child->key->text, child->key, field) ||
+            !(field->expr = value_compile(compiler, child)) ||
+            !constants_check(compiler, field, field->expr, child))
+            return false;
+    }
+    *out = fields;
+    return true;
+}
+
+static bool fields_have(const struct mapping *mapping, unsigned field)
+{
+    for (size_t i = 0; i < mapping->field_count; i++)
+        if (mapping->fields[i].id == field)
+            return true;
+    return false;
+}
+
+/* --- what a field hangs on ----------------------------------------------------------------- */
+
+static struct dependency *dependency_of(struct mapping *mapping, struct dependency *list,
+                                        const struct node *node)
+{
+    for (size_t i = 0; i < mapping->dependency_count; i++)
+        if (list[i].node == node)
+            return &list[i];
+    list[mapping->dependency_count].node = node;
+    return &list[mapping->dependency_count++];
+}
+
+struct dependency_search {
+    struct mapping *mapping;
+    struct dependency *list;
+    size_t field; /* place in mapping->fields */
+};
+
+/* The slot of the pass below which the value is: derived scopes are read from there. */
+static void slot_depend(struct dependency_search *search, const struct scope *scope,
+                        const struct node *node)
+{
+    for (; scope->kind != SCOPE_RECORD && scope->kind != SCOPE_EACH; scope = scope->parent)
+        node = scope->source;
+    struct dependency *dependency = dependency_of(search->mapping, search->list, node);
+    dependency->fields[search->field / 64] |= UINT64_C(1) << (search->field % 64);
+}
+
+static void expr_depend(struct dependency_search *search, const struct expr *expr)
+{
+    if (expr->op == EXPR_CONST || expr->op == EXPR_INDEX ||
+        (expr->filters && expr->filters->fallback))
+        search->mapping->always[search->field / 64] |= UINT64_C(1) << (search->field % 64);
+    if (expr->node)
+        slot_depend(search, expr->scope, expr->node);
+    for (size_t i = 0; i < expr->arg_count; i++)
+        expr_depend(search, expr->args[i]);
+}
+
+static size_t paths_count(const struct expr *expr)
+{
+    size_t count = expr->node != NULL;
+    for (size_t i = 0; i < expr->arg_count; i++)
+        count += paths_count(expr->args[i]);
+    return count;
+}
+
+static bool dependencies_compile(struct compiler *compiler, struct mapping *mapping)
+{
+    struct dependency_search search = {.mapping = mapping};
+    size_t count = 1;
+    for (size_t i = 0; i < mapping->field_count; i++)
+        count += paths_count(mapping->fields[i].expr);
+    search.list = compile_alloc(compiler, count * sizeof *search.list);
+    if (!search.list)
+        return false;
+    for (; search.field < mapping->field_count; search.field++)
+        expr_depend(&search, mapping->fields[search.field].expr);
+    mapping->dependencies = search.list;
+    return true;
+}
+
+/* --- unwrap, conventions, identity --------------------------------------------------------- */
+
+static bool each_add(struct compiler *compiler, const struct yaml_node *node,
+                     struct mapping *mapping)
+{
+    struct place place;
+    if (mapping->each_count == EACH_MAX)
+        return yaml_err(compiler->err, node, "more than %d `each` steps", EACH_MAX);
+    if (!place_compile(compiler, node, &place))
+        return false;
+    struct scope *scope =
+        trie_scope(&compiler->set->trie, place.scope, place.node, SCOPE_EACH, SLICE("each"));
+    if (!scope)
+        return err_set(compiler->err, ERR_CONFIG, "the mappings are too large");
+    mapping->each[mapping->each_count++] = scope;
+    compiler->level[compiler->level_count++] = scope;
+    compiler->each_count++;
+    return true;
+}
+
+static bool reread_add(struct compiler *compiler, const struct yaml_node *node,
+                       enum scope_kind kind)
+{
+    struct place place;
+    if (compiler->step_count == STEPS_MAX)
+        return yaml_err(compiler->err, node, "more than %d steps", STEPS_MAX);
+    if (!place_compile(compiler, node, &place))
+        return false;
+    struct scope *derived =
+        trie_scope(&compiler->set->trie, place.scope, place.node, kind, SLICE(""));
+    if (!derived)
+        return err_set(compiler->err, ERR_CONFIG, "the mappings are too large");
+    compiler->steps[compiler->step_count++] = (struct step){place.scope, place.node, derived};
+    return true;
+}
+
+static bool unwrap_compile(struct compiler *compiler, const struct yaml_node *list,
+                           struct mapping *mapping)
+{
+    static const char *const words[] = {"json", "each", "kv"};
+    if (list->kind != YAML_LIST)
+        return yaml_err(compiler->err, list, "`unwrap` is a list of steps");
+    for (const struct yaml_node *step = list->children; step; step = step->next) {
+        const struct yaml_node *json = yaml_get(step, "json"), *each = yaml_get(step, "each");
+        if (step->kind != YAML_MAP || step->count != 1)
+            return yaml_err(compiler->err, step,
+                            "a step is {json: path}, {each: path} or {kv: path}");
+        if (!yaml_only(step, words, 3, compiler->err))
+            return false;
+        if (!(each   ? each_add(compiler, each, mapping)
+              : json ? reread_add(compiler, json, SCOPE_JSON)
+                     : reread_add(compiler, yaml_get(step, "kv"), SCOPE_KV)))
+            return false;
+    }
+    return true;
+}
+
+static bool convention_word(struct compiler *compiler, const struct yaml_node *node,
+                            bool *exclusive)
+{
+    *exclusive = node && node->kind == YAML_SCALAR && slice_is(node->text, "exclusive");
+    return *exclusive || (node && node->kind == YAML_SCALAR && slice_is(node->text, "inclusive")) ||
+           yaml_err(compiler->err, node, "inclusive or exclusive");
+}
+
+static bool convention_compile(struct compiler *compiler, const struct yaml_node *node,
+                               const struct convention **out, size_t *count)
+{
+    static const char *const words[] = {"when", "is"};
+    struct convention *list = compile_alloc(compiler, (node->count + 1) * sizeof *list);
+    if (!list)
+        return false;
+    *out = list;
+    if (node->kind != YAML_LIST)
+        return convention_word(compiler, node, &list[(*count)++].exclusive);
+    for (const struct yaml_node *child = node->children; child; child = child->next) {
+        struct convention *convention = &list[(*count)++];
+        const struct yaml_node *when = yaml_get(child, "when"), *is = yaml_get(child, "is");
+        if (!yaml_only(child, words, 2, compiler->err))
+            return false;
+        if (!is)
+            return yaml_err(compiler->err, child, "`is` is missing: inclusive or exclusive");
+        if ((when && !(convention->when = cond_compile(compiler, when))) ||
+            !convention_word(compiler, is, &convention->exclusive))
+            return false;
+    }
+    return true;
+}
+
+static bool identity_compile(struct compiler *compiler, const struct yaml_node *list,
+                             struct mapping *mapping)
+{
+    struct identity_part *parts =
+        compile_alloc(compiler, ((list ? list->count : 0) + 1) * sizeof *parts);
+    struct field field;
+    if (!parts)
+        return false;
+    mapping->identity = parts;
+    parts[0].field = (unsigned)FACT_COUNT + LABEL_REQUEST_ID;
+    mapping->identity_count = 1;
+    if (!list)
+        return true;
+    if (list->kind != YAML_LIST || list->count == 0)
+        return yaml_err(compiler->err, list, "`identity` is a list of fields and values");
+    mapping->identity_count = 0;
+    for (const struct yaml_node *child = list->children; child; child = child->next) {
+        struct identity_part *part = &parts[mapping->identity_count++];
+        bool bare = child->kind == YAML_SCALAR && child->text.bytes > 0 &&
+                    child->text.p[0] != '/' && child->text.p[0] != '@';
+        if (bare && !field_lookup(compiler, child->text, child, &field))
+            return false;
+        part->field = bare ? field.id : 0;
+        if (!bare && !(part->expr = value_compile(compiler, child)))
+            return false;
+    }
+    return true;
+}
+
+static bool frame_compile(struct compiler *compiler, const struct yaml_node *node,
+                          struct mapping *mapping)
+{
+    static const char *const words[] = {"auto", "object", "array", "lines"};
+    for (size_t i = 0; node->kind == YAML_SCALAR && i < 4; i++)
+        if (slice_is(node->text, words[i])) {
+            mapping->frame = (enum frame)i;
+            return true;
+        }
+    return yaml_err(compiler->err, node, "`frame` is auto, object, array or lines");
+}
+
+/* What is done about a part that is larger than its whole. */
+static bool parts_compile(struct compiler *compiler, const struct yaml_node *node,
+                          struct mapping *mapping)
+{
+    bool scalar = node->kind == YAML_SCALAR;
+    mapping->keeps_parts = scalar && slice_is(node->text, "keep");
+    return mapping->keeps_parts || (scalar && slice_is(node->text, "clamp")) ||
+           yaml_err(compiler->err, node, "`parts` is clamp or keep");
+}
+
+static bool name_compile(struct compiler *compiler, const struct yaml_node *node,
+                         struct mapping *mapping)
+{
+    const struct yaml_node *name = yaml_get(node, "name"), *space = yaml_get(node, "namespace");
+    if (!name || name->kind != YAML_SCALAR || name->text.bytes == 0)
+        return yaml_err(compiler->err, name ? name : node, "a mapping needs a `name`");
+    if (space && (space->kind != YAML_SCALAR || space->text.bytes == 0))
+        return yaml_err(compiler->err, space, "`namespace` is a text");
+    mapping->name = name->text.p;
+    mapping->space = space ? space->text.p : mapping->name;
+    return true;
+}
+
+/* The mapping's words that say what it takes and how counts are meant. */
+static bool rules_compile(struct compiler *compiler, const struct yaml_node *node,
+                          struct mapping *mapping)
+{
+    const struct yaml_node *keep = yaml_get(node, "keep"), *drop = yaml_get(node, "drop");
+    const struct yaml_node *cache = yaml_get(node, "cache"), *parts = yaml_get(node, "parts");
+    const struct yaml_node *reasoning = yaml_get(node, "reasoning");
+
+    if (!keep)
+        return yaml_err(compiler->err, node, "mapping \"%s\" needs `keep`", mapping->name);
+    return (mapping->keep = cond_compile(compiler, keep)) &&
+           (!drop || (mapping->drop = cond_compile(compiler, drop))) &&
+           (!parts || parts_compile(compiler, parts, mapping)) &&
+           (!cache ||
+            convention_compile(compiler, cache, &mapping->cache, &mapping->cache_count)) &&
+           (!reasoning || convention_compile(compiler, reasoning, &mapping->reasoning,
+                                             &mapping->reasoning_count));
+}
+
+/* What it reads. */
+static bool values_compile(struct compiler *compiler, const struct yaml_node *node,
+                           struct mapping *mapping)
+{
+    const struct yaml_node *fields = yaml_get(node, "fields"), *guess = yaml_get(node, "guess");
+    if (!fields)
+        return yaml_err(compiler->err, node, "mapping \"%s\" needs `fields`", mapping->name);
+    if (!fields_compile(compiler, fields, &mapping->fields, &mapping->field_count) ||
+        (guess && !fields_compile(compiler, guess, &mapping->guesses, &mapping->guess_count)) ||
+        !identity_compile(compiler, yaml_get(node, "identity"), mapping))
+        return false;
+    mapping->sets_model_answered = fields_have(mapping, FACT_MODEL_ANSWERED);
+    return dependencies_compile(compiler, mapping);
+}
+
+bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
+                     struct mapping *mapping)
+{
+    static const char *const words[] = {"name",     "frame",     "unwrap", "keep",   "drop",
+                                        "cache",    "reasoning", "parts",  "fields", "guess",
+                                        "identity", "namespace", "tests"};
+    const struct yaml_node *frame = yaml_get(node, "frame"), *unwrap = yaml_get(node, "unwrap");
+
+    if (node->kind != YAML_MAP)
+        return yaml_err(compiler->err, node, "a mapping is expected here");
+    compiler->level[0] = compiler->set->trie.record;
+    compiler->level_count = 1;
+    compiler->each_count = compiler->step_count = 0;
+    if (!yaml_only(node, words, sizeof words / sizeof words[0], compiler->err) ||
+        !name_compile(compiler, node, mapping) ||
+        (frame && !frame_compile(compiler, frame, mapping)) ||
+        (unwrap && !unwrap_compile(compiler, unwrap, mapping)))
+        return false;
+    mapping->scope = compiler->level[compiler->level_count - 1];
+    mapping->tests = yaml_get(node, "tests");
+    return rules_compile(compiler, node, mapping) && values_compile(compiler, node, mapping);
+}
+
+bool wrapper_compile(struct compiler *compiler, const struct yaml_node *node,
+                     struct wrapper *wrapper)
+{
+    static const char *const words[] = {"name", "open", "when"};
+    const struct yaml_node *name = yaml_get(node, "name"), *open = yaml_get(node, "open");
+    const struct yaml_node *when = yaml_get(node, "when");
+    struct place place;
+
+    if (node->kind != YAML_MAP || !name || !open)
+        return yaml_err(compiler->err, node, "a wrapper has a `name` and a path to `open`");
+    compiler->level[0] = compiler->set->trie.record;
+    compiler->level_count = 1;
+    compiler->each_count = compiler->step_count = 0;
+    if (!yaml_only(node, words, 3, compiler->err) || !place_compile(compiler, open, &place) ||
+        (when && !(wrapper->when = cond_compile(compiler, when))))
+        return false;
+    wrapper->name = name->text.p;
+    wrapper->scope = place.scope;
+    wrapper->node = place.node;
+    return true;
+}

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/eval.h"
+
+#include "core/hash.h"
+#include "ingest/number.h"
+#include "ingest/text.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define JOIN_TEXTS_MAX 256
+#define INT_TEXT_MAX 24
+
+static const struct val null_val = {.kind = VAL_NULL};
+
+/* --- conversions --------------------------------------------------------------------------- */
+
+static bool int_text(struct eval *eval, int64_t i, struct slice *text)
+{
+    char *p = arena_alloc(eval->batch, INT_TEXT_MAX);
+    if (!p)
+        return false;
+    *text = (struct slice){p, (size_t)snprintf(p, INT_TEXT_MAX, "%lld", (long long)i)};
+    return true;
+}
+
+static bool decimal_text(struct eval *eval, const struct decimal *d, struct slice *text)
+{
+    char *p = arena_alloc(eval->batch, DECIMAL_TEXT_MAX);
+    if (!p)
+        return false;
+    *text = (struct slice){p, decimal_format(d, p)};
+    return true;
+}
+
+static bool json_text(struct eval *eval, const struct json *json, struct slice *text)
+{
+    bool repaired = false;
+    switch ((enum json_type)json->type) {
+    case JSON_STRING:
+        *text = text_of(json, eval->batch, &repaired);
+        if (repaired)
+            eval->flags |= EVENT_TEXT_REPAIRED;
+        return text->p != NULL;
+    case JSON_NUMBER:
+    case JSON_TRUE:
+    case JSON_FALSE:
+        *text = json_slice(json);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool val_text(struct eval *eval, const struct val *val, struct slice *text)
+{
+    switch (val->kind) {
+    case VAL_JSON:
+        return json_text(eval, &val->json, text);
+    case VAL_TEXT:
+        *text = val->text;
+        return true;
+    case VAL_INT:
+    case VAL_TIME:
+        return int_text(eval, val->i, text);
+    case VAL_DECIMAL:
+        return decimal_text(eval, val->d, text);
+    case VAL_NULL:
+        break;
+    }
+    return false;
+}
+
+bool val_decimal(struct eval *eval, const struct val *val, struct decimal *out)
+{
+    struct slice text;
+    if (val->kind == VAL_DECIMAL) {
+        *out = *val->d;
+        return true;
+    }
+    if (val->kind == VAL_INT) {
+        *out = decimal_from_int(val->i);
+        return true;
+    }
+    return val_text(eval, val, &text) && number_decimal(text, out) == NUMBER_OK;
+}
+
+static struct val text_val(struct slice text)
+{
+    return (struct val){.kind = VAL_TEXT, .text = text};
+}
+
+static struct val decimal_val(struct eval *eval, const struct decimal *d)
+{
+    struct decimal *copy = arena_alloc(eval->batch, sizeof *copy);
+    if (!copy)
+        return null_val;
+    *copy = *d;
+    return (struct val){.kind = VAL_DECIMAL, .d = copy};
+}
+
+/* --- what fits a field --------------------------------------------------------------------- */
+
+enum fit { FIT_YES, FIT_NULL, FIT_NO };
+
+static bool looks_numeric(struct slice text)
+{
+    return text.bytes > 0 && ((unsigned)(text.p[0] - '0') <= 9 || text.p[0] == '-' ||
+                              text.p[0] == '+' || text.p[0] == '.');
+}
+
+static enum fit number_fits(struct slice text)
+{
+    struct decimal d;
+    if (looks_numeric(text) && text.bytes > 1)
+        return FIT_YES;
+    switch (number_decimal(text, &d)) {
+    case NUMBER_NULL:
+        return FIT_NULL;
+    case NUMBER_NONE:
+        return FIT_NO;
+    default:
+        return FIT_YES; /* a bad one is for the field to reject */
+    }
+}
+
+static enum fit bool_fits(struct slice text)
+{
+    if (slice_is(text, "true") || slice_is(text, "false") || slice_is(text, "True") ||
+        slice_is(text, "False") || slice_is(text, "1") || slice_is(text, "0"))
+        return FIT_YES;
+    struct decimal d;
+    return number_decimal(text, &d) == NUMBER_NULL ? FIT_NULL : FIT_NO;
+}
+
+static enum fit text_fits(struct slice text, int want)
+{
+    switch (want) {
+    case KIND_COUNT:
+    case KIND_DECIMAL:
+    case KIND_TIME:
+        return number_fits(text);
+    case KIND_BOOL:
+        return bool_fits(text);
+    case KIND_JSON:
+        return text.bytes > 0 && text.p[0] == '{' ? FIT_YES : FIT_NO;
+    default:
+        return text.bytes > 0 ? FIT_YES : FIT_NULL;
+    }
+}
+
+static enum fit json_fits(const struct json *json, int want)
+{
+    switch ((enum json_type)json->type) {
+    case JSON_STRING:
+        return text_fits(json_slice(json), want);
+    case JSON_NUMBER:
+        if (want == KIND_BOOL)
+            return bool_fits(json_slice(json));
+        return want == KIND_JSON || want == KIND_TAGS ? FIT_NO : FIT_YES;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return want == KIND_BOOL || want == KIND_TEXT ? FIT_YES : FIT_NO;
+    case JSON_OBJECT:
+        return want == KIND_JSON ? FIT_YES : FIT_NO;
+    case JSON_ARRAY:
+        return want == KIND_TAGS ? FIT_YES : FIT_NO;
+    default:
+        return FIT_NULL;
+    }
+}
+
+static struct val fit(struct eval *eval, struct val val, int want)
+{
+    enum fit fits = FIT_YES;
+    if (want == WANT_ANY)
+        return val;
+    if (val.kind == VAL_JSON)
+        fits = json_fits(&val.json, want);
+    else if (val.kind == VAL_TEXT)
+        fits = text_fits(val.text, want);
+    if (fits == FIT_YES)
+        return val;
+    if (fits == FIT_NO && val.kind == VAL_JSON)
+        eval->misfit = val.json;
+    return null_val;
+}
+
+/* --- operators ----------------------------------------------------------------------------- */
+
+static struct val path_eval(struct eval *eval, const struct expr *expr)
+{
+    const struct json *json = reader_get(&eval->reader, expr->scope, expr->node);
+    if (!json)
+        return null_val;
+    eval->taken = expr->text;
+    return (struct val){.kind = VAL_JSON, .json = *json};
+}
+
+static struct val first_eval(struct eval *eval, const struct expr *expr, int want)
+{
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct val val = expr_eval(eval, expr->args[i], want);
+        if (val.kind != VAL_NULL)
+            return val;
+    }
+    return null_val;
+}
+
+static struct val sum_eval(struct eval *eval, const struct expr *expr)
+{
+    struct decimal sum = DECIMAL_ZERO, d;
+    bool any = false;
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct val val = expr_eval(eval, expr->args[i], KIND_DECIMAL);
+        if (val.kind == VAL_NULL)
+            continue;
+        if (!val_decimal(eval, &val, &d))
+            return null_val;
+        if (expr->op == EXPR_SUB && i > 0)
+            d.negative = !d.negative && d.coef != 0;
+        else if (expr->op == EXPR_SUB)
+            any = true;
+        any |= expr->op == EXPR_ADD;
+        if (!decimal_add(&sum, &d, &sum))
+            return null_val;
+    }
+    if (!any || (expr->op == EXPR_SUB && sum.negative))
+        return null_val;
+    return decimal_val(eval, &sum);
+}
+
+static struct val texts_join(struct eval *eval, const struct slice *texts, size_t count,
+                             struct slice between)
+{
+    size_t bytes = count > 1 ? between.bytes * (count - 1) : 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += texts[i].bytes;
+    char *out = arena_alloc(eval->batch, bytes + 1), *p = out;
+    if (!out)
+        return null_val;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            memcpy(p, between.p, between.bytes);
+            p += between.bytes;
+        }
+        memcpy(p, texts[i].p, texts[i].bytes);
+        p += texts[i].bytes;
+    }
+    return text_val((struct slice){out, bytes});
+}
+
+static struct val concat_eval(struct eval *eval, const struct expr *expr)
+{
+    struct slice texts[JOIN_TEXTS_MAX];
+    assert(expr->arg_count <= JOIN_TEXTS_MAX);
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct val val = expr_eval(eval, expr->args[i], WANT_ANY);
+        if (!val_text(eval, &val, &texts[i]))
+            return null_val;
+    }
+    return texts_join(eval, texts, expr->arg_count, SLICE(""));
+}
+
+/* A value as a member of an object: valid JSON text, or p == NULL to leave it out. */
+static struct slice member_json(struct eval *eval, const struct val *val)
+{
+    struct slice text;
+    bool repaired = false;
+    if (val->kind == VAL_JSON) {
+        text = text_json(&val->json, eval->batch, &repaired);
+        if (repaired)
+            eval->flags |= EVENT_TEXT_REPAIRED;
+        return text;
+    }
+    if (!val_text(eval, val, &text))
+        return (struct slice){NULL, 0};
+    return val->kind == VAL_TEXT ? text_quote(text, eval->batch) : text;
+}
+
+static struct val object_eval(struct eval *eval, const struct expr *expr)
+{
+    struct slice parts[JOIN_TEXTS_MAX];
+    size_t count = 0;
+    parts[count++] = SLICE("{");
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct val val = expr_eval(eval, expr->args[i], WANT_ANY);
+        struct slice json = member_json(eval, &val);
+        if (!json.p)
+            continue;
+        if (count > 1)
+            parts[count++] = SLICE(",");
+        parts[count++] = expr->names[i]; /* quoted, with its colon */
+        parts[count++] = json;
+    }
+    if (count == 1)
+        return null_val;
+    parts[count++] = SLICE("}");
+    assert(count <= JOIN_TEXTS_MAX);
+    struct val val = texts_join(eval, parts, count, SLICE(""));
+    if (val.kind == VAL_NULL)
+        return null_val;
+    struct slice text = val.text;
+    return (struct val){.kind = VAL_JSON, .json = {text.p, (uint32_t)text.bytes, JSON_OBJECT, 0}};
+}
+
+/* --- over the elements of an array --------------------------------------------------------- */
+
+struct fold {
+    struct eval *eval;
+    const struct expr *expr;
+    struct walk walk;
+};
+
+static bool fold_open(struct fold *fold, struct eval *eval, const struct expr *expr)
+{
+    const struct json *array = reader_get(&eval->reader, expr->scope, expr->node);
+    if (!array || array->type != JSON_ARRAY)
+        return false;
+    *fold = (struct fold){.eval = eval, .expr = expr};
+    walk_open(&fold->walk, array);
+    return true;
+}
+
+/* The next element that `where` wants, as the current one of its scope. */
+static bool fold_next(struct fold *fold)
+{
+    struct json element;
+    while (walk_element(&fold->walk, &element)) {
+        reader_element(&fold->eval->reader, fold->expr->each, &element);
+        if (!fold->expr->where || cond_holds(fold->eval, fold->expr->where))
+            return true;
+    }
+    return false;
+}
+
+static struct val count_eval(struct eval *eval, const struct expr *expr)
+{
+    struct fold fold;
+    int64_t count = 0;
+    if (!fold_open(&fold, eval, expr))
+        return null_val;
+    while (fold_next(&fold))
+        count++;
+    return (struct val){.kind = VAL_INT, .i = count};
+}
+
+static struct val fold_sum_eval(struct eval *eval, const struct expr *expr)
+{
+    struct fold fold;
+    struct decimal sum = DECIMAL_ZERO, d;
+    bool any = false;
+    if (!fold_open(&fold, eval, expr))
+        return null_val;
+    while (fold_next(&fold)) {
+        struct val val = expr_eval(eval, expr->of, KIND_DECIMAL);
+        if (val.kind == VAL_NULL)
+            continue;
+        any = true;
+        if (!val_decimal(eval, &val, &d) || !decimal_add(&sum, &d, &sum))
+            return null_val;
+    }
+    return any ? decimal_val(eval, &sum) : null_val;
+}
+
+static bool text_known(const struct slice *texts, size_t count, struct slice text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(texts[i], text))
+            return true;
+    return false;
+}
+
+static struct val join_eval(struct eval *eval, const struct expr *expr)
+{
+    struct fold fold;
+    struct slice texts[JOIN_TEXTS_MAX];
+    size_t count = 0;
+    if (!fold_open(&fold, eval, expr))
+        return null_val;
+    while (fold_next(&fold)) {
+        struct val val = expr_eval(eval, expr->of, KIND_TEXT);
+        if (!val_text(eval, &val, &texts[count]))
+            continue;
+        if (expr->distinct && text_known(texts, count, texts[count]))
+            continue;
+        if (++count == JOIN_TEXTS_MAX) {
+            eval->flags |= EVENT_TEXT_CUT;
+            break;
+        }
+    }
+    return count > 0 ? texts_join(eval, texts, count, expr->text) : null_val;
+}
+
+static struct val pick_eval(struct eval *eval, const struct expr *expr, int want)
+{
+    struct fold fold;
+    if (!fold_open(&fold, eval, expr))
+        return null_val;
+    while (fold_next(&fold)) {
+        struct val val = expr_eval(eval, expr->of, want);
+        if (val.kind != VAL_NULL)
+            return val;
+    }
+    return null_val;
+}
+
+static struct val member_eval(struct eval *eval, const struct expr *expr)
+{
+    struct slice name;
+    struct json value;
+    const struct json *object = reader_get(&eval->reader, expr->scope, expr->node);
+    if (!object || object->type != JSON_OBJECT)
+        return null_val;
+    struct json held = *object; /* args[0] may read scopes */
+    struct val val = expr_eval(eval, expr->args[0], KIND_TEXT);
+    if (!val_text(eval, &val, &name) || !json_member(&held, name, &value) ||
+        value.type == JSON_NULL)
+        return null_val;
+    return (struct val){.kind = VAL_JSON, .json = value};
+}
+
+static struct val characters_eval(struct eval *eval, const struct expr *expr)
+{
+    struct slice text;
+    struct val val = expr_eval(eval, expr->args[0], WANT_ANY);
+    if (val.kind == VAL_JSON && val.json.type != JSON_STRING)
+        return null_val;
+    if (!val_text(eval, &val, &text))
+        return null_val;
+    return (struct val){.kind = VAL_INT, .i = text_characters(text)};
+}
+
+static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
+{
+    switch (expr->op) {
+    case EXPR_PATH:
+        return path_eval(eval, expr);
+    case EXPR_INDEX:
+        return (struct val){.kind = VAL_INT, .i = eval->index};
+    case EXPR_CONST:
+        eval->taken = expr->text;
+        return text_val(expr->text);
+    case EXPR_FIRST:
+        return first_eval(eval, expr, want);
+    case EXPR_ADD:
+    case EXPR_SUB:
+        return sum_eval(eval, expr);
+    case EXPR_CONCAT:
+        return concat_eval(eval, expr);
+    case EXPR_OBJECT:
+        return object_eval(eval, expr);
+    case EXPR_COUNT:
+        return count_eval(eval, expr);
+    case EXPR_SUM:
+        return fold_sum_eval(eval, expr);
+    case EXPR_JOIN:
+        return join_eval(eval, expr);
+    case EXPR_PICK:
+        return pick_eval(eval, expr, want);
+    case EXPR_MEMBER:
+        return member_eval(eval, expr);
+    case EXPR_CHARACTERS:
+        return characters_eval(eval, expr);
+    }
+    return null_val;
+}
+
+/* --- filters ------------------------------------------------------------------------------- */
+
+static bool words_have(const struct slice *words, size_t count, struct slice text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(words[i], text))
+            return true;
+    return false;
+}
+
+/* A word, or any other value that is not null for '*'. */
+static struct val map_eval(const struct filters *filters, struct val val, const struct slice *text)
+{
+    for (size_t i = 0; text && i < filters->map_count; i++)
+        if (slice_eq(filters->map[i].from, *text))
+            return text_val(filters->map[i].to);
+    return filters->map_rest ? text_val(*filters->map_rest) : val;
+}
+
+static struct val time_eval(struct eval *eval, const struct filters *filters, struct val val)
+{
+    struct slice text;
+    int64_t us;
+    if (!val_text(eval, &val, &text))
+        return null_val;
+    for (size_t i = 0; i < filters->time_count; i++)
+        if (time_parse(text, &filters->time[i], &us))
+            return (struct val){.kind = VAL_TIME, .i = us};
+    struct decimal zero; /* how OTLP and others say "not set" */
+    enum number_result result = number_decimal(text, &zero);
+    if (val.kind == VAL_JSON && result != NUMBER_NULL && !(result == NUMBER_OK && zero.coef == 0))
+        eval->misfit = val.json;
+    return null_val;
+}
+
+static struct val scale_eval(struct eval *eval, const struct filters *filters, struct val val)
+{
+    struct decimal d;
+    if (!val_decimal(eval, &val, &d) || !decimal_mul(&d, filters->scale, &d)) {
+        if (val.kind == VAL_JSON)
+            eval->misfit = val.json;
+        return null_val;
+    }
+    return decimal_val(eval, &d);
+}
+
+static struct val hash_eval(struct eval *eval, struct val val)
+{
+    struct slice text;
+    char *hex = arena_alloc(eval->batch, SHA256_HEX_BYTES);
+    if (!hex || !val_text(eval, &val, &text))
+        return null_val;
+    hash_sha256_hex(text, hex);
+    return text_val((struct slice){hex, SHA256_HEX_BYTES - 1});
+}
+
+static struct val words_eval(struct eval *eval, const struct filters *filters, struct val val)
+{
+    struct slice text;
+    bool has_text = val_text(eval, &val, &text);
+    if (has_text && words_have(filters->null_if, filters->null_if_count, text))
+        return null_val;
+    if (filters->match) {
+        if (!has_text || !pattern_match(filters->match, text, &text))
+            return null_val;
+        val = text_val(text);
+    }
+    return filters->map ? map_eval(filters, val, has_text ? &text : NULL) : val;
+}
+
+static struct val filters_eval(struct eval *eval, const struct filters *filters, struct val val)
+{
+    if (val.kind != VAL_NULL && (filters->null_if || filters->match || filters->map))
+        val = words_eval(eval, filters, val);
+    if (val.kind != VAL_NULL && filters->time)
+        val = time_eval(eval, filters, val);
+    if (val.kind != VAL_NULL && filters->scale)
+        val = scale_eval(eval, filters, val);
+    if (val.kind != VAL_NULL && filters->hash)
+        val = hash_eval(eval, val);
+    return val;
+}
+
+struct val expr_eval(struct eval *eval, const struct expr *expr, int want)
+{
+    const struct filters *filters = expr->filters;
+    if (!filters)
+        return fit(eval, op_eval(eval, expr, want), want);
+    struct val val = null_val;
+    if (!filters->when || cond_holds(eval, filters->when)) {
+        bool as_is = !filters->match && !filters->map && !filters->time && !filters->hash;
+        val = op_eval(eval, expr, as_is ? want : WANT_ANY);
+        val = fit(eval, filters_eval(eval, filters, val), want);
+    }
+    if (val.kind == VAL_NULL && filters->fallback) {
+        eval->taken = SLICE("default");
+        return text_val(*filters->fallback);
+    }
+    return val;
+}
+
+/* --- conditions ---------------------------------------------------------------------------- */
+
+static bool words_hold(struct eval *eval, const struct cond *cond)
+{
+    struct slice text;
+    struct val val = expr_eval(eval, cond->expr, WANT_ANY);
+    return val_text(eval, &val, &text) && words_have(cond->words, cond->word_count, text);
+}
+
+static bool pattern_holds(struct eval *eval, const struct cond *cond)
+{
+    struct slice text, group;
+    struct val val = expr_eval(eval, cond->expr, WANT_ANY);
+    return val_text(eval, &val, &text) && pattern_match(cond->pattern, text, &group);
+}
+
+static bool greater_holds(struct eval *eval, const struct cond *cond)
+{
+    struct decimal d;
+    struct val val = expr_eval(eval, cond->expr, WANT_ANY);
+    return val_decimal(eval, &val, &d) && decimal_cmp(&d, cond->limit) > 0;
+}
+
+bool cond_holds(struct eval *eval, const struct cond *cond)
+{
+    switch (cond->op) {
+    case COND_EXISTS:
+        return (expr_eval(eval, cond->expr, WANT_ANY).kind != VAL_NULL) == cond->expected;
+    case COND_EQ:
+        return words_hold(eval, cond);
+    case COND_MATCH:
+        return pattern_holds(eval, cond);
+    case COND_GT:
+        return greater_holds(eval, cond);
+    case COND_NOT:
+        return !cond_holds(eval, cond->args[0]);
+    case COND_ALL:
+    case COND_ANY:
+        for (size_t i = 0; i < cond->arg_count; i++)
+            if (cond_holds(eval, cond->args[i]) != (cond->op == COND_ALL))
+                return cond->op == COND_ANY;
+        return cond->op == COND_ALL;
+    }
+    return false;
+}

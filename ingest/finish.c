@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/finish.h"
+
+#include "core/hash.h"
+#include "ingest/identity.h"
+#include "ingest/provider.h"
+
+/* --- token counts -------------------------------------------------------------------------- */
+
+static const struct {
+    enum fact part, whole;
+} part_table[] = {
+    {FACT_CACHE_READ_TOKENS, FACT_INPUT_TOKENS},
+    {FACT_CACHE_WRITE_TOKENS, FACT_INPUT_TOKENS},
+    {FACT_INPUT_TEXT_TOKENS, FACT_INPUT_TOKENS},
+    {FACT_INPUT_AUDIO_TOKENS, FACT_INPUT_TOKENS},
+    {FACT_INPUT_IMAGE_TOKENS, FACT_INPUT_TOKENS},
+    {FACT_INPUT_VIDEO_TOKENS, FACT_INPUT_TOKENS},
+    {FACT_REASONING_TOKENS, FACT_OUTPUT_TOKENS},
+    {FACT_OUTPUT_TEXT_TOKENS, FACT_OUTPUT_TOKENS},
+    {FACT_OUTPUT_AUDIO_TOKENS, FACT_OUTPUT_TOKENS},
+    {FACT_OUTPUT_IMAGE_TOKENS, FACT_OUTPUT_TOKENS},
+    {FACT_OUTPUT_VIDEO_TOKENS, FACT_OUTPUT_TOKENS},
+    {FACT_CACHE_WRITE_5M_TOKENS, FACT_CACHE_WRITE_TOKENS},
+    {FACT_CACHE_WRITE_1H_TOKENS, FACT_CACHE_WRITE_TOKENS},
+    {FACT_CACHE_READ_TEXT_TOKENS, FACT_CACHE_READ_TOKENS},
+    {FACT_CACHE_READ_AUDIO_TOKENS, FACT_CACHE_READ_TOKENS},
+    {FACT_CACHE_READ_IMAGE_TOKENS, FACT_CACHE_READ_TOKENS},
+};
+
+static bool too_many(struct fault *fault, enum fact fact)
+{
+    *fault = (struct fault){
+        REASON_BAD_NUMBER, fact_info[fact].name, "the sum exceeds 2^63-1", {NULL, 0}};
+    return false;
+}
+
+/* Adds a part to a total that was stated without it. */
+static bool include(struct facts *facts, enum fact whole, enum fact part, struct fault *fault)
+{
+    int64_t sum;
+    if (!facts_has(facts, part))
+        return true;
+    if (__builtin_add_overflow(facts_int(facts, whole), facts_int(facts, part), &sum))
+        return too_many(fault, whole);
+    facts_set_int(facts, whole, sum);
+    return true;
+}
+
+static bool is_exclusive(struct eval *eval, const struct convention *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!list[i].when || cond_holds(eval, list[i].when))
+            return list[i].exclusive;
+    return false;
+}
+
+/* A cache write given only by its times to live. */
+static bool cache_write_total(struct facts *facts, struct fault *fault)
+{
+    if (facts_has(facts, FACT_CACHE_WRITE_TOKENS))
+        return true;
+    return include(facts, FACT_CACHE_WRITE_TOKENS, FACT_CACHE_WRITE_5M_TOKENS, fault) &&
+           include(facts, FACT_CACHE_WRITE_TOKENS, FACT_CACHE_WRITE_1H_TOKENS, fault);
+}
+
+static bool totals_include(struct eval *eval, const struct mapping *mapping, struct facts *facts,
+                           struct fault *fault)
+{
+    if (!cache_write_total(facts, fault))
+        return false;
+    if (is_exclusive(eval, mapping->cache, mapping->cache_count) &&
+        (!include(facts, FACT_INPUT_TOKENS, FACT_CACHE_READ_TOKENS, fault) ||
+         !include(facts, FACT_INPUT_TOKENS, FACT_CACHE_WRITE_TOKENS, fault)))
+        return false;
+    return !is_exclusive(eval, mapping->reasoning, mapping->reasoning_count) ||
+           include(facts, FACT_OUTPUT_TOKENS, FACT_REASONING_TOKENS, fault);
+}
+
+static unsigned clamp(struct facts *facts, enum fact part, int64_t limit, bool keep)
+{
+    if (facts_int(facts, part) <= limit)
+        return 0;
+    if (!keep)
+        facts->v[part].i = limit;
+    return EVENT_PART_CLAMPED;
+}
+
+/* Flags, after every part has been cut to its whole (`keep`: only looked at). */
+static unsigned parts_clamp(struct facts *facts, bool keep)
+{
+    unsigned flags = 0;
+    for (size_t i = 0; i < sizeof part_table / sizeof part_table[0]; i++)
+        if (facts_has(facts, part_table[i].part) && facts_has(facts, part_table[i].whole))
+            flags |= clamp(facts, part_table[i].part, facts_int(facts, part_table[i].whole), keep);
+    if (facts_has(facts, FACT_CACHE_WRITE_TOKENS) && facts_has(facts, FACT_INPUT_TOKENS))
+        flags |= clamp(
+            facts, FACT_CACHE_WRITE_TOKENS,
+            facts_int(facts, FACT_INPUT_TOKENS) - facts_int(facts, FACT_CACHE_READ_TOKENS), keep);
+    return flags;
+}
+
+static unsigned total_check(const struct facts *facts)
+{
+    int64_t sum;
+    if (!facts_has(facts, FACT_TOTAL_TOKENS) || !facts_has(facts, FACT_INPUT_TOKENS))
+        return 0;
+    bool off = __builtin_add_overflow(facts_int(facts, FACT_INPUT_TOKENS),
+                                      facts_int(facts, FACT_OUTPUT_TOKENS), &sum) ||
+               sum != facts_int(facts, FACT_TOTAL_TOKENS);
+    return off ? EVENT_TOTAL_MISMATCH : 0;
+}
+
+/* --- times --------------------------------------------------------------------------------- */
+
+#define SECONDS_MAX 10000000000 /* three centuries: durations beyond are not believed */
+
+/* Seconds to microseconds, half up; false when negative or absurd. */
+static bool seconds_us(const struct decimal *seconds, int64_t *us)
+{
+    static const struct decimal limit = {SECONDS_MAX, 0, false};
+    if (seconds->negative || decimal_cmp(seconds, &limit) > 0)
+        return false;
+    u128 v = seconds->coef;
+    unsigned scale = seconds->scale;
+    for (; scale > 7; scale--)
+        v /= 10;
+    for (; scale < 7; scale++)
+        v *= 10;
+    *us = (int64_t)((v + 5) / 10);
+    return true;
+}
+
+static void label_drop(struct labels *labels, enum label label)
+{
+    labels->present &= ~(UINT64_C(1) << label);
+}
+
+/* A label of seconds between two times, if it makes sense. */
+static void seconds_set(struct eval *eval, struct event *event, enum label label, int64_t us)
+{
+    struct decimal *d = arena_alloc(eval->batch, sizeof *d);
+    if (!d)
+        return;
+    *d = decimal_from_int(us);
+    d->scale = 6;
+    while (d->scale > 0 && d->coef % 10 == 0) {
+        d->coef /= 10;
+        d->scale--;
+    }
+    event_set(event, label_field(label), (union value){.d = d});
+}
+
+/* Duration in microseconds, or -1; one that is negative is dropped, not repaired. */
+static int64_t duration_take(struct event *event)
+{
+    int64_t us;
+    if (!labels_has(&event->labels, LABEL_DURATION_S))
+        return -1;
+    if (seconds_us(event->labels.v[LABEL_DURATION_S].d, &us))
+        return us;
+    label_drop(&event->labels, LABEL_DURATION_S);
+    event->flags |= EVENT_NO_DURATION;
+    return -1;
+}
+
+/* The start: the event's own, else its end less its duration, else the message's time. */
+static void start_complete(struct event *event, int64_t duration_us, int64_t kafka_time_us)
+{
+    struct facts *facts = &event->facts;
+    int64_t start = facts_int(facts, FACT_ENDED_AT) - duration_us;
+    event->time_source = TIME_EVENT;
+    if (facts_has(facts, FACT_STARTED_AT))
+        return;
+    if (facts_has(facts, FACT_ENDED_AT) && duration_us >= 0 && start > 0) {
+        facts_set_int(facts, FACT_STARTED_AT, start);
+        event->time_source = TIME_DERIVED;
+    } else if (kafka_time_us > 0) {
+        facts_set_int(facts, FACT_STARTED_AT, kafka_time_us);
+        event->time_source = TIME_KAFKA;
+    }
+}
+
+static void end_complete(struct eval *eval, struct event *event, int64_t duration_us)
+{
+    struct facts *facts = &event->facts;
+    int64_t start = facts_int(facts, FACT_STARTED_AT), end = facts_int(facts, FACT_ENDED_AT);
+    if (!facts_has(facts, FACT_STARTED_AT))
+        return;
+    if (!facts_has(facts, FACT_ENDED_AT)) {
+        if (duration_us >= 0)
+            facts_set_int(facts, FACT_ENDED_AT, start + duration_us);
+        return;
+    }
+    if (event->time_source == TIME_KAFKA)
+        return; /* a clock of another machine */
+    if (end < start) {
+        label_drop(&event->labels, LABEL_DURATION_S);
+        event->flags |= EVENT_NO_DURATION;
+    } else if (duration_us < 0) {
+        seconds_set(eval, event, LABEL_DURATION_S, end - start);
+    }
+}
+
+static void first_token_complete(struct eval *eval, struct event *event)
+{
+    struct labels *labels = &event->labels;
+    int64_t start = facts_int(&event->facts, FACT_STARTED_AT), us;
+    bool known = event->time_source != TIME_KAFKA && facts_has(&event->facts, FACT_STARTED_AT);
+    if (labels_has(labels, LABEL_TTFT_S) && !seconds_us(labels->v[LABEL_TTFT_S].d, &us)) {
+        label_drop(labels, LABEL_TTFT_S);
+    } else if (labels_has(labels, LABEL_TTFT_S)) {
+        if (known && !labels_has(labels, LABEL_FIRST_TOKEN_AT))
+            event_set(event, label_field(LABEL_FIRST_TOKEN_AT), (union value){.i = start + us});
+    } else if (known && labels_has(labels, LABEL_FIRST_TOKEN_AT) &&
+               labels->v[LABEL_FIRST_TOKEN_AT].i >= start) {
+        seconds_set(eval, event, LABEL_TTFT_S, labels->v[LABEL_FIRST_TOKEN_AT].i - start);
+    }
+}
+
+/* --- names and secrets --------------------------------------------------------------------- */
+
+static bool key_is_raw(struct slice key)
+{
+    static const char *const prefixes[] = {"sk-",  "Bearer ", "bearer ", "AIza",
+                                           "gsk_", "xai-",    "hf_",     "r8_"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (slice_starts(key, slice_of(prefixes[i])))
+            return true;
+    return false;
+}
+
+/* A key that could be used is never stored: its SHA-256 instead, as LiteLLM stores virtual keys. */
+static void api_key_hash(struct eval *eval, struct event *event)
+{
+    if (!labels_has(&event->labels, LABEL_API_KEY))
+        return;
+    struct slice key = event->labels.v[LABEL_API_KEY].s;
+    if (!key_is_raw(key))
+        return;
+    if (key.bytes > 7 && (key.p[0] | 0x20) == 'b')
+        key = (struct slice){key.p + 7, key.bytes - 7};
+    char *hex = arena_alloc(eval->batch, SHA256_HEX_BYTES);
+    label_drop(&event->labels, LABEL_API_KEY);
+    event->flags |= EVENT_KEY_HASHED;
+    if (!hex)
+        return;
+    hash_sha256_hex(key, hex);
+    event_set(event, label_field(LABEL_API_KEY), (union value){.s = {hex, SHA256_HEX_BYTES - 1}});
+}
+
+static void names_complete(const struct mapping *mapping, struct facts *facts)
+{
+    if (facts_has(facts, FACT_PROVIDER))
+        facts->v[FACT_PROVIDER].s = provider_canonical(facts->v[FACT_PROVIDER].s);
+    if (!mapping->sets_model_answered && facts_has(facts, FACT_MODEL))
+        facts_set_text(facts, FACT_MODEL_ANSWERED, facts->v[FACT_MODEL].s);
+}
+
+/* Absent fields: from the topic's defaults, then from what the mapping can only guess. */
+static bool defaults_fill(struct eval *eval, const struct mappings *set,
+                          const struct mapping *mapping, struct event *event, struct fault *fault)
+{
+    for (size_t i = 0; i < set->default_count; i++) {
+        const struct field *field = &set->defaults[i];
+        if (!event_has(event, field->id) && !field_read(eval, field, event, fault))
+            return false;
+    }
+    for (size_t i = 0; i < mapping->guess_count; i++) {
+        const struct field *field = &mapping->guesses[i];
+        if (!event_has(event, field->id) && !field_read(eval, field, event, fault))
+            return false;
+    }
+    if (!facts_has(&event->facts, FACT_STATUS))
+        facts_set_text(&event->facts, FACT_STATUS, SLICE("success"));
+    return true;
+}
+
+bool event_finish(struct eval *eval, const struct mappings *set, const struct mapping *mapping,
+                  int64_t kafka_time_us, struct event *event, struct fault *fault)
+{
+    if (!defaults_fill(eval, set, mapping, event, fault) ||
+        !totals_include(eval, mapping, &event->facts, fault))
+        return false;
+    event->flags |= total_check(&event->facts);
+    event->flags |= parts_clamp(&event->facts, mapping->keeps_parts);
+
+    int64_t duration_us = duration_take(event);
+    start_complete(event, duration_us, kafka_time_us);
+    end_complete(eval, event, duration_us);
+    first_token_complete(eval, event);
+
+    names_complete(mapping, &event->facts);
+    api_key_hash(eval, event);
+    event->flags |= eval->flags | (eval->reader.duplicate_key ? EVENT_DUPLICATE_KEY : 0);
+    event->mapping = mapping->name;
+    identity_set(eval, mapping, event);
+    return true;
+}

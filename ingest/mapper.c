@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a message to records. The content of a message is one value, an array of them, or several on
+ * lines of their own. Each goes once through the reader; then the mappings of the set are asked in
+ * order, each opening its `each` arrays until an element satisfies `keep`. A record that nobody
+ * wants is opened if it looks like a wrapper, and what is inside is read as a message again.
+ */
+#include "ingest/mapper.h"
+
+#include "ingest/finish.h"
+#include "ingest/frame.h"
+#include "ingest/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RECORDS_MAX 100000
+#define WRAPPERS_MAX 4
+
+struct mapper {
+    const struct mappings *set;
+    const struct mapping *only; /* NULL: all of the set */
+    struct eval eval;
+    struct event event;
+    const struct message *message;
+    record_fn *on_record;
+    void *context;
+    unsigned index;                /* of the next record */
+    enum frame frame;              /* of the content that is being read */
+    const struct mapping *mapping; /* of the record being reported */
+    bool dropped;                  /* a `drop` held for the record that nobody took */
+};
+
+struct mapper *mapper_new(const struct mappings *set)
+{
+    struct mapper *mapper = calloc(1, sizeof *mapper);
+    if (!mapper)
+        return NULL;
+    mapper->set = set;
+    if (reader_init(&mapper->eval.reader, &set->trie))
+        return mapper;
+    mapper_free(mapper);
+    return NULL;
+}
+
+void mapper_free(struct mapper *mapper)
+{
+    if (!mapper)
+        return;
+    reader_free(&mapper->eval.reader);
+    free(mapper);
+}
+
+void mapper_only(struct mapper *mapper, const struct mapping *mapping)
+{
+    mapper->only = mapping;
+}
+
+/* --- reporting ----------------------------------------------------------------------------- */
+
+static void report(struct mapper *mapper, struct record *record)
+{
+    record->index = mapper->index++;
+    mapper->on_record(record, mapper->context);
+}
+
+static void report_skipped(struct mapper *mapper, enum reason reason, const struct mapping *mapping)
+{
+    struct record record = {.outcome = RECORD_SKIPPED,
+                            .reason = reason,
+                            .byte = -1,
+                            .mapping = mapping ? mapping->name : NULL};
+    report(mapper, &record);
+}
+
+/* Where a slice lies in the message; -1: it was made from it. */
+static int64_t byte_of(const struct mapper *mapper, const char *p)
+{
+    struct slice bytes = mapper->message->bytes;
+    if (!p || (uintptr_t)p < (uintptr_t)bytes.p || (uintptr_t)p > (uintptr_t)bytes.p + bytes.bytes)
+        return -1;
+    return (int64_t)(p - bytes.p);
+}
+
+static void report_rejected(struct mapper *mapper, const struct fault *fault,
+                            const struct mapping *mapping)
+{
+    struct record record = {.outcome = RECORD_REJECTED,
+                            .reason = fault->reason,
+                            .detail = fault->detail,
+                            .field = fault->field,
+                            .byte = byte_of(mapper, fault->at.p),
+                            .mapping = mapping ? mapping->name : NULL};
+    report(mapper, &record);
+}
+
+static void reject_scan(struct mapper *mapper, const struct scan *scan)
+{
+    struct fault fault = {scan->reason, NULL, scan->detail, {scan->p, 0}};
+    report_rejected(mapper, &fault, NULL);
+}
+
+static void reject_large(struct mapper *mapper, const char *detail)
+{
+    struct fault fault = {REASON_TOO_LARGE, NULL, detail, {NULL, 0}};
+    report_rejected(mapper, &fault, NULL);
+}
+
+/* --- one event ----------------------------------------------------------------------------- */
+
+static void fields_wanted(const struct mapper *mapper, const struct mapping *mapping,
+                          uint64_t wanted[FIELD_WORDS])
+{
+    const struct reader *reader = &mapper->eval.reader;
+    for (unsigned word = 0; word < FIELD_WORDS; word++)
+        wanted[word] = mapping->always[word];
+    for (size_t i = 0; i < mapping->dependency_count; i++) {
+        const struct dependency *dependency = &mapping->dependencies[i];
+        uint32_t id = dependency->node->id;
+        if (!(reader->present[id / 64] >> (id % 64) & 1) || reader->slot[id].type == JSON_NULL)
+            continue;
+        for (unsigned word = 0; word < FIELD_WORDS; word++)
+            wanted[word] |= dependency->fields[word];
+    }
+}
+
+static bool event_read(struct mapper *mapper, const struct mapping *mapping, struct fault *fault)
+{
+    struct event *event = &mapper->event;
+    uint64_t wanted[FIELD_WORDS];
+
+    memset(event->facts.present, 0, sizeof event->facts.present);
+    event->labels.present = 0;
+    event->flags = 0;
+    mapper->eval.flags = 0;
+    fields_wanted(mapper, mapping, wanted);
+    for (unsigned word = 0; word < FIELD_WORDS; word++)
+        for (uint64_t bits = wanted[word]; bits; bits &= bits - 1) {
+            size_t i = word * 64 + (unsigned)__builtin_ctzll(bits);
+            if (!field_read(&mapper->eval, &mapping->fields[i], event, fault))
+                return false;
+        }
+    return event_finish(&mapper->eval, mapper->set, mapping, mapper->message->kafka_time_us, event,
+                        fault);
+}
+
+static void event_report(struct mapper *mapper, const struct mapping *mapping)
+{
+    struct fault fault = {REASON_NONE, NULL, NULL, {NULL, 0}};
+    bool ok = event_read(mapper, mapping, &fault);
+    if (mapper->eval.batch->full) {
+        reject_large(mapper, "the batch's memory is used up");
+    } else if (!ok) {
+        report_rejected(mapper, &fault, mapping);
+    } else {
+        struct record record = {
+            .outcome = RECORD_EVENT, .event = &mapper->event, .byte = -1, .mapping = mapping->name};
+        mapper->mapping = mapping;
+        report(mapper, &record);
+        mapper->mapping = NULL;
+    }
+}
+
+/* --- one record ---------------------------------------------------------------------------- */
+
+/* One attempt of a mapping at a record: elements before the first that it keeps wait to be reported
+ * until it is known that the record is its. */
+struct attempt {
+    struct mapper *mapper;
+    const struct mapping *mapping;
+    unsigned unwanted, dropped; /* waiting */
+    bool taken;
+};
+
+static void attempt_skip(struct attempt *attempt, bool dropped)
+{
+    if (attempt->taken)
+        report_skipped(attempt->mapper, dropped ? REASON_DROPPED : REASON_NO_MAPPING,
+                       attempt->mapping);
+    else if (dropped)
+        attempt->dropped++;
+    else
+        attempt->unwanted++;
+}
+
+static void attempt_take(struct attempt *attempt)
+{
+    unsigned unwanted = attempt->unwanted, dropped = attempt->dropped;
+    if (attempt->taken)
+        return;
+    attempt->taken = true;
+    while (unwanted-- > 0)
+        attempt_skip(attempt, false);
+    while (dropped-- > 0)
+        attempt_skip(attempt, true);
+}
+
+static void element_try(struct attempt *attempt)
+{
+    struct eval *eval = &attempt->mapper->eval;
+    const struct mapping *mapping = attempt->mapping;
+    if (!cond_holds(eval, mapping->keep)) {
+        attempt_skip(attempt, false);
+    } else if (mapping->drop && cond_holds(eval, mapping->drop)) {
+        attempt_skip(attempt, true);
+    } else {
+        attempt_take(attempt);
+        event_report(attempt->mapper, mapping);
+    }
+}
+
+/* All combinations of the elements of the `each` arrays from `level` on. */
+static void each_try(struct attempt *attempt, size_t level)
+{
+    const struct mapping *mapping = attempt->mapping;
+    struct mapper *mapper = attempt->mapper;
+    if (level == mapping->each_count) {
+        element_try(attempt);
+        return;
+    }
+    const struct scope *scope = mapping->each[level];
+    const struct json *array = reader_get(&mapper->eval.reader, scope->parent, scope->source);
+    if (!array || array->type != JSON_ARRAY)
+        return;
+    struct walk walk;
+    struct json element;
+    int64_t index = 0;
+    walk_open(&walk, array);
+    while (walk_element(&walk, &element) && mapper->index < RECORDS_MAX) {
+        reader_element(&mapper->eval.reader, scope, &element);
+        mapper->eval.index = index++;
+        each_try(attempt, level + 1);
+    }
+}
+
+static bool mapping_try(struct mapper *mapper, const struct mapping *mapping)
+{
+    struct attempt attempt = {.mapper = mapper, .mapping = mapping};
+    if ((mapper->only && mapping != mapper->only) ||
+        (mapping->frame != FRAME_AUTO && mapping->frame != mapper->frame))
+        return false;
+    mapper->eval.index = 0;
+    each_try(&attempt, 0);
+    mapper->dropped |= attempt.dropped > 0 && !attempt.taken;
+    return attempt.taken;
+}
+
+static void content_read(struct mapper *mapper, struct slice content, unsigned wrappers);
+
+/* What a wrapper holds, if that is JSON again. */
+static bool wrapped_content(struct mapper *mapper, const struct json *value, struct slice *content)
+{
+    struct json inner;
+    *content = json_slice(value);
+    if (value->type == JSON_OBJECT || value->type == JSON_ARRAY)
+        return true;
+    if (value->type != JSON_STRING)
+        return false;
+    *content = text_raw(value, mapper->eval.batch);
+    struct scan scan = {.p = content->p, .end = content->p + content->bytes};
+    int c = content->p ? scan_peek(&scan) : -1;
+    return (c == '{' || c == '[') && scan_text(&scan, &inner);
+}
+
+static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
+{
+    struct eval *eval = &mapper->eval;
+    struct slice content;
+    for (size_t i = 0; wrappers < WRAPPERS_MAX && i < mapper->set->wrapper_count; i++) {
+        const struct wrapper *wrapper = &mapper->set->wrappers[i];
+        const struct json *value = reader_get(&eval->reader, wrapper->scope, wrapper->node);
+        if (!value || (wrapper->when && !cond_holds(eval, wrapper->when)) ||
+            !wrapped_content(mapper, value, &content))
+            continue;
+        content_read(mapper, content, wrappers + 1);
+        return true;
+    }
+    return false;
+}
+
+static void record_map(struct mapper *mapper, unsigned wrappers)
+{
+    mapper->dropped = false;
+    for (size_t i = 0; i < mapper->set->count; i++)
+        if (mapping_try(mapper, mapper->set->list[i]))
+            return;
+    if (!mapper->dropped && wrapper_open(mapper, wrappers))
+        return;
+    report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING, NULL);
+}
+
+/* --- the content of a message -------------------------------------------------------------- */
+
+/* The whole array is validated first: half a batch is no batch. */
+static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappers)
+{
+    struct walk walk;
+    struct json array, element;
+    bool any = false;
+    if (!scan_text(scan, &array)) {
+        reject_scan(mapper, scan);
+        return;
+    }
+    mapper->frame = FRAME_ARRAY;
+    walk_open(&walk, &array);
+    while (walk_element(&walk, &element)) {
+        if (mapper->index >= RECORDS_MAX) {
+            reject_large(mapper, "more than 100000 records in one message");
+            return;
+        }
+        reader_element(&mapper->eval.reader, mapper->set->trie.record, &element);
+        record_map(mapper, wrappers);
+        mapper->frame = FRAME_ARRAY;
+        any = true;
+    }
+    if (!any)
+        report_skipped(mapper, REASON_EMPTY, NULL);
+}
+
+/* Steps over white space; true when a line ended in it. */
+static bool line_end(struct scan *scan)
+{
+    const char *start = scan->p;
+    scan_space(scan);
+    return memchr(start, '\n', (size_t)(scan->p - start)) != NULL;
+}
+
+/* Lines after the first: each stands for itself, a broken one is rejected alone. */
+static void lines_read(struct mapper *mapper, struct scan *scan, unsigned wrappers)
+{
+    while (scan->p < scan->end && mapper->index < RECORDS_MAX) {
+        bool ok = reader_record(&mapper->eval.reader, scan, 0);
+        if (ok && !line_end(scan) && scan->p < scan->end)
+            ok = scan_fail(scan, REASON_BAD_JSON, "bytes after the value");
+        if (ok) {
+            mapper->frame = FRAME_LINES;
+            record_map(mapper, wrappers);
+            continue;
+        }
+        reject_scan(mapper, scan);
+        const char *next = memchr(scan->p, '\n', (size_t)(scan->end - scan->p));
+        scan->p = next ? next : scan->end;
+        scan->reason = REASON_NONE;
+        scan_space(scan);
+    }
+}
+
+static void content_read(struct mapper *mapper, struct slice content, unsigned wrappers)
+{
+    struct scan scan = {.p = content.p, .end = content.p + content.bytes};
+    int first = scan_peek(&scan);
+    if (first == -1) {
+        report_skipped(mapper, REASON_EMPTY, NULL);
+        return;
+    }
+    if (first == '[') {
+        array_read(mapper, &scan, wrappers);
+        return;
+    }
+    bool ok = reader_record(&mapper->eval.reader, &scan, 0);
+    bool more = ok && line_end(&scan) && scan.p < scan.end;
+    if (ok && !more && scan.p < scan.end)
+        ok = scan_fail(&scan, REASON_BAD_JSON, "bytes after the value");
+    if (!ok) {
+        reject_scan(mapper, &scan);
+        return;
+    }
+    mapper->frame = more ? FRAME_LINES : FRAME_OBJECT;
+    record_map(mapper, wrappers);
+    if (more)
+        lines_read(mapper, &scan, wrappers);
+}
+
+void mapper_read(struct mapper *mapper, const struct message *message, struct arena *batch,
+                 record_fn *on_record, void *context)
+{
+    struct slice json;
+    const char *detail = NULL;
+
+    mapper->message = message;
+    mapper->on_record = on_record;
+    mapper->context = context;
+    mapper->index = 0;
+    mapper->eval.batch = mapper->eval.reader.batch = batch;
+    if (message->tombstone || message->bytes.bytes == 0) {
+        report_skipped(mapper, REASON_EMPTY, NULL);
+        return;
+    }
+    if (message->bytes.bytes > MESSAGE_BYTES_MAX) {
+        reject_large(mapper, "message larger than 8 MiB");
+        return;
+    }
+    enum reason reason = frame_open(message->bytes, &json, &detail);
+    if (reason != REASON_NONE) {
+        struct fault fault = {reason, NULL, detail, {NULL, 0}};
+        report_rejected(mapper, &fault, NULL);
+        return;
+    }
+    content_read(mapper, json, 0);
+}
+
+/* --- explaining ---------------------------------------------------------------------------- */
+
+void mapper_explain(const struct mapper *mapper, void (*line)(const char *text, void *context),
+                    void *context)
+{
+    /* The slots are still those of the record: the values are run once more, into a scratch event.
+     */
+    struct eval eval = mapper->eval;
+    struct event scratch = {0};
+    struct fault fault;
+    char text[256];
+    for (size_t i = 0; mapper->mapping && i < mapper->mapping->field_count; i++) {
+        const struct field *field = &mapper->mapping->fields[i];
+        eval.taken = SLICE("");
+        if (field_read(&eval, field, &scratch, &fault) && event_has(&scratch, field->id)) {
+            snprintf(text, sizeof text, "%s <- " SLICE_FMT, field->name, SLICE_ARG(eval.taken));
+            line(text, context);
+        }
+    }
+}

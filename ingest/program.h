@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a mapping compiles to (docs/mappings.md has the language): plain immutable data in the arena
+ * of its set. Made by ingest/compile*.c, run by ingest/eval.c, ingest/field.c and ingest/mapper.c.
+ */
+#ifndef INGEST_PROGRAM_H
+#define INGEST_PROGRAM_H
+
+#include "core/event.h"
+#include "core/yaml.h"
+#include "ingest/pattern.h"
+#include "ingest/timestamp.h"
+#include "ingest/trie.h"
+
+#define EACH_MAX 6 /* `each` steps of a mapping */
+#define FIELDS_MAX ((unsigned)FACT_COUNT + (unsigned)LABEL_COUNT)
+#define FIELD_WORDS ((FIELDS_MAX + 63) / 64)
+
+struct cond;
+struct filters;
+
+enum expr_op {
+    EXPR_PATH,
+    EXPR_INDEX,      /* @index */
+    EXPR_CONST,      /* text */
+    EXPR_FIRST,      /* args: the first that is not null and fits */
+    EXPR_ADD,        /* args: their sum; null when all are */
+    EXPR_SUB,        /* args[0] less the others; null when negative */
+    EXPR_CONCAT,     /* args: null when one is */
+    EXPR_OBJECT,     /* names and args: a JSON object of those that are not null */
+    EXPR_COUNT,      /* elements of the array that satisfy `where` */
+    EXPR_SUM,        /* `of` over them */
+    EXPR_JOIN,       /* `of` over them, text between */
+    EXPR_PICK,       /* the first `of` over them that is not null */
+    EXPR_MEMBER,     /* of the object at the path, the member that args[0] names */
+    EXPR_CHARACTERS, /* non-blank characters of args[0] */
+};
+
+struct expr {
+    enum expr_op op;
+    const struct scope *scope; /* PATH, COUNT ... PICK, MEMBER */
+    const struct node *node;
+    struct slice text; /* CONST, JOIN; PATH: as written */
+    const struct expr *const *args;
+    size_t arg_count;
+    const struct slice *names;
+    const struct scope *each; /* COUNT ... PICK: the element */
+    const struct expr *of;
+    const struct cond *where;
+    bool distinct;                 /* JOIN: each text once */
+    const struct filters *filters; /* NULL: none */
+};
+
+struct word_pair {
+    struct slice from, to;
+};
+
+/* What happens to a value after it was found, in this order. */
+struct filters {
+    const struct cond *when;
+    const struct slice *null_if;
+    size_t null_if_count;
+    const struct pattern *match;
+    const struct word_pair *map;
+    size_t map_count;
+    const struct slice *map_rest; /* NULL: other words stay as they are */
+    const struct time_format *time;
+    size_t time_count;
+    const struct decimal *scale;
+    bool hash;
+    const struct slice *fallback; /* `default` */
+};
+
+enum cond_op { COND_EXISTS, COND_EQ, COND_MATCH, COND_GT, COND_ALL, COND_ANY, COND_NOT };
+
+struct cond {
+    enum cond_op op;
+    bool expected;             /* EXISTS */
+    const struct expr *expr;   /* EXISTS, EQ, MATCH, GT */
+    const struct slice *words; /* EQ: one of them */
+    size_t word_count;
+    const struct pattern *pattern;
+    const struct decimal *limit; /* GT */
+    const struct cond *const *args;
+    size_t arg_count;
+};
+
+enum frame { FRAME_AUTO, FRAME_OBJECT, FRAME_ARRAY, FRAME_LINES };
+
+struct convention {
+    const struct cond *when; /* NULL: always */
+    bool exclusive;
+};
+
+/* Facts are numbered as they are, labels after them. */
+struct field {
+    unsigned id;
+    enum field_kind kind;
+    const char *name;
+    const struct expr *expr;
+};
+
+static inline bool field_is_label(const struct field *field)
+{
+    return field->id >= FACT_COUNT;
+}
+
+/* A slot that some fields hang on: if none of a field's slots is filled, it is null. */
+struct dependency {
+    const struct node *node;
+    uint64_t fields[FIELD_WORDS];
+};
+
+/* One of what makes an event unique: a field of the event as it came out, or a value. */
+struct identity_part {
+    unsigned field;          /* fact or label, numbered as in struct field */
+    const struct expr *expr; /* NULL: the field */
+};
+
+struct mapping {
+    const char *name;
+    const char *group; /* the built-in file it is from, by its short name; or the name */
+    const char *space; /* identity namespace */
+    enum frame frame;
+    const struct scope *each[EACH_MAX];
+    size_t each_count;
+    const struct scope *scope; /* where its paths start: the record or the last `each` */
+    const struct cond *keep, *drop;
+    const struct convention *cache, *reasoning;
+    size_t cache_count, reasoning_count;
+    const struct field *fields;
+    size_t field_count;
+    const struct field *guesses; /* for what is absent after the topic's defaults too */
+    size_t guess_count;
+    const struct dependency *dependencies;
+    size_t dependency_count;
+    uint64_t always[FIELD_WORDS]; /* fields that hang on no slot alone */
+    const struct identity_part *identity;
+    size_t identity_count;
+    bool sets_model_answered;
+    bool keeps_parts; /* a part larger than its whole is flagged, but stays */
+    const struct yaml_node *tests;
+};
+
+/* Something around an event that is opened when no mapping wants the record as it is. */
+struct wrapper {
+    const char *name;
+    const struct scope *scope;
+    const struct node *node;
+    const struct cond *when; /* NULL: none */
+};
+
+struct mappings {
+    struct arena process;
+    struct trie trie;
+    const struct mapping *const *list;
+    size_t count;
+    const struct wrapper *wrappers;
+    size_t wrapper_count;
+    const struct field *defaults; /* of the topic: constants */
+    size_t default_count;
+    struct yaml_tree **trees; /* of the built-in files: tests are read from them */
+    size_t tree_count;
+};
+
+#endif

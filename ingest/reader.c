@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/reader.h"
+
+#include "ingest/text.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+bool reader_init(struct reader *reader, const struct trie *trie)
+{
+    *reader = (struct reader){.trie = trie};
+    reader->slot = calloc(trie->node_count, sizeof *reader->slot);
+    reader->present = calloc(trie->node_count / 64 + 1, sizeof *reader->present);
+    reader->loaded = calloc(trie->scope_count / 64 + 1, sizeof *reader->loaded);
+    return reader->slot && reader->present && reader->loaded;
+}
+
+void reader_free(struct reader *reader)
+{
+    free(reader->slot);
+    free(reader->present);
+    free(reader->loaded);
+}
+
+static void bits_clear(uint64_t *bits, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to;) {
+        if (i % 64 == 0 && to - i >= 64) {
+            bits[i / 64] = 0;
+            i += 64;
+        } else {
+            bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
+            i++;
+        }
+    }
+}
+
+static bool value_read(struct reader *reader, const struct node *node, struct scan *scan,
+                       unsigned depth);
+
+static bool object_read(struct reader *reader, const struct node *node, struct scan *scan,
+                        unsigned depth)
+{
+    struct json key;
+    scan->p++;
+    if (scan_peek(scan) == '}') {
+        scan->p++;
+        return true;
+    }
+    for (;;) {
+        if (scan_peek(scan) != '"')
+            return scan_expect(scan, '"', "member name expected");
+        if (!scan_string(scan, &key) || !scan_expect(scan, ':', "':' expected"))
+            return false;
+        scan_space(scan);
+        const struct node *child = node_find(node, &key);
+        if (!(child ? value_read(reader, child, scan, depth) : scan_value(scan, NULL, depth)))
+            return false;
+        int c = scan_peek(scan);
+        if (c != ',' && c != '}')
+            return scan_expect(scan, '}', "',' or '}' expected");
+        scan->p++;
+        if (c == '}')
+            return true;
+    }
+}
+
+/* The last member of a name counts: what an earlier one left below it goes. */
+static void slot_open(struct reader *reader, const struct node *node)
+{
+    uint64_t bit = UINT64_C(1) << (node->id % 64);
+    if (reader->present[node->id / 64] & bit) {
+        reader->duplicate_key = true;
+        bits_clear(reader->present, node->id, node->end);
+    }
+    reader->present[node->id / 64] |= bit;
+}
+
+static bool value_read(struct reader *reader, const struct node *node, struct scan *scan,
+                       unsigned depth)
+{
+    const char *start = scan->p;
+    slot_open(reader, node);
+    if (start >= scan->end || *start != '{' || !node->table)
+        return scan_value(scan, &reader->slot[node->id], depth);
+    if (depth >= JSON_DEPTH_MAX)
+        return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
+    if (!object_read(reader, node, scan, depth + 1))
+        return false;
+    reader->slot[node->id] = (struct json){start, (uint32_t)(scan->p - start), JSON_OBJECT, 0};
+    return true;
+}
+
+/* Marks the scope as read, with nothing in it yet, and what is derived from it as unread. */
+static void scope_open(struct reader *reader, const struct scope *scope)
+{
+    bits_clear(reader->loaded, scope->id, scope->end);
+    bits_clear(reader->present, scope->root->id, scope->root->end);
+    reader->loaded[scope->id / 64] |= UINT64_C(1) << (scope->id % 64);
+}
+
+static bool scope_read(struct reader *reader, const struct scope *scope, struct scan *scan,
+                       unsigned depth)
+{
+    scope_open(reader, scope);
+    return value_read(reader, scope->root, scan, depth);
+}
+
+bool reader_record(struct reader *reader, struct scan *scan, unsigned depth)
+{
+    reader->duplicate_key = false;
+    return scope_read(reader, reader->trie->record, scan, depth);
+}
+
+/* The bytes of a slot as scan_value() wants them: a string with its quotes. */
+static struct scan slot_scan(const struct json *value)
+{
+    unsigned quote = value->type == JSON_STRING;
+    return (struct scan){.p = value->p - quote, .end = value->p + value->bytes + quote};
+}
+
+void reader_element(struct reader *reader, const struct scope *scope, const struct json *value)
+{
+    struct scan scan = slot_scan(value);
+    bool ok = scope_read(reader, scope, &scan, 0);
+    assert(ok);
+    (void)ok;
+}
+
+static bool json_load(struct reader *reader, const struct scope *scope, const struct json *value)
+{
+    struct json unused;
+    if (value->type != JSON_STRING) {
+        reader_element(reader, scope, value);
+        return true;
+    }
+    struct slice text = text_raw(value, reader->batch);
+    if (!text.p)
+        return false;
+    struct scan scan = {.p = text.p, .end = text.p + text.bytes};
+    if (!scan_text(&scan, &unused))
+        return false;
+    scan.p = text.p;
+    scan_space(&scan);
+    return scope_read(reader, scope, &scan, 0);
+}
+
+static bool select_load(struct reader *reader, const struct scope *scope, const struct json *array)
+{
+    struct walk walk;
+    struct json element, member, found = {0};
+    int64_t index = 0;
+
+    if (array->type == JSON_OBJECT) {
+        if (!json_member(array, scope->token, &found))
+            return false;
+        reader_element(reader, scope, &found);
+        return true;
+    }
+    if (array->type != JSON_ARRAY)
+        return false;
+    walk_open(&walk, array);
+    for (; walk_element(&walk, &element); index++) {
+        bool hit = index == scope->index || scope->index == -1;
+        if (scope->member.p)
+            hit = element.type == JSON_OBJECT && json_member(&element, scope->member, &member) &&
+                  (member.type == JSON_STRING ? text_equals(&member, scope->text)
+                                              : slice_eq(json_slice(&member), scope->text));
+        if (!hit)
+            continue;
+        found = element;
+        if (scope->index != -1)
+            break;
+    }
+    if (found.type == JSON_NONE)
+        return false;
+    reader_element(reader, scope, &found);
+    return true;
+}
+
+/* OTLP's AnyValue: {"intValue": "3"} is "3". */
+static void kv_value(struct json *value)
+{
+    struct walk walk;
+    struct json key, first, second;
+    if (value->type != JSON_OBJECT)
+        return;
+    walk_open(&walk, value);
+    if (walk_member(&walk, &key, &first) && !walk_member(&walk, &key, &second))
+        *value = first;
+}
+
+static bool kv_load(struct reader *reader, const struct scope *scope, const struct json *list)
+{
+    struct walk walk;
+    struct json element, key, value;
+    if (list->type == JSON_OBJECT) {
+        reader_element(reader, scope, list);
+        return true;
+    }
+    if (list->type != JSON_ARRAY)
+        return false;
+    scope_open(reader, scope);
+    slot_open(reader, scope->root);
+    reader->slot[scope->root->id] = *list;
+    if (!scope->root->table)
+        return true;
+    walk_open(&walk, list);
+    while (walk_element(&walk, &element)) {
+        if (element.type != JSON_OBJECT || !json_member(&element, SLICE("key"), &key) ||
+            !json_member(&element, SLICE("value"), &value) || key.type != JSON_STRING)
+            continue;
+        const struct node *node = node_find(scope->root, &key);
+        if (!node)
+            continue;
+        kv_value(&value);
+        struct scan scan = slot_scan(&value);
+        bool ok = value_read(reader, node, &scan, 0);
+        assert(ok);
+        (void)ok;
+    }
+    return true;
+}
+
+bool reader_load(struct reader *reader, const struct scope *scope)
+{
+    bool ok = false;
+    if (scope->kind == SCOPE_EACH || scope->kind == SCOPE_RECORD)
+        return false;
+    const struct json *value = reader_get(reader, scope->parent, scope->source);
+    if (value && scope->kind == SCOPE_JSON)
+        ok = json_load(reader, scope, value);
+    else if (value && scope->kind == SCOPE_SELECT)
+        ok = select_load(reader, scope, value);
+    else if (value)
+        ok = kv_load(reader, scope, value);
+    if (!ok)
+        scope_open(reader, scope);
+    return true;
+}

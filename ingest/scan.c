@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/scan.h"
+
+#include "ingest/text.h"
+
+#include <assert.h>
+
+bool scan_fail(struct scan *scan, enum reason reason, const char *detail)
+{
+    if (scan->reason == REASON_NONE) {
+        scan->reason = reason;
+        scan->detail = detail;
+    }
+    return false;
+}
+
+static bool hex4(const char *p)
+{
+    for (int i = 0; i < 4; i++) {
+        char c = p[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+            return false;
+    }
+    return true;
+}
+
+/* What scan_plain() stopped at, when that is not the closing quote. */
+bool scan_escape(struct scan *scan, unsigned *flags)
+{
+    const char *p = scan->p;
+    if (p >= scan->end)
+        return scan_fail(scan, REASON_BAD_JSON, "truncated in a string");
+    if (*p != '\\')
+        return scan_fail(scan, REASON_BAD_JSON, "control character in a string");
+    if (scan->end - p < 2)
+        return scan_fail(scan, REASON_BAD_JSON, "truncated in a string");
+    *flags |= JSON_ESCAPED;
+    switch (p[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        scan->p = p + 2;
+        return true;
+    case 'u':
+        if (scan->end - p < 6 || !hex4(p + 2))
+            return scan_fail(scan, REASON_BAD_JSON, "\\u without four hex digits");
+        scan->p = p + 6;
+        return true;
+    default:
+        return scan_fail(scan, REASON_BAD_JSON, "unknown escape in a string");
+    }
+}
+
+static inline bool digit_at(const struct scan *scan)
+{
+    return scan->p < scan->end && (unsigned)(*scan->p - '0') < 10;
+}
+
+static bool digits(struct scan *scan)
+{
+    if (!digit_at(scan))
+        return scan_fail(scan, REASON_BAD_JSON, "digit expected in a number");
+    while (digit_at(scan))
+        scan->p++;
+    return true;
+}
+
+/* RFC 8259, section 6. */
+bool scan_number(struct scan *scan)
+{
+    if (*scan->p == '-')
+        scan->p++;
+    if (scan->p < scan->end && *scan->p == '0') {
+        scan->p++;
+        if (digit_at(scan))
+            return scan_fail(scan, REASON_BAD_JSON, "number with a leading zero");
+    } else if (!digits(scan)) {
+        return false;
+    }
+    if (scan->p < scan->end && *scan->p == '.') {
+        scan->p++;
+        if (!digits(scan))
+            return false;
+    }
+    if (scan->p < scan->end && (*scan->p == 'e' || *scan->p == 'E')) {
+        scan->p++;
+        if (scan->p < scan->end && (*scan->p == '+' || *scan->p == '-'))
+            scan->p++;
+        if (!digits(scan))
+            return false;
+    }
+    return true;
+}
+
+static bool word(struct scan *scan, const char *text, size_t bytes)
+{
+    if ((size_t)(scan->end - scan->p) < bytes || memcmp(scan->p, text, bytes) != 0)
+        return false;
+    scan->p += bytes;
+    return true;
+}
+
+/* A number, true, false or null. */
+bool scan_literal(struct scan *scan, struct json *out)
+{
+    const char *start = scan->p;
+    enum json_type type = JSON_NULL;
+    bool ok = true;
+
+    if (*start == '-' || (unsigned)(*start - '0') < 10) {
+        type = JSON_NUMBER;
+        ok = scan_number(scan);
+    } else if (word(scan, "true", 4)) {
+        type = JSON_TRUE;
+    } else if (word(scan, "false", 5)) {
+        type = JSON_FALSE;
+    } else if (!word(scan, "null", 4)) {
+        ok = scan_fail(scan, REASON_BAD_JSON, "value expected");
+    }
+    if (!ok)
+        return false;
+    *out = (struct json){start, (uint32_t)(scan->p - start), (uint8_t)type, 0};
+    return true;
+}
+
+static bool array_skip(struct scan *scan, unsigned depth)
+{
+    scan->p++;
+    if (scan_peek(scan) == ']') {
+        scan->p++;
+        return true;
+    }
+    for (;;) {
+        scan_space(scan);
+        if (!scan_value(scan, NULL, depth))
+            return false;
+        int c = scan_peek(scan);
+        if (c != ',' && c != ']')
+            return scan_expect(scan, ']', "',' or ']' expected");
+        scan->p++;
+        if (c == ']')
+            return true;
+    }
+}
+
+static bool object_skip(struct scan *scan, unsigned depth)
+{
+    struct json key;
+    scan->p++;
+    if (scan_peek(scan) == '}') {
+        scan->p++;
+        return true;
+    }
+    for (;;) {
+        if (scan_peek(scan) != '"')
+            return scan_expect(scan, '"', "member name expected");
+        if (!scan_string(scan, &key) || !scan_expect(scan, ':', "':' expected"))
+            return false;
+        scan_space(scan);
+        if (!scan_value(scan, NULL, depth))
+            return false;
+        int c = scan_peek(scan);
+        if (c != ',' && c != '}')
+            return scan_expect(scan, '}', "',' or '}' expected");
+        scan->p++;
+        if (c == '}')
+            return true;
+    }
+}
+
+bool scan_value(struct scan *scan, struct json *out, unsigned depth)
+{
+    struct json unused;
+    const char *start = scan->p;
+    if (start >= scan->end)
+        return scan_fail(scan, REASON_BAD_JSON, "truncated");
+    if (*start == '"')
+        return scan_string(scan, out ? out : &unused);
+    if (*start != '{' && *start != '[')
+        return scan_literal(scan, out ? out : &unused);
+    if (depth >= JSON_DEPTH_MAX)
+        return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
+    if (!(*start == '{' ? object_skip(scan, depth + 1) : array_skip(scan, depth + 1)))
+        return false;
+    if (out)
+        *out = (struct json){start, (uint32_t)(scan->p - start),
+                             (uint8_t)(*start == '{' ? JSON_OBJECT : JSON_ARRAY), 0};
+    return true;
+}
+
+bool scan_text(struct scan *scan, struct json *out)
+{
+    scan_space(scan);
+    if (!scan_value(scan, out, 0))
+        return false;
+    scan_space(scan);
+    if (scan->p < scan->end)
+        return scan_fail(scan, REASON_BAD_JSON, "bytes after the value");
+    return true;
+}
+
+void walk_open(struct walk *walk, const struct json *container)
+{
+    assert(container->type == JSON_OBJECT || container->type == JSON_ARRAY);
+    walk->scan = (struct scan){.p = container->p + 1, .end = container->p + container->bytes - 1};
+}
+
+static bool walk_more(struct walk *walk)
+{
+    scan_space(&walk->scan);
+    if (walk->scan.p < walk->scan.end && *walk->scan.p == ',') {
+        walk->scan.p++;
+        scan_space(&walk->scan);
+    }
+    return walk->scan.p < walk->scan.end;
+}
+
+bool walk_element(struct walk *walk, struct json *value)
+{
+    return walk_more(walk) && scan_value(&walk->scan, value, 0);
+}
+
+bool walk_member(struct walk *walk, struct json *key, struct json *value)
+{
+    if (!walk_more(walk) || !scan_string(&walk->scan, key) || !scan_expect(&walk->scan, ':', ""))
+        return false;
+    scan_space(&walk->scan);
+    return scan_value(&walk->scan, value, 0);
+}
+
+bool json_member(const struct json *object, struct slice name, struct json *value)
+{
+    struct walk walk;
+    struct json key, candidate;
+    bool found = false;
+    walk_open(&walk, object);
+    while (walk_member(&walk, &key, &candidate))
+        if (text_equals(&key, name)) {
+            *value = candidate;
+            found = true;
+        }
+    return found;
+}
+
+struct json json_of(struct slice valid)
+{
+    struct scan scan = {.p = valid.p, .end = valid.p + valid.bytes};
+    struct json json = {0};
+    bool ok = scan_text(&scan, &json);
+    assert(ok);
+    (void)ok;
+    return json;
+}

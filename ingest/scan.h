@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tokens of JSON (RFC 8259), read forward over bytes that need not end in a NUL. Grammar is strict;
+ * what is inside a string is not looked at beyond its escapes (ingest/text.h repairs it when it is
+ * copied out). Nothing is allocated and nothing is kept: a value is a slice of the input.
+ *
+ * All functions return false at the first fault and leave its place in `p` and its kind in
+ * `reason`.
+ */
+#ifndef INGEST_SCAN_H
+#define INGEST_SCAN_H
+
+#include "core/charge.h"
+#include "core/slice.h"
+
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define JSON_DEPTH_MAX 64
+
+enum json_type {
+    JSON_NONE, /* absent */
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_OBJECT,
+    JSON_ARRAY,
+};
+
+enum json_flag {
+    JSON_ESCAPED = 1, /* a string with a backslash in it */
+    JSON_HIGH = 2,    /* a string with bytes beyond ASCII */
+};
+
+struct scan {
+    const char *p, *end;
+    enum reason reason;
+    const char *detail; /* a static text */
+};
+
+/* A value of the input: a string without its quotes, everything else as it stands. */
+struct json {
+    const char *p;
+    uint32_t bytes;
+    uint8_t type;  /* enum json_type */
+    uint8_t flags; /* enum json_flag */
+};
+
+static inline struct slice json_slice(const struct json *json)
+{
+    return (struct slice){json->p, json->bytes};
+}
+
+bool scan_fail(struct scan *scan, enum reason reason, const char *detail);
+
+/* Any value, at its first byte; fills `out` (NULL: only validates). `depth` counts the containers
+ * around it. Messages longer than UINT32_MAX bytes are the caller's to refuse. */
+bool scan_value(struct scan *scan, struct json *out, unsigned depth);
+bool scan_number(struct scan *scan);
+bool scan_literal(struct scan *scan, struct json *out);
+
+/* A whole text: one value with white space around it. */
+bool scan_text(struct scan *scan, struct json *out);
+
+static inline void scan_space(struct scan *scan)
+{
+    const char *p = scan->p;
+    while (p < scan->end && (unsigned char)*p <= ' ' &&
+           (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    scan->p = p;
+}
+
+/* The next byte after white space; -1 at the end. */
+static inline int scan_peek(struct scan *scan)
+{
+    if (scan->p < scan->end && (unsigned char)*scan->p > ' ')
+        return (unsigned char)*scan->p;
+    scan_space(scan);
+    return scan->p < scan->end ? (unsigned char)*scan->p : -1;
+}
+
+/* The byte at p (after white space) must be `c`; steps over it. */
+static inline bool scan_expect(struct scan *scan, char c, const char *detail)
+{
+    if (scan_peek(scan) != (unsigned char)c)
+        return scan_fail(scan, REASON_BAD_JSON, scan->p < scan->end ? detail : "truncated");
+    scan->p++;
+    return true;
+}
+
+/* The first byte from p on that is a quote, a backslash or a control character; sets JSON_HIGH. */
+static inline const char *scan_plain(const char *p, const char *end, unsigned *flags)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    const __m128i control = _mm_set1_epi8(0x1f);
+    while (end - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+        stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+        unsigned mask = (unsigned)_mm_movemask_epi8(stop), high = (unsigned)_mm_movemask_epi8(v);
+        if (mask) {
+            unsigned i = (unsigned)__builtin_ctz(mask);
+            if (high & ((1u << i) - 1))
+                *flags |= JSON_HIGH;
+            return p + i;
+        }
+        if (high)
+            *flags |= JSON_HIGH;
+        p += 16;
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p > 0x1f) {
+        if ((unsigned char)*p > 0x7f)
+            *flags |= JSON_HIGH;
+        p++;
+    }
+    return p;
+}
+
+bool scan_escape(struct scan *scan, unsigned *flags);
+
+/* A string at its opening quote. */
+static inline bool scan_string(struct scan *scan, struct json *out)
+{
+    unsigned flags = 0;
+    const char *start = ++scan->p;
+    for (;;) {
+        scan->p = scan_plain(scan->p, scan->end, &flags);
+        if (scan->p < scan->end && *scan->p == '"')
+            break;
+        if (!scan_escape(scan, &flags))
+            return false;
+    }
+    out->p = start;
+    out->bytes = (uint32_t)(scan->p - start);
+    out->type = JSON_STRING;
+    out->flags = (uint8_t)flags;
+    scan->p++;
+    return true;
+}
+
+/*
+ * Walking a container that is known to be valid (a slice that scan_value() made): the cursor starts
+ * behind the opening bracket and ends when these return false.
+ */
+struct walk {
+    struct scan scan;
+};
+
+void walk_open(struct walk *walk, const struct json *container);
+bool walk_element(struct walk *walk, struct json *value);
+bool walk_member(struct walk *walk, struct json *key, struct json *value);
+
+/* The last member of an object that has this name (a key with escapes is compared unescaped);
+ * false: there is none. */
+bool json_member(const struct json *object, struct slice name, struct json *value);
+
+/* The value that a slice holds, which scan_value() accepted before. */
+struct json json_of(struct slice valid);
+
+#endif

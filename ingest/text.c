@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A string is copied out at most once: runs of plain bytes by memcpy, escapes and multi-byte
+ * characters one by one through code points. Output never grows beyond three times the input
+ * (an invalid byte becomes the three of U+FFFD), which is what is asked of the arena.
+ */
+#include "ingest/text.h"
+
+#include <assert.h>
+
+#define REPLACEMENT 0xfffdu
+
+struct copier {
+    const char *p, *end;
+    char *out;
+    bool repaired;
+};
+
+static unsigned hex_value(const char *p)
+{
+    unsigned v = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned c = (unsigned char)p[i];
+        v = v << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return v;
+}
+
+static unsigned surrogate_pair(const char **at, const char *end, unsigned high)
+{
+    const char *p = *at;
+    if (high < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+        unsigned low = hex_value(p + 2);
+        if (low >= 0xdc00 && low < 0xe000) {
+            *at = p + 6;
+            return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* The code point of the escape at *at, which is stepped over; UINT32_MAX for a lone surrogate. */
+static unsigned escape_point(const char **at, const char *end)
+{
+    char c = (*at)[1];
+    if (c != 'u') {
+        *at += 2;
+        switch (c) {
+        case 'b':
+            return '\b';
+        case 'f':
+            return '\f';
+        case 'n':
+            return '\n';
+        case 'r':
+            return '\r';
+        case 't':
+            return '\t';
+        default:
+            return (unsigned char)c;
+        }
+    }
+    unsigned v = hex_value(*at + 2);
+    *at += 6;
+    return v >= 0xd800 && v < 0xe000 ? surrogate_pair(at, end, v) : v;
+}
+
+/* Length of the UTF-8 character at p (RFC 3629, table of section 4), 0 when it is invalid. */
+static size_t utf8_length(const char *at, const char *end)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    size_t left = (size_t)(end - at);
+    unsigned char low = 0x80, high = 0xbf;
+    size_t n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || left < n)
+        return 0;
+    if (p[0] == 0xe0)
+        low = 0xa0;
+    else if (p[0] == 0xed)
+        high = 0x9f;
+    else if (p[0] == 0xf0)
+        low = 0x90;
+    else if (p[0] == 0xf4)
+        high = 0x8f;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if (p[i] < 0x80 || p[i] > 0xbf)
+            return 0;
+    return n;
+}
+
+static char *point_put(char *out, unsigned c)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else {
+        *out++ = (char)(0xf0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    }
+    return out;
+}
+
+static bool utf8_valid(struct slice text)
+{
+    const char *p = text.p, *end = text.p + text.bytes;
+    while (p < end) {
+        size_t n = utf8_length(p, end);
+        if (n == 0)
+            return false;
+        p += n;
+    }
+    return true;
+}
+
+static unsigned repair(struct copier *copier)
+{
+    copier->repaired = true;
+    return REPLACEMENT;
+}
+
+/* One step: an escape, a plain byte or a multi-byte character. */
+static void copy_step(struct copier *copier)
+{
+    const char *p = copier->p;
+    if (*p == '\\') {
+        unsigned c = escape_point(&copier->p, copier->end);
+        if (c == UINT32_MAX || c == 0)
+            c = repair(copier);
+        copier->out = point_put(copier->out, c);
+        return;
+    }
+    size_t n = utf8_length(p, copier->end);
+    if (n == 0) {
+        copier->out = point_put(copier->out, repair(copier));
+        copier->p++;
+        return;
+    }
+    memcpy(copier->out, p, n);
+    copier->out += n;
+    copier->p += n;
+}
+
+struct slice text_of(const struct json *string, struct arena *batch, bool *repaired)
+{
+    struct slice raw = json_slice(string);
+    if (!(string->flags & JSON_ESCAPED) && (!(string->flags & JSON_HIGH) || utf8_valid(raw)))
+        return raw;
+    char *out = arena_alloc(batch, raw.bytes * (string->flags & JSON_HIGH ? 3 : 1));
+    if (!out)
+        return (struct slice){NULL, 0};
+    struct copier copier = {raw.p, raw.p + raw.bytes, out, false};
+    while (copier.p < copier.end)
+        copy_step(&copier);
+    *repaired |= copier.repaired;
+    return (struct slice){out, (size_t)(copier.out - out)};
+}
+
+struct slice text_raw(const struct json *string, struct arena *batch)
+{
+    struct slice raw = json_slice(string);
+    if (!(string->flags & JSON_ESCAPED))
+        return raw;
+    char *start = arena_alloc(batch, raw.bytes), *out = start;
+    if (!start)
+        return (struct slice){NULL, 0};
+    for (const char *p = raw.p, *end = p + raw.bytes; p < end;) {
+        const char *slash = memchr(p, '\\', (size_t)(end - p));
+        size_t plain = (size_t)((slash ? slash : end) - p);
+        memcpy(out, p, plain);
+        out += plain;
+        p += plain;
+        if (slash) {
+            unsigned c = escape_point(&p, end);
+            /* An escape is at least as long as its character; a lone surrogate is invalid anyway.
+             */
+            out = point_put(out, c == UINT32_MAX ? REPLACEMENT : c);
+        }
+    }
+    return (struct slice){start, (size_t)(out - start)};
+}
+
+bool text_equals(const struct json *string, struct slice text)
+{
+    if (!(string->flags & JSON_ESCAPED))
+        return slice_eq(json_slice(string), text);
+    const char *p = string->p, *end = p + string->bytes;
+    size_t at = 0;
+    while (p < end) {
+        char point[4];
+        size_t n = 1;
+        if (*p == '\\') {
+            unsigned c = escape_point(&p, end);
+            n = (size_t)(point_put(point, c == UINT32_MAX ? REPLACEMENT : c) - point);
+        } else {
+            point[0] = *p++;
+        }
+        if (text.bytes - at < n || memcmp(text.p + at, point, n) != 0)
+            return false;
+        at += n;
+    }
+    return at == text.bytes;
+}
+
+/* A character of a JSON string in the form in which it is stored: escapes stay as they are. */
+static void json_step(struct copier *copier)
+{
+    const char *p = copier->p;
+    if (*p != '\\') {
+        copy_step(copier);
+        return;
+    }
+    unsigned c = escape_point(&copier->p, copier->end);
+    if (c == UINT32_MAX || c == 0) {
+        copier->out = point_put(copier->out, repair(copier));
+        return;
+    }
+    size_t n = (size_t)(copier->p - p);
+    memcpy(copier->out, p, n);
+    copier->out += n;
+}
+
+struct slice text_json(const struct json *value, struct arena *batch, bool *repaired)
+{
+    struct slice raw = json_slice(value);
+    if (value->type == JSON_STRING) /* with its quotes */
+        raw = (struct slice){raw.p - 1, raw.bytes + 2};
+    /* Outside of strings valid JSON is plain ASCII, so the whole text can be treated as one. */
+    if (utf8_valid(raw) && !memmem(raw.p, raw.bytes, "\\u", 2))
+        return raw;
+    char *out = arena_alloc(batch, raw.bytes * 3);
+    if (!out)
+        return (struct slice){NULL, 0};
+    struct copier copier = {raw.p, raw.p + raw.bytes, out, false};
+    while (copier.p < copier.end)
+        json_step(&copier);
+    *repaired |= copier.repaired;
+    return (struct slice){out, (size_t)(copier.out - out)};
+}
+
+struct slice text_quote(struct slice text, struct arena *batch)
+{
+    char *start = arena_alloc(batch, text.bytes * 6 + 2), *out = start;
+    if (!start)
+        return (struct slice){NULL, 0};
+    *out++ = '"';
+    for (size_t i = 0; i < text.bytes; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (c == '"' || c == '\\')
+            *out++ = '\\';
+        if (c < 0x20) {
+            memcpy(out, "\\u00", 4);
+            out[4] = "0123456789abcdef"[c >> 4];
+            out[5] = "0123456789abcdef"[c & 15];
+            out += 6;
+        } else {
+            *out++ = (char)c;
+        }
+    }
+    *out++ = '"';
+    return (struct slice){start, (size_t)(out - start)};
+}
+
+struct slice text_cut(struct slice text, size_t bytes_max)
+{
+    if (text.bytes <= bytes_max)
+        return text;
+    size_t n = bytes_max;
+    while (n > 0 && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+        n--;
+    return (struct slice){text.p, n};
+}
+
+/* Python 3.11 str.isspace(): bidirectional type WS, B or S, or category Zs. */
+static bool point_is_space(unsigned c)
+{
+    return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
+           c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static unsigned point_get(const char *at, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    if (n == 1)
+        return p[0];
+    unsigned c = p[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | (p[i] & 0x3fu);
+    return c;
+}
+
+int64_t text_characters(struct slice text)
+{
+    int64_t count = 0;
+    for (const char *p = text.p, *end = p + text.bytes; p < end;) {
+        size_t n = utf8_length(p, end);
+        assert(n > 0);
+        count += !point_is_space(point_get(p, n));
+        p += n;
+    }
+    return count;
+}

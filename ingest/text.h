@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The content of JSON strings: unescaped, and repaired so that PostgreSQL takes it. U+0000, lone
+ * surrogates and invalid UTF-8 become U+FFFD each; whoever copies out is told by `repaired`.
+ */
+#ifndef INGEST_TEXT_H
+#define INGEST_TEXT_H
+
+#include "core/arena.h"
+#include "ingest/scan.h"
+
+/* The text of a string: a slice of the message where nothing has to be changed, else a copy in the
+ * arena. p == NULL: the arena is full. */
+struct slice text_of(const struct json *string, struct arena *batch, bool *repaired);
+
+/* Unescaped, but not repaired (\u0000 stays NUL): what JSON inside a string is parsed from. */
+struct slice text_raw(const struct json *string, struct arena *batch);
+
+/* Compares unescaped, without copying. */
+bool text_equals(const struct json *string, struct slice text);
+
+/* A value as JSON text that is safe to store: as it stands if possible. p == NULL: arena full. */
+struct slice text_json(const struct json *value, struct arena *batch, bool *repaired);
+
+/* Valid UTF-8 as a JSON string with its quotes. p == NULL: arena full. */
+struct slice text_quote(struct slice text, struct arena *batch);
+
+/* The longest prefix of at most `bytes_max` bytes that does not cut a character. */
+struct slice text_cut(struct slice text, size_t bytes_max);
+
+/* Unicode code points that are no white space (Python's str.isspace(), by which LiteLLM counts
+ * characters for text-to-speech and Vertex AI). The text must be valid UTF-8. */
+int64_t text_characters(struct slice text);
+
+#endif

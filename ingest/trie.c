@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/trie.h"
+
+#include "ingest/text.h"
+
+#include <stdlib.h>
+
+static struct node *node_new(struct trie *trie, struct slice key)
+{
+    struct node *node = arena_zalloc(trie->process, sizeof *node);
+    if (node)
+        node->key = key;
+    return node;
+}
+
+bool trie_init(struct trie *trie, struct arena *process)
+{
+    *trie = (struct trie){.process = process};
+    trie->record = arena_zalloc(process, sizeof *trie->record);
+    if (!trie->record)
+        return false;
+    trie->record->root = node_new(trie, SLICE(""));
+    return trie->record->root != NULL;
+}
+
+struct node *trie_member(struct trie *trie, struct node *node, struct slice key)
+{
+    struct node **at = &node->child;
+    for (; *at; at = &(*at)->next)
+        if (slice_eq((*at)->key, key))
+            return *at;
+    return *at = node_new(trie, key);
+}
+
+/* An integer of at most nine digits; INT64_MIN: it is none. */
+static int64_t token_index(struct slice token)
+{
+    size_t i = token.bytes > 0 && token.p[0] == '-';
+    int64_t v = 0;
+    if (i == token.bytes || token.bytes > 9)
+        return INT64_MIN;
+    for (; i < token.bytes; i++) {
+        unsigned digit = (unsigned)(token.p[i] - '0');
+        if (digit > 9)
+            return INT64_MIN;
+        v = v * 10 + digit;
+    }
+    return token.p[0] == '-' ? -v : v;
+}
+
+static bool token_matches(struct slice token)
+{
+    return token.bytes > 3 && token.p[0] == '[' && token.p[token.bytes - 1] == ']' &&
+           memchr(token.p, '=', token.bytes);
+}
+
+bool token_selects(struct slice token)
+{
+    return token_matches(token) || token_index(token) >= -1;
+}
+
+static void scope_select(struct scope *scope, struct slice token)
+{
+    scope->token = token;
+    if (!token_matches(token)) {
+        scope->index = token_index(token);
+        return;
+    }
+    const char *equal = memchr(token.p, '=', token.bytes);
+    scope->member = (struct slice){token.p + 1, (size_t)(equal - token.p - 1)};
+    scope->text = (struct slice){equal + 1, (size_t)(token.p + token.bytes - 1 - (equal + 1))};
+}
+
+struct scope *trie_scope(struct trie *trie, struct scope *parent, const struct node *source,
+                         enum scope_kind kind, struct slice token)
+{
+    struct scope **at = &parent->child;
+    for (; *at; at = &(*at)->next)
+        if ((*at)->kind == kind && (*at)->source == source && slice_eq((*at)->token, token))
+            return *at;
+    struct scope *scope = arena_zalloc(trie->process, sizeof *scope);
+    if (!scope)
+        return NULL;
+    scope->kind = kind;
+    scope->parent = parent;
+    scope->source = source;
+    scope->root = node_new(trie, SLICE(""));
+    if (!scope->root)
+        return NULL;
+    if (kind == SCOPE_SELECT)
+        scope_select(scope, token);
+    return *at = scope;
+}
+
+/* At most half full, so that a miss, the usual case, ends at once. */
+static bool table_build(struct trie *trie, struct node *node, uint32_t members)
+{
+    uint32_t places = 2;
+    while (places < members * 2)
+        places *= 2;
+    struct edge *table = arena_zalloc(trie->process, places * sizeof *table);
+    if (!table)
+        return false;
+    for (const struct node *child = node->child; child; child = child->next) {
+        uint32_t hash = key_hash(child->key.p, child->key.bytes), i = hash & (places - 1);
+        while (table[i].to)
+            i = (i + 1) & (places - 1);
+        table[i] = (struct edge){child->key.p, (uint32_t)child->key.bytes, hash, child};
+    }
+    node->table = table;
+    node->mask = places - 1;
+    return true;
+}
+
+static bool node_freeze(struct trie *trie, struct node *node)
+{
+    uint32_t members = 0;
+    node->id = trie->node_count++;
+    for (struct node *child = node->child; child; child = child->next, members++)
+        if (!node_freeze(trie, child))
+            return false;
+    node->end = trie->node_count;
+    return members == 0 || table_build(trie, node, members);
+}
+
+static bool scope_freeze(struct trie *trie, struct scope *scope)
+{
+    scope->id = trie->scope_count++;
+    if (!node_freeze(trie, scope->root))
+        return false;
+    for (struct scope *child = scope->child; child; child = child->next)
+        if (!scope_freeze(trie, child))
+            return false;
+    scope->end = trie->scope_count;
+    return true;
+}
+
+bool trie_freeze(struct trie *trie)
+{
+    trie->node_count = trie->scope_count = 0;
+    return scope_freeze(trie, trie->record);
+}
+
+const struct node *node_escaped(const struct node *node, const struct json *key)
+{
+    for (const struct node *child = node->child; child; child = child->next)
+        if (text_equals(key, child->key))
+            return child;
+    return NULL;
+}

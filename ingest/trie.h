@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The paths that a set of mappings wants, as one trie.
+ *
+ * A node is a place in a JSON value, reached by member names alone; its id is the slot that the
+ * reader fills. Everything that is no member name starts a scope, a trie of its own over a value
+ * that is read only when somebody asks (ingest/reader.h): the JSON inside a string, an OTLP list of
+ * {key, value} as an object, one element of an array, each element of an array in turn.
+ *
+ * Built once, then frozen: ids are given in depth-first order, so that a subtree is a range.
+ */
+#ifndef INGEST_TRIE_H
+#define INGEST_TRIE_H
+
+#include "core/arena.h"
+#include "ingest/scan.h"
+
+struct edge {
+    const char *key;
+    uint32_t bytes, hash;
+    const struct node *to; /* NULL: the place in the hash table is free */
+};
+
+struct node {
+    uint32_t id, end;         /* slots [id, end) are the node and all below */
+    uint32_t mask;            /* places of the table - 1 */
+    const struct edge *table; /* NULL: no members are wanted */
+    struct slice key;
+    struct node *child, *next;
+};
+
+enum scope_kind {
+    SCOPE_RECORD, /* the record itself */
+    SCOPE_JSON,   /* a string that holds JSON; any other value as it is */
+    SCOPE_KV,     /* [{"key": k, "value": v}...] as {k: v...} */
+    SCOPE_SELECT, /* one element of an array, by index or by a member's text */
+    SCOPE_EACH,   /* the elements of an array, one after the other */
+};
+
+struct scope {
+    enum scope_kind kind;
+    uint32_t id, end; /* scopes [id, end) are the scope and all derived from it */
+    struct scope *parent;
+    const struct node *source; /* in the parent: where the value is */
+    struct node *root;
+    struct slice token;        /* SELECT: as written, also a member's name if it meets an object */
+    int64_t index;             /* SELECT: from 0; -1 = the last */
+    struct slice member, text; /* SELECT: member.p != NULL: the first element with this member */
+    struct scope *child, *next;
+};
+
+struct trie {
+    struct arena *process;
+    struct scope *record;
+    uint32_t node_count, scope_count;
+};
+
+/* All of these return NULL (false) only when the arena is full. */
+bool trie_init(struct trie *trie, struct arena *process) MUST_CHECK;
+struct node *trie_member(struct trie *trie, struct node *node, struct slice key);
+/* `token` matters for SELECT, which is recognised by token_selects(). */
+struct scope *trie_scope(struct trie *trie, struct scope *parent, const struct node *source,
+                         enum scope_kind kind, struct slice token);
+bool trie_freeze(struct trie *trie) MUST_CHECK;
+
+/* "0", "-1" or "[member=text]". */
+bool token_selects(struct slice token);
+
+static inline uint32_t key_hash(const char *p, size_t bytes)
+{
+    uint64_t a = 0, b = 0;
+    if (bytes >= 8) {
+        memcpy(&a, p, 8);
+        memcpy(&b, p + bytes - 8, 8);
+    } else if (bytes >= 4) {
+        memcpy(&a, p, 4);
+        memcpy(&b, p + bytes - 4, 4);
+    } else if (bytes > 0) {
+        a = (unsigned char)p[0];
+        b = (uint64_t)(unsigned char)p[bytes / 2] << 8 | (unsigned char)p[bytes - 1];
+    }
+    a = (a ^ b * UINT64_C(0x9e3779b97f4a7c15) ^ bytes) * UINT64_C(0xd6e8feb86659fd93);
+    return (uint32_t)(a >> 32);
+}
+
+/* The member's node, or NULL when nobody wants it. */
+const struct node *node_escaped(const struct node *node, const struct json *key);
+
+static inline const struct node *node_find(const struct node *node, const struct json *key)
+{
+    if (key->flags & JSON_ESCAPED)
+        return node_escaped(node, key);
+    uint32_t hash = key_hash(key->p, key->bytes);
+    for (uint32_t i = hash & node->mask; node->table[i].to; i = (i + 1) & node->mask) {
+        const struct edge *edge = &node->table[i];
+        if (edge->hash == hash && edge->bytes == key->bytes &&
+            memcmp(edge->key, key->p, key->bytes) == 0)
+            return edge->to;
+    }
+    return NULL;
+}
+
+#endif
