@@ -387,6 +387,49 @@ static void a_litellm_file_is_the_source_of_overrides(void **state)
     refuse("model_list: []\ntopics: []\n", "unknown key \"model_list\"");
 }
 
+/* The literal block of the manual, as a reader sees it: \\e is a backslash. */
+static void manual_example(char *example, size_t capacity)
+{
+    char line[256];
+    bool inside = false;
+    size_t bytes = 0;
+    FILE *in = fopen("docs/spendlog.conf.5", "re");
+    assert_non_null(in);
+    while (fgets(line, sizeof(line), in)) {
+        char *escape = strstr(line, "\\e");
+        if (line[0] == '.') {
+            inside = strncmp(line, ".Bd -literal", 12) == 0;
+            continue;
+        }
+        if (escape)
+            memmove(escape + 1, escape + 2, strlen(escape + 1));
+        if (inside)
+            bytes += (size_t)snprintf(example + bytes, capacity - bytes, "%s", line);
+        assert_true(bytes < capacity);
+    }
+    fclose(in);
+}
+
+static void the_examples_of_manual_and_package_are_taken(void **state)
+{
+    (void)state;
+    char example[4096] = "";
+    struct config c;
+    struct err err = {0};
+    setenv("SPENDLOG_KAFKA_PASSWORD", "hunter2", 1);
+    setenv("SPENDLOG_POSTGRES", "host=db", 1);
+    manual_example(example, sizeof(example));
+    load(&c, example);
+    assert_int_equal(c.topic_count, 2);
+    assert_string_equal(c.topic[1].name, "^gateway\\..*");
+    assert_string_equal(c.postgres, "host=db");
+    config_free(&c);
+    if (!config_load(&c, "examples/spendlog.yaml", &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(c.topic_count, 1);
+    config_free(&c);
+}
+
 static void rows_of_the_table_are_unique_and_documented(void **state)
 {
     (void)state;
@@ -442,6 +485,7 @@ int main(void)
         cmocka_unit_test(properties_of_the_command_line_replace_those_of_the_file),
         cmocka_unit_test(properties_can_be_set_without_a_file),
         cmocka_unit_test(a_litellm_file_is_the_source_of_overrides),
+        cmocka_unit_test(the_examples_of_manual_and_package_are_taken),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
