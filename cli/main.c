@@ -32,6 +32,13 @@ static const struct command commands[] = {
      cmd_migrate},
     {"report", "spend by model, provider, team, user, key, tag, day", "[--by DIMENSION]", false,
      NULL, report_options, cmd_report},
+    {"reprice", "price stored rows again", "[--dry-run] [--resume] [FILTER...]", false,
+     "Changes only rows that come out different, each with a record. Rows of closed months stay; "
+     "the "
+     "difference is posted. Can be killed at any point and gone on with by --resume.",
+     reprice_options, cmd_reprice},
+    {"periods", "closed months, in which corrections are posted", "close MONTH | list", false, NULL,
+     periods_options, cmd_periods},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found.", verify_options, cmd_verify},
     {"rejected", "what could not be read, and reading it again", "list | show ID | retry", false,

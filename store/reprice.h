@@ -16,6 +16,7 @@
 #ifndef STORE_REPRICE_H
 #define STORE_REPRICE_H
 
+#include "core/buf.h"
 #include "core/charge.h"
 #include "core/event.h"
 #include "store/tally.h"

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog periods: closes a month, lists the closed ones. */
+#include "cli/command.h"
+#include "cli/result.h"
+
+#include "store/periods.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    bool json;
+} options;
+
+const struct option_row periods_options[] = {
+    {"json", 0, NULL, "one JSON object per month", OPTION_FLAG, &options.json},
+    {0},
+};
+
+static void period_json(const struct period *period)
+{
+    struct buf line;
+    buf_init(&line, 4096);
+    buf_add_char(&line, '{');
+    result_text(&line, "month", slice_of(period->month));
+    result_int(&line, "rows", period->rows);
+    result_int(&line, "late_rows", period->rows_now - period->rows);
+    result_money(&line, "spend", period->spend);
+    result_money(&line, "posted", period->posted);
+    result_time(&line, "closed_at", period->closed_at_us);
+    result_text(&line, "closed_by", slice_of(period->closed_by));
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static void period_print(const struct period *period, void *context)
+{
+    char spend[DECIMAL_TEXT_MAX], posted[DECIMAL_TEXT_MAX];
+    bool *headed = context;
+    if (options.json) {
+        period_json(period);
+        return;
+    }
+    if (!*headed)
+        printf("%-8s %12s %10s %24s %24s  %s\n", "month", "rows", "late rows", "spend", "posted",
+               "closed by");
+    *headed = true;
+    spend[money_format(period->spend, spend)] = '\0';
+    posted[money_format(period->posted, posted)] = '\0';
+    printf("%-8s %12lld %10lld %24s %24s  %s\n", period->month, (long long)period->rows,
+           (long long)(period->rows_now - period->rows), spend, posted, period->closed_by);
+}
+
+static bool month_parse(const char *text, int *year, unsigned *month)
+{
+    if (strlen(text) != 7 || strspn(text, "0123456789") != 4 || text[4] != '-' ||
+        strspn(text + 5, "0123456789") != 2)
+        return false;
+    *year = (int)strtol(text, NULL, 10);
+    *month = (unsigned)strtoul(text + 5, NULL, 10);
+    return *month >= 1 && *month <= 12;
+}
+
+static int periods(const struct config *config, char **argv, int count, struct err *err)
+{
+    int year = 0;
+    unsigned month = 0;
+    bool headed = false;
+    if (!config->postgres)
+        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
+    else if (count == 1 && period_list(config->postgres, period_print, &headed, err))
+        return 0;
+    else if (count == 2 && !month_parse(argv[1], &year, &month))
+        err_set(err, ERR_USAGE, "\"%s\" is no month: write 2026-10", argv[1]);
+    else if (count == 2 && period_close(config->postgres, year, month, err)) {
+        printf("%s is closed\n", argv[1]);
+        return 0;
+    }
+    return fail(err);
+}
+
+int cmd_periods(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    int count = argc - first;
+    if (!(count == 1 && strcmp(argv[first], "list") == 0) &&
+        !(count == 2 && strcmp(argv[first], "close") == 0))
+        return usage_error(command, "say list, or close and a month");
+    if (!config_open(&config, false, &err))
+        return fail(&err);
+    code = periods(&config, argv + first, count, &err);
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog reprice: prices stored rows again with the configured book, or says what that would do.
+ */
+#include "cli/command.h"
+#include "cli/reprice_print.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+
+#include <string.h>
+
+#define BOOK_MAX_BYTES (256u << 20)
+
+static struct {
+    const char *since, *until, *book, *format;
+    struct option_list model, provider, team, key, mapping;
+    bool unpriced, include_reported, dry_run, resume, json;
+} options;
+
+const struct option_row reprice_options[] = {
+    {"since", 0, "TIME", "rows that started at or after (2026-10, 2026-10-03 or RFC 3339, UTC)",
+     OPTION_TEXT, &options.since},
+    {"until", 0, "TIME", "rows that started before", OPTION_TEXT, &options.until},
+    {"model", 0, "NAME", "of this model or model group (may be repeated, as the next ones)",
+     OPTION_LIST, &options.model},
+    {"provider", 0, "NAME", "of this provider", OPTION_LIST, &options.provider},
+    {"team", 0, "ID", "of this team or team alias", OPTION_LIST, &options.team},
+    {"key", 0, "HASH", "of this key or key alias", OPTION_LIST, &options.key},
+    {"mapping", 0, "NAME", "read by this mapping", OPTION_LIST, &options.mapping},
+    {"book", 0, "HASH", "priced by this book (the beginning is enough)", OPTION_TEXT,
+     &options.book},
+    {"unpriced", 0, NULL, "only rows without a price", OPTION_FLAG, &options.unpriced},
+    {"include-reported", 0, NULL, "also rows that carry the gateway's own figure", OPTION_FLAG,
+     &options.include_reported},
+    {"dry-run", 'n', NULL, "say what would change, change nothing", OPTION_FLAG, &options.dry_run},
+    {"resume", 0, NULL, "go on with the run that did not end", OPTION_FLAG, &options.resume},
+    {"format", 0, "FORMAT", "table, csv or json", OPTION_TEXT, &options.format},
+    {"json", 0, NULL, "the same as --format json", OPTION_FLAG, &options.json},
+    {0},
+};
+
+struct job {
+    const struct config *config;
+    struct book *book;
+    struct buf book_json;
+    struct pricer *pricer;
+    struct reprice *run;
+    struct reprice_progress progress;
+    enum reprice_format format;
+};
+
+static void on_price(const struct facts *facts, struct charge *charge, void *context)
+{
+    struct job *job = context;
+    pricer_price(job->pricer, facts, charge, NULL);
+}
+
+static void on_progress(const struct reprice_totals *totals, int64_t expected, void *context)
+{
+    struct job *job = context;
+    reprice_progress_tell(&job->progress, totals, expected);
+}
+
+/* --- options --------------------------------------------------------------------------------- */
+
+/* A month or a day is its beginning. */
+static bool time_take(const char *option, const char *text, int64_t *us, struct err *err)
+{
+    char whole[CLOCK_TEXT_MAX];
+    size_t bytes = text ? strlen(text) : 0;
+    if (!text)
+        return true;
+    snprintf(whole, sizeof(whole), "%s%s", text,
+             bytes == 7    ? "-01T00:00:00Z"
+             : bytes == 10 ? "T00:00:00Z"
+                           : "");
+    if (clock_parse(slice_of(whole), us))
+        return true;
+    return err_set(err, ERR_USAGE,
+                   "--%s: \"%s\" is no time: write 2026-10, 2026-10-03 or 2026-10-03T12:00:00Z",
+                   option, text);
+}
+
+static void list_take(const struct option_list *from, struct reprice_list *to)
+{
+    for (size_t i = 0; i < from->count && i < REPRICE_LIST_MAX; i++)
+        to->value[to->count++] = from->value[i];
+}
+
+static bool filter_take(struct reprice_filter *filter, struct err *err)
+{
+    *filter = (struct reprice_filter){.since_us = INT64_MIN, .until_us = INT64_MAX};
+    list_take(&options.model, &filter->model);
+    list_take(&options.provider, &filter->provider);
+    list_take(&options.team, &filter->team);
+    list_take(&options.key, &filter->key);
+    list_take(&options.mapping, &filter->mapping);
+    filter->book = options.book;
+    filter->unpriced = options.unpriced;
+    filter->include_reported = options.include_reported;
+    return time_take("since", options.since, &filter->since_us, err) &&
+           time_take("until", options.until, &filter->until_us, err);
+}
+
+static bool format_take(enum reprice_format *format, struct err *err)
+{
+    static const char *const names[] = {"table", "csv", "json"};
+    *format = options.json ? REPRICE_JSON : REPRICE_TABLE;
+    if (!options.format)
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(options.format, names[i]) == 0) {
+            *format = (enum reprice_format)i;
+            return true;
+        }
+    return err_set(err, ERR_USAGE, "--format: \"%s\" is not table, csv or json", options.format);
+}
+
+static bool filter_given(void)
+{
+    return options.since || options.until || options.book || options.model.count ||
+           options.provider.count || options.team.count || options.key.count ||
+           options.mapping.count || options.unpriced || options.include_reported;
+}
+
+/* --- the run --------------------------------------------------------------------------------- */
+
+static bool begin(struct job *job, const struct reprice_filter *filter, struct err *err)
+{
+    int64_t unfinished = 0;
+    job->book = book_open(job->config, NULL, NULL, err);
+    if (!job->book || !book_dump(job->book, &job->book_json, err))
+        return false;
+    if (!options.dry_run && !reprice_unfinished(job->run, &unfinished, err))
+        return false;
+    if (unfinished)
+        log_warn("run %lld did not end; `spendlog reprice --resume` goes on with it",
+                 (long long)unfinished);
+    return reprice_begin(job->run, filter, book_id(job->book), buf_slice(&job->book_json), err);
+}
+
+/* A resumed run goes on with the book it began with, whatever the configuration says now. */
+static bool resume(struct job *job, bool *found, struct err *err)
+{
+    if (!reprice_resume(job->run, found, &job->book_json, err) || !*found)
+        return *found ? false : err->kind == ERR_NONE;
+    job->book = book_restore(buf_slice(&job->book_json), err);
+    return job->book != NULL;
+}
+
+static bool work(struct job *job, struct err *err)
+{
+    job->pricer = pricer_new(job->book);
+    if (!job->pricer)
+        return err_set(err, ERR_FATAL, "out of memory");
+    reprice_progress_start(&job->progress, common.quiet);
+    bool ok = reprice_run(job->run, err);
+    reprice_progress_end(&job->progress);
+    const struct reprice_report *report = ok ? reprice_report(job->run, err) : NULL;
+    if (!report)
+        return false;
+    if (report->days == 0)
+        log_info("no day in that range has rows");
+    reprice_print(report, book_id(job->book), job->format);
+    return true;
+}
+
+static int reprice(const struct config *config, struct err *err)
+{
+    struct job job = {.config = config};
+    struct reprice_filter filter;
+    struct reprice_options run = {.conninfo = config->postgres,
+                                  .dry_run = options.dry_run,
+                                  .price = on_price,
+                                  .progress = on_progress,
+                                  .context = &job};
+    bool found = true, ok = filter_take(&filter, err) && format_take(&job.format, err);
+
+    buf_init(&job.book_json, BOOK_MAX_BYTES);
+    job.run = ok ? reprice_open(&run, err) : NULL;
+    ok = job.run && (options.resume ? resume(&job, &found, err) : begin(&job, &filter, err));
+    if (ok && !found)
+        log_info("there is no run to go on with");
+    else
+        ok = ok && work(&job, err);
+    reprice_close(job.run);
+    pricer_free(job.pricer);
+    book_free(job.book);
+    buf_free(&job.book_json);
+    return ok ? 0 : fail(err);
+}
+
+int cmd_reprice(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    if (options.resume && (options.dry_run || filter_given()))
+        return usage_error(command, "--resume takes the filter of the run it goes on with");
+    if (!config_open(&config, false, &err))
+        return fail(&err);
+    if (config.postgres)
+        code = reprice(&config, &err);
+    else {
+        err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
+        code = fail(&err);
+    }
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/reprice_print.h"
+
+#include "cli/result.h"
+
+#include "core/clock.h"
+
+#include <unistd.h>
+
+#define REPORT_MAX_BYTES (32u << 20)
+#define BAR_WIDTH 24
+#define BAR_INTERVAL_MS 200
+#define LINE_INTERVAL_MS 10000
+#define TABLE_ROWS_MAX 20 /* of a dimension; CSV and JSON have them all */
+
+static struct money less(struct money a, struct money b)
+{
+    return (struct money){a.atto - b.atto};
+}
+
+static const char *text_of(struct money m, char text[DECIMAL_TEXT_MAX])
+{
+    text[money_format(m, text)] = '\0';
+    return text;
+}
+
+/* --- JSON ----------------------------------------------------------------------------------- */
+
+static void json_group(struct buf *out, const struct tally_entry *entry)
+{
+    buf_add_char(out, '{');
+    result_text(out, tally_dimension_name[entry->dimension], entry->value);
+    result_int(out, "rows", entry->rows);
+    result_money(out, "spend_before", entry->before);
+    result_money(out, "spend_after", entry->after);
+    result_money(out, "delta", less(entry->after, entry->before));
+    buf_add_char(out, '}');
+}
+
+static void json_groups(struct buf *out, const struct tally *tally, enum tally_dimension dimension)
+{
+    bool first = true;
+    buf_printf(out, ",\"by_%s\":[", tally_dimension_name[dimension]);
+    for (size_t i = 0; i < tally->count; i++) {
+        if (tally->entry[i].dimension != dimension)
+            continue;
+        if (!first)
+            buf_add_char(out, ',');
+        first = false;
+        json_group(out, &tally->entry[i]);
+    }
+    buf_add_char(out, ']');
+}
+
+static void json_skipped(struct buf *out, const struct tally *tally)
+{
+    bool first = true;
+    buf_add_text(out, ",\"skipped_by_reason\":{");
+    for (size_t i = 0; i < tally->count; i++) {
+        if (tally->entry[i].dimension != TALLY_SKIPPED)
+            continue;
+        buf_printf(out, "%s\"" SLICE_FMT "\":%lld", first ? "" : ",",
+                   SLICE_ARG(tally->entry[i].value), (long long)tally->entry[i].rows);
+        first = false;
+    }
+    buf_add_char(out, '}');
+}
+
+static void json_spend(struct buf *out, const char *name, bool has, struct money m)
+{
+    if (has)
+        result_money(out, name, m);
+    else
+        result_null(out, name);
+}
+
+static void json_moves(struct buf *out, const struct reprice_report *report)
+{
+    buf_add_text(out, ",\"top\":[");
+    for (size_t i = 0; i < report->move_count; i++) {
+        const struct reprice_move *move = &report->move[i];
+        buf_add_text(out, i ? ",{" : "{");
+        result_text(out, "request_id", slice_of(move->request_id));
+        result_time(out, "start_time", move->start_time_us);
+        result_text(out, "model", slice_of(move->model));
+        result_text(out, "team", slice_of(move->team));
+        json_spend(out, "spend_before", move->had_spend, move->before);
+        json_spend(out, "spend_after", move->has_spend, move->after);
+        result_money(out, "delta", less(move->after, move->before));
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
+static void print_json(const struct reprice_report *report, const char *book_id, struct buf *out)
+{
+    const struct reprice_totals *t = &report->totals;
+    buf_add_char(out, '{');
+    result_bool(out, "dry_run", report->run_id == 0);
+    if (report->run_id)
+        result_int(out, "run", report->run_id);
+    else
+        result_null(out, "run");
+    result_text(out, "book", slice_of(book_id));
+    result_int(out, "days", report->days);
+    result_int(out, "days_dropped", report->days_dropped);
+    result_int(out, "considered", t->considered);
+    result_int(out, "changed", t->changed);
+    result_int(out, "unchanged", t->unchanged);
+    result_int(out, "skipped", t->skipped);
+    json_skipped(out, report->tally);
+    result_int(out, "posted", t->posted);
+    result_money(out, "spend_before", t->before);
+    result_money(out, "spend_after", t->after);
+    result_money(out, "delta", less(t->after, t->before));
+    json_groups(out, report->tally, TALLY_MODEL);
+    json_groups(out, report->tally, TALLY_TEAM);
+    json_groups(out, report->tally, TALLY_DAY);
+    json_moves(out, report);
+    buf_add_text(out, "}\n");
+}
+
+/* --- CSV (RFC 4180) -------------------------------------------------------------------------- */
+
+static void csv_text(struct buf *out, struct slice text)
+{
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < text.bytes; i++) {
+        if (text.p[i] == '"')
+            buf_add_char(out, '"');
+        buf_add_char(out, text.p[i]);
+    }
+    buf_add_char(out, '"');
+}
+
+static void csv_row(struct buf *out, const char *dimension, struct slice value, int64_t rows,
+                    struct money before, struct money after)
+{
+    char text[DECIMAL_TEXT_MAX];
+    buf_printf(out, "%s,", dimension);
+    csv_text(out, value);
+    buf_printf(out, ",%lld,%s", (long long)rows, text_of(before, text));
+    buf_printf(out, ",%s", text_of(after, text));
+    buf_printf(out, ",%s\r\n", text_of(less(after, before), text));
+}
+
+static void print_csv(const struct reprice_report *report, struct buf *out)
+{
+    const struct reprice_totals *t = &report->totals;
+    buf_add_text(out, "dimension,value,rows,spend_before,spend_after,delta\r\n");
+    csv_row(out, "total", SLICE("considered"), t->considered, t->before, t->after);
+    for (size_t i = 0; i < report->tally->count; i++) {
+        const struct tally_entry *e = &report->tally->entry[i];
+        csv_row(out, tally_dimension_name[e->dimension], e->value, e->rows, e->before, e->after);
+    }
+    for (size_t i = 0; i < report->move_count; i++)
+        csv_row(out, "row", slice_of(report->move[i].request_id), 1, report->move[i].before,
+                report->move[i].after);
+}
+
+/* --- table ----------------------------------------------------------------------------------- */
+
+#define NAME_WIDTH 36
+
+static void table_line(struct buf *out, struct slice name, int64_t rows, struct money before,
+                       struct money after)
+{
+    char a[DECIMAL_TEXT_MAX], b[DECIMAL_TEXT_MAX], c[DECIMAL_TEXT_MAX];
+    if (name.bytes == 0)
+        name = SLICE("(none)");
+    if (name.bytes > NAME_WIDTH)
+        name.bytes = NAME_WIDTH;
+    buf_printf(out, "  %-*.*s %10lld %22s %22s %22s\n", NAME_WIDTH, (int)name.bytes, name.p,
+               (long long)rows, text_of(before, a), text_of(after, b),
+               text_of(less(after, before), c));
+}
+
+static void table_groups(struct buf *out, const struct tally *tally, enum tally_dimension dimension)
+{
+    unsigned shown = 0, left = 0;
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct tally_entry *e = &tally->entry[i];
+        if (e->dimension != dimension)
+            continue;
+        if (shown == 0 && left == 0)
+            buf_printf(out, "\n%-38s %10s %22s %22s %22s\n", tally_dimension_name[dimension],
+                       "rows", "before", "after", "delta");
+        if (shown == TABLE_ROWS_MAX) {
+            left++;
+            continue;
+        }
+        table_line(out, e->value, e->rows, e->before, e->after);
+        shown++;
+    }
+    if (left)
+        buf_printf(out, "  ... and %u more; --format csv has them all\n", left);
+}
+
+static void table_skipped(struct buf *out, const struct tally *tally)
+{
+    const char *before = " (";
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct tally_entry *e = &tally->entry[i];
+        if (e->dimension != TALLY_SKIPPED)
+            continue;
+        buf_printf(out, "%s" SLICE_FMT " %lld", before, SLICE_ARG(e->value), (long long)e->rows);
+        before = ", ";
+    }
+    if (before[0] == ',')
+        buf_add_char(out, ')');
+}
+
+static void table_moves(struct buf *out, const struct reprice_report *report)
+{
+    if (report->move_count == 0)
+        return;
+    buf_printf(out, "\n%-38s %33s %22s %22s\n", "rows that moved most", "before", "after", "delta");
+    for (size_t i = 0; i < report->move_count; i++) {
+        const struct reprice_move *m = &report->move[i];
+        char a[DECIMAL_TEXT_MAX], b[DECIMAL_TEXT_MAX], c[DECIMAL_TEXT_MAX];
+        buf_printf(out, "  %-*.*s %33s %22s %22s\n", NAME_WIDTH, NAME_WIDTH, m->request_id,
+                   m->had_spend ? text_of(m->before, a) : "unknown",
+                   m->has_spend ? text_of(m->after, b) : "unknown",
+                   text_of(less(m->after, m->before), c));
+    }
+}
+
+static void print_table(const struct reprice_report *report, const char *book_id, struct buf *out)
+{
+    const struct reprice_totals *t = &report->totals;
+    char a[DECIMAL_TEXT_MAX], b[DECIMAL_TEXT_MAX], c[DECIMAL_TEXT_MAX];
+    if (report->run_id)
+        buf_printf(out, "run %lld, book %.12s\n", (long long)report->run_id, book_id);
+    else
+        buf_printf(out, "dry run, book %.12s: nothing was changed\n", book_id);
+    buf_printf(out, "considered %lld rows of %u days: %lld changed, %lld unchanged, %lld skipped",
+               (long long)t->considered, report->days, (long long)t->changed,
+               (long long)t->unchanged, (long long)t->skipped);
+    table_skipped(out, report->tally);
+    buf_add_char(out, '\n');
+    if (t->posted)
+        buf_printf(out,
+                   "%lld of the changed rows lie in closed periods: the difference is posted\n",
+                   (long long)t->posted);
+    if (report->days_dropped)
+        buf_printf(out, "%u days were dropped by retention meanwhile and are left out\n",
+                   report->days_dropped);
+    buf_printf(out, "spend before %s, after %s, delta %s USD\n", text_of(t->before, a),
+               text_of(t->after, b), text_of(less(t->after, t->before), c));
+    table_groups(out, report->tally, TALLY_MODEL);
+    table_groups(out, report->tally, TALLY_TEAM);
+    table_groups(out, report->tally, TALLY_DAY);
+    table_moves(out, report);
+}
+
+void reprice_print(const struct reprice_report *report, const char *book_id,
+                   enum reprice_format format)
+{
+    struct buf out;
+    buf_init(&out, REPORT_MAX_BYTES);
+    if (format == REPRICE_JSON)
+        print_json(report, book_id, &out);
+    else if (format == REPRICE_CSV)
+        print_csv(report, &out);
+    else
+        print_table(report, book_id, &out);
+    fwrite(out.p, 1, out.bytes, stdout);
+    buf_free(&out);
+}
+
+/* --- progress -------------------------------------------------------------------------------- */
+
+void reprice_progress_start(struct reprice_progress *progress, bool quiet)
+{
+    *progress = (struct reprice_progress){
+        .quiet = quiet, .terminal = isatty(STDERR_FILENO), .started_ms = clock_monotonic_ms()};
+    progress->told_ms = progress->started_ms;
+    progress->considered_first = -1;
+}
+
+static void bar_draw(int64_t percent, int64_t rows, int64_t rate, int64_t left_s)
+{
+    char bar[BAR_WIDTH + 1];
+    for (int i = 0; i < BAR_WIDTH; i++)
+        bar[i] = i < percent * BAR_WIDTH / 100 ? '#' : '.';
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, "\r[%s] %3lld%%  %lld rows  %lld/s  ETA %lld:%02lld   ", bar,
+            (long long)percent, (long long)rows, (long long)rate, (long long)left_s / 60,
+            (long long)left_s % 60);
+}
+
+void reprice_progress_tell(struct reprice_progress *progress, const struct reprice_totals *totals,
+                           int64_t expected)
+{
+    int64_t now_ms = clock_monotonic_ms(), elapsed_ms = now_ms - progress->started_ms;
+    if (progress->considered_first < 0)
+        progress->considered_first = totals->considered;
+    if (progress->quiet ||
+        now_ms - progress->told_ms < (progress->terminal ? BAR_INTERVAL_MS : LINE_INTERVAL_MS))
+        return;
+    progress->told_ms = now_ms;
+    int64_t rows = totals->considered - progress->considered_first;
+    int64_t rate = elapsed_ms > 0 ? rows * 1000 / elapsed_ms : 0;
+    int64_t left = expected > rows ? expected - rows : 0;
+    int64_t percent = rows + left > 0 ? rows * 100 / (rows + left) : 100;
+    int64_t left_s = rate > 0 ? left / rate : 0;
+    if (progress->terminal)
+        bar_draw(percent, rows, rate, left_s);
+    else
+        fprintf(stderr, "reprice: %lld rows (%lld%%), %lld changed, %lld/s, ETA %lld:%02lld\n",
+                (long long)rows, (long long)percent, (long long)totals->changed, (long long)rate,
+                (long long)left_s / 60, (long long)left_s % 60);
+    progress->drawn = progress->terminal;
+}
+
+void reprice_progress_end(struct reprice_progress *progress)
+{
+    if (progress->drawn)
+        fprintf(stderr, "\r%*s\r", BAR_WIDTH + 64, "");
+}
