@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog prices: the rates of a model with where each comes from; what moved between two files. */
+#include "cli/command.h"
+
+#include "pricing/diff.h"
+
+#include <string.h>
+
+static struct {
+    bool json;
+} options;
+
+const struct option_row prices_options[] = {
+    {"json", 0, NULL, "one JSON object per line", OPTION_FLAG, &options.json},
+    {0},
+};
+
+static void line_print(const char *text, void *context)
+{
+    (void)context;
+    puts(text);
+}
+
+static int show(const struct config *config, const char *model, struct err *err)
+{
+    struct book *book = book_open(config, NULL, NULL, err);
+    if (!book)
+        return fail(err);
+    if (!prices_show(book, slice_of(model), options.json, line_print, NULL))
+        err_set(err, ERR_INPUT, "no price for \"%s\" in the cost map or the configuration", model);
+    book_free(book);
+    return err->kind == ERR_NONE ? 0 : fail(err);
+}
+
+static int diff(const struct config *config, const char *old_file, const char *new_file,
+                struct err *err)
+{
+    struct book_options book_options;
+    struct diff_counts counts = {0};
+    book_options_of(config, &book_options);
+    if (!prices_diff(&book_options, old_file, new_file, options.json, line_print, NULL, &counts,
+                     err))
+        return fail(err);
+    if (!options.json)
+        printf("%zu moved, %zu added, %zu removed, %zu of them by more than 10x\n", counts.moved,
+               counts.added, counts.removed, counts.large);
+    return counts.moved + counts.added + counts.removed > 0 ? EXIT_DIFFERENCES : 0;
+}
+
+int cmd_prices(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    int operands = argc - first;
+    const char *verb = operands > 0 ? argv[first] : "";
+    bool is_show = strcmp(verb, "show") == 0 && operands == 2;
+    if (!is_show && (strcmp(verb, "diff") != 0 || operands != 3))
+        return usage_error(command, "give: show MODEL, or: diff OLD NEW");
+    if (!config_open(&config, true, &err))
+        return fail(&err);
+    code = is_show ? show(&config, argv[first + 1], &err)
+                   : diff(&config, argv[first + 1], argv[first + 2], &err);
+    config_free(&config);
+    return code;
+}
