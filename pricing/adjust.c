@@ -2,14 +2,14 @@
 /* Discount, then margin (SEMANTICS section 10): items of their own, on what came before them. */
 #include "pricing/calc.h"
 
-static const struct config *config_of(const struct call *call)
+static const struct litellm_config *config_of(const struct call *call)
 {
     return &call->book->config;
 }
 
 static const struct discount *find_discount(const struct call *call)
 {
-    const struct config *config = config_of(call);
+    const struct litellm_config *config = config_of(call);
     for (size_t i = 0; i < config->discount_count; i++)
         if (slice_is(call->plan->provider_name, config->discount[i].provider))
             return &config->discount[i];
@@ -18,7 +18,7 @@ static const struct discount *find_discount(const struct call *call)
 
 static const struct margin *find_margin(const struct call *call)
 {
-    const struct config *config = config_of(call);
+    const struct litellm_config *config = config_of(call);
     const struct margin *global = NULL;
     for (size_t i = 0; i < config->margin_count; i++) {
         if (slice_is(call->plan->provider_name, config->margin[i].provider))

@@ -71,7 +71,7 @@ static int time_order(const void *a, const void *b)
 /* The moments at which any price changes, ascending, the beginning of time first. */
 static size_t collect_times(const struct book *book, int64_t *times)
 {
-    const struct config *config = &book->config;
+    const struct litellm_config *config = &book->config;
     size_t count = 0, kept = 1;
     times[count++] = INT64_MIN;
     for (size_t i = 1; i < book->catalog_count; i++)
@@ -137,7 +137,7 @@ static bool holds_at(const struct deployment *deployment, int64_t time_us)
 static bool make_edition(struct book *book, int64_t from_us, struct arena *scratch,
                          struct edition *out, struct err *err)
 {
-    const struct config *config = &book->config;
+    const struct litellm_config *config = &book->config;
     *out = (struct edition){.from_us = from_us, .catalog = map_at(book, from_us)};
     out->deployment =
         arena_zalloc(&book->arena, (config->deployment_count + 1) * sizeof(*out->deployment));
@@ -209,7 +209,7 @@ struct book *book_load(const struct book_options *options, finding_fn *finding, 
         return NULL;
     if (load_maps(book, options->cost_maps, options->cost_maps ? options->cost_map_count : 0,
                   err) &&
-        config_load(&book->arena, options->litellm_config, &book->config, err) &&
+        litellm_config_load(&book->arena, options->litellm_config, &book->config, err) &&
         finish(book, err)) {
         if (finding)
             findings_report(book, finding, context);

@@ -20,7 +20,7 @@ static const char *const info_words[] = {
 
 struct loader {
     struct arena *book;
-    struct config *config;
+    struct litellm_config *config;
     struct yaml_tree *tree[INCLUDES_MAX];
     char *path[INCLUDES_MAX];
     size_t tree_count;
@@ -190,7 +190,7 @@ static bool read_deployment(struct loader *l, const struct yaml_node *entry, str
 
 static bool add_deployment(struct loader *l, const struct yaml_node *entry)
 {
-    struct config *config = l->config;
+    struct litellm_config *config = l->config;
     if (config->deployment_count == DEPLOYMENTS_MAX)
         return yaml_err(l->err, entry, "more than %d deployments", DEPLOYMENTS_MAX);
     if (config->deployment_count == l->capacity) {
@@ -292,7 +292,7 @@ static bool read_rate(struct loader *l, const struct yaml_node *node, const char
 
 static bool read_discounts(struct loader *l, const struct yaml_node *map)
 {
-    struct config *config = l->config;
+    struct litellm_config *config = l->config;
     struct decimal one = DECIMAL_ONE;
     if (!map || map->kind == YAML_NULL)
         return true;
@@ -334,7 +334,7 @@ static bool read_margin(struct loader *l, const struct yaml_node *node, struct m
 
 static bool read_margins(struct loader *l, const struct yaml_node *map)
 {
-    struct config *config = l->config;
+    struct litellm_config *config = l->config;
     if (!map || map->kind == YAML_NULL)
         return true;
     if (map->kind != YAML_MAP)
@@ -365,7 +365,7 @@ static bool same_target(const struct deployment *a, const struct deployment *b)
 
 /* Several prices for one deployment are its price history: their times must not overlap. Without
  * times they are load balancing, as LiteLLM has it. */
-static bool check_windows(const struct config *config, struct err *err)
+static bool check_windows(const struct litellm_config *config, struct err *err)
 {
     for (size_t i = 0; i < config->deployment_count; i++) {
         const struct deployment *a = &config->deployment[i];
@@ -393,10 +393,11 @@ static bool load(struct loader *l, const char *file)
     return l->config->file || too_large(l);
 }
 
-bool config_load(struct arena *book, const char *file, struct config *config, struct err *err)
+bool litellm_config_load(struct arena *book, const char *file, struct litellm_config *config,
+                         struct err *err)
 {
     struct loader l = {.book = book, .config = config, .err = err};
-    *config = (struct config){.file = NULL};
+    *config = (struct litellm_config){.file = NULL};
     if (!file)
         return true;
     bool ok = load(&l, file);

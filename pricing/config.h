@@ -41,7 +41,7 @@ struct margin {
     struct rate percentage, fixed;
 };
 
-struct config {
+struct litellm_config {
     const char *file; /* NULL: none */
     struct deployment *deployment;
     size_t deployment_count;
@@ -52,7 +52,7 @@ struct config {
 };
 
 /* ERR_CONFIG with file:line. `file` NULL: an empty configuration. */
-bool config_load(struct arena *book, const char *file, struct config *config,
-                 struct err *err) MUST_CHECK;
+bool litellm_config_load(struct arena *book, const char *file, struct litellm_config *config,
+                         struct err *err) MUST_CHECK;
 
 #endif

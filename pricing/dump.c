@@ -115,7 +115,7 @@ static void write_rate(struct buf *out, const char *name, const struct rate *rat
     buf_add_char(out, '}');
 }
 
-static void write_adjustments(struct buf *out, const struct config *config, bool places)
+static void write_adjustments(struct buf *out, const struct litellm_config *config, bool places)
 {
     buf_add_text(out, ",\"discounts\":[");
     for (size_t i = 0; i < config->discount_count; i++) {
@@ -304,7 +304,7 @@ static bool read_deployment(struct deployment *out, struct node *node, struct er
 
 static bool read_deployments(struct book *book, const struct node *list, struct err *err)
 {
-    struct config *config = &book->config;
+    struct litellm_config *config = &book->config;
     config->deployment = arena_alloc(&book->arena, (list->count + 1) * sizeof(*config->deployment));
     if (!config->deployment)
         return bad(err, "too large");
@@ -333,7 +333,7 @@ static bool read_rate(const struct node *owner, const char *name, struct rate *r
 static bool read_adjustments(struct book *book, const struct node *discounts,
                              const struct node *margins, struct err *err)
 {
-    struct config *config = &book->config;
+    struct litellm_config *config = &book->config;
     bool set;
     config->discount = arena_zalloc(&book->arena, (discounts->count + 1) * sizeof(struct discount));
     config->margin = arena_zalloc(&book->arena, (margins->count + 1) * sizeof(struct margin));

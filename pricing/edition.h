@@ -39,7 +39,7 @@ struct edition {
 
 struct book {
     struct arena arena;
-    struct config config;
+    struct litellm_config config;
     enum overrides_mode overrides;
     enum reported_cost_mode reported_cost;
     struct catalog **catalog;

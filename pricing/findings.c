@@ -263,7 +263,7 @@ static void check_ambiguous(const struct reporter *to, const struct edition *edi
 
 static void check_adjustments(const struct reporter *to)
 {
-    const struct config *config = &to->book->config;
+    const struct litellm_config *config = &to->book->config;
     for (size_t i = 0; i < config->discount_count; i++)
         if (!list_has(&list_provider, slice_of(config->discount[i].provider)))
             report(to, FINDING_WARNING, NULL, 0, "%s:%u: cost_discount_config: no provider \"%s\"",
