@@ -98,7 +98,10 @@ static bool fields_compile(struct compiler *compiler, const struct yaml_node *ma
     if (map->kind != YAML_MAP || map->count == 0)
         return yaml_err(compiler->err, map, "a map of fields to values is expected here");
     for (const struct yaml_node *child = map->children; child; child = child->next) {
-        struct field *field = &fields[(*count)++];
+        struct field *field = &fields[*count];
+        if (child->kind == YAML_NULL) /* takes back one that was merged in by << */
+            continue;
+        ++*count;
         if (!field_lookup(compiler, child->key->text, child->key, field) ||
             !(field->expr = value_compile(compiler, child)) ||
             !constants_check(compiler, field, field->expr, child))
@@ -391,20 +394,23 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
 bool wrapper_compile(struct compiler *compiler, const struct yaml_node *node,
                      struct wrapper *wrapper)
 {
-    static const char *const words[] = {"name", "open", "when"};
-    const struct yaml_node *name = yaml_get(node, "name"), *open = yaml_get(node, "open");
+    static const char *const words[] = {"name", "open", "json", "when"};
+    const struct yaml_node *name = yaml_get(node, "name"), *json = yaml_get(node, "json");
+    const struct yaml_node *open = json ? json : yaml_get(node, "open");
     const struct yaml_node *when = yaml_get(node, "when");
     struct place place;
 
     if (node->kind != YAML_MAP || !name || !open)
-        return yaml_err(compiler->err, node, "a wrapper has a `name` and a path to `open`");
+        return yaml_err(compiler->err, node,
+                        "a wrapper has a `name` and a path, `open` or (only a string) `json`");
     compiler->level[0] = compiler->set->trie.record;
     compiler->level_count = 1;
     compiler->each_count = compiler->step_count = 0;
-    if (!yaml_only(node, words, 3, compiler->err) || !place_compile(compiler, open, &place) ||
+    if (!yaml_only(node, words, 4, compiler->err) || !place_compile(compiler, open, &place) ||
         (when && !(wrapper->when = cond_compile(compiler, when))))
         return false;
     wrapper->name = name->text.p;
+    wrapper->string = json != NULL;
     wrapper->scope = place.scope;
     wrapper->node = place.node;
     return true;

@@ -151,14 +151,17 @@ static void seconds_set(struct eval *eval, struct event *event, enum label label
     event_set(event, label_field(label), (union value){.d = d});
 }
 
-/* Duration in microseconds, or -1; one that is negative is dropped, not repaired. */
-static int64_t duration_take(struct event *event)
+/* Duration in microseconds, to which it is rounded, or -1; one that is negative is dropped, not
+ * repaired. */
+static int64_t duration_take(struct eval *eval, struct event *event)
 {
     int64_t us;
     if (!labels_has(&event->labels, LABEL_DURATION_S))
         return -1;
-    if (seconds_us(event->labels.v[LABEL_DURATION_S].d, &us))
+    if (seconds_us(event->labels.v[LABEL_DURATION_S].d, &us)) {
+        seconds_set(eval, event, LABEL_DURATION_S, us);
         return us;
+    }
     label_drop(&event->labels, LABEL_DURATION_S);
     event->flags |= EVENT_NO_DURATION;
     return -1;
@@ -210,6 +213,7 @@ static void first_token_complete(struct eval *eval, struct event *event)
     if (labels_has(labels, LABEL_TTFT_S) && !seconds_us(labels->v[LABEL_TTFT_S].d, &us)) {
         label_drop(labels, LABEL_TTFT_S);
     } else if (labels_has(labels, LABEL_TTFT_S)) {
+        seconds_set(eval, event, LABEL_TTFT_S, us);
         if (known && !labels_has(labels, LABEL_FIRST_TOKEN_AT))
             event_set(event, label_field(LABEL_FIRST_TOKEN_AT), (union value){.i = start + us});
     } else if (known && labels_has(labels, LABEL_FIRST_TOKEN_AT) &&
@@ -285,7 +289,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
     event->flags |= total_check(&event->facts);
     event->flags |= parts_clamp(&event->facts, mapping->keeps_parts);
 
-    int64_t duration_us = duration_take(event);
+    int64_t duration_us = duration_take(eval, event);
     start_complete(event, duration_us, kafka_time_us);
     end_complete(eval, event, duration_us);
     first_token_complete(eval, event);

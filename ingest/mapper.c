@@ -64,12 +64,9 @@ static void report(struct mapper *mapper, struct record *record)
     mapper->on_record(record, mapper->context);
 }
 
-static void report_skipped(struct mapper *mapper, enum reason reason, const struct mapping *mapping)
+static void report_skipped(struct mapper *mapper, enum reason reason)
 {
-    struct record record = {.outcome = RECORD_SKIPPED,
-                            .reason = reason,
-                            .byte = -1,
-                            .mapping = mapping ? mapping->name : NULL};
+    struct record record = {.outcome = RECORD_SKIPPED, .reason = reason, .byte = -1};
     report(mapper, &record);
 }
 
@@ -163,50 +160,26 @@ static void event_report(struct mapper *mapper, const struct mapping *mapping)
 
 /* --- one record ---------------------------------------------------------------------------- */
 
-/* One attempt of a mapping at a record: elements before the first that it keeps wait to be reported
- * until it is known that the record is its. */
+/* One attempt of a mapping at a record. What `keep` and `drop` refuse among the elements of an
+ * `each` is no record: a trace has many spans, and some are calls. */
 struct attempt {
     struct mapper *mapper;
     const struct mapping *mapping;
-    unsigned unwanted, dropped; /* waiting */
-    bool taken;
+    bool taken, dropped;
 };
-
-static void attempt_skip(struct attempt *attempt, bool dropped)
-{
-    if (attempt->taken)
-        report_skipped(attempt->mapper, dropped ? REASON_DROPPED : REASON_NO_MAPPING,
-                       attempt->mapping);
-    else if (dropped)
-        attempt->dropped++;
-    else
-        attempt->unwanted++;
-}
-
-static void attempt_take(struct attempt *attempt)
-{
-    unsigned unwanted = attempt->unwanted, dropped = attempt->dropped;
-    if (attempt->taken)
-        return;
-    attempt->taken = true;
-    while (unwanted-- > 0)
-        attempt_skip(attempt, false);
-    while (dropped-- > 0)
-        attempt_skip(attempt, true);
-}
 
 static void element_try(struct attempt *attempt)
 {
     struct eval *eval = &attempt->mapper->eval;
     const struct mapping *mapping = attempt->mapping;
-    if (!cond_holds(eval, mapping->keep)) {
-        attempt_skip(attempt, false);
-    } else if (mapping->drop && cond_holds(eval, mapping->drop)) {
-        attempt_skip(attempt, true);
-    } else {
-        attempt_take(attempt);
-        event_report(attempt->mapper, mapping);
+    if (!cond_holds(eval, mapping->keep))
+        return;
+    if (mapping->drop && cond_holds(eval, mapping->drop)) {
+        attempt->dropped = true;
+        return;
     }
+    attempt->taken = true;
+    event_report(attempt->mapper, mapping);
 }
 
 /* All combinations of the elements of the `each` arrays from `level` on. */
@@ -241,7 +214,7 @@ static bool mapping_try(struct mapper *mapper, const struct mapping *mapping)
         return false;
     mapper->eval.index = 0;
     each_try(&attempt, 0);
-    mapper->dropped |= attempt.dropped > 0 && !attempt.taken;
+    mapper->dropped |= attempt.dropped && !attempt.taken;
     return attempt.taken;
 }
 
@@ -270,6 +243,7 @@ static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
         const struct wrapper *wrapper = &mapper->set->wrappers[i];
         const struct json *value = reader_get(&eval->reader, wrapper->scope, wrapper->node);
         if (!value || (wrapper->when && !cond_holds(eval, wrapper->when)) ||
+            (wrapper->string && value->type != JSON_STRING) ||
             !wrapped_content(mapper, value, &content))
             continue;
         content_read(mapper, content, wrappers + 1);
@@ -286,7 +260,7 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
             return;
     if (!mapper->dropped && wrapper_open(mapper, wrappers))
         return;
-    report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING, NULL);
+    report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING);
 }
 
 /* --- the content of a message -------------------------------------------------------------- */
@@ -314,7 +288,7 @@ static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappe
         any = true;
     }
     if (!any)
-        report_skipped(mapper, REASON_EMPTY, NULL);
+        report_skipped(mapper, REASON_EMPTY);
 }
 
 /* Steps over white space; true when a line ended in it. */
@@ -350,7 +324,7 @@ static void content_read(struct mapper *mapper, struct slice content, unsigned w
     struct scan scan = {.p = content.p, .end = content.p + content.bytes};
     int first = scan_peek(&scan);
     if (first == -1) {
-        report_skipped(mapper, REASON_EMPTY, NULL);
+        report_skipped(mapper, REASON_EMPTY);
         return;
     }
     if (first == '[') {
@@ -383,7 +357,7 @@ void mapper_read(struct mapper *mapper, const struct message *message, struct ar
     mapper->index = 0;
     mapper->eval.batch = mapper->eval.reader.batch = batch;
     if (message->tombstone || message->bytes.bytes == 0) {
-        report_skipped(mapper, REASON_EMPTY, NULL);
+        report_skipped(mapper, REASON_EMPTY);
         return;
     }
     if (message->bytes.bytes > MESSAGE_BYTES_MAX) {

@@ -148,6 +148,7 @@ struct wrapper {
     const struct scope *scope;
     const struct node *node;
     const struct cond *when; /* NULL: none */
+    bool string;             /* only JSON in a string, no object of the same name */
 };
 
 struct mappings {

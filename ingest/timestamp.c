@@ -48,7 +48,7 @@ static bool unit_parse(struct slice text, int us_exponent, int64_t *us)
     for (; exponent < -1; exponent++)
         v /= 10;
     if (exponent == -1)
-        v = (v + 5) / 10;
+        v = (v + (us_exponent < 0 ? 0 : 5)) / 10;
     if (v >= (u128)YEAR_2200_US)
         return false;
     *us = (int64_t)v;

@@ -19,9 +19,9 @@ struct time_format {
  * NUL-terminated and outlive the format. */
 bool time_format_parse(const char *text, struct time_format *format);
 
-/* Numbers of a unit are decimal text, rounded half up to microseconds, and must fall between 1970
- * (exclusive) and 2200: that tells seconds from milliseconds when both are in a list. RFC 3339 is
- * read by clock_parse(). */
+/* Numbers of a unit are decimal text between 1970 (exclusive) and 2200: that tells seconds from
+ * milliseconds when both are in a list. Seconds come as binary fractions and are rounded half up to
+ * microseconds; nanoseconds are counted, and cut. RFC 3339 is read by clock_parse(). */
 bool time_parse(struct slice text, const struct time_format *format, int64_t *us);
 
 #endif
