@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/report.h"
+
+#include "store/pg.h"
+#include "store/row_read.h"
+
+#include <string.h>
+
+/* What may stand after --by, and what it is in SQL. A call with two tags counts under both. */
+static const struct {
+    const char *name, *sql;
+} dimension[] = {
+    {"model", "coalesce(model, '')"},
+    {"group", "coalesce(model_group, '')"},
+    {"provider", "coalesce(provider, '')"},
+    {"team", "coalesce(nullif(team_alias, ''), team_id)"},
+    {"user", "user_id"},
+    {"key", "coalesce(nullif(api_key_alias, ''), api_key)"},
+    {"org", "organization_id"},
+    {"end_user", "end_user"},
+    {"tag", "tag"},
+    {"day", "to_char(day, 'YYYY-MM-DD')"},
+    {"month", "to_char(day, 'YYYY-MM')"},
+    {"call_type", "coalesce(call_type, '')"},
+    {"status", "pricing_status"},
+    {"reason", "pricing_reason"},
+    {"mapping", "mapping"},
+};
+
+#define DIMENSIONS (sizeof(dimension) / sizeof(dimension[0]))
+#define SQL_MAX 8192
+
+const char *const *report_dimensions(void)
+{
+    static const char *names[DIMENSIONS + 1];
+    for (size_t i = 0; i < DIMENSIONS; i++)
+        names[i] = dimension[i].name;
+    return names;
+}
+
+static bool sql_add_keys(struct buf *sql, const struct report_options *options, bool *tags,
+                         struct err *err)
+{
+    for (size_t k = 0; k < options->by_count; k++) {
+        size_t i = 0;
+        while (i < DIMENSIONS && strcmp(dimension[i].name, options->by[k]) != 0)
+            i++;
+        if (i == DIMENSIONS)
+            return err_set(err, ERR_USAGE, "cannot report by \"%s\"", options->by[k]);
+        buf_printf(sql, "%s, ", dimension[i].sql);
+        *tags |= strcmp(dimension[i].name, "tag") == 0;
+    }
+    return true;
+}
+
+static void sql_add_time(struct buf *sql, struct pg_args *args, const char *operator, int64_t us)
+{
+    pg_arg_time(args, us);
+    buf_printf(sql, " AND start_time %s $%d", operator, args->count);
+}
+
+static bool sql_build(struct buf *sql, struct pg_args *args, const struct report_options *options,
+                      struct err *err)
+{
+    bool tags = false;
+    buf_add_text(sql, "SELECT ");
+    if (!sql_add_keys(sql, options, &tags, err))
+        return false;
+    buf_add_text(sql, "sum(calls)::bigint,"
+                      " count(*) FILTER (WHERE pricing_status = 'unpriced' AND calls > 0),"
+                      " coalesce(sum(input_tokens), 0)::bigint,"
+                      " coalesce(sum(output_tokens), 0)::bigint,"
+                      " sum(spend), round(sum(gateway_cost), 18) FROM spendlog.spend_entries");
+    if (tags)
+        buf_add_text(sql, " LEFT JOIN LATERAL unnest(request_tags) AS tag ON true");
+    buf_add_text(sql, " WHERE true");
+    if (options->since_us != INT64_MIN)
+        sql_add_time(sql, args, ">=", options->since_us);
+    if (options->until_us != INT64_MAX)
+        sql_add_time(sql, args, "<", options->until_us);
+    buf_add_text(sql, " GROUP BY ");
+    for (size_t k = 0; k < options->by_count; k++)
+        buf_printf(sql, "%s%zu", k ? ", " : "", k + 1);
+    buf_printf(sql, " ORDER BY %zu DESC NULLS LAST", options->by_count + 5);
+    for (size_t k = 0; k < options->by_count; k++)
+        buf_printf(sql, ", %zu", k + 1);
+    if (options->limit > 0)
+        buf_printf(sql, " LIMIT %lld", (long long)options->limit);
+    return buf_ok(sql) ? true : err_set(err, ERR_FATAL, "report: query too long");
+}
+
+static void rows_give(const PGresult *res, size_t keys, report_fn *on_row, void *context)
+{
+    int first = (int)keys;
+    for (int i = 0; i < PQntuples(res); i++) {
+        struct report_row row = {
+            .calls = pg_int(res, i, first),
+            .unpriced = pg_int(res, i, first + 1),
+            .input_tokens = pg_int(res, i, first + 2),
+            .output_tokens = pg_int(res, i, first + 3),
+        };
+        for (size_t k = 0; k < keys; k++)
+            row.key[k] = pg_text(res, i, (int)k);
+        row.has_spend = row_money(res, i, first + 4, &row.spend);
+        row.has_gateway_cost = row_money(res, i, first + 5, &row.gateway_cost);
+        on_row(&row, context);
+    }
+}
+
+bool report_run(const char *conninfo, const struct report_options *options, report_fn *on_row,
+                void *context, struct err *err)
+{
+    struct pg pg = {0};
+    struct pg_options pg_options = {.conninfo = conninfo, .application_name = "spendlog report"};
+    struct pg_args args;
+    struct buf sql;
+    bool ok = false;
+
+    if (options->since_us >= options->until_us)
+        return err_set(err, ERR_USAGE, "--since is not before --until");
+    pg_args_init(&args);
+    buf_init(&sql, SQL_MAX);
+    if (sql_build(&sql, &args, options, err) && pg_open(&pg, &pg_options, err)) {
+        buf_add_char(&sql, '\0');
+        PGresult *res = pg_query(&pg, sql.p, &args, err);
+        if (res)
+            rows_give(res, options->by_count, on_row, context);
+        ok = res != NULL;
+        PQclear(res);
+        pg_close(&pg);
+    }
+    buf_free(&sql);
+    pg_args_free(&args);
+    return ok;
+}
