@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spendlog prices: the rates of a model with where each comes from; what moved between two files. */
+/* spendlog prices: the rates of a model with where each comes from; what moved between two files.
+ */
 #include "cli/command.h"
 
 #include "pricing/diff.h"
