@@ -99,24 +99,31 @@ static void event_print(struct explain *explain, const struct event *event)
     totals_print(event, &charge);
 }
 
-static void event_json(struct explain *explain, const struct event *event)
+void explain_event_json(struct explain *explain, const struct event *event, struct buf *line)
 {
     struct charge charge;
-    struct buf line, decisions;
+    struct buf decisions;
     struct trace trace = {decision_json, &decisions};
-    buf_init(&line, LINE_MAX_BYTES);
     buf_init(&decisions, LINE_MAX_BYTES);
     buf_add_char(&decisions, '[');
     pricer_price(explain->pricer, &event->facts, &charge, &trace);
     buf_add_char(&decisions, ']');
-    buf_add_char(&line, '{');
-    result_charge(&line, event, &charge, true);
-    result_text(&line, "rule", slice_of(charge.rule ? charge.rule : ""));
-    buf_printf(&line, ",\"decisions\":" SLICE_FMT, SLICE_ARG(buf_slice(&decisions)));
-    buf_add_text(&line, ",\"facts\":{");
-    result_event(&line, event);
-    printf(SLICE_FMT "}}\n", SLICE_ARG(buf_slice(&line)));
+    buf_add_char(line, '{');
+    result_charge(line, event, &charge, true);
+    result_text(line, "rule", slice_of(charge.rule ? charge.rule : ""));
+    buf_printf(line, ",\"decisions\":" SLICE_FMT, SLICE_ARG(buf_slice(&decisions)));
+    buf_add_text(line, ",\"facts\":{");
+    result_event(line, event);
+    buf_add_text(line, "}}");
     buf_free(&decisions);
+}
+
+static void event_json(struct explain *explain, const struct event *event)
+{
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    explain_event_json(explain, event, &line);
+    printf(SLICE_FMT "\n", SLICE_ARG(buf_slice(&line)));
     buf_free(&line);
 }
 

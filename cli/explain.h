@@ -13,6 +13,8 @@ struct explain {
 };
 
 void explain_event(struct explain *explain, const struct event *event);
+/* The JSON object of an event, without a newline. */
+void explain_event_json(struct explain *explain, const struct event *event, struct buf *line);
 void explain_no_event(struct explain *explain, const struct record *record);
 
 /* From the database alone: the row, its price book as of then, the derivation, the adjustments
