@@ -28,45 +28,6 @@ const struct option_row run_options[] = {
     {0},
 };
 
-static void topics_free(struct lane_topic *topics, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (topics[i].pattern && topics[i].pattern[0] == '^')
-            regfree(&topics[i].regex);
-        mappings_free(topics[i].mappings);
-    }
-    free(topics);
-}
-
-static bool topic_open(const struct config *config, const struct config_topic *from,
-                       struct lane_topic *to, struct err *err)
-{
-    to->start_latest = from->start_latest;
-    to->mappings = mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
-    if (!to->mappings || !mappings_defaults(to->mappings, from->defaults, err))
-        return false;
-    if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
-        return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is no regular expression", config->path,
-                       from->line, from->name);
-    to->pattern = from->name;
-    return true;
-}
-
-static struct lane_topic *topics_open(const struct config *config, struct err *err)
-{
-    if (config->topic_count == 0) {
-        err_set(err, ERR_CONFIG, "%s: no topics to read", config->path);
-        return NULL;
-    }
-    struct lane_topic *topics = calloc(config->topic_count, sizeof(*topics));
-    for (size_t i = 0; topics && i < config->topic_count; i++)
-        if (!topic_open(config, &config->topic[i], &topics[i], err)) {
-            topics_free(topics, config->topic_count);
-            return NULL;
-        }
-    return topics;
-}
-
 static void reload(struct lane_group *group)
 {
     struct err err = {0};
@@ -142,19 +103,20 @@ static int run_with(const struct config *config, struct err *err)
     struct book_slot books = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct lane_group group = {
         .config = config,
-        .topic_count = config->topic_count,
         .books = &books,
         .lane_count = config->lanes,
         .exit_eof = options.exit_eof,
     };
     struct book_options book_options;
     struct metrics *metrics = NULL;
+    struct topics topics;
     int code = -1;
 
     book_options_of(config, &book_options);
-    struct lane_topic *topics = topics_open(config, err);
-    group.topic = topics;
-    if (topics && book_slot_load(&books, &book_options, err) &&
+    if (!topics_open(&topics, config, err))
+        return fail(err);
+    group.topics = &topics;
+    if (book_slot_load(&books, &book_options, err) &&
         metrics_start(&metrics, config->metrics_listen, &group, err)) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
                  config_kafka(config, "group.id"));
@@ -163,8 +125,7 @@ static int run_with(const struct config *config, struct err *err)
     }
     metrics_stop(metrics);
     book_slot_free(&books);
-    if (topics)
-        topics_free(topics, config->topic_count);
+    topics_free(&topics);
     return code >= 0 ? code : fail(err);
 }
 

@@ -386,7 +386,7 @@ static void lane_free(struct lane *lane)
     pricer_free(lane->pricer);
     if (lane->book)
         book_release(lane->group->books, lane->book);
-    for (size_t i = 0; lane->mapper && i < lane->group->topic_count; i++)
+    for (size_t i = 0; lane->mapper && i < lane->group->topics->count; i++)
         mapper_free(lane->mapper[i]);
     free(lane->mapper);
     free(lane->topic_name);
@@ -398,16 +398,16 @@ static void lane_free(struct lane *lane)
 static bool open_consumer(struct lane *lane, struct err *err)
 {
     const struct lane_group *group = lane->group;
-    lane->topic_name = calloc(group->topic_count, sizeof(*lane->topic_name));
+    lane->topic_name = calloc(group->topics->count, sizeof(*lane->topic_name));
     if (!lane->topic_name)
         return err_set(err, ERR_FATAL, "out of memory");
-    for (size_t i = 0; i < group->topic_count; i++)
-        lane->topic_name[i] = group->topic[i].pattern;
+    for (size_t i = 0; i < group->topics->count; i++)
+        lane->topic_name[i] = group->topics->topic[i].pattern;
     struct consumer_options options = {
         .property = group->config->kafka,
         .property_count = group->config->kafka_count,
         .topic = lane->topic_name,
-        .topic_count = group->topic_count,
+        .topic_count = group->topics->count,
         .lanes = group->lane_count,
         .handler = {lane_on_assigned, lane_on_revoked},
         .context = lane,
@@ -443,10 +443,10 @@ struct lane *lane_start(struct lane_group *group, unsigned number, struct err *e
     lane->number = number;
     batch_init(&lane->batch, BATCH_ARENA_MAX, group->config->retain_days,
                group->config->future_days);
-    lane->mapper = calloc(group->topic_count, sizeof(struct mapper *));
+    lane->mapper = calloc(group->topics->count, sizeof(struct mapper *));
     bool ok = lane->mapper && open_writer(lane, err) && open_consumer(lane, err);
-    for (size_t i = 0; ok && i < group->topic_count; i++)
-        ok = (lane->mapper[i] = mapper_new(group->topic[i].mappings)) != NULL;
+    for (size_t i = 0; ok && i < group->topics->count; i++)
+        ok = (lane->mapper[i] = mapper_new(group->topics->topic[i].mappings)) != NULL;
     if (ok && pthread_create(&lane->thread, NULL, lane_main, lane) == 0)
         return lane;
     err_set(err, ERR_FATAL, "lane %u: cannot start", number);

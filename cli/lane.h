@@ -13,19 +13,9 @@
 #define CLI_LANE_H
 
 #include "cli/books.h"
-#include "core/config.h"
-#include "ingest/mapping.h"
+#include "cli/topics.h"
 
-#include <regex.h>
 #include <stdatomic.h>
-
-/* A `topics:` entry, compiled; shared by all lanes, read-only. */
-struct lane_topic {
-    const char *pattern; /* a name, or a regular expression starting with ^ */
-    regex_t regex;       /* when pattern starts with ^ */
-    struct mappings *mappings;
-    bool start_latest;
-};
 
 struct lane_counters {
     _Atomic int64_t messages, rows, duplicates, rejected, skipped, unpriced, batches, recoveries,
@@ -35,8 +25,7 @@ struct lane_counters {
 /* What the lanes of a process share. */
 struct lane_group {
     const struct config *config;
-    const struct lane_topic *topic;
-    size_t topic_count;
+    const struct topics *topics;
     struct book_slot *books;
     unsigned lane_count;
     bool exit_eof;

@@ -20,22 +20,6 @@
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_MAX_MS 5000u
 
-static const struct lane_topic *topic_of(const struct lane_group *group, const char *name,
-                                         size_t *index)
-{
-    for (int regex = 0; regex < 2; regex++) /* an exact name beats a pattern */
-        for (*index = 0; *index < group->topic_count; (*index)++) {
-            const struct lane_topic *topic = &group->topic[*index];
-            bool is_regex = topic->pattern[0] == '^';
-            if (is_regex != regex)
-                continue;
-            if (is_regex ? regexec(&topic->regex, name, 0, NULL, 0) == 0
-                         : strcmp(topic->pattern, name) == 0)
-                return topic;
-        }
-    return NULL;
-}
-
 static void assignment_clear(struct lane *lane)
 {
     batch_reset(&lane->batch);
@@ -53,12 +37,11 @@ void lane_on_assigned(void *context, const struct kafka_partition *partitions, s
     if (!lane->partition)
         abort(); /* a few hundred bytes per partition */
     for (size_t i = 0; i < count; i++) {
-        size_t index;
         struct lane_partition *p = &lane->partition[lane->partition_count];
-        p->topic = topic_of(lane->group, partitions[i].topic, &index);
+        p->topic = topics_find(lane->group->topics, partitions[i].topic);
         if (!p->topic)
             continue;
-        p->mapper = lane->mapper[index];
+        p->mapper = lane->mapper[p->topic - lane->group->topics->topic];
         p->state.topic = partitions[i].topic;
         p->state.partition = partitions[i].partition;
         lane->partition_count++;

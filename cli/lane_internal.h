@@ -9,7 +9,7 @@
 
 struct lane_partition {
     struct partition_state state;
-    const struct lane_topic *topic;
+    const struct topic *topic;
     struct mapper *mapper; /* borrowed from lane->mapper */
     bool check_last; /* assigned one message early: the first one must be the last one stored */
     bool caught_up;  /* its end was reached since the last rebalance */
