@@ -213,23 +213,20 @@ static bool batch_due(const struct lane *lane, int64_t now_ms)
 }
 
 /* The price book is taken over between two batches, so that a batch has one book. */
-static bool take_book(struct lane *lane)
+bool lane_take_book(struct lane *lane, struct err *err)
 {
     struct book_slot *books = lane->group->books;
     struct book_ref *ref = book_acquire(books);
-    struct err err = {0};
     if (ref == lane->book) {
         book_release(books, ref);
         return true;
     }
     struct pricer *pricer = pricer_new(ref->book);
     if (!pricer ||
-        !writer_put_book(lane->writer, book_id(ref->book), buf_slice(&ref->json), &err)) {
+        !writer_put_book(lane->writer, book_id(ref->book), buf_slice(&ref->json), err)) {
         pricer_free(pricer);
         book_release(books, ref);
-        if (lane->active)
-            lane_recover(lane, &err);
-        return false;
+        return err_set(err, ERR_FATAL, "out of memory");
     }
     pricer_free(lane->pricer);
     if (lane->book)
@@ -320,12 +317,15 @@ static bool flush_early(const struct lane *lane)
 static void turn(struct lane *lane)
 {
     struct kafka_message message;
+    struct err err = {0};
     int64_t now_ms = clock_monotonic_ms();
 
     if (lane->assigned && !lane->active && now_ms >= lane->retry_at_ms)
         lane_activate(lane);
-    if (lane->active && lane->batch.range_count == 0 && !take_book(lane))
+    if (lane->active && lane->batch.range_count == 0 && !lane_take_book(lane, &err)) {
+        lane_recover(lane, &err);
         return;
+    }
     consumer_poll(lane->consumer, poll_timeout_ms(lane, now_ms), &message);
     serve(lane, &message);
     consumer_release(&message);

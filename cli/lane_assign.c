@@ -156,7 +156,8 @@ void lane_activate(struct lane *lane)
 {
     struct err err = {0};
     batch_reset(&lane->batch);
-    bool ok = writer_connect(lane->writer, &err);
+    /* The poll that brings an assignment may bring its first message too: the book has to be there. */
+    bool ok = writer_connect(lane->writer, &err) && lane_take_book(lane, &err);
     for (size_t i = 0; ok && i < lane->partition_count; i++)
         ok = partition_load(lane, &lane->partition[i], &err);
     if (ok && assign_all(lane, &err)) {

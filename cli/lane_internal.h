@@ -57,6 +57,9 @@ void lane_out_of_range(struct lane *lane, struct lane_partition *partition);
 bool lane_check_first(struct lane *lane, struct lane_partition *partition,
                       const struct kafka_message *message);
 
+/* Takes over the current price book; between two batches only, so that a batch has one book. */
+bool lane_take_book(struct lane *lane, struct err *err) MUST_CHECK;
+
 /* Writes the batch; true when nothing is left in it. */
 bool lane_flush(struct lane *lane);
 
