@@ -3,9 +3,9 @@
 #include "cli/command.h"
 #include "cli/result.h"
 
-#include "core/clock.h"
 #include "store/report.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +59,7 @@ static void money_text(bool has, struct money m, char text[DECIMAL_TEXT_MAX])
 static void table_head(struct report *report)
 {
     for (size_t k = 0; k < report->query.by_count; k++)
-        printf("%-34s ", report->query.by[k]);
+        printf("%-44s ", report->query.by[k]);
     printf("%9s %9s %13s %12s %26s\n", "calls", "unpriced", "input_tokens", "output_tokens",
            "spend USD");
 }
@@ -68,7 +68,7 @@ static void table_row(struct report *report, const struct report_row *row)
 {
     char spend[DECIMAL_TEXT_MAX];
     for (size_t k = 0; k < report->query.by_count; k++)
-        printf("%-34.*s ", SLICE_ARG(row->key[k].bytes ? row->key[k] : SLICE("-")));
+        printf("%-44.*s ", SLICE_ARG(row->key[k].bytes ? row->key[k] : SLICE("-")));
     money_text(row->has_spend, row->spend, spend);
     printf("%9lld %9lld %13lld %12lld %26s\n", (long long)row->calls, (long long)row->unpriced,
            (long long)row->input_tokens, (long long)row->output_tokens, spend);
@@ -226,20 +226,6 @@ static void on_row(const struct report_row *row, void *context)
 
 /* --- options */
 
-static bool time_option(const char *name, const char *text, int64_t *us, struct err *err)
-{
-    if (!text)
-        return true;
-    if (clock_parse(slice_of(text), us))
-        return true;
-    char day[64];
-    snprintf(day, sizeof(day), "%sT00:00:00Z", text);
-    if (clock_parse(slice_of(day), us))
-        return true;
-    return err_set(err, ERR_USAGE, "--%s: \"%s\" is no time (2026-11-01, 2026-11-01T12:00:00Z)",
-                   name, text);
-}
-
 static bool by_option(char *text, struct report_options *query, struct err *err)
 {
     char *rest = text, *word;
@@ -249,6 +235,14 @@ static bool by_option(char *text, struct report_options *query, struct err *err)
         query->by[query->by_count++] = word;
     }
     return true;
+}
+
+static bool limit_option(const char *text, int64_t *limit)
+{
+    char *end;
+    errno = 0;
+    *limit = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *limit > 0;
 }
 
 static int report_print(const struct config *config, char *by, struct err *err)
@@ -261,11 +255,11 @@ static int report_print(const struct config *config, char *by, struct err *err)
         err_set(err, ERR_USAGE, "--format: \"%s\" is none of table, csv, json, html", name);
     else if (!config->postgres)
         err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
-    if (options.limit)
-        report.query.limit = strtoll(options.limit, NULL, 10);
+    if (options.limit && !limit_option(options.limit, &report.query.limit))
+        err_set(err, ERR_USAGE, "--limit: \"%s\" is no number from 1 on", options.limit);
     if (err->kind != ERR_NONE || !by_option(by, &report.query, err) ||
-        !time_option("since", options.since, &report.query.since_us, err) ||
-        !time_option("until", options.until, &report.query.until_us, err))
+        !option_time("since", options.since, &report.query.since_us, err) ||
+        !option_time("until", options.until, &report.query.until_us, err))
         return fail(err);
     buf_init(&report.line, LINE_MAX_BYTES);
     printing.format->head(&report);

@@ -63,24 +63,6 @@ static void on_progress(const struct reprice_totals *totals, int64_t expected, v
 
 /* --- options --------------------------------------------------------------------------------- */
 
-/* A month or a day is its beginning. */
-static bool time_take(const char *option, const char *text, int64_t *us, struct err *err)
-{
-    char whole[CLOCK_TEXT_MAX];
-    size_t bytes = text ? strlen(text) : 0;
-    if (!text)
-        return true;
-    snprintf(whole, sizeof(whole), "%s%s", text,
-             bytes == 7    ? "-01T00:00:00Z"
-             : bytes == 10 ? "T00:00:00Z"
-                           : "");
-    if (clock_parse(slice_of(whole), us))
-        return true;
-    return err_set(err, ERR_USAGE,
-                   "--%s: \"%s\" is no time: write 2026-10, 2026-10-03 or 2026-10-03T12:00:00Z",
-                   option, text);
-}
-
 static void list_take(const struct option_list *from, struct reprice_list *to)
 {
     for (size_t i = 0; i < from->count && i < REPRICE_LIST_MAX; i++)
@@ -98,8 +80,8 @@ static bool filter_take(struct reprice_filter *filter, struct err *err)
     filter->book = options.book;
     filter->unpriced = options.unpriced;
     filter->include_reported = options.include_reported;
-    return time_take("since", options.since, &filter->since_us, err) &&
-           time_take("until", options.until, &filter->until_us, err);
+    return option_time("since", options.since, &filter->since_us, err) &&
+           option_time("until", options.until, &filter->until_us, err);
 }
 
 static bool format_take(enum reprice_format *format, struct err *err)

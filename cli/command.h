@@ -61,6 +61,10 @@ extern const struct option_row run_options[], price_options[], map_options[], ex
  * on, else an exit code (help was printed, or a usage error told). */
 int options_parse(const struct command *command, int argc, char **argv, int *first);
 
+/* The value of a time option, in microseconds since 1970; a month or a day is its beginning. NULL
+ * leaves *us as it is. ERR_USAGE. */
+bool option_time(const char *option, const char *text, int64_t *us, struct err *err) MUST_CHECK;
+
 /* Tells an error once, on stderr, and gives its exit code. */
 int fail(const struct err *err);
 int usage_error(const struct command *command, const char *fmt, ...) PRINTF_LIKE(2, 3);

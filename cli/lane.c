@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/lane_internal.h"
 
+#include "cli/place.h"
 #include "cli/privacy.h"
 #include "core/clock.h"
 #include "core/fault.h"
@@ -27,23 +28,6 @@ struct record_context {
     const struct kafka_message *message;
     unsigned range;
 };
-
-/* The mapping found nothing that makes the event unique: its place in Kafka does. */
-static void identity_from_place(struct event *event, const struct record_context *rc,
-                                unsigned index)
-{
-    struct hash128 hash;
-    hash128_init(&hash);
-    hash128_add(&hash, SLICE("kafka"));
-    hash128_add(&hash, slice_of(writer_cluster_id(rc->lane->writer)));
-    hash128_add(&hash, slice_of(rc->partition->state.topic));
-    hash128_add_int(&hash, rc->partition->state.incarnation);
-    hash128_add_int(&hash, rc->partition->state.partition);
-    hash128_add_int(&hash, rc->message->offset);
-    hash128_add_int(&hash, index);
-    hash128_final(&hash, event->identity);
-    event->has_identity = true;
-}
 
 static void reject(const struct record_context *rc, const struct record *record)
 {
@@ -95,7 +79,8 @@ static void add_event(const struct record_context *rc, const struct record *reco
     };
 
     if (!event.has_identity)
-        identity_from_place(&event, rc, record->index);
+        place_identity(&event, slice_of(writer_cluster_id(lane->writer)), &rc->partition->state,
+                       rc->message->offset, record->index);
     privacy_apply(&lane->group->config->privacy, &event, &batch->arena);
     pricer_price(lane->pricer, &event.facts, &charge, NULL);
     if (!batch_add_row(batch, &event, &charge, &origin, &err)) {
@@ -222,8 +207,7 @@ bool lane_take_book(struct lane *lane, struct err *err)
         return true;
     }
     struct pricer *pricer = pricer_new(ref->book);
-    if (!pricer ||
-        !writer_put_book(lane->writer, book_id(ref->book), buf_slice(&ref->json), err)) {
+    if (!pricer || !writer_put_book(lane->writer, book_id(ref->book), buf_slice(&ref->json), err)) {
         pricer_free(pricer);
         book_release(books, ref);
         return err_set(err, ERR_FATAL, "out of memory");

@@ -2,6 +2,7 @@
 /* Options: rows of tables, parsed by getopt_long(3); help is printed from the same rows. */
 #include "cli/command.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <getopt.h>
@@ -127,6 +128,23 @@ int options_parse(const struct command *command, int argc, char **argv, int *fir
         return usage_error(command, "--log-level or --log-format: unknown word");
     *first = optind;
     return -1;
+}
+
+bool option_time(const char *option, const char *text, int64_t *us, struct err *err)
+{
+    char whole[CLOCK_TEXT_MAX];
+    size_t bytes = text ? strlen(text) : 0;
+    if (!text)
+        return true;
+    snprintf(whole, sizeof(whole), "%s%s", text,
+             bytes == 7    ? "-01T00:00:00Z"
+             : bytes == 10 ? "T00:00:00Z"
+                           : "");
+    if (clock_parse(slice_of(whole), us))
+        return true;
+    return err_set(err, ERR_USAGE,
+                   "--%s: \"%s\" is no time: write 2026-10, 2026-10-03 or 2026-10-03T12:00:00Z",
+                   option, text);
 }
 
 int fail(const struct err *err)
