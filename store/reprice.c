@@ -89,6 +89,14 @@ bool reprice_begin(struct reprice *run, const struct reprice_filter *filter, con
            reprice_plan_new(run, err);
 }
 
+bool reprice_book(struct reprice *run, int32_t book_id, struct buf *json, struct err *err)
+{
+    char hash[BOOK_HASH_DIGITS + 1];
+    if (!run->write.conn && !connect(run, &run->write, err)) /* `read` is busy with rows */
+        return false;
+    return stored_book_read(&run->write, book_id, hash, json, err);
+}
+
 bool reprice_unfinished(struct reprice *run, int64_t *run_id, struct err *err)
 {
     return reprice_find_unfinished(run, run_id, err);

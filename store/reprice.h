@@ -64,6 +64,9 @@ struct reprice_report {
 };
 
 typedef void reprice_price_fn(const struct facts *facts, struct charge *charge, void *context);
+/* The book of the rows that follow, when each row is to be priced by its own (rederiving). false:
+ * it cannot be restored, these rows are skipped. Called when the book changes. */
+typedef bool reprice_book_fn(int32_t book_id, void *context);
 /* Called about once per thousand rows; `expected` is an estimate. */
 typedef void reprice_progress_fn(const struct reprice_totals *totals, int64_t expected,
                                  void *context);
@@ -73,7 +76,8 @@ struct reprice_options {
     bool dry_run; /* reads only: no locks, no run record */
     reprice_price_fn *price;
     reprice_progress_fn *progress; /* or NULL */
-    void *context;                 /* of both */
+    reprice_book_fn *book;         /* or NULL: all rows by the same book; dry runs only */
+    void *context;                 /* of all three */
     size_t slice_rows;             /* changed rows per transaction; 0 = 25,000 */
 };
 
@@ -92,6 +96,10 @@ bool reprice_begin(struct reprice *run, const struct reprice_filter *filter, con
  * receives its book, which the caller restores before reprice_run(). */
 bool reprice_resume(struct reprice *run, bool *found, struct buf *book_json,
                     struct err *err) MUST_CHECK;
+
+/* The text of a stored book, also in the middle of a dry run; `json` is emptied first. */
+bool reprice_book(struct reprice *run, int32_t book_id, struct buf *json,
+                  struct err *err) MUST_CHECK;
 
 /* Another run that did not end, for a warning; 0 = none. */
 bool reprice_unfinished(struct reprice *run, int64_t *run_id, struct err *err) MUST_CHECK;

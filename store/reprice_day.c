@@ -17,8 +17,9 @@
 #define SAMPLE_ROWS 2000
 #define PROGRESS_ROWS 1024
 
-const char *const reprice_skip_name[SKIP_COUNT] = {
-    [SKIP_REPORTED] = "reported", [SKIP_UNREADABLE] = "unreadable"};
+const char *const reprice_skip_name[SKIP_COUNT] = {[SKIP_REPORTED] = "reported",
+                                                   [SKIP_UNREADABLE] = "unreadable",
+                                                   [SKIP_BOOK] = "book_not_restorable"};
 
 /* --- one row -------------------------------------------------------------------------------- */
 
@@ -60,7 +61,23 @@ static bool unchanged(const struct reprice_shape *shape, const struct row_field 
            money_is(at(shape, field, COLUMN_OTHER), has, charge->side[SIDE_OTHER]);
 }
 
-enum verdict { VERDICT_UNCHANGED, VERDICT_CHANGED, VERDICT_REPORTED, VERDICT_UNREADABLE };
+enum verdict {
+    VERDICT_UNCHANGED,
+    VERDICT_CHANGED,
+    VERDICT_REPORTED,
+    VERDICT_UNREADABLE,
+    VERDICT_NO_BOOK,
+};
+
+static bool book_take(struct reprice *run, struct row_field field)
+{
+    int32_t id = (int32_t)copy_int(&field);
+    if (run->options.book && id != run->row_book_id) {
+        run->row_book_id = id;
+        run->row_book_there = run->options.book(id, run->options.context);
+    }
+    return !run->options.book || run->row_book_there;
+}
 
 static enum verdict judge(struct reprice *run, const struct reprice_shape *shape,
                           const struct row_field *field, struct facts *facts, struct charge *charge)
@@ -69,6 +86,8 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
     if (!run->filter.include_reported &&
         text_is(at(shape, field, COLUMN_STATUS), charge_status_name[CHARGE_REPORTED]))
         return VERDICT_REPORTED;
+    if (!book_take(run, at(shape, field, COLUMN_BOOK)))
+        return VERDICT_NO_BOOK;
     for (int i = 0; i < shape->fact_count; i++)
         gathered[i] = field[shape->fact[i]];
     arena_reset(&run->call);
@@ -165,7 +184,10 @@ static bool row_take(struct reprice *run, const struct reprice_day *day, enum re
     else if (verdict == VERDICT_CHANGED)
         count_changed(run, day, shape, field, &facts, &charge);
     else
-        count_skipped(run, verdict == VERDICT_REPORTED ? SKIP_REPORTED : SKIP_UNREADABLE,
+        count_skipped(run,
+                      verdict == VERDICT_REPORTED  ? SKIP_REPORTED
+                      : verdict == VERDICT_NO_BOOK ? SKIP_BOOK
+                                                   : SKIP_UNREADABLE,
                       at(shape, field, COLUMN_SPEND));
     if (run->options.progress && run->total.considered % PROGRESS_ROWS == 0)
         run->options.progress(&run->total, run->expected, run->options.context);

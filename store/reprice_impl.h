@@ -29,7 +29,7 @@ enum reprice_column {
 enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
 extern const char *const reprice_method_name[];
 
-enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_COUNT };
+enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_BOOK, SKIP_COUNT };
 extern const char *const reprice_skip_name[SKIP_COUNT];
 
 struct reprice_day {
@@ -65,6 +65,8 @@ struct reprice {
     int64_t run_id;
     int32_t book_id;
     int32_t filter_book_id;
+    int32_t row_book_id; /* options.book: of the row read last; 0 = none yet */
+    bool row_book_there;
     struct reprice_day *day;
     size_t day_count;
     int64_t expected; /* rows of all days left, estimated */
