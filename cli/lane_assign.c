@@ -74,14 +74,21 @@ static bool assign_nothing(struct lane *lane)
     return true;
 }
 
+/* Never from one assignment right into another: librdkafka 2.0.2 aborts ("rktp_started") when a
+ * partition is taken away twice before its fetcher has answered that it stopped. */
+static void lane_pause(struct lane *lane, unsigned pause_ms)
+{
+    batch_reset(&lane->batch);
+    assign_nothing(lane);
+    lane->active = false;
+    lane->retry_at_ms = clock_monotonic_ms() + pause_ms;
+}
+
 void lane_recover(struct lane *lane, const struct err *why)
 {
     atomic_fetch_add(&lane->group->counters.recoveries, 1);
     log_warn("%s; trying again in %u ms", why->text, lane->backoff_ms);
-    batch_reset(&lane->batch);
-    assign_nothing(lane);
-    lane->active = false;
-    lane->retry_at_ms = clock_monotonic_ms() + lane->backoff_ms;
+    lane_pause(lane, lane->backoff_ms);
     lane->backoff_ms =
         lane->backoff_ms * 2 < BACKOFF_MAX_MS ? lane->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
@@ -121,12 +128,12 @@ static bool partition_first_seen(struct lane *lane, struct lane_partition *p, st
 
 static bool partition_load(struct lane *lane, struct lane_partition *p, struct err *err)
 {
-    p->caught_up = false;
+    p->caught_up = p->halted;
     if (!writer_offset_load(lane->writer, p->state.topic, p->state.partition, -1, &p->state, err))
         return false;
     if (p->state.id == 0 && !partition_first_seen(lane, p, err))
         return false;
-    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0;
+    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0 && !p->last_is_gone;
     return true;
 }
 
@@ -156,7 +163,8 @@ void lane_activate(struct lane *lane)
 {
     struct err err = {0};
     batch_reset(&lane->batch);
-    /* The poll that brings an assignment may bring its first message too: the book has to be there. */
+    /* The poll that brings an assignment may bring its first message too: the book has to be there.
+     */
     bool ok = writer_connect(lane->writer, &err) && lane_take_book(lane, &err);
     for (size_t i = 0; ok && i < lane->partition_count; i++)
         ok = partition_load(lane, &lane->partition[i], &err);
@@ -205,7 +213,7 @@ void lane_out_of_range(struct lane *lane, struct lane_partition *p)
     }
     if (!lane_flush(lane))
         return;
-    p->check_last = false;
+    p->last_is_gone = true;
     if (p->state.next_offset > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
     else if (p->state.next_offset >= low)
@@ -215,8 +223,7 @@ void lane_out_of_range(struct lane *lane, struct lane_partition *p)
         gap_book(lane, p, false, low, "log start is beyond the stored offset");
     else
         partition_halt(lane, p, low);
-    if (!assign_all(lane, &err))
-        lane_recover(lane, &err);
+    lane_pause(lane, BACKOFF_FIRST_MS);
 }
 
 bool lane_check_first(struct lane *lane, struct lane_partition *p,
@@ -233,8 +240,12 @@ bool lane_check_first(struct lane *lane, struct lane_partition *p,
 
     struct err err = {0};
     int64_t low, high;
-    if (consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, &err))
-        gap_book(lane, p, true, low, "topic recreated: its last message is another one");
-    lane_recover(lane, &err);
+    if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high,
+                             &err)) {
+        lane_recover(lane, &err);
+        return false;
+    }
+    gap_book(lane, p, true, low, "topic recreated: its last message is another one");
+    lane_pause(lane, BACKOFF_FIRST_MS);
     return false;
 }

@@ -11,9 +11,10 @@ struct lane_partition {
     struct partition_state state;
     const struct topic *topic;
     struct mapper *mapper; /* borrowed from lane->mapper */
-    bool check_last; /* assigned one message early: the first one must be the last one stored */
-    bool caught_up;  /* its end was reached since the last rebalance */
-    bool halted;     /* left out: its log lost what we had not read, kafka_gap: stop */
+    bool check_last;   /* assigned one message early: the first one must be the last one stored */
+    bool caught_up;    /* its end was reached since the last rebalance */
+    bool last_is_gone; /* the last message stored is no longer in the log: nothing to check */
+    bool halted;       /* left out: its log lost what we had not read, kafka_gap: stop */
 };
 
 struct lane {
