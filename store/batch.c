@@ -37,6 +37,8 @@ void batch_reset(struct batch *batch)
     buf_reset(&batch->encoded);
     batch->row_count = 0;
     batch->reject_count = 0;
+    batch->resolved_count = 0;
+    batch->retry = false;
     batch->range_count = 0;
     batch->last_range = 0;
     memset(batch->skipped_by_reason, 0, sizeof(batch->skipped_by_reason));
@@ -50,6 +52,7 @@ void batch_free(struct batch *batch)
     buf_free(&batch->encoded);
     free(batch->rows);
     free(batch->rejects);
+    free(batch->resolved);
     free(batch->range);
 }
 
@@ -194,5 +197,17 @@ bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, st
     kept->field = clean_text(&batch->arena, reject->field, FIELD_BYTES_MAX);
     if (reject->payload.bytes)
         kept->payload = arena_slice(&batch->arena, reject->payload);
+    return true;
+}
+
+bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved, struct err *err)
+{
+    void *list = batch->resolved;
+    assert(batch->retry);
+    if (!grow(&list, batch->resolved_count, &batch->resolved_capacity, sizeof(*batch->resolved),
+              BATCH_RECORDS_MAX))
+        return err_set(err, ERR_FATAL, "the batch is full");
+    batch->resolved = list;
+    batch->resolved[batch->resolved_count++] = *resolved;
     return true;
 }

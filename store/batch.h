@@ -77,6 +77,14 @@ struct batch_reject {
     size_t payload_bytes;
 };
 
+/* A rejected record that a retry could read. */
+struct batch_resolved {
+    unsigned range;
+    int64_t kafka_offset;
+    unsigned record_index;
+    bool skipped; /* no event after all; otherwise its rows are in the batch */
+};
+
 struct batch {
     struct arena arena;
     struct buf encoded;
@@ -84,6 +92,11 @@ struct batch {
     size_t row_count, row_capacity;
     struct batch_reject *rejects;
     size_t reject_count, reject_capacity;
+    /* A retry of rejected records: offsets stay where they are. Set after batch_reset(), with the
+     * ranges' `rejected` going down by one for each resolved record. */
+    bool retry;
+    struct batch_resolved *resolved;
+    size_t resolved_count, resolved_capacity;
     struct batch_range *range; /* BATCH_PARTITIONS_MAX of them: does not move */
     size_t range_count;
     unsigned last_range; /* found last: messages of a partition come together */
@@ -119,5 +132,9 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
 /* Copies its texts, made fit for PostgreSQL. A payload the arena has no room for is not kept. */
 bool batch_add_reject(struct batch *batch, const struct batch_reject *reject,
                       struct err *err) MUST_CHECK;
+
+/* In a retry: notes that a rejected record is one no more. */
+bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved,
+                        struct err *err) MUST_CHECK;
 
 #endif

@@ -263,3 +263,13 @@ bool migrate_check(struct pg *pg, struct err *err)
     free(history.item);
     return ok;
 }
+
+bool migrate_open(struct pg *pg, const struct pg_options *options, struct err *err)
+{
+    if (!pg_open(pg, options, err))
+        return false;
+    if (migrate_check(pg, err))
+        return true;
+    pg_close(pg);
+    return false;
+}

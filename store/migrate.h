@@ -36,6 +36,9 @@ bool migrate_status(const char *conninfo, migration_fn *status, void *context,
 
 /* For store/: the schema is exactly the one this program was built for. ERR_CONFIG otherwise. */
 struct pg;
+struct pg_options;
 bool migrate_check(struct pg *pg, struct err *err) MUST_CHECK;
+/* pg_open(), then migrate_check(); closed again when that fails. */
+bool migrate_open(struct pg *pg, const struct pg_options *options, struct err *err) MUST_CHECK;
 
 #endif

@@ -239,6 +239,13 @@ static void arg_close(struct pg_args *args)
     args->count++;
 }
 
+void pg_arg_bool(struct pg_args *args, bool v)
+{
+    arg_open(args);
+    buf_add_char(&args->bytes, v ? 1 : 0);
+    arg_close(args);
+}
+
 void pg_arg_int4(struct pg_args *args, int32_t v)
 {
     arg_open(args);
@@ -256,6 +263,14 @@ void pg_arg_int8(struct pg_args *args, int64_t v)
 void pg_arg_time(struct pg_args *args, int64_t since_1970_us)
 {
     pg_arg_int8(args, since_1970_us - PG_EPOCH_US);
+}
+
+void pg_arg_time_open(struct pg_args *args, int64_t since_1970_us)
+{
+    if (since_1970_us == INT64_MIN || since_1970_us == INT64_MAX)
+        pg_arg_null(args);
+    else
+        pg_arg_time(args, since_1970_us);
 }
 
 void pg_arg_text(struct pg_args *args, struct slice v)
@@ -403,6 +418,38 @@ PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const stru
                    PQexecPrepared(pg->conn, name, count, wire.value, args ? args->length : NULL,
                                   wire.format, 1),
                    head_of(statement->sql, head), err);
+}
+
+bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err)
+{
+    struct wire_args wire;
+    char head[48];
+    if (!args_ready(pg, args, err))
+        return false;
+    int count = wire_args_of(args, &wire);
+    if (PQsendQueryParams(pg->conn, sql, count, NULL, wire.value, args ? args->length : NULL,
+                          wire.format, 1) == 1 &&
+        PQsetSingleRowMode(pg->conn) == 1)
+        return true;
+    return pg_fail(pg, NULL, head_of(sql, head), err);
+}
+
+bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
+{
+    *row = NULL;
+    for (;;) {
+        PGresult *res = PQgetResult(pg->conn);
+        if (!res || PQresultStatus(res) == PGRES_SINGLE_TUPLE) {
+            *row = res;
+            return true;
+        }
+        bool end = PQresultStatus(res) == PGRES_TUPLES_OK; /* no rows: the last result */
+        if (!end)
+            pg_fail(pg, res, "reading a result", err);
+        PQclear(res);
+        if (!end)
+            return false;
+    }
 }
 
 bool pg_command(struct pg *pg, const char *sql, struct err *err)

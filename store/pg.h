@@ -78,10 +78,13 @@ void pg_args_init(struct pg_args *args);
 void pg_args_reset(struct pg_args *args);
 void pg_args_free(struct pg_args *args);
 
+void pg_arg_bool(struct pg_args *args, bool v);
 void pg_arg_int4(struct pg_args *args, int32_t v);
 void pg_arg_int8(struct pg_args *args, int64_t v);
 void pg_arg_text(struct pg_args *args, struct slice v);
 void pg_arg_time(struct pg_args *args, int64_t since_1970_us);
+/* NULL for INT64_MIN and INT64_MAX: no limit on that side. */
+void pg_arg_time_open(struct pg_args *args, int64_t since_1970_us);
 void pg_arg_null(struct pg_args *args);
 
 /* An array of one dimension: open, `count` elements, close. */
@@ -105,6 +108,11 @@ struct pg_statement {
 PGresult *pg_query(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err);
 PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const struct pg_args *args,
                  struct err *err);
+/* Row by row, for results that need not fit into memory: after pg_stream(), pg_stream_next() gives
+ * one row at a time to PQclear(), and *row NULL after the last one. */
+bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args,
+               struct err *err) MUST_CHECK;
+bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err) MUST_CHECK;
 /* One or several statements without parameters and results. */
 bool pg_command(struct pg *pg, const char *sql, struct err *err) MUST_CHECK;
 /* Ends a transaction that failed. When even that fails the connection is closed, which ends it too.

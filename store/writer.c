@@ -82,12 +82,8 @@ bool writer_connect(struct writer *w, struct err *err)
     };
     if (w->pg.conn)
         return true;
-    if (!pg_open(&w->pg, &options, err))
+    if (!migrate_open(&w->pg, &options, err))
         return false;
-    if (!migrate_check(&w->pg, err)) {
-        pg_close(&w->pg);
-        return false;
-    }
     log_info("connected to %s", w->pg.place);
     return true;
 }

@@ -10,6 +10,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+bool writer_run(struct writer *w, const struct pg_statement *statement, struct err *err)
+{
+    PGresult *res = pg_run(&w->pg, statement, &w->args, err);
+    PQclear(res);
+    return res != NULL;
+}
+
 /* --- counts --------------------------------------------------------------------------------- */
 
 bool books_tally(struct writer *w, const struct batch *batch, struct err *err)
@@ -49,131 +56,6 @@ static struct tally total(const struct writer *w, const struct batch *batch)
         sum.conflicts += w->tally[i].conflicts;
     }
     return sum;
-}
-
-/* --- rejected events ------------------------------------------------------------------------ */
-
-static const struct pg_statement reject = {
-    STATEMENT_REJECT,
-    "INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, record_index, "
-    "reason,"
-    "  mapping, field, byte, detail, payload, payload_hash, payload_bytes)"
-    " SELECT $1::bigint, r.partition_id, r.kafka_offset, r.record_index, r.reason, r.mapping, "
-    "r.field,"
-    "  r.byte, r.detail, r.payload, r.payload_hash, r.payload_bytes"
-    " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[],"
-    "  $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[])"
-    " AS r (partition_id, kafka_offset, record_index, reason, mapping, field, byte, detail, "
-    "payload,"
-    "  payload_hash, payload_bytes)"};
-
-/* A rejected record and a refused row are one list here: the n-th of both. */
-static struct batch_reject reject_at(const struct writer *w, const struct batch *batch, size_t n)
-{
-    if (n < batch->reject_count)
-        return batch->rejects[n];
-    const struct refusal *refusal = &w->refusal[n - batch->reject_count];
-    const struct batch_row *row = &batch->rows[refusal->row];
-    return (struct batch_reject){
-        .range = row->range,
-        .kafka_offset = row->kafka_offset,
-        .record_index = row->record_index,
-        .reason = REASON_DATABASE_REFUSED,
-        .detail = slice_of(refusal->text),
-        .field = SLICE(""),
-        .byte = -1,
-        .payload_hash = row->content_hash,
-        .payload_bytes = row->bytes,
-    };
-}
-
-enum reject_column {
-    REJECT_PARTITION,
-    REJECT_OFFSET,
-    REJECT_INDEX,
-    REJECT_REASON,
-    REJECT_MAPPING,
-    REJECT_FIELD,
-    REJECT_BYTE,
-    REJECT_DETAIL,
-    REJECT_PAYLOAD,
-    REJECT_HASH,
-    REJECT_BYTES,
-    REJECT_COLUMNS
-};
-
-static const enum pg_type reject_type[REJECT_COLUMNS] = {PG_INT8,  PG_INT8, PG_INT4, PG_TEXT,
-                                                         PG_TEXT,  PG_TEXT, PG_INT8, PG_TEXT,
-                                                         PG_BYTEA, PG_INT8, PG_INT8};
-
-static void reject_add(struct pg_args *args, const struct batch *batch,
-                       const struct batch_reject *r, enum reject_column column)
-{
-    switch (column) {
-    case REJECT_PARTITION:
-        pg_array_int8(args, batch->range[r->range].state->id);
-        break;
-    case REJECT_OFFSET:
-        pg_array_int8(args, r->kafka_offset);
-        break;
-    case REJECT_INDEX:
-        pg_array_int4(args, (int32_t)r->record_index);
-        break;
-    case REJECT_REASON:
-        pg_array_bytes(args, slice_of(reason_info[r->reason].name));
-        break;
-    case REJECT_MAPPING:
-        pg_array_bytes(args, r->mapping ? slice_of(r->mapping) : SLICE(""));
-        break;
-    case REJECT_FIELD:
-        pg_array_bytes(args, r->field);
-        break;
-    case REJECT_BYTE:
-        if (r->byte < 0)
-            pg_array_null(args);
-        else
-            pg_array_int8(args, r->byte);
-        break;
-    case REJECT_DETAIL:
-        pg_array_bytes(args, r->detail);
-        break;
-    case REJECT_PAYLOAD:
-        if (r->payload.p)
-            pg_array_bytes(args, r->payload);
-        else
-            pg_array_null(args);
-        break;
-    case REJECT_HASH:
-        pg_array_int8(args, (int64_t)r->payload_hash);
-        break;
-    default:
-        pg_array_int8(args, (int64_t)r->payload_bytes);
-    }
-}
-
-static bool run(struct writer *w, const struct pg_statement *statement, struct err *err)
-{
-    PGresult *res = pg_run(&w->pg, statement, &w->args, err);
-    PQclear(res);
-    return res != NULL;
-}
-
-static bool write_rejects(struct writer *w, const struct batch *batch, struct err *err)
-{
-    size_t count = batch->reject_count + w->refusal_count;
-    if (count == 0)
-        return true;
-    pg_args_reset(&w->args);
-    pg_arg_int8(&w->args, w->batch_id);
-    for (int c = 0; c < REJECT_COLUMNS; c++) {
-        pg_array_open(&w->args, reject_type[c], count);
-        for (size_t n = 0; n < count; n++) {
-            struct batch_reject r = reject_at(w, batch, n);
-            reject_add(&w->args, batch, &r, (enum reject_column)c);
-        }
-        pg_array_close(&w->args);
-    }
-    return run(w, &reject, err);
 }
 
 /* --- conflicts ------------------------------------------------------------------------------ */
@@ -232,7 +114,7 @@ static bool write_conflicts(struct writer *w, const struct batch *batch, size_t 
                 conflict_add(&w->args, batch, &batch->rows[i], c);
         pg_array_close(&w->args);
     }
-    return run(w, &conflict, err);
+    return writer_run(w, &conflict, err);
 }
 
 /* --- counters ------------------------------------------------------------------------------- */
@@ -277,7 +159,7 @@ static bool write_counters(struct writer *w, const struct batch *batch, struct e
     if (batch->flagged)
         pg_array_int8(&w->args, batch->flagged);
     pg_array_close(&w->args);
-    return run(w, &count_up, err);
+    return writer_run(w, &count_up, err);
 }
 
 /* --- offsets -------------------------------------------------------------------------------- */
@@ -289,19 +171,19 @@ static const struct pg_statement advance = {
     "WITH r AS ("
     "  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
     "   $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])"
-    "  AS r (partition_id, first_offset, next_offset, last_ms, last_hash, messages, rows, "
-    "duplicates,"
-    "   rejected, skipped, conflicts)),"
+    "  AS r (partition_id, first_offset, next_offset, last_ms, last_hash, messages, rows,"
+    "   duplicates, rejected, skipped, conflicts)),"
     " moved AS ("
-    "  UPDATE spendlog.kafka_offsets o SET next_offset = r.next_offset, last_message_ms = "
-    "r.last_ms,"
-    "   last_message_hash = r.last_hash, messages = o.messages + r.messages,"
+    "  UPDATE spendlog.kafka_offsets o SET next_offset = r.next_offset,"
+    "   last_message_ms = CASE WHEN $17 THEN o.last_message_ms ELSE r.last_ms END,"
+    "   last_message_hash = CASE WHEN $17 THEN o.last_message_hash ELSE r.last_hash END,"
+    "   messages = o.messages + r.messages,"
     "   records = o.records + r.rows + r.duplicates + r.rejected + r.skipped,"
     "   rows = o.rows + r.rows, duplicates = o.duplicates + r.duplicates,"
     "   rejected = o.rejected + r.rejected, skipped = o.skipped + r.skipped,"
     "   conflicts = o.conflicts + r.conflicts, updated_at = now()"
     "  FROM r WHERE o.partition_id = r.partition_id AND o.next_offset = r.first_offset"
-    "   AND o.replaced_at IS NULL RETURNING 1),"
+    "   AND (o.replaced_at IS NULL OR $17) RETURNING 1),"
     " noted AS ("
     "  INSERT INTO spendlog.ingest_batches (batch_id, group_id, member, rows, duplicates, rejected,"
     "   skipped, conflicts, first_start_time, last_start_time, partition_ids, first_offsets,"
@@ -394,6 +276,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     pg_arg_text(&w->args, slice_of(w->group_id));
     pg_arg_text(&w->args, slice_of(w->application_name));
     args_add_times(w, batch);
+    pg_arg_bool(&w->args, batch->retry);
     PGresult *res = pg_run(&w->pg, &advance, &w->args, err);
     if (!res)
         return false;
@@ -407,7 +290,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
 
 bool books_write(struct writer *w, const struct batch *batch, struct err *err)
 {
-    return write_rejects(w, batch, err) &&
+    return rejects_write(w, batch, err) && rejects_resolve(w, batch, err) &&
            write_conflicts(w, batch, (size_t)total(w, batch).conflicts, err) &&
            write_counters(w, batch, err) && write_offsets(w, batch, err);
 }

@@ -61,7 +61,7 @@ static const struct pg_statement lock = {
     STATEMENT_LOCK, "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id)"
                     " SELECT o.partition_id, o.next_offset, batch.id"
                     " FROM (SELECT partition_id, next_offset FROM spendlog.kafka_offsets"
-                    "       WHERE partition_id = ANY ($1::bigint[]) AND replaced_at IS NULL"
+                    "       WHERE partition_id = ANY ($1::bigint[]) AND (replaced_at IS NULL OR $2)"
                     "       ORDER BY partition_id FOR UPDATE) o CROSS JOIN batch"};
 
 static void args_add_partitions(struct writer *w, const struct batch *batch)
@@ -73,23 +73,29 @@ static void args_add_partitions(struct writer *w, const struct batch *batch)
     pg_array_close(&w->args);
 }
 
-static bool range_stands(const struct batch_range *range, const PGresult *res)
+/* A retry takes the offset as it is and leaves it there. */
+static bool range_stands(struct batch_range *range, const PGresult *res, bool retry)
 {
-    for (int i = 0; i < PQntuples(res); i++)
-        if (pg_int(res, i, 0) == range->state->id)
-            return pg_int(res, i, 1) == range->first_offset;
+    for (int i = 0; i < PQntuples(res); i++) {
+        if (pg_int(res, i, 0) != range->state->id)
+            continue;
+        if (retry)
+            range->first_offset = range->next_offset = pg_int(res, i, 1);
+        return pg_int(res, i, 1) == range->first_offset;
+    }
     return false;
 }
 
-static bool lock_offsets(struct writer *w, const struct batch *batch, struct err *err)
+static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
 {
     args_add_partitions(w, batch);
+    pg_arg_bool(&w->args, batch->retry);
     PGresult *res = pg_run(&w->pg, &lock, &w->args, err);
     if (!res)
         return false;
     const struct batch_range *moved = NULL;
     for (size_t i = 0; !moved && i < batch->range_count; i++)
-        if (!range_stands(&batch->range[i], res))
+        if (!range_stands(&batch->range[i], res, batch->retry))
             moved = &batch->range[i];
     if (!moved)
         w->batch_id = pg_int(res, 0, 2);

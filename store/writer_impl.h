@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the writer share: writer.c (life, offset rows, books), writer_commit.c (the
- * transaction), writer_rows.c (rows into the table), writer_books.c (everything written beside
- * them). */
+ * transaction), writer_rows.c (rows into the table), writer_rejects.c and writer_books.c
+ * (what is written beside them). */
 #ifndef STORE_WRITER_IMPL_H
 #define STORE_WRITER_IMPL_H
 
@@ -55,6 +55,7 @@ enum writer_statement {
     STATEMENT_REJECT,
     STATEMENT_CONFLICT,
     STATEMENT_COUNT_UP,
+    STATEMENT_RESOLVE,
 };
 
 /* writer_rows.c */
@@ -68,7 +69,14 @@ bool rows_copy(struct writer *writer, struct batch *batch, struct err *err) MUST
 void rows_learn(struct writer *writer, const struct batch *batch);
 bool row_refusable(const struct writer *writer);
 
+/* writer_rejects.c */
+bool rejects_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+bool rejects_resolve(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+
 /* writer_books.c */
+/* Runs a statement that gives nothing back, with writer->args. */
+bool writer_run(struct writer *writer, const struct pg_statement *statement,
+                struct err *err) MUST_CHECK;
 bool books_tally(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
 bool books_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
 

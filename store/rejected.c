@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Payloads can be large and many: the list comes through single-row mode, one event in memory at
+ * once. */
+#include "store/rejected.h"
+
+#include "store/migrate.h"
+#include "store/pg.h"
+
+enum {
+    R_ID,
+    R_GROUP,
+    R_TOPIC,
+    R_PARTITION,
+    R_INCARNATION,
+    R_OFFSET,
+    R_BATCH,
+    R_INDEX,
+    R_REASON,
+    R_MAPPING,
+    R_FIELD,
+    R_DETAIL,
+    R_BYTE,
+    R_HAS_PAYLOAD,
+    R_PAYLOAD,
+    R_PAYLOAD_BYTES,
+    R_PAYLOAD_HASH,
+    R_REJECTED_AT,
+    R_RESOLUTION,
+    R_RESOLVED_AT,
+    R_CLUSTER
+};
+
+static const char select_events[] =
+    "SELECT e.partition_id, o.group_id, o.topic, o.partition, o.incarnation, e.kafka_offset,"
+    " e.batch_id, e.record_index, e.reason, e.mapping, e.field, e.detail, e.byte,"
+    " e.payload IS NOT NULL, CASE WHEN $1 THEN e.payload END, e.payload_bytes, e.payload_hash,"
+    " e.rejected_at, e.resolution, e.resolved_at, o.cluster_id"
+    " FROM spendlog.rejected_events e"
+    " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"
+    " WHERE ($2::text IS NULL OR o.group_id = $2) AND ($3::text IS NULL OR o.topic = $3)"
+    " AND ($4::text IS NULL OR e.reason = $4) AND ($5::text IS NULL OR e.mapping = $5)"
+    " AND ($6::integer < 0 OR o.partition = $6) AND ($7::bigint < 0 OR e.kafka_offset = $7)"
+    " AND ($8::timestamp IS NULL OR e.rejected_at >= $8)"
+    " AND ($9::timestamp IS NULL OR e.rejected_at < $9)"
+    " AND ($10 OR e.resolved_at IS NULL) AND e.batch_id > $11::bigint"
+    " ORDER BY e.batch_id, e.partition_id, e.kafka_offset, e.record_index LIMIT $12::bigint";
+
+static void arg_text_open(struct pg_args *args, const char *text)
+{
+    if (text)
+        pg_arg_text(args, slice_of(text));
+    else
+        pg_arg_null(args);
+}
+
+static void args_of(struct pg_args *args, const struct rejected_filter *f)
+{
+    pg_arg_bool(args, f->payloads);
+    arg_text_open(args, f->group);
+    arg_text_open(args, f->topic);
+    arg_text_open(args, f->reason);
+    arg_text_open(args, f->mapping);
+    pg_arg_int4(args, f->partition);
+    pg_arg_int8(args, f->kafka_offset);
+    pg_arg_time_open(args, f->since_us);
+    pg_arg_time_open(args, f->until_us);
+    pg_arg_bool(args, f->resolved_too);
+    pg_arg_int8(args, f->after_batch_id);
+    if (f->limit)
+        pg_arg_int8(args, f->limit);
+    else
+        pg_arg_null(args);
+}
+
+static bool tell(const PGresult *res, rejected_fn *fn, void *context)
+{
+    const struct rejected_event event = {
+        .partition_id = pg_int(res, 0, R_ID),
+        .group = pg_text(res, 0, R_GROUP),
+        .topic = pg_text(res, 0, R_TOPIC),
+        .partition = (int32_t)pg_int(res, 0, R_PARTITION),
+        .incarnation = (int32_t)pg_int(res, 0, R_INCARNATION),
+        .kafka_offset = pg_int(res, 0, R_OFFSET),
+        .batch_id = pg_int(res, 0, R_BATCH),
+        .record_index = (unsigned)pg_int(res, 0, R_INDEX),
+        .reason = pg_text(res, 0, R_REASON),
+        .mapping = pg_text(res, 0, R_MAPPING),
+        .field = pg_text(res, 0, R_FIELD),
+        .detail = pg_text(res, 0, R_DETAIL),
+        .byte = pg_null(res, 0, R_BYTE) ? -1 : pg_int(res, 0, R_BYTE),
+        .has_payload = pg_int(res, 0, R_HAS_PAYLOAD) != 0,
+        .payload = pg_text(res, 0, R_PAYLOAD),
+        .payload_bytes = pg_int(res, 0, R_PAYLOAD_BYTES),
+        .payload_hash = (uint64_t)pg_int(res, 0, R_PAYLOAD_HASH),
+        .rejected_at_us = pg_time_us(res, 0, R_REJECTED_AT),
+        .resolution = pg_text(res, 0, R_RESOLUTION),
+        .resolved_at_us = pg_time_us(res, 0, R_RESOLVED_AT),
+        .cluster = pg_text(res, 0, R_CLUSTER),
+    };
+    return fn(&event, context);
+}
+
+bool rejected_list(const char *conninfo, const struct rejected_filter *filter, rejected_fn *fn,
+                   void *context, struct err *err)
+{
+    const struct pg_options options = {.conninfo = conninfo,
+                                       .application_name = "spendlog rejected"};
+    struct pg pg;
+    struct pg_args args;
+    PGresult *res;
+    bool more = true;
+    if (!migrate_open(&pg, &options, err))
+        return false;
+    pg_args_init(&args);
+    args_of(&args, filter);
+    bool ok = pg_stream(&pg, select_events, &args, err);
+    while (ok && more && (ok = pg_stream_next(&pg, &res, err)) && res) {
+        more = tell(res, fn, context);
+        PQclear(res);
+    }
+    pg_args_free(&args);
+    pg_close(&pg); /* ends a list that was broken off, too */
+    return ok;
+}

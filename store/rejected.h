@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rejected events: what could not be read, as the database holds it. A retry reads them here, makes
+ * rows of them in a batch with `retry` set (store/batch.h) and commits it: counts move from
+ * rejected to rows, duplicates or skipped in that transaction, offsets do not move.
+ *
+ * The writer of a retry is to have an application name without spaces ("spendlog-retry"), lest it
+ * takes a busy lane for a frozen member of its own.
+ */
+#ifndef STORE_REJECTED_H
+#define STORE_REJECTED_H
+
+#include "core/err.h"
+#include "core/slice.h"
+
+#include <stdint.h>
+
+struct rejected_filter {
+    const char *group, *topic, *reason, *mapping; /* NULL: any */
+    int32_t partition;                            /* -1: any */
+    int64_t kafka_offset;                         /* -1: any */
+    int64_t since_us, until_us; /* rejected in [since, until); INT64_MIN, INT64_MAX: open */
+    bool resolved_too;          /* false: only those still open */
+    bool payloads;              /* read them as well */
+    int64_t after_batch_id;     /* only later ones; 0: all. With `limit`: page by page */
+    unsigned limit;             /* 0 = all */
+};
+
+struct rejected_event {
+    int64_t partition_id;
+    struct slice cluster, group, topic;
+    int32_t partition, incarnation;
+    int64_t kafka_offset, batch_id;
+    unsigned record_index;
+    struct slice reason, mapping, field, detail;
+    int64_t byte; /* -1 = unknown */
+    bool has_payload;
+    struct slice payload; /* only with filter.payloads */
+    int64_t payload_bytes;
+    uint64_t payload_hash;
+    int64_t rejected_at_us;
+    struct slice resolution; /* "" = still open */
+    int64_t resolved_at_us;
+};
+
+/* Valid until the callback returns. false ends the list. */
+typedef bool rejected_fn(const struct rejected_event *event, void *context);
+
+/* Oldest first. */
+bool rejected_list(const char *conninfo, const struct rejected_filter *filter, rejected_fn *event,
+                   void *context, struct err *err) MUST_CHECK;
+
+#endif

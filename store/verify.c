@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/verify.h"
+
+#include "store/migrate.h"
+#include "store/numeric.h"
+#include "store/pg.h"
+
+#include <stdio.h>
+
+const char *const verify_kind_name[VERIFY_KINDS] = {
+    [VERIFY_CONSERVATION] = "conservation",
+    [VERIFY_ROWS] = "rows",
+    [VERIFY_OFFSETS] = "offsets",
+    [VERIFY_REJECTED] = "rejected",
+    [VERIFY_CONFLICTS] = "conflicts",
+    [VERIFY_BATCHES] = "batches",
+    [VERIFY_BOOK] = "book",
+    [VERIFY_DAILY] = "daily",
+    [VERIFY_GAP] = "gap",
+};
+
+struct verify {
+    struct pg pg;
+    verify_fn *tell;
+    void *context;
+    struct verify_totals *totals;
+};
+
+static void tell(struct verify *v, enum verify_kind kind, const char *place, const char *text,
+                 int64_t expected, int64_t found)
+{
+    const struct verify_finding finding = {kind, kind != VERIFY_GAP, place, text, expected, found};
+    v->totals->differences += finding.difference;
+    v->tell(&finding, v->context);
+}
+
+static void compare(struct verify *v, enum verify_kind kind, const char *place, const char *what,
+                    int64_t expected, int64_t found)
+{
+    char text[160];
+    if (expected == found)
+        return;
+    snprintf(text, sizeof(text), "%s: %lld were counted, %lld are there", what, (long long)expected,
+             (long long)found);
+    tell(v, kind, place, text, expected, found);
+}
+
+/* --- partitions ----------------------------------------------------------------------------- */
+
+/* One scan of the rows. Rows of a partition nobody knows come out with a NULL group. */
+static const char partitions[] =
+    "WITH stored AS ("
+    "  SELECT l.partition_id, count(*) AS rows, min(l.kafka_offset) AS first,"
+    "   max(l.kafka_offset) AS last, sum(l.spend) AS spend,"
+    "   count(*) FILTER (WHERE b.price_book_id IS NULL) AS without_book"
+    "  FROM spendlog.spend_logs l LEFT JOIN spendlog.price_books b"
+    "   ON b.price_book_id = l.price_book_id GROUP BY 1),"
+    " open_rejects AS ("
+    "  SELECT partition_id, count(*) AS count FROM spendlog.rejected_events"
+    "  WHERE resolved_at IS NULL GROUP BY 1),"
+    " conflicts AS ("
+    "  SELECT partition_id, count(*) AS count FROM spendlog.ingest_conflicts GROUP BY 1)"
+    " SELECT o.group_id, o.topic, o.partition, o.incarnation, o.first_offset, o.next_offset,"
+    "  o.messages, o.records, o.rows, o.duplicates, o.rejected, o.skipped, o.conflicts,"
+    "  o.rows_dropped, coalesce(s.rows, 0), s.first, s.last, coalesce(s.without_book, 0),"
+    "  coalesce(r.count, 0), coalesce(c.count, 0), coalesce(s.partition_id, 0), s.spend"
+    " FROM spendlog.kafka_offsets o"
+    " FULL JOIN stored s ON s.partition_id = o.partition_id"
+    " LEFT JOIN open_rejects r ON r.partition_id = o.partition_id"
+    " LEFT JOIN conflicts c ON c.partition_id = o.partition_id"
+    " ORDER BY o.group_id, o.topic, o.partition, o.incarnation";
+
+enum {
+    P_GROUP,
+    P_TOPIC,
+    P_PARTITION,
+    P_INCARNATION,
+    P_FIRST,
+    P_NEXT,
+    P_MESSAGES,
+    P_RECORDS,
+    P_ROWS,
+    P_DUPLICATES,
+    P_REJECTED,
+    P_SKIPPED,
+    P_CONFLICTS,
+    P_DROPPED,
+    P_STORED,
+    P_STORED_FIRST,
+    P_STORED_LAST,
+    P_WITHOUT_BOOK,
+    P_OPEN_REJECTS,
+    P_STORED_CONFLICTS,
+    P_STORED_ID,
+    P_SPEND
+};
+
+static void place_of(const PGresult *res, int row, char *place, size_t capacity)
+{
+    int incarnation = (int)pg_int(res, row, P_INCARNATION);
+    snprintf(place, capacity, "group " SLICE_FMT ", " SLICE_FMT " [%d]",
+             SLICE_ARG(pg_text(res, row, P_GROUP)), SLICE_ARG(pg_text(res, row, P_TOPIC)),
+             (int)pg_int(res, row, P_PARTITION));
+    if (incarnation > 1)
+        snprintf(place + strlen(place), capacity - strlen(place), " incarnation %d", incarnation);
+}
+
+static void add_totals(struct verify_totals *t, const PGresult *res, int row)
+{
+    t->partitions++;
+    t->messages += pg_int(res, row, P_MESSAGES);
+    t->records += pg_int(res, row, P_RECORDS);
+    t->rows += pg_int(res, row, P_ROWS);
+    t->duplicates += pg_int(res, row, P_DUPLICATES);
+    t->rejected += pg_int(res, row, P_REJECTED);
+    t->skipped += pg_int(res, row, P_SKIPPED);
+}
+
+static void check_offsets(struct verify *v, const PGresult *res, int row, const char *place)
+{
+    char text[160];
+    if (pg_int(res, row, P_STORED) == 0 ||
+        (pg_int(res, row, P_STORED_FIRST) >= pg_int(res, row, P_FIRST) &&
+         pg_int(res, row, P_STORED_LAST) < pg_int(res, row, P_NEXT)))
+        return;
+    snprintf(text, sizeof(text), "rows of offsets %lld to %lld, but %lld to %lld were read",
+             (long long)pg_int(res, row, P_STORED_FIRST),
+             (long long)pg_int(res, row, P_STORED_LAST), (long long)pg_int(res, row, P_FIRST),
+             (long long)pg_int(res, row, P_NEXT) - 1);
+    tell(v, VERIFY_OFFSETS, place, text, 0, 0);
+}
+
+static void check_partition(struct verify *v, const PGresult *res, int row)
+{
+    char place[512];
+    place_of(res, row, place, sizeof(place));
+    add_totals(v->totals, res, row);
+    compare(v, VERIFY_CONSERVATION, place, "records",
+            pg_int(res, row, P_ROWS) + pg_int(res, row, P_DUPLICATES) +
+                pg_int(res, row, P_REJECTED) + pg_int(res, row, P_SKIPPED),
+            pg_int(res, row, P_RECORDS));
+    compare(v, VERIFY_ROWS, place, "rows", pg_int(res, row, P_ROWS) - pg_int(res, row, P_DROPPED),
+            pg_int(res, row, P_STORED));
+    check_offsets(v, res, row, place);
+    compare(v, VERIFY_REJECTED, place, "rejected events", pg_int(res, row, P_REJECTED),
+            pg_int(res, row, P_OPEN_REJECTS));
+    compare(v, VERIFY_CONFLICTS, place, "conflicts", pg_int(res, row, P_CONFLICTS),
+            pg_int(res, row, P_STORED_CONFLICTS));
+}
+
+static void check_stranger(struct verify *v, const PGresult *res, int row)
+{
+    char place[64];
+    snprintf(place, sizeof(place), "partition_id %lld, which is unknown",
+             (long long)pg_int(res, row, P_STORED_ID));
+    compare(v, VERIFY_ROWS, place, "rows", 0, pg_int(res, row, P_STORED));
+}
+
+static bool add_spend(struct verify_totals *totals, const PGresult *res, int row, struct err *err)
+{
+    struct decimal spend;
+    if (pg_null(res, row, P_SPEND))
+        return true;
+    if (numeric_decode(PQgetvalue(res, row, P_SPEND), (size_t)PQgetlength(res, row, P_SPEND),
+                       &spend) &&
+        decimal_add(&totals->spend, &spend, &totals->spend))
+        return true;
+    return err_set(err, ERR_INPUT, "the sum of spend has too many digits");
+}
+
+static bool check_partitions(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(&v->pg, partitions, NULL, err);
+    if (!res)
+        return false;
+    int64_t without_book = 0;
+    bool ok = true;
+    for (int i = 0; ok && i < PQntuples(res); i++) {
+        if (pg_null(res, i, P_GROUP))
+            check_stranger(v, res, i);
+        else
+            check_partition(v, res, i);
+        v->totals->rows_stored += pg_int(res, i, P_STORED);
+        without_book += pg_int(res, i, P_WITHOUT_BOOK);
+        ok = add_spend(v->totals, res, i, err);
+    }
+    PQclear(res);
+    compare(v, VERIFY_BOOK, "", "rows whose price book is not stored", 0, without_book);
+    return ok;
+}
+
+/* --- groups, days, gaps --------------------------------------------------------------------- */
+
+static bool check_batches(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(
+        &v->pg,
+        "SELECT group_id, coalesce(o.rows, 0)::bigint, coalesce(b.rows, 0)::bigint"
+        " FROM (SELECT group_id, sum(rows) AS rows FROM spendlog.kafka_offsets GROUP BY 1) o"
+        " FULL JOIN (SELECT group_id, sum(rows) AS rows FROM spendlog.ingest_batches GROUP BY 1) b"
+        " USING (group_id)",
+        NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        char place[300];
+        snprintf(place, sizeof(place), "group " SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
+        compare(v, VERIFY_BATCHES, place, "rows of batches", pg_int(res, i, 1), pg_int(res, i, 2));
+    }
+    PQclear(res);
+    return true;
+}
+
+static bool check_daily(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(
+        &v->pg,
+        "SELECT d.day::text, coalesce(l.calls, 0)::bigint, coalesce(d.calls, 0)::bigint"
+        " FROM (SELECT day, sum(calls) AS calls, sum(spend) AS spend FROM spendlog.spend_daily"
+        "  GROUP BY 1) d"
+        " FULL JOIN (SELECT day, sum(calls) AS calls, sum(spend) AS spend FROM"
+        "  spendlog.spend_entries GROUP BY 1) l USING (day)"
+        " WHERE d.calls IS DISTINCT FROM l.calls OR d.spend IS DISTINCT FROM l.spend",
+        NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        char place[32];
+        snprintf(place, sizeof(place), SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
+        tell(v, VERIFY_DAILY, place, "the daily view does not sum to the rows of the day",
+             pg_int(res, i, 1), pg_int(res, i, 2));
+    }
+    PQclear(res);
+    return true;
+}
+
+static bool tell_gaps(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(&v->pg,
+                             "SELECT o.group_id, o.topic, o.partition, o.incarnation,"
+                             " g.stored_offset, g.resumed_offset, g.why"
+                             " FROM spendlog.kafka_gaps g JOIN spendlog.kafka_offsets o"
+                             " ON o.partition_id = g.partition_id ORDER BY g.gap_id",
+                             NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        char place[512], text[512];
+        place_of(res, i, place, sizeof(place));
+        snprintf(text, sizeof(text), "offset %lld was to come, %lld did: " SLICE_FMT,
+                 (long long)pg_int(res, i, 4), (long long)pg_int(res, i, 5),
+                 SLICE_ARG(pg_text(res, i, 6)));
+        tell(v, VERIFY_GAP, place, text, pg_int(res, i, 4), pg_int(res, i, 5));
+        v->totals->gaps++;
+    }
+    PQclear(res);
+    return true;
+}
+
+bool verify_run(const char *conninfo, verify_fn *finding, void *context,
+                struct verify_totals *totals, struct err *err)
+{
+    struct verify v = {.tell = finding, .context = context, .totals = totals};
+    const struct pg_options options = {.conninfo = conninfo, .application_name = "spendlog verify"};
+    memset(totals, 0, sizeof(*totals));
+    if (!migrate_open(&v.pg, &options, err))
+        return false;
+    bool ok = pg_command(&v.pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
+              check_partitions(&v, err) && check_batches(&v, err) && check_daily(&v, err) &&
+              tell_gaps(&v, err);
+    pg_close(&v.pg);
+    return ok;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether the books agree with the rows: nothing lost, nothing doubled. Reads one snapshot, so that
+ * it may run beside live ingest; it scans all rows once.
+ */
+#ifndef STORE_VERIFY_H
+#define STORE_VERIFY_H
+
+#include "core/decimal.h"
+
+enum verify_kind {
+    VERIFY_CONSERVATION, /* records are not rows + duplicates + rejected + skipped */
+    VERIFY_ROWS,         /* another number of rows than was counted */
+    VERIFY_OFFSETS,      /* a row from an offset that was not read */
+    VERIFY_REJECTED,     /* another number of rejected events than was counted */
+    VERIFY_CONFLICTS,    /* another number of conflicts than was counted */
+    VERIFY_BATCHES,      /* batches of a group wrote another number of rows than was counted */
+    VERIFY_BOOK,         /* rows whose price book is not stored */
+    VERIFY_DAILY,        /* the daily view does not sum to rows and posted adjustments */
+    VERIFY_GAP,          /* a recorded gap: told, but no difference */
+    VERIFY_KINDS
+};
+
+extern const char *const verify_kind_name[VERIFY_KINDS];
+
+struct verify_finding {
+    enum verify_kind kind;
+    bool difference;
+    const char *place;       /* "group g, topic [3]" or "" */
+    const char *text;        /* "1000 rows were counted, 999 are there" */
+    int64_t expected, found; /* where the finding is about a number; else 0 */
+};
+
+struct verify_totals {
+    int64_t partitions, messages, records, rows, duplicates, rejected, skipped, gaps;
+    int64_t rows_stored, differences;
+    struct decimal spend; /* US dollars: of the rows; 0 when none has any */
+};
+
+typedef void verify_fn(const struct verify_finding *finding, void *context);
+
+/* true: it could be checked; whether there were differences, say totals and the findings. */
+bool verify_run(const char *conninfo, verify_fn *finding, void *context,
+                struct verify_totals *totals, struct err *err) MUST_CHECK;
+
+#endif

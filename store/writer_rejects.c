@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What could not be read or written, and in a retry, what could be after all. */
+#include "store/writer_impl.h"
+
+#include <stdlib.h>
+
+/* In a retry a record may be listed already. */
+static const struct pg_statement reject = {
+    STATEMENT_REJECT,
+    "INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, record_index,"
+    "  reason, mapping, field, byte, detail, payload, payload_hash, payload_bytes)"
+    " SELECT $1::bigint, r.partition_id, r.kafka_offset, r.record_index,"
+    "  r.reason, r.mapping, r.field, r.byte, r.detail, r.payload, r.payload_hash, r.payload_bytes"
+    " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[],"
+    "  $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[])"
+    " AS r (partition_id, kafka_offset, record_index, reason, mapping, field, byte, detail,"
+    "  payload, payload_hash, payload_bytes)"
+    " ON CONFLICT ON CONSTRAINT rejected_events_pkey DO NOTHING"};
+
+/* A rejected record and a refused row are one list here: the n-th of both. */
+static struct batch_reject reject_at(const struct writer *w, const struct batch *batch, size_t n)
+{
+    if (n < batch->reject_count)
+        return batch->rejects[n];
+    const struct refusal *refusal = &w->refusal[n - batch->reject_count];
+    const struct batch_row *row = &batch->rows[refusal->row];
+    return (struct batch_reject){
+        .range = row->range,
+        .kafka_offset = row->kafka_offset,
+        .record_index = row->record_index,
+        .reason = REASON_DATABASE_REFUSED,
+        .detail = slice_of(refusal->text),
+        .field = SLICE(""),
+        .byte = -1,
+        .payload_hash = row->content_hash,
+        .payload_bytes = row->bytes,
+    };
+}
+
+enum reject_column {
+    REJECT_PARTITION,
+    REJECT_OFFSET,
+    REJECT_INDEX,
+    REJECT_REASON,
+    REJECT_MAPPING,
+    REJECT_FIELD,
+    REJECT_BYTE,
+    REJECT_DETAIL,
+    REJECT_PAYLOAD,
+    REJECT_HASH,
+    REJECT_BYTES,
+    REJECT_COLUMNS
+};
+
+static const enum pg_type reject_type[REJECT_COLUMNS] = {PG_INT8,  PG_INT8, PG_INT4, PG_TEXT,
+                                                         PG_TEXT,  PG_TEXT, PG_INT8, PG_TEXT,
+                                                         PG_BYTEA, PG_INT8, PG_INT8};
+
+static void reject_add(struct pg_args *args, const struct batch *batch,
+                       const struct batch_reject *r, enum reject_column column)
+{
+    switch (column) {
+    case REJECT_PARTITION:
+        pg_array_int8(args, batch->range[r->range].state->id);
+        break;
+    case REJECT_OFFSET:
+        pg_array_int8(args, r->kafka_offset);
+        break;
+    case REJECT_INDEX:
+        pg_array_int4(args, (int32_t)r->record_index);
+        break;
+    case REJECT_REASON:
+        pg_array_bytes(args, slice_of(reason_info[r->reason].name));
+        break;
+    case REJECT_MAPPING:
+        pg_array_bytes(args, r->mapping ? slice_of(r->mapping) : SLICE(""));
+        break;
+    case REJECT_FIELD:
+        pg_array_bytes(args, r->field);
+        break;
+    case REJECT_BYTE:
+        if (r->byte < 0)
+            pg_array_null(args);
+        else
+            pg_array_int8(args, r->byte);
+        break;
+    case REJECT_DETAIL:
+        pg_array_bytes(args, r->detail);
+        break;
+    case REJECT_PAYLOAD:
+        if (r->payload.p)
+            pg_array_bytes(args, r->payload);
+        else
+            pg_array_null(args);
+        break;
+    case REJECT_HASH:
+        pg_array_int8(args, (int64_t)r->payload_hash);
+        break;
+    default:
+        pg_array_int8(args, (int64_t)r->payload_bytes);
+    }
+}
+
+bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
+{
+    size_t count = batch->reject_count + w->refusal_count;
+    if (count == 0)
+        return true;
+    pg_args_reset(&w->args);
+    pg_arg_int8(&w->args, w->batch_id);
+    for (int c = 0; c < REJECT_COLUMNS; c++) {
+        pg_array_open(&w->args, reject_type[c], count);
+        for (size_t n = 0; n < count; n++) {
+            struct batch_reject r = reject_at(w, batch, n);
+            reject_add(&w->args, batch, &r, (enum reject_column)c);
+        }
+        pg_array_close(&w->args);
+    }
+    return writer_run(w, &reject, err);
+}
+
+/* --- retries -------------------------------------------------------------------------------- */
+
+static const struct pg_statement resolve = {
+    STATEMENT_RESOLVE,
+    "UPDATE spendlog.rejected_events e SET resolved_at = now(), resolution = r.resolution"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[])"
+    "  AS r (partition_id, kafka_offset, record_index, resolution)"
+    " WHERE e.partition_id = r.partition_id AND e.kafka_offset = r.kafka_offset"
+    "  AND e.record_index = r.record_index AND e.resolved_at IS NULL"};
+
+/* What became of it; NULL when PostgreSQL refuses its row again: then it stays rejected. */
+static const char *resolution_of(const struct batch *batch, const struct batch_resolved *resolved)
+{
+    const char *resolution = resolved->skipped ? "skipped" : "duplicate";
+    for (size_t i = 0; !resolved->skipped && i < batch->row_count; i++) {
+        const struct batch_row *row = &batch->rows[i];
+        if (row->range != resolved->range || row->kafka_offset != resolved->kafka_offset)
+            continue;
+        if (row->fate == ROW_REFUSED)
+            return NULL;
+        if (row->fate == ROW_NEW)
+            resolution = "row";
+    }
+    return resolution;
+}
+
+static void resolve_add(struct pg_args *args, const struct batch *batch,
+                        const struct batch_resolved *r, int column)
+{
+    switch (column) {
+    case 0:
+        pg_array_int8(args, batch->range[r->range].state->id);
+        break;
+    case 1:
+        pg_array_int8(args, r->kafka_offset);
+        break;
+    case 2:
+        pg_array_int4(args, (int32_t)r->record_index);
+        break;
+    default:
+        pg_array_bytes(args, slice_of(resolution_of(batch, r)));
+    }
+}
+
+bool rejects_resolve(struct writer *w, const struct batch *batch, struct err *err)
+{
+    static const enum pg_type type[] = {PG_INT8, PG_INT8, PG_INT4, PG_TEXT};
+    size_t count = 0;
+    for (size_t i = 0; i < batch->resolved_count; i++)
+        count += resolution_of(batch, &batch->resolved[i]) != NULL;
+    if (count == 0)
+        return true;
+    pg_args_reset(&w->args);
+    for (int c = 0; c < 4; c++) {
+        pg_array_open(&w->args, type[c], count);
+        for (size_t i = 0; i < batch->resolved_count; i++)
+            if (resolution_of(batch, &batch->resolved[i]))
+                resolve_add(&w->args, batch, &batch->resolved[i], c);
+        pg_array_close(&w->args);
+    }
+    PGresult *res = pg_run(&w->pg, &resolve, &w->args, err);
+    if (!res)
+        return false;
+    bool all = strtoull(PQcmdTuples(res), NULL, 10) == count;
+    PQclear(res);
+    if (all)
+        return true;
+    w->fenced = true;
+    return err_set(err, ERR_RETRY, "another retry was faster");
+}
