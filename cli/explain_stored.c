@@ -97,12 +97,16 @@ static bool agrees(struct pricer *pricer, const struct stored_row *row,
            (!charge.has_spend || charge.spend.atto == history->spend.atto);
 }
 
+/* The derivation's own members, then what is stored. */
 static void print_json(struct explain *explain, const struct stored_row *row,
                        const struct history *history, bool same)
 {
     struct buf line;
     buf_init(&line, LINE_MAX_BYTES);
-    buf_add_text(&line, "{\"stored\":{");
+    explain_event_json(explain, &row->event, &line);
+    if (line.bytes)
+        line.bytes--; /* the closing brace */
+    buf_add_text(&line, ",\"stored\":{");
     result_text(&line, "status", row->status);
     json_spend(&line, "spend", row->has_spend, row->spend);
     result_text(&line, "book", row->book_hash);
@@ -110,10 +114,8 @@ static void print_json(struct explain *explain, const struct stored_row *row,
     result_int(&line, "partition", row->partition);
     result_int(&line, "offset", row->kafka_offset);
     result_int(&line, "index", row->record_index);
-    buf_printf(&line, "},\"adjustments\":[" SLICE_FMT "],\"agrees\":%s,\"derivation\":",
+    buf_printf(&line, "},\"adjustments\":[" SLICE_FMT "],\"agrees\":%s}\n",
                SLICE_ARG(buf_slice(&history->list)), same ? "true" : "false");
-    explain_event_json(explain, &row->event, &line);
-    buf_add_text(&line, "}\n");
     fwrite(line.p, 1, line.bytes, stdout);
     buf_free(&line);
 }
