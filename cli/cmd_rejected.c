@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog rejected: what could not be read, and reading it again after a mapping was fixed. */
+#include "cli/command.h"
+#include "cli/result.h"
+#include "cli/retry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES (64u << 20)
+
+static struct {
+    const char *topic, *reason, *mapping, *since, *until, *limit;
+    bool json, all;
+} options;
+
+const struct option_row rejected_options[] = {
+    {"topic", 0, "NAME", "only of this topic", OPTION_TEXT, &options.topic},
+    {"reason", 0, "NAME", "only with this reason", OPTION_TEXT, &options.reason},
+    {"for", 0, "MAPPING", "only those that this mapping had taken", OPTION_TEXT, &options.mapping},
+    {"since", 0, "TIME", "rejected at or after", OPTION_TEXT, &options.since},
+    {"until", 0, "TIME", "rejected before", OPTION_TEXT, &options.until},
+    {"limit", 0, "N", "at most so many", OPTION_TEXT, &options.limit},
+    {"all", 0, NULL, "also those that a retry could read", OPTION_FLAG, &options.all},
+    {"json", 0, NULL, "one JSON object per event", OPTION_FLAG, &options.json},
+    {0},
+};
+
+static void text(struct buf *line, const char *name, struct slice value)
+{
+    if (value.bytes > 0)
+        result_text(line, name, value);
+    else
+        result_null(line, name);
+}
+
+static void event_json(const struct rejected_event *event, bool payload)
+{
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_add_char(&line, '{');
+    result_text(&line, "topic", event->topic);
+    result_int(&line, "partition", event->partition);
+    result_int(&line, "incarnation", event->incarnation);
+    result_int(&line, "offset", event->kafka_offset);
+    result_int(&line, "index", event->record_index);
+    result_text(&line, "reason", event->reason);
+    result_text(&line, "detail", event->detail);
+    text(&line, "mapping", event->mapping);
+    text(&line, "field", event->field);
+    if (event->byte >= 0)
+        result_int(&line, "byte", event->byte);
+    result_time(&line, "rejected_at", event->rejected_at_us);
+    text(&line, "resolution", event->resolution);
+    result_int(&line, "payload_bytes", event->payload_bytes);
+    if (payload && event->has_payload)
+        result_text(&line, "payload", event->payload);
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static bool on_listed(const struct rejected_event *event, void *context)
+{
+    (void)context;
+    if (options.json) {
+        event_json(event, false);
+        return true;
+    }
+    printf(SLICE_FMT "/%d/%lld/%u  " SLICE_FMT "  " SLICE_FMT "%s\n", SLICE_ARG(event->topic),
+           (int)event->partition, (long long)event->kafka_offset, event->record_index,
+           SLICE_ARG(event->reason), SLICE_ARG(event->detail),
+           event->resolution.bytes > 0 ? "  (read by a retry)" : "");
+    return true;
+}
+
+static bool on_shown(const struct rejected_event *event, void *context)
+{
+    bool *found = context;
+    *found = true;
+    if (options.json) {
+        event_json(event, true);
+        return true;
+    }
+    printf("topic " SLICE_FMT ", partition %d, offset %lld, record %u\nreason " SLICE_FMT
+           ": " SLICE_FMT "\n",
+           SLICE_ARG(event->topic), (int)event->partition, (long long)event->kafka_offset,
+           event->record_index, SLICE_ARG(event->reason), SLICE_ARG(event->detail));
+    if (event->mapping.bytes > 0)
+        printf("mapping " SLICE_FMT "\n", SLICE_ARG(event->mapping));
+    if (event->field.bytes > 0)
+        printf("field " SLICE_FMT "\n", SLICE_ARG(event->field));
+    if (event->byte >= 0)
+        printf("byte %lld\n", (long long)event->byte);
+    if (event->has_payload)
+        printf("payload (%lld bytes):\n" SLICE_FMT "\n", (long long)event->payload_bytes,
+               SLICE_ARG(event->payload));
+    else
+        printf("payload not kept: %lld bytes, XXH3-64 %016llx\n", (long long)event->payload_bytes,
+               (unsigned long long)event->payload_hash);
+    return true;
+}
+
+/* "TOPIC/PARTITION/OFFSET[/INDEX]", as the list prints it; topics hold no slash. */
+static bool id_parse(char *id, struct rejected_filter *filter)
+{
+    char *rest = id, *end;
+    filter->topic = strsep(&rest, "/");
+    const char *partition = strsep(&rest, "/"), *offset = strsep(&rest, "/");
+    if (!partition || !offset)
+        return false;
+    errno = 0;
+    filter->partition = (int32_t)strtol(partition, &end, 10);
+    if (errno || *end || end == partition || filter->partition < 0)
+        return false;
+    filter->kafka_offset = strtoll(offset, &end, 10);
+    return !errno && !*end && end != offset && filter->kafka_offset >= 0;
+}
+
+static bool filter_fill(struct rejected_filter *filter, struct err *err)
+{
+    char *end = NULL;
+    *filter = (struct rejected_filter){
+        .topic = options.topic,
+        .reason = options.reason,
+        .mapping = options.mapping,
+        .partition = -1,
+        .kafka_offset = -1,
+        .since_us = INT64_MIN,
+        .until_us = INT64_MAX,
+        .resolved_too = options.all,
+    };
+    if (options.limit) {
+        unsigned long limit = strtoul(options.limit, &end, 10);
+        if (*end || limit == 0 || limit > UINT32_MAX)
+            return err_set(err, ERR_USAGE, "--limit: \"%s\" is no number from 1 on", options.limit);
+        filter->limit = (unsigned)limit;
+    }
+    return option_time("since", options.since, &filter->since_us, err) &&
+           option_time("until", options.until, &filter->until_us, err);
+}
+
+static int show(const struct config *config, struct rejected_filter *filter, char *id,
+                struct err *err)
+{
+    bool found = false;
+    char *copy = strdup(id);
+    if (!copy || !id_parse(copy, filter)) {
+        free(copy);
+        err_set(err, ERR_USAGE, "\"%s\" is not TOPIC/PARTITION/OFFSET", id);
+        return fail(err);
+    }
+    filter->payloads = true;
+    filter->resolved_too = true;
+    bool ok = rejected_list(config->postgres, filter, on_shown, &found, err);
+    if (ok && !found)
+        ok = err_set(err, ERR_INPUT, "nothing was rejected at %s", id);
+    free(copy);
+    return ok ? 0 : fail(err);
+}
+
+static int retry(const struct config *config, const struct rejected_filter *filter, struct err *err)
+{
+    struct retry_counts counts = {0};
+    struct book *book = book_open(config, NULL, NULL, err);
+    bool ok = book && retry_run(config, book, filter, &counts, err);
+    book_free(book);
+    if (!ok)
+        return fail(err);
+    printf("%lld tried: %lld read, %lld skipped, %lld still rejected, %lld without a payload or "
+           "a topic\n",
+           counts.tried, counts.rows, counts.skipped, counts.still_rejected,
+           counts.without_payload);
+    return 0;
+}
+
+int cmd_rejected(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct rejected_filter filter;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    const char *verb = first < argc ? argv[first] : "";
+    bool is_show = strcmp(verb, "show") == 0 && argc - first == 2;
+    bool is_list = strcmp(verb, "list") == 0, is_retry = strcmp(verb, "retry") == 0;
+    if (!is_show && !((is_list || is_retry) && argc - first == 1))
+        return usage_error(command, "give: list, or: show TOPIC/PARTITION/OFFSET, or: retry");
+    if (!filter_fill(&filter, &err) || !config_open(&config, false, &err))
+        return fail(&err);
+    if (!config.postgres) {
+        err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
+        code = fail(&err);
+    } else if (is_list) {
+        code = rejected_list(config.postgres, &filter, on_listed, NULL, &err) ? 0 : fail(&err);
+    } else {
+        code =
+            is_show ? show(&config, &filter, argv[first + 1], &err) : retry(&config, &filter, &err);
+    }
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog verify: whether the books agree with the rows. Exit 1 with the place when they do not.
+ */
+#include "cli/command.h"
+#include "cli/rederive.h"
+#include "cli/result.h"
+
+#include "store/verify.h"
+
+#define LINE_MAX_BYTES (64u << 10)
+
+static struct {
+    bool json, counts_only;
+    const char *since, *until;
+} options;
+
+const struct option_row verify_options[] = {
+    {"json", 0, NULL, "one JSON object per finding, then one with the totals", OPTION_FLAG,
+     &options.json},
+    {"since", 0, "TIME", "derive again only charges of calls started at or after it", OPTION_TEXT,
+     &options.since},
+    {"until", 0, "TIME", "and before it", OPTION_TEXT, &options.until},
+    {"counts-only", 0, NULL, "do not derive the stored charges again", OPTION_FLAG,
+     &options.counts_only},
+    {0},
+};
+
+static void finding_json(const struct verify_finding *finding)
+{
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_add_char(&line, '{');
+    result_text(&line, "finding", slice_of(verify_kind_name[finding->kind]));
+    result_bool(&line, "difference", finding->difference);
+    result_text(&line, "place", slice_of(finding->place));
+    result_text(&line, "text", slice_of(finding->text));
+    result_int(&line, "expected", finding->expected);
+    result_int(&line, "found", finding->found);
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static void finding_print(const struct verify_finding *finding, void *context)
+{
+    (void)context;
+    if (options.json)
+        finding_json(finding);
+    else
+        printf("%s %s: %s%s%s\n", finding->difference ? "DIFFERENCE" : "note",
+               verify_kind_name[finding->kind], finding->place, finding->place[0] ? ": " : "",
+               finding->text);
+}
+
+static void rederive_print(const char *text, void *context)
+{
+    const struct verify_finding finding = {
+        .kind = VERIFY_CHARGE, .difference = true, .place = "", .text = text};
+    finding_print(&finding, context);
+}
+
+static void totals_json(const struct verify_totals *totals, const struct rederive *derived)
+{
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_add_char(&line, '{');
+    result_int(&line, "differences", totals->differences + derived->differing);
+    result_int(&line, "partitions", totals->partitions);
+    result_int(&line, "messages", totals->messages);
+    result_int(&line, "records", totals->records);
+    result_int(&line, "rows", totals->rows);
+    result_int(&line, "duplicates", totals->duplicates);
+    result_int(&line, "rejected", totals->rejected);
+    result_int(&line, "skipped", totals->skipped);
+    result_int(&line, "gaps", totals->gaps);
+    result_int(&line, "rows_stored", totals->rows_stored);
+    result_int(&line, "charges_derived", derived->checked);
+    result_int(&line, "charges_differing", derived->differing);
+    result_int(&line, "charges_skipped", derived->skipped);
+    result_decimal(&line, "spend", &totals->spend);
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static void totals_print(const struct verify_totals *totals, const struct rederive *derived)
+{
+    char spend[DECIMAL_TEXT_MAX];
+    decimal_format(&totals->spend, spend);
+    printf("%lld records = %lld rows + %lld duplicates + %lld rejected + %lld skipped in %lld "
+           "partitions\n%lld rows stored, %s USD; %lld charges derived again, %lld of other "
+           "engines or books left out\n%lld gaps, %lld differences\n",
+           (long long)totals->records, (long long)totals->rows, (long long)totals->duplicates,
+           (long long)totals->rejected, (long long)totals->skipped, (long long)totals->partitions,
+           (long long)totals->rows_stored, spend, (long long)derived->checked,
+           (long long)derived->skipped, (long long)totals->gaps,
+           (long long)(totals->differences + derived->differing));
+}
+
+static int verify(const struct config *config, struct err *err)
+{
+    struct verify_totals totals = {0};
+    struct rederive derived = {
+        .since_us = INT64_MIN, .until_us = INT64_MAX, .finding = rederive_print};
+    if (!config->postgres)
+        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
+    if (err->kind != ERR_NONE || !option_time("since", options.since, &derived.since_us, err) ||
+        !option_time("until", options.until, &derived.until_us, err) ||
+        !verify_run(config->postgres, finding_print, NULL, &totals, err) ||
+        (!options.counts_only && !verify_rederive(config, &derived, err)))
+        return fail(err);
+    if (options.json)
+        totals_json(&totals, &derived);
+    else
+        totals_print(&totals, &derived);
+    return totals.differences + derived.differing > 0 ? EXIT_DIFFERENCES : 0;
+}
+
+int cmd_verify(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    if (!config_open(&config, false, &err))
+        return fail(&err);
+    code = verify(&config, &err);
+    config_free(&config);
+    return code;
+}
