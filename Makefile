@@ -103,7 +103,9 @@ $(B)/tests/tools/%: tests/tools/%.c
 
 tools: $(TOOLS)
 
-integration: spendlog tools ## tests against a real Kafka and a real PostgreSQL
+SERVER_TESTS := $(patsubst %,$(B)/tests/integration/%,test_store test_schema test_reading test_reprice fill_rows)
+
+integration: spendlog tools $(SERVER_TESTS) ## tests against a real Kafka and a real PostgreSQL
 	tests/integration/run.py
 
 # tests/integration/X.c: programs of the tests against servers; `links:` as above, `with:` sources beside it.

@@ -19,7 +19,7 @@ SELECT a.posted_on::timestamp, a.posted_on, 0,
   l.user_id, l.team_id, l.team_alias, l.organization_id, l.end_user, l.request_tags, l.mapping,
   a.new_price_book_id, NULL, NULL, NULL, NULL, NULL
 FROM spendlog.spend_adjustments a
-JOIN spendlog.spend_logs l ON l.start_time = a.start_time AND l.identity = a.identity
+LEFT JOIN spendlog.spend_logs l ON l.start_time = a.start_time AND l.identity = a.identity
 WHERE a.kind = 'posted';
 COMMENT ON VIEW spendlog.spend_entries IS 'Rows and posted adjustments: sums over it are spend';
 COMMENT ON COLUMN spendlog.spend_entries.calls IS '1 for a row, 0 for an adjustment';

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program prices stored rows again: bundled events of all call types, 200,000 rows of them."""
+import csv
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from decimal import Decimal
+
+from harness.report import check, check_equal, wait_for
+from harness.servers import ROOT, SPENDLOG, run_checked
+from integration.stage import EVENTS, Stage
+
+FILL_ROWS = os.path.join(ROOT, "build/release/tests/integration/fill_rows")
+ROWS = 200000
+DAYS = 4
+FIRST_DAY = "2026-08-30"  # two months have a part
+KILLS = 20
+
+NEW_PRICES = """
+model_list:
+  - model_name: gpt-4o
+    litellm_params: {model: openai/gpt-4o}
+    model_info: {input_cost_per_token: 0.00001, output_cost_per_token: 0.00005}
+litellm_settings:
+  cost_margin_config: {global: 0.10}
+"""
+ADJUSTED = "(SELECT count(*) FROM spendlog.spend_adjustments)"
+
+
+class Repricing:
+    """A database of many rows, priced by the builtin map (book A); B has other prices."""
+
+    def __init__(self, servers, name, rows=ROWS, days=DAYS):
+        self.stage = Stage(servers, name)
+        folder = self.stage.folder
+        with open(os.path.join(folder, "prices.yaml"), "w") as out:
+            out.write(NEW_PRICES)
+        self.config = {"a": self.stage.config("a", user="spendlog"),
+                       "b": self.stage.config("b", user="spendlog", pricing="{litellm_config: ./prices.yaml}")}
+        run_checked([FILL_ROWS, f"host={servers.socket_folder} port=5432 user=spendlog dbname={self.stage.database}",
+                     EVENTS, str(rows), FIRST_DAY, str(days)])
+
+    def argv(self, book, *words):
+        return [SPENDLOG, words[0], "-c", self.config[book], "-q", *words[1:]]
+
+    def command(self, book, *words, code=0):
+        done = subprocess.run(self.argv(book, *words), capture_output=True, text=True)
+        check_equal(done.returncode, code, f"exit code of {' '.join(words)}: {done.stderr[-500:]}")
+        return done.stdout if code == 0 else done.stderr
+
+    def reprice(self, book, *words):
+        return json.loads(self.command(book, "reprice", "--json", *words), parse_float=Decimal,
+                          parse_int=Decimal)
+
+    def value(self, sql):
+        return self.stage.value(sql)
+
+    def table(self):
+        """Equal texts are equal tables, all columns of all rows."""
+        return self.value("SELECT sum(hashtextextended(s::text, 0)::numeric) FROM spendlog.spend_logs s")
+
+    def spend(self):
+        return Decimal(self.value("SELECT sum(spend) FROM spendlog.spend_daily"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stage.close()
+
+
+def there_and_back(servers):
+    """A to B to A returns every digit; a second run changes nothing; a dry run foretells the run."""
+    with Repricing(servers, "reprice-back") as world:
+        before, spend = world.table(), world.spend()
+        check_equal(world.reprice("a", "--dry-run")["changed"], 0, "rows that do not derive again")
+        dry = world.reprice("b", "--dry-run")
+        check_equal(world.table(), before, "table after a dry run")
+        run = world.reprice("b")
+        for key in dry:
+            if key not in ("dry_run", "run"):
+                check_equal(run[key], dry[key], key)
+        check(run["changed"] > ROWS / 2, f"{run['changed']} rows changed")
+        check_equal(world.spend() - spend, run["delta"], "delta")
+        for by in ("by_model", "by_team", "by_day"):
+            check_equal(sum(group["delta"] for group in run[by]), run["delta"], by)
+        check_equal(world.reprice("b")["changed"], 0, "rows changed by a second run")
+        back = world.reprice("a")
+        check_equal(back["delta"], -run["delta"], "delta back")
+        check_equal(world.table(), before, "table after there and back")
+        return f"{run['changed']} of {ROWS} rows, {run['delta']} USD"
+
+
+def killed_and_resumed(servers, seed):
+    """Killed 20 times at random points and resumed, the table is that of one clean run; rollups always equal rows."""
+    with Repricing(servers, "reprice-kill") as world:
+        clean = world.reprice("b")
+        table = world.table()
+        world.reprice("a")
+        world.stage.sql("TRUNCATE spendlog.spend_adjustments, spendlog.reprice_days, spendlog.reprice_tallies, "
+                        "spendlog.reprice_runs")
+        chance = random.Random(seed)
+        kills = 0
+        while True:
+            begun = world.value("SELECT count(*) FROM spendlog.reprice_runs") != "0"
+            job = subprocess.Popen(world.argv("b", "reprice", *(["--resume"] if begun else [])),
+                                   stdout=subprocess.DEVNULL)
+            if kills < KILLS:
+                time.sleep(0.3 + chance.random() * 2.5)
+                job.send_signal(signal.SIGKILL)
+            code = job.wait()
+            kills += code == -signal.SIGKILL
+            wait_for("end of the killed run's sessions", lambda: world.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'spendlog reprice' "
+                "AND datname = current_database()") == "0", 30)
+            check_equal(world.value(
+                "SELECT (SELECT sum(spend) FROM spendlog.spend_daily) = (SELECT sum(spend) FROM spendlog.spend_logs)"
+                f" AND (SELECT coalesce(sum(changed), 0) FROM spendlog.reprice_runs) = {ADJUSTED}"), "t",
+                f"rollups and records after kill {kills}")
+            if code == 0:
+                break
+        check_equal(world.table(), table, "table")
+        run = world.stage.sql("SELECT considered, changed, unchanged, skipped, trim_scale(delta) "
+                              "FROM spendlog.reprice_runs")
+        check_equal([[Decimal(v) for v in row] for row in run],
+                    [[clean[k] for k in ("considered", "changed", "unchanged", "skipped", "delta")]], "the run")
+        return f"{kills} kills"
+
+
+def closed_month_is_posted(servers):
+    """A closed month takes no change in place: the difference is posted, once, and reports have it."""
+    with Repricing(servers, "reprice-closed", rows=40000) as world:
+        august = "SELECT sum(hashtextextended(s::text, 0)::numeric) FROM spendlog.spend_logs s " \
+                 "WHERE start_time < '2026-09-01'"
+        before, spend = world.value(august), world.spend()
+        world.command("a", "periods", "close", "2026-08")
+        run = world.reprice("b")
+        check(0 < run["posted"] < run["changed"], f"{run['posted']} of {run['changed']} posted")
+        check_equal(world.value(august), before, "rows of the closed month")
+        check_equal(world.spend() - spend, run["delta"], "difference in spend_daily")
+        report = world.command("a", "report", "--by", "day", "--format", "csv")
+        check_equal(sum(Decimal(row["spend"] or 0) for row in csv.DictReader(io.StringIO(report))), world.spend(),
+                    "sum of the report")
+        check_equal(world.reprice("b")["changed"], 0, "rows changed by a second run")
+        world.command("a", "periods", "close", "2026-08", code=65)
+        world.command("a", "periods", "close", "2999-01", code=65)
+        listed = json.loads(world.command("a", "periods", "list", "--json"), parse_float=Decimal)
+        check_equal((listed["month"], listed["late_rows"]), ("2026-08", 0), "the list")
+        return f"{run['posted']} posted, {listed['posted']} USD"
+
+
+def explained_years_later(servers):
+    """A row is derived from the database alone by the book of then, whatever the configuration says now."""
+    with Repricing(servers, "reprice-explain", rows=20000) as world:
+        world.reprice("b")
+        os.remove(os.path.join(world.stage.folder, "prices.yaml"))
+        call, spend = world.stage.sql("SELECT call_id, spend FROM spendlog.spend_logs "
+                                      "WHERE model = 'gpt-4o' AND pricing_status = 'priced' LIMIT 1")[0]
+        told = json.loads(world.command("a", "explain", "--json", call).splitlines()[0], parse_float=Decimal,
+                          parse_int=Decimal)
+        check_equal(told["spend"], Decimal(spend), "derived spend")
+        check_equal(sum(item["amount"] for item in told["items"]), Decimal(spend), "sum of its items")
+        check(told["agrees"] is True, "the derivation does not agree")
+        check_equal(len(told["adjustments"]), 1, "adjustments")
+        check(any("prices.yaml:" in item["source"] for item in told["items"]),
+              f"no rate of the configuration: {[item['source'] for item in told['items']]}")
+        world.command("a", "verify")
+        world.stage.sql("UPDATE spendlog.spend_logs SET spend = spend + 0.000001 WHERE "
+                        f"call_id = '{call}' AND start_time = (SELECT min(start_time) FROM spendlog.spend_logs "
+                        f"WHERE call_id = '{call}')")
+        done = subprocess.run(world.argv("a", "verify"), capture_output=True, text=True)
+        check_equal(done.returncode, 1, "exit code of verify with a forged row")
+        check("derived" in done.stdout, f"the forged row is not told: {done.stdout[-300:]}")
+
+
+def bad_input_is_told(servers):
+    """Unknown model, empty or reversed range, unknown book, broken prices: a message, an exit code, nothing half done."""
+    with Repricing(servers, "reprice-bad", rows=1000) as world:
+        before = world.table()
+        check_equal(world.reprice("b", "--model", "no-such-model")["considered"], 0, "rows of an unknown model")
+        check_equal(world.reprice("b", "--since", "2030-01")["considered"], 0, "rows of an empty range")
+        check("--since" in world.command("b", "reprice", "--since", "2026-10", "--until", "2026-09", code=64), "no hint")
+        check("2026-13" in world.command("b", "reprice", "--since", "2026-13", code=64), "no hint")
+        check("cafe" in world.command("b", "reprice", "--book", "cafe", code=65), "no hint")
+        with open(os.path.join(world.stage.folder, "prices.yaml"), "a") as out:
+            out.write("model_list: [{]\n")
+        check("prices.yaml" in world.command("b", "reprice", code=78), "no hint")
+        check_equal(world.table(), before, "table")
+        check_equal(world.value("SELECT count(*) FROM spendlog.reprice_runs WHERE state <> 'done'"), "0", "runs")
+
+
+ALL = (there_and_back, killed_and_resumed, closed_month_is_posted, explained_years_later, bad_input_is_told)
