@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stage for one scenario: a topic and a database of its own, and the program to run between them."""
+import functools
 import json
 import os
 import subprocess
@@ -15,19 +16,25 @@ WRITER = "integration_writer"  # a login that is nothing but a spendlog_writer
 CIRCUMSTANCE = {"batch_id", "partition_id", "kafka_offset", "record_index", "price_book_id"}
 
 
+@functools.lru_cache
 def demo_lines():
     """The bundled events moved up to now, as the demo sends them; each line is a message."""
     out = run_checked([sys.executable, os.path.join(ROOT, "scripts/demo_events.py"), EVENTS])
     return [line.encode() for line in out.splitlines()]
 
 
-def demo_event(**changes):
-    """One plain chat completion among them, with members changed."""
+@functools.lru_cache
+def demo_chat():
     for line in demo_lines():
         event = json.loads(line)
         if isinstance(event, dict) and event["custom_llm_provider"] == "openai" and event["status"] == "success":
-            return {**event, **changes}
+            return event
     raise Failed("no OpenAI event among the bundled ones")
+
+
+def demo_event(**changes):
+    """One plain chat completion among them, with members changed."""
+    return {**demo_chat(), **changes}
 
 
 def message_of(event):
