@@ -12,6 +12,14 @@ const char *const rate_base[RATE_COUNT] = {
 #undef BANDED_RATE
 };
 
+static const uint8_t rate_base_bytes[RATE_COUNT] = {
+#define BANDED_RATE(id, key) [RATE_##id] = sizeof(key) - 1,
+#define RATE(id, key) [RATE_##id] = sizeof(key) - 1,
+#include "pricing/rates.def"
+#undef RATE
+#undef BANDED_RATE
+};
+
 /* Keys of the map that no formula reads, and keys that hold tables or words. */
 static const char *const inert_keys[] = {
     "search_context_cost_per_query",
@@ -60,7 +68,7 @@ static enum rate_kind find_base(struct slice key, size_t *base_bytes)
     enum rate_kind found = RATE_COUNT;
     *base_bytes = 0;
     for (enum rate_kind kind = 0; kind < RATE_COUNT; kind++) {
-        size_t bytes = strlen(rate_base[kind]);
+        size_t bytes = rate_base_bytes[kind];
         if (bytes <= *base_bytes || bytes > key.bytes || memcmp(key.p, rate_base[kind], bytes) != 0)
             continue;
         if (bytes < key.bytes && key.p[bytes] != '_')
@@ -165,16 +173,23 @@ bool price_key_visible(struct slice key, const struct price_key *parsed, bool ex
     return !exact && (parsed->above_tokens || parsed->variant >= VARIANT_LEARNED);
 }
 
-static bool contains(struct slice text, const char *word)
+/* The letters at p begin one of the words that prices are called by. */
+static bool begins_sign(const char *p, size_t bytes)
 {
-    return memmem(text.p, text.bytes, word, strlen(word)) != NULL;
+    static const struct slice signs[] = {
+        {"cost", 4}, {"price", 5}, {"pricing", 7}, {"uplift", 6}, {"multiplier", 10}};
+    struct slice text = {p, bytes};
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+        if (slice_starts(text, signs[i]))
+            return true;
+    return false;
 }
 
 bool price_key_suspect(struct slice key)
 {
-    static const char *const signs[] = {"cost", "price", "pricing", "uplift", "multiplier"};
-    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-        if (contains(key, signs[i]))
+    for (size_t i = 0; i < key.bytes; i++)
+        if ((key.p[i] == 'c' || key.p[i] == 'p' || key.p[i] == 'u' || key.p[i] == 'm') &&
+            begins_sign(key.p + i, key.bytes - i))
             return true;
     return false;
 }

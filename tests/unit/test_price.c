@@ -1,0 +1,727 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: pricing */
+/* What events cost. Agreement with LiteLLM over thousands of cases is tests/agreement's business.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pricing/diff.h"
+#include "tests/unit/pricing_fixture.h"
+
+static struct book *plain; /* the builtin map, no overrides */
+
+static void expect_spend(const struct book *book, const char *event, const char *want)
+{
+    const char *got = spend(book, event);
+    if (strcmp(got, want) != 0)
+        fail_msg("%s: %s, not %s", event, got, want);
+}
+
+/* ---- the configurations of LiteLLM's documentation of custom pricing ----------------------------
+ */
+
+#define SAGEMAKER                                                                                  \
+    "model_list:\n"                                                                                \
+    "  - model_name: sagemaker-completion-model\n"                                                 \
+    "    litellm_params:\n"                                                                        \
+    "      model: sagemaker/berri-benchmarking-Llama-2-70b-chat-hf-4\n"                            \
+    "    model_info:\n"                                                                            \
+    "      input_cost_per_second: 0.000420\n"                                                      \
+    "  - model_name: sagemaker-embedding-model\n"                                                  \
+    "    litellm_params:\n"                                                                        \
+    "      model: sagemaker/berri-benchmarking-gpt-j-6b-fp16\n"                                    \
+    "    model_info:\n"                                                                            \
+    "      input_cost_per_second: 0.000420\n"
+
+#define AZURE                                                                                      \
+    "model_list:\n"                                                                                \
+    "  - model_name: azure-model\n"                                                                \
+    "    litellm_params:\n"                                                                        \
+    "      model: azure/<your_deployment_name>\n"                                                  \
+    "      api_key: os.environ/AZURE_API_KEY\n"                                                    \
+    "    model_info:\n"                                                                            \
+    "      input_cost_per_token: 0.000421\n"                                                       \
+    "      output_cost_per_token: 0.000520\n"
+
+#define CLAUDE                                                                                     \
+    "model_list:\n"                                                                                \
+    "  - model_name: prod/claude-3-5-sonnet-20241022\n"                                            \
+    "    litellm_params:\n"                                                                        \
+    "      model: anthropic/claude-3-5-sonnet-20241022\n"                                          \
+    "      api_key: os.environ/ANTHROPIC_PROD_API_KEY\n"                                           \
+    "    model_info:\n"                                                                            \
+    "      input_cost_per_token: 0.000006\n"                                                       \
+    "      output_cost_per_token: 0.00003\n"                                                       \
+    "      cache_creation_input_token_cost: 0.0000075\n"                                           \
+    "      cache_read_input_token_cost: 0.0000006\n"
+
+static void two_sagemaker_models_are_billed_by_the_second(void **state)
+{
+    (void)state;
+    struct book *book = book_of(SAGEMAKER, OVERRIDES_MERGE);
+    expect_spend(
+        book,
+        "provider=sagemaker model=berri-benchmarking-Llama-2-70b-chat-hf-4 "
+        "model_group=sagemaker-completion-model call_type=chat input_tokens=900 output_tokens=80 "
+        "started_at=2026-01-01T00:00:00Z ended_at=2026-01-01T00:00:12.5Z",
+        "0.00525");
+    expect_spend(book,
+                 "provider=sagemaker model=berri-benchmarking-gpt-j-6b-fp16 "
+                 "model_group=sagemaker-embedding-model call_type=embedding input_tokens=900 "
+                 "started_at=2026-01-01T00:00:00Z ended_at=2026-01-01T00:00:00.333333Z",
+                 "0.00013999986");
+    book_free(book);
+}
+
+static void an_azure_deployment_is_billed_by_its_token_prices(void **state)
+{
+    (void)state;
+    struct book *book = book_of(AZURE, OVERRIDES_MERGE);
+    expect_spend(
+        book,
+        "provider=azure model=<your_deployment_name> model_group=azure-model call_type=chat "
+        "input_tokens=1234 output_tokens=567",
+        "0.814354");
+    const struct charge *charge = charge_of(book, "provider=azure model=x model_group=azure-model "
+                                                  "call_type=chat input_tokens=1 output_tokens=1");
+    char source[256];
+    rate_source_format(charge->item[0].source, source, sizeof(source));
+    assert_non_null(strstr(source, ":7#azure-model.input_cost_per_token"));
+    book_free(book);
+}
+
+static void a_renamed_claude_has_four_prices_of_its_own(void **state)
+{
+    (void)state;
+    struct book *book = book_of(CLAUDE, OVERRIDES_MERGE);
+    expect_spend(
+        book,
+        "provider=anthropic model=claude-3-5-sonnet-20241022 call_type=chat "
+        "model_group=prod/claude-3-5-sonnet-20241022 input_tokens=10000 output_tokens=1000 "
+        "cache_read_tokens=4000 cache_write_tokens=1000",
+        "0.0699");
+    book_free(book);
+}
+
+/* ---- the generic formula -----------------------------------------------------------------------
+ */
+
+static void cached_tokens_are_not_billed_twice(void **state)
+{
+    (void)state;
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat input_tokens=1000 output_tokens=100",
+                 "0.0035");
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat input_tokens=1000 output_tokens=100 "
+                 "cache_read_tokens=600",
+                 "0.00275");
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat input_tokens=1000 output_tokens=100 "
+                 "cache_read_tokens=600 input_text_tokens=1000",
+                 "0.00275");
+}
+
+static void spend_is_the_exact_sum_of_its_items(void **state)
+{
+    (void)state;
+    struct book *book =
+        book_of(CLAUDE "litellm_settings:\n"
+                       "  cost_discount_config: {anthropic: 0.05}\n"
+                       "  cost_margin_config: {global: {percentage: 0.1, fixed_amount: 0.0005}}\n",
+                OVERRIDES_MERGE);
+    const struct charge *charge =
+        charge_of(book, "provider=anthropic model=x model_group=prod/claude-3-5-sonnet-20241022 "
+                        "call_type=chat input_tokens=1003 output_tokens=7 cache_read_tokens=11 "
+                        "web_searches=2 guardrail_cost=0.0013");
+    i128 sum = 0, sides = 0;
+    for (size_t i = 0; i < charge->item_count; i++) {
+        sum += charge->item[i].amount.atto;
+        assert_non_null(charge->item[i].source);
+    }
+    for (size_t i = 0; i < 3; i++)
+        sides += charge->side[i].atto;
+    assert_true(sum == charge->spend.atto && sides == sum);
+    /* (992 * 6e-6 + 11 * 6e-7 + 7 * 3e-5) * 0.95 * 1.1 + 0.0005 + 0.0013 */
+    char text[DECIMAL_TEXT_MAX];
+    money_format(charge->spend, text);
+    assert_string_equal(text, "0.008246187");
+    book_free(book);
+}
+
+static void an_amount_is_rounded_once_half_to_even(void **state)
+{
+    (void)state;
+    struct book *book =
+        book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n"
+                "  model_info: {input_cost_per_token: 0.0000000000000000005}\n",
+                OVERRIDES_MERGE);
+    expect_spend(book, "provider=openai model=acme model_group=m call_type=chat input_tokens=1",
+                 "0");
+    expect_spend(book, "provider=openai model=acme model_group=m call_type=chat input_tokens=2",
+                 "0.000000000000000001");
+    expect_spend(book, "provider=openai model=acme model_group=m call_type=chat input_tokens=3",
+                 "0.000000000000000002");
+    expect_spend(book, "provider=openai model=acme model_group=m call_type=chat input_tokens=5",
+                 "0.000000000000000002");
+    book_free(book);
+}
+
+static void an_amount_that_does_not_fit_is_no_amount(void **state)
+{
+    (void)state;
+    struct book *book =
+        book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n"
+                "  model_info: {input_cost_per_token: 99999999999999999999}\n",
+                OVERRIDES_MERGE);
+    expect_spend(
+        book,
+        "provider=openai model=acme model_group=m call_type=chat input_tokens=9000000000000000000",
+        "underivable_amount");
+    expect_spend(book,
+                 "provider=openai model=acme model_group=m call_type=chat gateway_cost=0.5 "
+                 "input_tokens=9000000000000000000",
+                 "0.5");
+    book_free(book);
+}
+
+#define NEXT_MONTH                                                                                 \
+    "{\"gpt-next\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\","                        \
+    "\"input_cost_per_token\": 1, \"output_cost_per_token\": 2,"                                   \
+    "\"input_cost_per_token_above_1500k_tokens\": 3, "                                             \
+    "\"output_cost_per_token_above_1500k_tokens\": 4,"                                             \
+    "\"input_cost_per_token_above_1500k_tokens_priority\": 5,"                                     \
+    "\"input_cost_per_token_turbo\": 7, \"output_cost_per_token_turbo\": 8}}"
+
+static void next_months_thresholds_and_tiers_need_no_change(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct book *book = book_with(NULL, NEXT_MONTH, OVERRIDES_MERGE, REPORTED_FALLBACK, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    expect_spend(book, "provider=openai model=gpt-next input_tokens=10 output_tokens=1", "12");
+    expect_spend(book, "provider=openai model=gpt-next input_tokens=1500000", "1500000");
+    expect_spend(book, "provider=openai model=gpt-next input_tokens=1500001 output_tokens=1",
+                 "4500007");
+    expect_spend(
+        book,
+        "provider=openai model=gpt-next input_tokens=1500001 output_tokens=1 service_tier=priority",
+        "7500009");
+    expect_spend(
+        book, "provider=openai model=gpt-next input_tokens=10 output_tokens=1 service_tier=turbo",
+        "78");
+    expect_spend(book,
+                 "provider=openai model=gpt-next input_tokens=10 output_tokens=1 service_tier=warp",
+                 "12");
+    book_free(book);
+}
+
+static void the_served_tier_wins_over_the_requested(void **state)
+{
+    (void)state;
+#define TIER(words) "provider=openai model=gpt-5.4-mini call_type=chat input_tokens=1000 " words
+    char base[DECIMAL_TEXT_MAX], priority[DECIMAL_TEXT_MAX], flex[DECIMAL_TEXT_MAX];
+    snprintf(base, sizeof(base), "%s", spend(plain, TIER("")));
+    snprintf(priority, sizeof(priority), "%s", spend(plain, TIER("service_tier=priority")));
+    snprintf(flex, sizeof(flex), "%s", spend(plain, TIER("service_tier=flex")));
+    assert_string_not_equal(base, priority);
+    assert_string_not_equal(base, flex);
+    expect_spend(plain, TIER("service_tier=PRIORITY"), priority);
+    expect_spend(plain, TIER("service_tier=fast"), priority);
+    expect_spend(plain, TIER("service_tier=default service_tier_requested=priority"), base);
+    expect_spend(plain, TIER("service_tier_requested=flex"), flex);
+    expect_spend(plain, TIER("service_tier_requested=auto"), base);
+    expect_spend(plain, TIER("service_tier=flex service_tier_requested=priority"), flex);
+    expect_spend(plain, TIER("service_tier_resolved=priority service_tier_requested=flex"),
+                 priority);
+#undef TIER
+}
+
+/* ---- zero, unknown, reported -------------------------------------------------------------------
+ */
+
+static void expect_status(const struct book *book, const char *event, enum charge_status status,
+                          const char *reason)
+{
+    const struct charge *charge = charge_of(book, event);
+    if (charge->status != status || strcmp(reason_of(charge), reason) != 0)
+        fail_msg("%s: %s (%s)", event, charge_status_name[charge->status], reason_of(charge));
+}
+
+static void calls_that_are_never_billed_are_free_with_a_reason(void **state)
+{
+    (void)state;
+#define CALL "provider=openai model=gpt-4o input_tokens=1000 gateway_cost=0.5 "
+    expect_status(plain, CALL "call_type=chat status=failure", CHARGE_FREE, "failure");
+    expect_status(plain, CALL "call_type=chat cache_hit=true", CHARGE_FREE, "cache_hit");
+    expect_status(plain, CALL "call_type=aget_responses", CHARGE_FREE, "management_call");
+    expect_status(plain, CALL "call_type=get_responses background=true", CHARGE_PRICED, "");
+    expect_status(plain, "provider=openai call_type=acreate_file", CHARGE_FREE, "management_call");
+    expect_status(plain, "provider=openai model=gpt-4o call_type=chat", CHARGE_FREE, "zero_usage");
+    expect_status(plain, CALL "call_type=chat status=failure guardrail_cost=0.25", CHARGE_PRICED,
+                  "");
+    expect_spend(plain, CALL "call_type=chat status=failure guardrail_cost=0.25", "0.25");
+#undef CALL
+}
+
+static void an_unknown_price_is_null_and_never_zero(void **state)
+{
+    (void)state;
+    const struct charge *charge = charge_of(
+        plain,
+        "provider=openai model=no-such-model call_type=chat input_tokens=5 gateway_cost=0.1");
+    assert_int_equal(charge->status, CHARGE_UNPRICED);
+    assert_false(charge->has_spend);
+    assert_int_equal(charge->item_count, 0);
+    assert_string_equal(reason_of(charge), "unknown_model");
+}
+
+static void a_provider_is_implied_only_where_the_name_says_one(void **state)
+{
+    (void)state;
+    expect_status(plain, "model=gpt-4o call_type=chat input_tokens=5", CHARGE_UNPRICED,
+                  "provider_unknown");
+    expect_status(plain, "call_type=chat input_tokens=5", CHARGE_UNPRICED, "provider_unknown");
+    expect_spend(plain, "model=openai/gpt-4o call_type=chat input_tokens=4", "0.00001");
+    expect_status(plain, "model=claude-sonnet-4-5-20250929 call_type=chat input_tokens=5",
+                  CHARGE_PRICED, "");
+}
+
+static void what_the_event_lacks_is_reported_or_null(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    static const char speech[] = "provider=openai model=gpt-4o-mini-tts call_type=speech "
+                                 "speech_characters=10 gateway_cost=0.125";
+    static const char chat[] =
+        "provider=openai model=gpt-4o call_type=chat input_tokens=4 gateway_cost=9";
+    struct book *ignore = book_with(NULL, NULL, OVERRIDES_MERGE, REPORTED_IGNORE, &err);
+    struct book *prefer = book_with(NULL, NULL, OVERRIDES_MERGE, REPORTED_PREFER, &err);
+    assert_non_null(ignore);
+    assert_non_null(prefer);
+    expect_status(plain, speech, CHARGE_REPORTED, "underivable_speech_tokens");
+    expect_spend(plain, speech, "0.125");
+    expect_status(ignore, speech, CHARGE_UNPRICED, "underivable_speech_tokens");
+    expect_spend(plain, chat, "0.00001");
+    expect_status(prefer, chat, CHARGE_REPORTED, "reported_preferred");
+    expect_spend(prefer, chat, "9");
+    expect_status(prefer, "provider=openai model=gpt-4o status=failure gateway_cost=9", CHARGE_FREE,
+                  "failure");
+    book_free(ignore);
+    book_free(prefer);
+}
+
+static void a_cost_stated_upstream_is_taken_as_it_is(void **state)
+{
+    (void)state;
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat input_tokens=4 upstream_cost=0.0421",
+                 "0.0421");
+}
+
+/* ---- call types --------------------------------------------------------------------------------
+ */
+
+static void canonical_and_litellms_words_are_the_same_calls(void **state)
+{
+    (void)state;
+    static const char *const groups[][5] = {
+        {"chat", "acompletion", NULL},
+        {"completion", "text_completion", "atext_completion", NULL},
+        {"responses", "aresponses", NULL},
+        {"embedding", "aembedding", NULL},
+        {"image", "image_generation", "aimage_generation", "aimage_edit", NULL},
+        {"transcription", "atranscription", NULL},
+        {"speech", "aspeech", NULL},
+        {"rerank", "arerank", NULL},
+        {"ocr", "aocr", NULL},
+        {"search", "asearch", NULL},
+        {"realtime", "_arealtime", NULL},
+    };
+    static const char usage[] =
+        "input_tokens=500 output_tokens=9 images=2 audio_seconds=3.5 speech_characters=70 "
+        "search_units=3 pages=4 search_queries=2 web_search_items=3 url_citations=1 "
+        "image_size=1024x1024 ";
+    static const char *const models[] = {
+        "provider=openai model=gpt-4o",
+        "provider=openai model=gpt-4o",
+        "provider=openai model=gpt-4o",
+        "provider=openai model=text-embedding-3-small",
+        "provider=vertex_ai model=imagen-4.0-generate-001 vertex_location=global",
+        "provider=openai model=whisper-1",
+        "provider=openai model=tts-1",
+        "provider=cohere model=rerank-v3.5",
+        "provider=mistral model=mistral-ocr-latest",
+        "provider=perplexity model=search",
+        "provider=openai model=gpt-realtime",
+    };
+    char event[512], first[DECIMAL_TEXT_MAX];
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        for (size_t j = 0; groups[i][j]; j++) {
+            bool no_tokens = i >= 5;
+            snprintf(event, sizeof(event), "%s call_type=%s %s", models[i], groups[i][j],
+                     no_tokens && i != 10 ? usage + strlen("input_tokens=500 output_tokens=9 ")
+                                          : usage);
+            if (j == 0)
+                snprintf(first, sizeof(first), "%s", spend(plain, event));
+            expect_spend(plain, event, first);
+        }
+}
+
+static void compute_seconds_serve_where_start_and_end_are_missing(void **state)
+{
+    (void)state;
+    struct book *book = book_of(SAGEMAKER, OVERRIDES_MERGE);
+#define CALL "provider=sagemaker model=x model_group=sagemaker-completion-model call_type=chat "
+    expect_spend(book, CALL "compute_seconds=10.5", "0.00441");
+    expect_spend(book, CALL "input_tokens=3", "underivable_no_usage");
+#undef CALL
+    book_free(book);
+}
+
+static void a_line_of_a_batch_has_batch_prices(void **state)
+{
+    (void)state;
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat batch=true input_tokens=1000 "
+                 "output_tokens=100",
+                 "0.00175");
+    expect_status(
+        plain,
+        "provider=openai call_type=aretrieve_batch batch_models=gpt-4o,gpt-4.1 input_tokens=5",
+        CHARGE_UNPRICED, "underivable_mixed_batch");
+}
+
+static void a_tool_call_costs_what_the_event_says(void **state)
+{
+    (void)state;
+    expect_spend(plain, "call_type=call_mcp_tool tool_cost=0.02", "0.02");
+    expect_status(plain, "call_type=call_mcp_tool", CHARGE_FREE, "zero_usage");
+}
+
+/* ---- overrides ---------------------------------------------------------------------------------
+ */
+
+#define ONLY_INPUT(model)                                                                          \
+    "model_list:\n- model_name: m\n  litellm_params: {model: " model "}\n"                         \
+    "  model_info: {input_cost_per_token: 3e-6}\n"
+
+/* The examples of section 5.4 in which LiteLLM differs even with every price spelled out. */
+static void names_without_a_price_follow_what_is_set(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        {"together_ai", "together_ai/acme/foo-70b-chat"},
+        {"replicate", "replicate/acme/llama"},
+        {"huggingface", "huggingface/acme/foo"},
+        {"lemonade", "lemonade/foo"},
+    };
+    char config[512], event[512];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(config, sizeof(config),
+                 "model_list:\n- model_name: m\n  litellm_params: {model: %s}\n"
+                 "  model_info: {input_cost_per_token: 3e-6, output_cost_per_token: 1.5e-5}\n",
+                 names[i][1]);
+        snprintf(
+            event, sizeof(event),
+            "provider=%s model=%s model_group=m call_type=chat input_tokens=1000 output_tokens=100",
+            names[i][0], names[i][1]);
+        struct book *book = book_of(config, OVERRIDES_MERGE);
+        expect_spend(book, event, "0.0045");
+        book_free(book);
+    }
+}
+
+static void merge_keeps_what_litellm_loses(void **state)
+{
+    (void)state;
+    struct book *merge = book_of(ONLY_INPUT("openai/gpt-4o"), OVERRIDES_MERGE);
+    struct book *litellm = book_of(ONLY_INPUT("openai/gpt-4o"), OVERRIDES_LITELLM);
+    static const char event[] = "provider=openai model=gpt-4o model_group=m call_type=chat "
+                                "input_tokens=1000 output_tokens=100";
+    expect_spend(merge, event, "0.004");
+    expect_spend(litellm, event, "0.003");
+    book_free(merge);
+    book_free(litellm);
+}
+
+static void the_rest_of_section_5_4_holds(void **state)
+{
+    (void)state;
+    struct book *book = book_of(ONLY_INPUT("vertex_ai/claude-sonnet-4-5"), OVERRIDES_MERGE);
+    expect_spend(
+        book,
+        "provider=vertex_ai model=claude-sonnet-4-5 model_group=m call_type=chat input_tokens=1000 "
+        "output_tokens=100 web_searches=2 vertex_location=global",
+        "0.0045");
+    book_free(book);
+    book = book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n"
+                   "  model_info: {cache_read_input_token_cost: 6e-7}\n",
+                   OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=openai model=acme model_group=m call_type=chat input_tokens=1000 "
+                 "output_tokens=100 "
+                 "cache_read_tokens=400",
+                 "0.00024");
+    book_free(book);
+    book = book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/tts-1}\n"
+                   "  model_info: {input_cost_per_character: 2e-5}\n",
+                   OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=openai model=tts-1 model_group=m call_type=speech speech_characters=100",
+                 "0.002");
+    book_free(book);
+    book = book_of(
+        "model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o-transcribe}\n"
+        "  model_info: {input_cost_per_second: 2e-4}\n",
+        OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=openai model=gpt-4o-transcribe model_group=m call_type=transcription "
+                 "audio_seconds=37.5 input_tokens=900 output_tokens=20",
+                 "0.0075");
+    book_free(book);
+    book = book_of(
+        "model_list:\n- model_name: m\n  litellm_params: {model: azure/my-dep}\n"
+        "  model_info: {base_model: azure/mistral-large-latest, input_cost_per_token: 3e-6}\n",
+        OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=azure model=my-dep model_group=m call_type=chat input_tokens=1000 "
+                 "output_tokens=100",
+                 "0.0054");
+    book_free(book);
+    book = book_of("model_list:\n- model_name: m\n  litellm_params: {model: "
+                   "bedrock/amazon.titan-image-generator-v2}\n"
+                   "  model_info: {output_cost_per_image: 0.02}\n",
+                   OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=bedrock model=amazon.titan-image-generator-v2 model_group=m "
+                 "call_type=image images=2",
+                 "0.04");
+    book_free(book);
+}
+
+static void another_gateways_event_finds_its_deployment_by_the_model(void **state)
+{
+    (void)state;
+    struct book *book = book_of(ONLY_INPUT("openai/acme-7b"), OVERRIDES_MERGE);
+    expect_spend(book, "provider=openai model=acme-7b call_type=chat input_tokens=1000", "0.003");
+    expect_spend(book, "model=openai/acme-7b call_type=chat input_tokens=1000", "0.003");
+    expect_spend(book,
+                 "provider=openai model=acme-7b model_group=other call_type=chat input_tokens=1000",
+                 "unknown_model");
+    book_free(book);
+}
+
+static void a_pattern_prices_whatever_it_is_called_with(void **state)
+{
+    (void)state;
+    struct book *book =
+        book_of("model_list:\n- model_name: openai/*\n  litellm_params: {model: openai/*}\n"
+                "  model_info: {input_cost_per_token: 1}\n",
+                OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=openai model=openai/gpt-4o model_group=openai/gpt-4o call_type=chat "
+                 "input_tokens=2 "
+                 "output_tokens=1",
+                 "2.00001");
+    expect_spend(
+        book,
+        "provider=openai model=openai/acme model_group=openai/acme call_type=chat input_tokens=2",
+        "2");
+    book_free(book);
+}
+
+/* ---- the pricer --------------------------------------------------------------------------------
+ */
+
+static void a_remembered_plan_prices_like_a_new_one(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "provider=openai model=gpt-4o call_type=chat input_tokens=10",
+        "provider=azure model=gpt-4o call_type=chat input_tokens=10",
+        "provider=parallel_ai model=search call_type=search search_mode=fast",
+        "provider=parallel_ai model=search call_type=search search_mode=advanced",
+        "provider=openai model=gpt-4o call_type=chat batch=true input_tokens=10",
+    };
+    struct pricer *pricer = pricer_new(plain);
+    static struct charge charge;
+    struct fixture_event event;
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+            char got[DECIMAL_TEXT_MAX];
+            event_of(&event, lines[i]);
+            pricer_price(pricer, &event.facts, &charge, NULL);
+            money_format(charge.spend, got);
+            expect_spend(plain, lines[i], got);
+        }
+    pricer_free(pricer);
+}
+
+static void names_without_end_stay_in_bounded_memory(void **state)
+{
+    (void)state;
+    struct pricer *pricer = pricer_new(plain);
+    static struct charge charge;
+    struct fixture_event event;
+    char line[128];
+    for (int i = 0; i < 150000; i++) {
+        snprintf(line, sizeof(line),
+                 "provider=openai model=made-up-%d call_type=chat input_tokens=1", i);
+        event_of(&event, line);
+        pricer_price(pricer, &event.facts, &charge, NULL);
+        assert_int_equal(charge.status, CHARGE_UNPRICED);
+    }
+    event_of(&event, "provider=openai model=gpt-4o call_type=chat input_tokens=4");
+    pricer_price(pricer, &event.facts, &charge, NULL);
+    assert_true(charge.spend.atto == (i128)10000000000000);
+    pricer_free(pricer);
+}
+
+static char traced[8192];
+
+static void trace_collect(const char *text, void *context)
+{
+    (void)context;
+    size_t used = strlen(traced);
+    snprintf(traced + used, sizeof(traced) - used, "%s\n", text);
+}
+
+static void a_trace_names_candidates_and_deployments(void **state)
+{
+    (void)state;
+    struct book *book = book_of(CLAUDE, OVERRIDES_MERGE);
+    struct pricer *pricer = pricer_new(book);
+    struct trace trace = {trace_collect, NULL};
+    static struct charge charge;
+    struct fixture_event event;
+    event_of(
+        &event,
+        "provider=anthropic model=x model_group=prod/claude-3-5-sonnet-20241022 input_tokens=1");
+    traced[0] = '\0';
+    pricer_price(pricer, &event.facts, &charge, &trace);
+    assert_non_null(strstr(traced, "found by its alias"));
+    assert_non_null(strstr(traced, "candidate anthropic/claude-3-5-sonnet-20241022"));
+    pricer_free(pricer);
+    book_free(book);
+}
+
+/* ---- prices show and diff ----------------------------------------------------------------------
+ */
+
+static void shown_rates_have_sources(void **state)
+{
+    (void)state;
+    traced[0] = '\0';
+    assert_true(prices_show(plain, SLICE("GPT-4O"), false, trace_collect, NULL));
+    assert_non_null(strstr(traced, "cost_map:gpt-4o#input_cost_per_token"));
+    assert_false(prices_show(plain, SLICE("no-such"), false, trace_collect, NULL));
+}
+
+static void a_diff_names_moves_additions_and_removals(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct diff_counts counts;
+    struct book_options options = {.cost_maps = NULL};
+    const char *old =
+        file_of(0, "{\"a\": {\"input_cost_per_token\": 1, \"output_cost_per_token\": 2},"
+                   "\"b\": {\"input_cost_per_token\": 1}}");
+    const char *new =
+        file_of(1, "{\"a\": {\"input_cost_per_token\": 1.0, \"output_cost_per_token\": 21},"
+                   "\"c\": {\"input_cost_per_token\": 1}}");
+    traced[0] = '\0';
+    assert_true(prices_diff(&options, old, new, false, trace_collect, NULL, &counts, &err));
+    assert_string_equal(traced,
+                        "moved    a  output_cost_per_token  2 -> 21  (more than ten times)\n"
+                        "removed  b  input_cost_per_token  1\n"
+                        "added    c  input_cost_per_token  1\n");
+    assert_int_equal(counts.moved + counts.added + counts.removed + counts.large, 4);
+    traced[0] = '\0';
+    assert_true(prices_diff(&options, old, new, true, trace_collect, NULL, &counts, &err));
+    assert_non_null(strstr(traced, "\"change\":\"moved\",\"old\":2,\"new\":21,\"large\":true}"));
+}
+
+static void a_map_and_a_configuration_cannot_be_compared(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct diff_counts counts;
+    struct book_options options = {.cost_maps = NULL};
+    const char *old = file_of(0, "{\"a\": {}}"), *new = file_of(1, CLAUDE);
+    assert_false(prices_diff(&options, old, new, false, trace_collect, NULL, &counts, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+}
+
+static void two_configurations_are_compared_by_deployment(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct diff_counts counts;
+    struct book_options options = {.cost_maps = NULL};
+    const char *old = file_of(0, ONLY_INPUT("openai/acme"));
+    const char *new =
+        file_of(1, "model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n"
+                   "  model_info: {input_cost_per_token: 4e-6}\n");
+    traced[0] = '\0';
+    assert_true(prices_diff(&options, old, new, false, trace_collect, NULL, &counts, &err));
+    assert_string_equal(traced,
+                        "moved    m -> openai/acme  input_cost_per_token  0.000003 -> 0.000004\n");
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    plain = book_of(NULL, OVERRIDES_MERGE);
+    return plain ? 0 : 1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    book_free(plain);
+    files_remove();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_sagemaker_models_are_billed_by_the_second),
+        cmocka_unit_test(an_azure_deployment_is_billed_by_its_token_prices),
+        cmocka_unit_test(a_renamed_claude_has_four_prices_of_its_own),
+        cmocka_unit_test(cached_tokens_are_not_billed_twice),
+        cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
+        cmocka_unit_test(an_amount_is_rounded_once_half_to_even),
+        cmocka_unit_test(an_amount_that_does_not_fit_is_no_amount),
+        cmocka_unit_test(next_months_thresholds_and_tiers_need_no_change),
+        cmocka_unit_test(the_served_tier_wins_over_the_requested),
+        cmocka_unit_test(calls_that_are_never_billed_are_free_with_a_reason),
+        cmocka_unit_test(an_unknown_price_is_null_and_never_zero),
+        cmocka_unit_test(a_provider_is_implied_only_where_the_name_says_one),
+        cmocka_unit_test(what_the_event_lacks_is_reported_or_null),
+        cmocka_unit_test(a_cost_stated_upstream_is_taken_as_it_is),
+        cmocka_unit_test(canonical_and_litellms_words_are_the_same_calls),
+        cmocka_unit_test(compute_seconds_serve_where_start_and_end_are_missing),
+        cmocka_unit_test(a_line_of_a_batch_has_batch_prices),
+        cmocka_unit_test(a_tool_call_costs_what_the_event_says),
+        cmocka_unit_test(names_without_a_price_follow_what_is_set),
+        cmocka_unit_test(merge_keeps_what_litellm_loses),
+        cmocka_unit_test(the_rest_of_section_5_4_holds),
+        cmocka_unit_test(another_gateways_event_finds_its_deployment_by_the_model),
+        cmocka_unit_test(a_pattern_prices_whatever_it_is_called_with),
+        cmocka_unit_test(a_remembered_plan_prices_like_a_new_one),
+        cmocka_unit_test(names_without_end_stay_in_bounded_memory),
+        cmocka_unit_test(a_trace_names_candidates_and_deployments),
+        cmocka_unit_test(shown_rates_have_sources),
+        cmocka_unit_test(a_diff_names_moves_additions_and_removals),
+        cmocka_unit_test(a_map_and_a_configuration_cannot_be_compared),
+        cmocka_unit_test(two_configurations_are_compared_by_deployment),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

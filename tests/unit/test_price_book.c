@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: pricing */
+/* Loading: what a cost map and a configuration may and may not say; identity, dump, price history.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/pricing_fixture.h"
+
+#define CONFIG(info)                                                                               \
+    "model_list:\n"                                                                                \
+    "- model_name: m\n"                                                                            \
+    "  litellm_params: {model: openai/gpt-4o}\n"                                                   \
+    "  model_info:\n"                                                                              \
+    "    " info "\n"
+
+static void expect_error(const char *config, const char *map, const char *part)
+{
+    const char *text = load_error(config, map);
+    if (!strstr(text, part))
+        fail_msg("\"%s\" does not say \"%s\"", text, part);
+}
+
+static void a_bad_price_in_the_configuration_is_an_error_with_its_line(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "-0.1",
+        "true",
+        "abc",
+        ".nan",
+        ".inf",
+        "[1]",
+        "{a: 1}",
+        "1e999",
+        "\"\"",
+        "0x10",
+        "0.00000000000000000000000000000000000000000000001",
+    };
+    char config[512];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(config, sizeof(config), CONFIG("input_cost_per_token: %s"), bad[i]);
+        const char *text = load_error(config, NULL);
+        if (!strstr(text, ":5: ") || !strstr(text, "input_cost_per_token"))
+            fail_msg("%s: %s", bad[i], text);
+    }
+    char digits[600] = CONFIG("input_cost_per_token: 0.");
+    size_t bytes = strlen(digits);
+    digits[bytes - 1] = '\0';
+    for (int i = 0; i < 400; i++)
+        strcat(digits, "3");
+    expect_error(digits, NULL, ":5: ");
+    expect_error(CONFIG("input_cost_per_token: 1\n    input_cost_per_token: 2"), NULL,
+                 "duplicate key");
+    expect_error(CONFIG("tiered_pricing: 5"), NULL, "tiered_pricing");
+    expect_error(CONFIG("off_peak_pricing: {hours_utc: \"25:00-26:00\"}"), NULL, "hours_utc");
+    expect_error(CONFIG("tiered_pricing: [{range: [0, 5], input_cost_per_token: -1}]"), NULL, "-1");
+}
+
+static void a_bad_price_in_the_map_ends_the_load(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"-1", "true", "\"abc\"", "[1]", "{}", "1e-60"};
+    char map[512];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(map, sizeof(map), "{\n \"m\": {\n  \"input_cost_per_token\": %s\n }\n}", bad[i]);
+        const char *text = load_error(NULL, map);
+        if (!strstr(text, ":3: ") || !strstr(text, "input_cost_per_token"))
+            fail_msg("%s: %s", bad[i], text);
+    }
+    expect_error(NULL, "{\"m\": {\"input_cost_per_token\": NaN}}", ":1: ");
+    expect_error(NULL, "{\"m\": {\"input_cost_per_token\": 01}}", ":1: ");
+    expect_error(NULL, "{\"m\": {\"input_cost_per_token\": 1,\n\"input_cost_per_token\": 2}}",
+                 "twice");
+    expect_error(NULL, "{\"m\": {},\n\"m\": {}}", "twice");
+    expect_error(NULL, "{\"m\": 5}", "map");
+    expect_error(NULL, "[]", "map");
+    expect_error(NULL, "{\"m\": {}", ":1: ");
+    expect_error(NULL, "{\"m\": {}} x", "follows");
+    expect_error(NULL, "", "ends");
+}
+
+static void the_maps_own_numeric_strings_are_numbers(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct book *book = book_with(NULL,
+                                  "{\"gpt-x\": {\"litellm_provider\": \"openai\", "
+                                  "\"input_cost_per_token\": \"3e-7\", \"mode\": \"chat\"}}",
+                                  OVERRIDES_MERGE, REPORTED_FALLBACK, &err);
+    assert_non_null(book);
+    assert_string_equal(spend(book, "provider=openai model=gpt-x input_tokens=10"), "0.000003");
+    book_free(book);
+}
+
+static void three_ways_to_write_a_price_are_the_same_number(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"3e-7", "\"3e-7\"", "0.0000003", "3E-7", "0.00000030"};
+    char config[512], id[65] = "";
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        snprintf(config, sizeof(config), CONFIG("input_cost_per_token: %s"), same[i]);
+        struct book *book = book_of(config, OVERRIDES_MERGE);
+        assert_string_equal(
+            spend(book, "provider=openai model=gpt-4o model_group=m input_tokens=7"), "0.0000021");
+        /* A quoted number is a text that says the same: only its spelling makes another book. */
+        if (same[i][0] != '"') {
+            if (id[0])
+                assert_string_equal(book_id(book), id);
+            snprintf(id, sizeof(id), "%s", book_id(book));
+        }
+        book_free(book);
+    }
+}
+
+static void environment_references_are_resolved(void **state)
+{
+    (void)state;
+    static const char config[] = CONFIG("input_cost_per_token: os.environ/PRICE_IN\n"
+                                        "    output_cost_per_token: os.environ/PRICE_UNSET");
+    setenv("PRICE_IN", "2e-6", 1);
+    unsetenv("PRICE_UNSET");
+    struct book *book = book_of(config, OVERRIDES_MERGE);
+    /* the output is not set, so it is the map's */
+    assert_string_equal(
+        spend(book, "provider=openai model=gpt-4o model_group=m input_tokens=10 output_tokens=10"),
+        "0.00012");
+    book_free(book);
+    setenv("PRICE_IN", "cheap", 1);
+    expect_error(config, NULL, "cheap");
+    unsetenv("PRICE_IN");
+}
+
+static void an_id_that_is_a_model_of_the_map_is_refused(void **state)
+{
+    (void)state;
+    expect_error(CONFIG("id: gpt-4o\n    input_cost_per_token: 1e-6"), NULL,
+                 "replace for everybody");
+}
+
+static void the_shape_of_a_configuration_is_checked(void **state)
+{
+    (void)state;
+    expect_error("model_list: 5", NULL, "model_list");
+    expect_error("model_list: [5]", NULL, "map");
+    expect_error("model_list: [{litellm_params: {model: x}}]", NULL, "model_name");
+    expect_error("model_list: [{model_name: x}]", NULL, "litellm_params.model");
+    expect_error("model_list: [{model_name: x, litellm_params: {model: y}, model_info: 3}]", NULL,
+                 "model_info");
+    expect_error("litellm_settings: {cost_discount_config: {openai: 1.5}}", NULL, "discount");
+    expect_error("litellm_settings: {cost_discount_config: {openai: -0.1}}", NULL, "negative");
+    expect_error("litellm_settings: {cost_margin_config: {openai: [1]}}", NULL,
+                 "cost_margin_config");
+    expect_error("include: 3", NULL, "include");
+    expect_error("include: [/no/such/file.yaml]", NULL, "/no/such/file.yaml");
+}
+
+static void included_files_add_their_deployments(void **state)
+{
+    (void)state;
+    char config[512];
+    const char *included = file_of(1, "model_list:\n- model_name: inner\n"
+                                      "  litellm_params: {model: openai/gpt-4o}\n"
+                                      "  model_info: {input_cost_per_token: 1}\n"
+                                      "litellm_settings: {cost_margin_config: {global: 1}}\n");
+    snprintf(config, sizeof(config),
+             "include: [%s, %s]\nmodel_list:\n- model_name: outer\n"
+             "  litellm_params: {model: openai/gpt-4o}\n"
+             "  model_info: {input_cost_per_token: 2}\n",
+             included, included);
+    struct err err = {0};
+    struct book_options options = {.litellm_config = file_of(0, config)};
+    struct book *book = book_load(&options, NULL, NULL, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    assert_string_equal(
+        spend(book, "provider=openai model=gpt-4o model_group=inner input_tokens=3"), "6");
+    assert_string_equal(
+        spend(book, "provider=openai model=gpt-4o model_group=outer input_tokens=3"), "12");
+    book_free(book);
+}
+
+/* ---- identity ----------------------------------------------------------------------------------
+ */
+
+static void a_dumped_book_comes_back_the_same(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf json;
+    struct book *book =
+        book_of(CONFIG("input_cost_per_token: 1e-6\n    effective_from: "
+                       "2026-01-01T00:00:00Z") "litellm_settings:\n  cost_discount_config: "
+                                               "{openai: 0.5}\n"
+                                               "  cost_margin_config: {global: "
+                                               "{percentage: 0.1, fixed_amount: 0.01}}\n",
+                OVERRIDES_LITELLM);
+    buf_init(&json, 64u << 20);
+    assert_true(book_dump(book, &json, &err));
+    struct book *again = book_restore(buf_slice(&json), &err);
+    if (!again)
+        fail_msg("%s", err.text);
+    assert_string_equal(book_id(again), book_id(book));
+    static const char event[] = "provider=openai model=gpt-4o model_group=m input_tokens=1000 "
+                                "started_at=2026-06-01T00:00:00Z output_tokens=3";
+    char first[DECIMAL_TEXT_MAX];
+    snprintf(first, sizeof(first), "%s", spend(book, event));
+    assert_string_equal(spend(again, event), first);
+    char before[256], after[256];
+    rate_source_format(charge_of(book, event)->item[0].source, before, sizeof(before));
+    rate_source_format(charge_of(again, event)->item[0].source, after, sizeof(after));
+    assert_string_equal(before, after);
+    buf_free(&json);
+    book_free(again);
+    book_free(book);
+}
+
+static void a_broken_dump_is_refused(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"", "{}", "[]", "{\"pricing_version\":999}",
+                                         "{\"pricing_version\":1,\"overrides\":\"x\"}"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct err err = {0};
+        assert_null(book_restore(slice_of(broken[i]), &err));
+        assert_int_equal(err.kind, ERR_CONFIG);
+    }
+}
+
+static void secrets_are_not_dumped(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf json;
+    struct book *book =
+        book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
+                "api_key: sk-secret-canary, api_base: https://secret-host}\n"
+                "  model_info: {input_cost_per_token: 1e-6}\n",
+                OVERRIDES_MERGE);
+    buf_init(&json, 64u << 20);
+    assert_true(book_dump(book, &json, &err));
+    buf_add_char(&json, '\0');
+    assert_null(strstr(json.p, "canary"));
+    assert_null(strstr(json.p, "secret-host"));
+    buf_free(&json);
+    book_free(book);
+}
+
+static void the_id_follows_prices_and_policies_only(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct book *a = book_of(CONFIG("input_cost_per_token: 1e-6"), OVERRIDES_MERGE);
+    struct book *moved =
+        book_of("\n\n# a comment\n" CONFIG("input_cost_per_token: 0.000001"), OVERRIDES_MERGE);
+    struct book *dearer = book_of(CONFIG("input_cost_per_token: 2e-6"), OVERRIDES_MERGE);
+    struct book *other_mode = book_of(CONFIG("input_cost_per_token: 1e-6"), OVERRIDES_LITELLM);
+    struct book *other_policy = book_with(CONFIG("input_cost_per_token: 1e-6"), NULL,
+                                          OVERRIDES_MERGE, REPORTED_IGNORE, &err);
+    assert_string_equal(book_id(a), book_id(moved));
+    assert_string_not_equal(book_id(a), book_id(dearer));
+    assert_string_not_equal(book_id(a), book_id(other_mode));
+    assert_string_not_equal(book_id(a), book_id(other_policy));
+    assert_int_equal(strlen(book_id(a)), 64);
+    book_free(a);
+    book_free(moved);
+    book_free(dearer);
+    book_free(other_mode);
+    book_free(other_policy);
+}
+
+/* ---- price history -----------------------------------------------------------------------------
+ */
+
+#define HISTORY                                                                                    \
+    "model_list:\n"                                                                                \
+    "- model_name: m\n"                                                                            \
+    "  litellm_params: {model: openai/acme}\n"                                                     \
+    "  model_info: {input_cost_per_token: 1, effective_until: 2026-02-01T00:00:00Z}\n"             \
+    "- model_name: m\n"                                                                            \
+    "  litellm_params: {model: openai/acme}\n"                                                     \
+    "  effective_from: 2026-02-01T00:00:00Z\n"                                                     \
+    "  model_info: {input_cost_per_token: 2, effective_until: 2026-03-01T00:00:00Z}\n"
+
+static void an_event_is_priced_as_of_its_start(void **state)
+{
+    (void)state;
+    struct book *book = book_of(HISTORY, OVERRIDES_MERGE);
+#define AT(time)                                                                                   \
+    spend(book, "provider=openai model=acme model_group=m input_tokens=5 started_at=" time)
+    assert_string_equal(AT("2026-01-31T23:59:59.999999Z"), "5");
+    assert_string_equal(AT("2026-02-01T00:00:00Z"), "10");
+    assert_string_equal(AT("2026-02-28T23:59:59Z"), "10");
+    assert_string_equal(AT("2026-03-01T00:00:00Z"), "unknown_model");
+#undef AT
+    book_free(book);
+}
+
+static void overlapping_and_empty_times_are_refused(void **state)
+{
+    (void)state;
+    expect_error(HISTORY
+                 "- model_name: m\n  litellm_params: {model: openai/acme}\n"
+                 "  model_info: {input_cost_per_token: 3, effective_from: 2026-01-15T00:00:00Z}\n",
+                 NULL, "overlaps");
+    expect_error(
+        CONFIG("effective_from: 2026-02-01T00:00:00Z\n    effective_until: 2026-02-01T00:00:00Z"),
+        NULL, "later");
+    expect_error(CONFIG("effective_from: yesterday"), NULL, "effective_from");
+}
+
+static void cost_maps_follow_one_another(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    int64_t from;
+    assert_true(clock_parse(SLICE("2026-05-01T00:00:00Z"), &from));
+    struct cost_map_source sources[] = {
+        {file_of(0, "{\"gpt-x\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 1}}"),
+         INT64_MIN},
+        {file_of(1, "{\"gpt-x\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 3}}"),
+         from},
+    };
+    struct book_options options = {.cost_maps = sources, .cost_map_count = 2};
+    struct book *book = book_load(&options, NULL, NULL, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    assert_string_equal(
+        spend(book, "provider=openai model=gpt-x input_tokens=2 started_at=2026-04-30T23:59:59Z"),
+        "2");
+    assert_string_equal(
+        spend(book, "provider=openai model=gpt-x input_tokens=2 started_at=2026-05-01T00:00:00Z"),
+        "6");
+    book_free(book);
+    sources[1].effective_from_us = INT64_MIN;
+    assert_null(book_load(&options, NULL, NULL, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+}
+
+/* ---- findings ----------------------------------------------------------------------------------
+ */
+
+static char found[16384];
+
+static void collect(enum finding_level level, const char *text, void *context)
+{
+    (void)context;
+    size_t used = strlen(found);
+    snprintf(found + used, sizeof(found) - used, "%s %s\n", level == FINDING_WARNING ? "W" : "I",
+             text);
+}
+
+static void expect_finding(const char *config, enum overrides_mode mode, const char *part)
+{
+    struct err err = {0};
+    struct book_options options = {.litellm_config = file_of(0, config), .overrides = mode};
+    found[0] = '\0';
+    struct book *book = book_load(&options, collect, NULL, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    book_free(book);
+    if (!strstr(found, part))
+        fail_msg("no finding says \"%s\":\n%s", part, found);
+}
+
+static void findings_name_slips_and_typos(void **state)
+{
+    (void)state;
+    expect_finding(CONFIG("input_cost_per_tokn: 1e-6"), OVERRIDES_MERGE,
+                   "did you mean input_cost_per_token?");
+    expect_finding(CONFIG("input_cost_per_token: 2.5"), OVERRIDES_MERGE, "1000000 times");
+    expect_finding(CONFIG("input_cost_per_token: 2.5e-3"), OVERRIDES_MERGE, "1000 times");
+    expect_finding(CONFIG("input_cost_per_token: 2.5e-5"), OVERRIDES_MERGE, " 10 times");
+    expect_finding(CONFIG("input_cost_per_token: 2.5e-7"), OVERRIDES_MERGE, "10th");
+    expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n"
+                   "  model_info: {input_cost_per_token: 3}\n",
+                   OVERRIDES_MERGE, "per million");
+    expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n",
+                   OVERRIDES_MERGE, "unpriced");
+    expect_finding("litellm_settings: {cost_discount_config: {opnai: 0.1}}", OVERRIDES_MERGE,
+                   "opnai");
+    expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
+                   "input_cost_per_token_above_64k_tokens: 1e-6}\n",
+                   OVERRIDES_MERGE, "put it into model_info");
+}
+
+static void findings_warn_of_litellms_quirks(void **state)
+{
+    (void)state;
+    expect_finding(CONFIG("input_cost_per_token: 2.5e-6"), OVERRIDES_LITELLM, "output is free");
+    expect_finding(CONFIG("output_cost_per_token: 1e-5"), OVERRIDES_LITELLM, "input is free");
+    expect_finding(CONFIG("cache_read_input_token_cost: 1e-6"), OVERRIDES_LITELLM, "ignores");
+    expect_finding(CONFIG("input_cost_per_token_batches: 1e-6"), OVERRIDES_LITELLM, "only batches");
+    expect_finding(CONFIG("input_cost_per_token: 2.5e-6\n    output_cost_per_token: 1e-5"),
+                   OVERRIDES_LITELLM, "lost");
+    expect_finding(CONFIG("input_cost_per_token: 2.5e-6"), OVERRIDES_MERGE, "at tier priority");
+}
+
+static void deployments_that_cannot_be_told_apart_are_named(void **state)
+{
+    (void)state;
+    expect_finding("model_list:\n"
+                   "- {model_name: m, litellm_params: {model: openai/gpt-4o}, model_info: "
+                   "{input_cost_per_token: 1e-6}}\n"
+                   "- {model_name: m, litellm_params: {model: openai/gpt-4o}, model_info: "
+                   "{input_cost_per_token: 2e-6}}\n",
+                   OVERRIDES_MERGE, "cannot be told from line 2");
+}
+
+static char described[65536];
+
+static void describe_line(const char *text, void *context)
+{
+    (void)context;
+    size_t used = strlen(described);
+    snprintf(described + used, sizeof(described) - used, "%s\n", text);
+}
+
+static void a_description_says_what_is_set_inherited_and_lost(void **state)
+{
+    (void)state;
+    static const char config[] = CONFIG("input_cost_per_token: 3e-6");
+    for (int mode = 0; mode < 2; mode++) {
+        struct book *book = book_of(config, (enum overrides_mode)mode);
+        described[0] = '\0';
+        book_describe(book, false, describe_line, NULL);
+        assert_non_null(strstr(described, "m -> openai/gpt-4o"));
+        assert_non_null(strstr(described, "0.000003 (map: 0.0000025)"));
+        assert_non_null(strstr(described, "inherited  cache_read_input_token_cost"));
+        assert_int_equal(strstr(described, "lost       output_cost_per_token ") != NULL,
+                         mode == OVERRIDES_LITELLM);
+        described[0] = '\0';
+        book_describe(book, true, describe_line, NULL);
+        assert_non_null(strstr(described, "\"set\":{\"input_cost_per_token\":0.000003}"));
+        book_free(book);
+    }
+}
+
+static int cleanup(void **state)
+{
+    (void)state;
+    files_remove();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bad_price_in_the_configuration_is_an_error_with_its_line),
+        cmocka_unit_test(a_bad_price_in_the_map_ends_the_load),
+        cmocka_unit_test(the_maps_own_numeric_strings_are_numbers),
+        cmocka_unit_test(three_ways_to_write_a_price_are_the_same_number),
+        cmocka_unit_test(environment_references_are_resolved),
+        cmocka_unit_test(an_id_that_is_a_model_of_the_map_is_refused),
+        cmocka_unit_test(the_shape_of_a_configuration_is_checked),
+        cmocka_unit_test(included_files_add_their_deployments),
+        cmocka_unit_test(a_dumped_book_comes_back_the_same),
+        cmocka_unit_test(a_broken_dump_is_refused),
+        cmocka_unit_test(secrets_are_not_dumped),
+        cmocka_unit_test(the_id_follows_prices_and_policies_only),
+        cmocka_unit_test(an_event_is_priced_as_of_its_start),
+        cmocka_unit_test(overlapping_and_empty_times_are_refused),
+        cmocka_unit_test(cost_maps_follow_one_another),
+        cmocka_unit_test(findings_name_slips_and_typos),
+        cmocka_unit_test(findings_warn_of_litellms_quirks),
+        cmocka_unit_test(deployments_that_cannot_be_told_apart_are_named),
+        cmocka_unit_test(a_description_says_what_is_set_inherited_and_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, cleanup);
+}
