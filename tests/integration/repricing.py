@@ -10,7 +10,7 @@ import subprocess
 import time
 from decimal import Decimal
 
-from harness.report import check, check_equal, wait_for
+from harness.report import Failed, check, check_equal, wait_for
 from harness.servers import ROOT, SPENDLOG, run_checked
 from integration.stage import EVENTS, Stage
 
@@ -41,8 +41,12 @@ class Repricing:
             out.write(NEW_PRICES)
         self.config = {"a": self.stage.config("a", user="spendlog"),
                        "b": self.stage.config("b", user="spendlog", pricing="{litellm_config: ./prices.yaml}")}
-        run_checked([FILL_ROWS, f"host={servers.socket_folder} port=5432 user=spendlog dbname={self.stage.database}",
-                     EVENTS, str(rows), FIRST_DAY, str(days)])
+        place = f"host={servers.socket_folder} port=5432 user=spendlog dbname={self.stage.database}"
+        try:
+            run_checked([FILL_ROWS, place, EVENTS, str(rows), FIRST_DAY, str(days)])
+        except Failed:
+            self.stage.close()
+            raise
 
     def argv(self, book, *words):
         return [SPENDLOG, words[0], "-c", self.config[book], "-q", *words[1:]]
