@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Test programs in C against the same PostgreSQL; each makes a database of its own."""
+import os
+import subprocess
+
+from harness.report import Failed
+from harness.servers import ROOT
+
+FOLDER = os.path.join(ROOT, "build/release/tests/integration")
+
+
+def run_program(servers, name):
+    done = subprocess.run([os.path.join(FOLDER, name)], capture_output=True, text=True,
+                          env={**os.environ, "PGHOST": servers.socket_folder, "PGUSER": "spendlog"})
+    if done.returncode != 0:
+        wrong = [line for line in (done.stdout + done.stderr).splitlines()
+                 if any(word in line for word in ("ERROR", "LINE", "FAILED"))]
+        raise Failed(f"{name}: " + "\n".join(wrong[-12:] or [f"exit {done.returncode}"]))
+    return f"{done.stdout.count('[       OK ]')} tests"
+
+
+def writer(servers):
+    """Batches: duplicates, conflicts, refused rows, fencing, frozen members, new and dropped days."""
+    return run_program(servers, "test_store")
+
+
+def schema(servers):
+    """Rights of the roles, views equal to the rows, migrations applied once and unchanged."""
+    return run_program(servers, "test_schema")
+
+
+def reading(servers):
+    """What verify finds, reports, rejected events and their retry."""
+    return run_program(servers, "test_reading")
+
+
+ALL = (writer, schema, reading)
