@@ -16,6 +16,7 @@ const char *const verify_kind_name[VERIFY_KINDS] = {
     [VERIFY_BATCHES] = "batches",
     [VERIFY_BOOK] = "book",
     [VERIFY_DAILY] = "daily",
+    [VERIFY_CHARGE] = "charge",
     [VERIFY_GAP] = "gap",
 };
 

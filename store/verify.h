@@ -17,6 +17,7 @@ enum verify_kind {
     VERIFY_BATCHES,      /* batches of a group wrote another number of rows than was counted */
     VERIFY_BOOK,         /* rows whose price book is not stored */
     VERIFY_DAILY,        /* the daily view does not sum to rows and posted adjustments */
+    VERIFY_CHARGE,       /* a stored charge that its own book gives differently (cli/rederive.h) */
     VERIFY_GAP,          /* a recorded gap: told, but no difference */
     VERIFY_KINDS
 };
