@@ -32,7 +32,7 @@ LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short integration chaos chaos-short security lint check demo deps up down clean-local install clean help
+.PHONY: all tools test asan fuzz fuzz-short integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help
 
 all: spendlog ## build ./spendlog
 
@@ -126,6 +126,20 @@ chaos-short: $(FAULTS) ## each kind of fault once, up to 90 s
 
 security: $(FAULTS) ## TLS, SASL, roles, secrets and canaries against real servers
 	tests/security/run.py
+
+# tests/bench/X.c: measuring programs; `links:` and `with:` as above.
+BENCHES  := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+$(B)/tests/bench/%: tests/bench/%.c $(wildcard tests/bench/payload.*) $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -o $@ $< \
+	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/bench/$$w.c; done) \
+	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) $(LDLIBS)
+
+bench: spendlog tools $(BENCHES) ## speed beside PostgreSQL's own, into docs/benchmarks.md, 15 minutes; BENCH_EVENTS=n
+	tests/bench/run.py
+
+bench-long: spendlog tools $(BENCHES) ## the rate on a table of 10 million rows
+	tests/bench/run.py --long
 
 lint: ## style, layers, banned functions, static analysis
 	scripts/lint.sh
