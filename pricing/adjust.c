@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Discount, then margin (SEMANTICS section 10): items of their own, on what came before them. */
+/* Discount, then margin (docs/pricing.md section 10): items of their own, on what came before them.
+ */
 #include "pricing/calc.h"
 
 static const struct litellm_config *config_of(const struct call *call)

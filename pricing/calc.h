@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calculators: one per kind of call (SEMANTICS section 8). Each prices one candidate name into
- * the call's bill, or says that LiteLLM would go on to the next name, or that the event lacks
+ * The calculators: one per kind of call (docs/pricing.md section 8). Each prices one candidate name
+ * into the call's bill, or says that LiteLLM would go on to the next name, or that the event lacks
  * something.
  */
 #ifndef PRICING_CALC_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch jobs and realtime sessions (SEMANTICS 8.5): both sum many exchanges of one event. */
+/* Batch jobs and realtime sessions (docs/pricing.md 8.5): both sum many exchanges of one event. */
 #include "pricing/calc.h"
 
 static struct use halved(const struct rate *rate)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Chat, completion, responses, messages, embeddings and everything billed like them
- * (SEMANTICS 8.1, 8.2): the wall clock first, for every provider, then the provider's own rule.
+ * (docs/pricing.md 8.1, 8.2): the wall clock first, for every provider, then the provider's own
+ * rule.
  */
 #include "pricing/calc.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Images made and edited (SEMANTICS 8.3). Prices of a deployment are laid over the map key by key,
- * in both override modes. No tools, no discount, no margin.
+ * Images made and edited (docs/pricing.md 8.3). Prices of a deployment are laid over the map key by
+ * key, in both override modes. No tools, no discount, no margin.
  */
 #include "pricing/calc.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Video, speech, transcription, rerank, OCR and search (SEMANTICS 8.4, 8.5). */
+/* Video, speech, transcription, rerank, OCR and search (docs/pricing.md 8.4, 8.5). */
 #include "pricing/calc.h"
 
 #include <ctype.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Call types and providers, from words to what the rules distinguish (SEMANTICS section 8). */
+/* Call types and providers, from words to what the rules distinguish (docs/pricing.md section 8).
+ */
 #include "pricing/lists.h"
 #include "pricing/plan.h"
 

@@ -3,7 +3,6 @@
 
 #include "core/embed.h"
 #include "core/hash.h"
-#include "pricing/family.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -77,7 +76,7 @@ const struct entry *catalog_find_folded(const struct catalog *catalog, struct sl
 bool catalog_knows_family(const struct catalog *catalog, struct slice name)
 {
     for (size_t i = 0; i < catalog->family_count; i++)
-        if (family_pattern_search(slice_of(catalog->family[i]), name))
+        if (family_matches(&catalog->family[i], name))
             return true;
     return false;
 }
@@ -149,8 +148,9 @@ static bool read_families(struct arena *book, struct catalog *catalog, const str
     if (!catalog->family)
         return err_set(err, ERR_CONFIG, "the price book is too large");
     for (const struct node *rule = rules->children; rule; rule = rule->next)
-        if (is_capability(rule))
-            catalog->family[catalog->family_count++] = node_text(rule, "pattern");
+        if (is_capability(rule) && family_compile(slice_of(node_text(rule, "pattern")),
+                                                  &catalog->family[catalog->family_count]))
+            catalog->family_count++;
     return true;
 }
 

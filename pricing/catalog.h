@@ -7,6 +7,7 @@
 #ifndef PRICING_CATALOG_H
 #define PRICING_CATALOG_H
 
+#include "pricing/family.h"
 #include "pricing/rule.h"
 
 struct entry {
@@ -24,7 +25,7 @@ struct catalog {
     uint32_t *exact, *folded; /* hash tables of index + 1 */
     size_t slot_mask;
     struct variants variants;
-    const char **family; /* patterns of model families that are known without a price (4.3) */
+    struct family *family; /* patterns of model families that are known without a price (4.3) */
     size_t family_count;
 };
 

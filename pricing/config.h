@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LiteLLM's config.yaml, read as it is (SEMANTICS section 5): model_list, include, and the
+ * LiteLLM's config.yaml, read as it is (docs/pricing.md section 5): model_list, include, and the
  * discounts and margins of litellm_settings. Its routing keys are ignored. Secrets stay in the YAML
  * tree, which ends with the load: only names, prices and their places are copied.
  */

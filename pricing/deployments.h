@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which configured deployment served an event (SEMANTICS section 5.5). */
+/* Which configured deployment served an event (docs/pricing.md section 5.5). */
 #ifndef PRICING_DEPLOYMENTS_H
 #define PRICING_DEPLOYMENTS_H
 

@@ -57,7 +57,7 @@ static void write_map(struct buf *out, const struct catalog *catalog, int64_t fr
     for (size_t i = 0; i < catalog->family_count; i++) {
         if (i)
             buf_add_char(out, ',');
-        buf_add_json_string(out, slice_of(catalog->family[i]));
+        buf_add_json_string(out, catalog->family[i].pattern);
     }
     buf_add_text(out, "]}");
 }
@@ -228,12 +228,13 @@ static void set_file(struct node *node, const char *file)
 static bool read_families(struct book *book, struct catalog *catalog, const struct node *families,
                           struct err *err)
 {
-    catalog->family = arena_alloc(&book->arena, (families->count + 1) * sizeof(char *));
+    catalog->family = arena_alloc(&book->arena, (families->count + 1) * sizeof(struct family));
     if (!catalog->family)
         return bad(err, "too large");
     for (const struct node *n = families->children; n; n = n->next)
-        if (n->kind == NODE_TEXT)
-            catalog->family[catalog->family_count++] = n->text;
+        if (n->kind == NODE_TEXT &&
+            family_compile(slice_of(n->text), &catalog->family[catalog->family_count]))
+            catalog->family_count++;
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <strings.h>
 
 #define DEPTH_MAX 200
 
@@ -248,19 +249,72 @@ static bool walk(struct matcher *m, const char *p, const char *end)
     return !m->bad;
 }
 
-bool family_pattern_valid(struct slice pattern)
+static bool is_literal(const char *p)
 {
-    struct matcher m = {0};
-    return walk(&m, pattern.p, pattern.p + pattern.bytes);
+    return isalnum((unsigned char)*p) || *p == '-' || *p == '/' || *p == '_';
 }
 
-bool family_pattern_search(struct slice pattern, struct slice text)
+/* The longest run of plain characters at the top level that no repetition makes optional. */
+static struct slice required_literal(struct slice pattern)
+{
+    struct matcher m = {0};
+    struct slice best = {"", 0}, run = {"", 0};
+    const char *end = pattern.p + pattern.bytes;
+    for (const char *p = pattern.p, *next; p < end; p = next) {
+        unsigned min, max;
+        if (*p == '|')
+            return (struct slice){"", 0};
+        next = read_repeat(&m, piece_end(&m, p, end), end, &min, &max);
+        if (!is_literal(p) || next != p + 1)
+            run.bytes = 0;
+        else
+            run = (struct slice){run.bytes ? run.p : p, run.bytes + 1};
+        if (run.bytes > best.bytes)
+            best = run;
+    }
+    return best;
+}
+
+static bool has_alternatives(struct slice pattern)
+{
+    struct matcher m = {0};
+    const char *end = pattern.p + pattern.bytes;
+    for (const char *p = pattern.p; p < end; p = piece_end(&m, p, end))
+        if (*p == '|')
+            return true;
+    return false;
+}
+
+bool family_compile(struct slice pattern, struct family *out)
+{
+    struct matcher m = {0};
+    if (!walk(&m, pattern.p, pattern.p + pattern.bytes))
+        return false;
+    out->pattern = pattern;
+    out->literal = required_literal(pattern);
+    out->anchored = pattern.bytes && pattern.p[0] == '^' && !has_alternatives(pattern);
+    return true;
+}
+
+static bool contains_folded(struct slice text, struct slice part)
+{
+    int first = part.bytes ? tolower((unsigned char)part.p[0]) : 0;
+    for (size_t i = 0; i + part.bytes <= text.bytes; i++)
+        if (part.bytes == 0 || (tolower((unsigned char)text.p[i]) == first &&
+                                strncasecmp(text.p + i, part.p, part.bytes) == 0))
+            return true;
+    return false;
+}
+
+bool family_matches(const struct family *family, struct slice text)
 {
     struct matcher m = {text.p, text.p + text.bytes, 0, 0, false};
-    if (!family_pattern_valid(pattern))
+    const char *last = family->anchored ? text.p : m.text_end;
+    if (!contains_folded(text, family->literal))
         return false;
-    for (const char *s = text.p; s <= m.text_end; s++) {
-        if (match_alternatives(&m, s, pattern.p, pattern.p + pattern.bytes, NULL))
+    for (const char *s = text.p; s <= last; s++) {
+        if (match_alternatives(&m, s, family->pattern.p, family->pattern.p + family->pattern.bytes,
+                               NULL))
             return true;
         m.depth = 0;
     }

@@ -11,11 +11,17 @@
 
 #include "core/slice.h"
 
-/* Whether it is understood at all; a pattern that is not never matches. */
-bool family_pattern_valid(struct slice pattern);
-/* Whether it matches anywhere in `text`. Bounded: gives up (no match) after FAMILY_STEPS_MAX. */
-bool family_pattern_search(struct slice pattern, struct slice text);
+struct family {
+    struct slice pattern;
+    struct slice literal; /* every match has it, in some case; empty when none is known */
+    bool anchored;        /* matches at the start of a name only */
+};
 
 #define FAMILY_STEPS_MAX 100000
+
+/* False when the pattern is not understood: it then is no rule. `pattern` must outlive `out`. */
+bool family_compile(struct slice pattern, struct family *out);
+/* Whether it matches anywhere in `text`. Bounded: gives up (no match) after FAMILY_STEPS_MAX. */
+bool family_matches(const struct family *family, struct slice text);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Price keys, read by a grammar instead of a list (SEMANTICS section 3):
+ * Price keys, read by a grammar instead of a list (docs/pricing.md section 3):
  *
  *     key     = base [ "_above_" N [ "k" ] "_tokens" ] [ "_" variant ]
  *             | base "_" detail                  (seconds and images of output only)

@@ -367,8 +367,18 @@ static struct slice fireworks_key(const struct resolver *r, struct slice name)
 
 struct candidates {
     struct slice name[CANDIDATES_MAX];
+    size_t count;
     struct slice provider;
 };
+
+/* Most names have few forms: each is looked up once. */
+static void add_form(struct candidates *out, struct slice name)
+{
+    for (size_t i = 0; i < out->count; i++)
+        if (slice_eq(out->name[i], name))
+            return;
+    out->name[out->count++] = name;
+}
 
 static struct slice mantle_bare(struct slice name)
 {
@@ -404,9 +414,11 @@ static void candidates_of(const struct resolver *r, struct slice name, struct sl
     }
     if (slice_is(said, "fireworks_ai"))
         last = fireworks_key(r, split);
-    struct candidates all = {
-        {combined, name, region_free, split, combined_stripped, stripped, last}, said};
-    *out = all;
+    const struct slice forms[CANDIDATES_MAX] = {combined,          name,     region_free, split,
+                                                combined_stripped, stripped, last};
+    *out = (struct candidates){.provider = said};
+    for (size_t i = 0; i < CANDIDATES_MAX; i++)
+        add_form(out, forms[i]);
 }
 
 struct slice names_mantle_id(struct slice name)
@@ -442,7 +454,7 @@ static struct slice vertex_alias(const struct resolver *r, struct slice name)
 static struct found search_map(const struct resolver *r, const struct candidates *all,
                                bool *any_key)
 {
-    for (size_t i = 0; i < CANDIDATES_MAX; i++) {
+    for (size_t i = 0; i < all->count; i++) {
         if (is_fixed(r, all->name[i])) {
             *any_key = true;
             return (struct found){r->fixed, NULL};
@@ -482,7 +494,7 @@ struct found names_lookup(const struct resolver *r, struct slice name, struct sl
         return found;
     if (slice_is(provider, "ollama"))
         return (struct found){&rule_free_provider, NULL};
-    for (size_t i = 0; !any_key && i < CANDIDATES_MAX; i++)
+    for (size_t i = 0; !any_key && i < all.count; i++)
         if (catalog_knows_family(r->edition->catalog, all.name[i]))
             return (struct found){&rule_capability, NULL};
     return found;

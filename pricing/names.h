@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From names to rules (SEMANTICS section 4). Everything here runs once per distinct combination of
- * names and is then remembered (plan.h); texts live in the resolver's scratch arena.
+ * From names to rules (docs/pricing.md section 4). Everything here runs once per distinct
+ * combination of names and is then remembered (plan.h); texts live in the resolver's scratch arena.
  */
 #ifndef PRICING_NAMES_H
 #define PRICING_NAMES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a custom-priced deployment costs: what it sets, laid over the map's entry (mode merge,
- * SEMANTICS 5.4) or on its own with five inheritances (mode litellm, 5.3).
+ * docs/pricing.md 5.4) or on its own with five inheritances (mode litellm, 5.3).
  */
 #ifndef PRICING_OVERRIDE_H
 #define PRICING_OVERRIDE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order of decisions (SEMANTICS section 2), and the pricer: one lane's memo of plans.
+ * The order of decisions (docs/pricing.md section 2), and the pricer: one lane's memo of plans.
  *
  *   1. a failed call, a cache hit and a call type that is never billed cost 0
  *   2. a cost stated by an upstream proxy is taken as it is

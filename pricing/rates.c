@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules A to E of SEMANTICS section 7.2, LiteLLM 1.106.2. The comparison with a threshold is on the
- * whole prompt, and the whole request moves: never marginal.
+ * Rules A to E of docs/pricing.md section 7.2, LiteLLM 1.106.2. The comparison with a threshold is
+ * on the whole prompt, and the whole request moves: never marginal.
  */
 #include "pricing/rates.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The base rates of one request (SEMANTICS section 7.2): tiers, thresholds, off-peak windows. */
+/* The base rates of one request (docs/pricing.md section 7.2): tiers, thresholds, off-peak windows.
+ */
 #ifndef PRICING_RATES_H
 #define PRICING_RATES_H
 

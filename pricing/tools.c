@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built-in tools and routing surcharges (SEMANTICS section 9). */
+/* Built-in tools and routing surcharges (docs/pricing.md section 9). */
 #include "pricing/calc.h"
 
 static const struct rate gemini_search = CONSTANT_RATE(35, 3, "gemini_web_search_default");

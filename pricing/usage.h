@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading usage (SEMANTICS section 6): from the facts' totals and parts to what is billed apart. */
+/* Reading usage (docs/pricing.md section 6): from the facts' totals and parts to what is billed
+ * apart. */
 #ifndef PRICING_USAGE_H
 #define PRICING_USAGE_H
 

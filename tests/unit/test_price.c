@@ -570,7 +570,7 @@ static void names_without_end_stay_in_bounded_memory(void **state)
     static struct charge charge;
     struct fixture_event event;
     char line[128];
-    for (int i = 0; i < 150000; i++) {
+    for (int i = 0; i < 70000; i++) {
         snprintf(line, sizeof(line),
                  "provider=openai model=made-up-%d call_type=chat input_tokens=1", i);
         event_of(&event, line);
