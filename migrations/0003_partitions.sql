@@ -37,27 +37,36 @@ COMMENT ON FUNCTION spendlog.ensure_partition(date) IS 'Makes the partition of a
 
 -- What the day held is booked, so that verify still finds records = rows + ... afterwards.
 -- NULL when there is no such day, else the number of rows that went with it.
+-- Locks come in the order of a member's transaction (offset rows, then the table), so that the two
+-- cannot wait for each other; the whole table is locked for no longer than the DROP takes.
 CREATE FUNCTION spendlog.drop_partition(day date) RETURNS bigint
 LANGUAGE plpgsql STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '5s'
+SET lock_timeout = '2s'
 AS $$
 DECLARE
   name text := spendlog.partition_name(day);
+  ids bigint[];
+  counts bigint[];
   gone bigint;
   gone_spend numeric;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('spendlog.partitions', 0));
-  IF to_regclass('spendlog.' || name) IS NULL THEN
+  IF NOT EXISTS (SELECT FROM pg_class
+                 WHERE relnamespace = 'spendlog'::regnamespace AND relname = name) THEN
     RETURN NULL;
   END IF;
   -- Whoever reprices the day or closes its month holds this lock: retention comes another time.
   PERFORM pg_advisory_xact_lock(spendlog.day_lock_class(), spendlog.day_lock_key(day));
-  EXECUTE format('LOCK TABLE spendlog.spend_logs, spendlog.%I IN ACCESS EXCLUSIVE MODE', name);
-  EXECUTE format('SELECT count(*), sum(spend) FROM spendlog.%I', name) INTO gone, gone_spend;
-  EXECUTE format('UPDATE spendlog.kafka_offsets o SET rows_dropped = o.rows_dropped + d.rows '
-                 'FROM (SELECT partition_id, count(*) AS rows FROM spendlog.%I GROUP BY 1) d '
-                 'WHERE o.partition_id = d.partition_id', name);
+  EXECUTE format('LOCK TABLE spendlog.%I IN SHARE ROW EXCLUSIVE MODE', name);
+  EXECUTE format('SELECT array_agg(partition_id), array_agg(rows), coalesce(sum(rows), 0), sum(spend) '
+                 'FROM (SELECT partition_id, count(*) AS rows, sum(spend) AS spend '
+                 'FROM spendlog.%I GROUP BY 1) d', name)
+    INTO ids, counts, gone, gone_spend;
+  PERFORM FROM spendlog.kafka_offsets WHERE partition_id = ANY (ids)
+    ORDER BY partition_id FOR UPDATE;
+  UPDATE spendlog.kafka_offsets o SET rows_dropped = o.rows_dropped + d.rows
+  FROM unnest(ids, counts) AS d (partition_id, rows) WHERE o.partition_id = d.partition_id;
   INSERT INTO spendlog.dropped_partitions AS p (day, rows, spend)
   VALUES (drop_partition.day, gone, gone_spend)
   ON CONFLICT ON CONSTRAINT dropped_partitions_pkey DO UPDATE
@@ -69,6 +78,28 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION spendlog.drop_partition(date) IS 'Drops a day (UTC) for retention, booking what it held';
+
+-- For the members, who may not drop a day they name: only what is older than all that is kept goes, and
+-- never the last week, whatever a configuration says. The oldest day goes first, one a call: each in a
+-- transaction of its own. NULL when there is nothing to drop.
+CREATE FUNCTION spendlog.drop_expired(keep_days integer) RETURNS date
+LANGUAGE plpgsql STRICT SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  oldest date;
+BEGIN
+  SELECT min(to_date(right(c.relname, 8), 'YYYYMMDD')) INTO oldest
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  WHERE i.inhparent = 'spendlog.spend_logs'::regclass;
+  IF oldest < (now() AT TIME ZONE 'UTC')::date - greatest(keep_days, 7) THEN
+    PERFORM spendlog.drop_partition(oldest);
+    RETURN oldest;
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION spendlog.drop_expired(integer) IS 'Drops the oldest day if it is older than the given days (at least 7)';
 
 -- Identities are guarded for some days only: resends come soon or never.
 CREATE FUNCTION spendlog.guard_prune(keep_days integer) RETURNS bigint

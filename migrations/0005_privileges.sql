@@ -4,7 +4,8 @@
 SET LOCAL ROLE spendlog_owner;
 
 REVOKE ALL ON FUNCTION spendlog.partition_name(date), spendlog.ensure_partition(date),
-  spendlog.drop_partition(date), spendlog.guard_prune(integer) FROM PUBLIC;
+  spendlog.drop_partition(date), spendlog.drop_expired(integer), spendlog.guard_prune(integer)
+  FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA spendlog, litellm TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA spendlog
@@ -25,8 +26,8 @@ GRANT UPDATE (next_offset, last_message_ms, last_message_hash, messages, records
   ON spendlog.kafka_offsets TO spendlog_writer;
 GRANT UPDATE (count) ON spendlog.ingest_counters TO spendlog_writer;
 GRANT UPDATE (resolved_at, resolution) ON spendlog.rejected_events TO spendlog_writer;
-GRANT EXECUTE ON FUNCTION spendlog.ensure_partition(date), spendlog.guard_prune(integer)
-  TO spendlog_writer;
+GRANT EXECUTE ON FUNCTION spendlog.ensure_partition(date), spendlog.drop_expired(integer),
+  spendlog.guard_prune(integer) TO spendlog_writer;
 
 -- The repricer: the money of rows, and the books of why.
 GRANT UPDATE (spend, input_cost, output_cost, other_cost, pricing_status, pricing_reason,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define TRIES_MAX 6
+#define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
 
 /* --- days ----------------------------------------------------------------------------------- */
 
@@ -24,31 +25,56 @@ static bool day_known(const struct writer *w, int32_t day)
     return false;
 }
 
-static bool day_ensure(struct writer *w, int32_t day, struct err *err)
+/* Forgets old identities, drops days that are not to be kept. None of it matters to the batch: what
+ * fails is tried again with the next new day. */
+static void keep_house(struct writer *w, const struct batch *batch)
+{
+    struct err err = {0};
+    char sql[80];
+    snprintf(sql, sizeof(sql), "SELECT spendlog.guard_prune(%d)", GUARD_KEEP_DAYS);
+    bool ok = pg_command(&w->pg, sql, &err);
+    snprintf(sql, sizeof(sql), "SELECT spendlog.drop_expired(%d)", batch->retain_days);
+    for (bool more = batch->retain_days > 0; ok && more;) {
+        PGresult *res = pg_query(&w->pg, sql, NULL, &err);
+        ok = res != NULL;
+        more = ok && !pg_null(res, 0, 0);
+        PQclear(res);
+    }
+    if (!ok)
+        log_warn("old days stay for now: %s", err.text);
+}
+
+/* *made: this member was the one to make it. */
+static bool day_ensure(struct writer *w, int32_t day, bool *made, struct err *err)
 {
     const int32_t days_1970_to_2000 = 10957;
     pg_args_reset(&w->args);
     pg_arg_int4(&w->args, day - days_1970_to_2000);
     PGresult *res = pg_query(&w->pg, "SELECT spendlog.ensure_partition($1::date)", &w->args, err);
-    PQclear(res);
     if (!res)
         return false;
+    *made = pg_int(res, 0, 0) != 0;
+    PQclear(res);
     if (w->day_count == DAYS_KNOWN_MAX)
         w->day_count = 0;
     w->day[w->day_count++] = day;
     return true;
 }
 
-/* Before the transaction: a partition that waits for its COMMIT would be seen by nobody else. */
+/* Before the transaction: a partition that waits for its COMMIT would be seen by nobody else. Who
+ * makes the partition of a day that has begun does the day's other work as well. */
 static bool days_ensure(struct writer *w, const struct batch *batch, struct err *err)
 {
     int32_t last = INT32_MIN;
     for (size_t i = 0; i < batch->row_count; i++) {
         int32_t day = (int32_t)clock_day_of(batch->rows[i].start_time_us);
+        bool made = false;
         if (batch->rows[i].fate != ROW_NEW || day == last)
             continue;
-        if (!day_known(w, day) && !day_ensure(w, day, err))
+        if (!day_known(w, day) && !day_ensure(w, day, &made, err))
             return false;
+        if (made && day >= clock_day_of(clock_now_us()))
+            keep_house(w, batch);
         last = day;
     }
     return true;

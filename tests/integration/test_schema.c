@@ -64,6 +64,7 @@ static void nobody_can_do_more_than_his_part(void **state)
         {"reader", "INSERT INTO spendlog.kafka_gaps DEFAULT VALUES"},
         {"reader", "UPDATE spendlog.spend_logs SET spend = 0"},
         {"reader", "SELECT spendlog.ensure_partition('2025-07-15')"},
+        {"reader", "SELECT spendlog.drop_expired(36500)"},
         {"reader", "SELECT nextval('spendlog.batch_id_seq')"},
     };
     (void)state;
@@ -81,6 +82,7 @@ static void everybody_can_do_his_part(void **state)
     } allowed[] = {
         {"writer", "SELECT spendlog.ensure_partition('2025-07-16')"},
         {"writer", "SELECT spendlog.guard_prune(30)"},
+        {"writer", "SELECT spendlog.drop_expired(36500)"},
         {"writer", "SELECT count(*) FROM spendlog.spend_logs"},
         {"repricer", "UPDATE spendlog.spend_logs SET spend = spend WHERE false"},
         {"repricer",

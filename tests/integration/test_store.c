@@ -668,6 +668,36 @@ static void a_new_day_does_not_wait_for_open_copies(void **state)
     pg_close(&busy);
 }
 
+/* The member that makes the partition of today drops what is older than all that is kept. */
+static void with_a_new_day_old_ones_go(void **state)
+{
+    struct world *w = *state;
+    const int64_t now_us = clock_now_us();
+    const struct sample old = {.identity = first, .start_us = now_us - 1700 * CLOCK_DAY_US};
+    const struct sample kept = {.identity = first + 1, .start_us = now_us - 1400 * CLOCK_DAY_US};
+    const struct sample today = {.identity = first + 2, .start_us = now_us};
+    add_row(&w->batch, &w->p[0], &old);
+    add_row(&w->batch, &w->p[0], &kept);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(rows_of_topic("true"), 2);
+    sql("INSERT INTO spendlog.identity_guard (identity, start_time, content_hash, guarded_at) "
+        "VALUES"
+        " ('00000000-0000-0000-0000-0000000000ff', now(), 0, now() - interval '15 days'),"
+        " ('00000000-0000-0000-0000-0000000000fe', now(), 0, now() - interval '13 days')");
+
+    batch_reset(&w->batch);
+    w->batch.retain_days = 1500;
+    add_row(&w->batch, &w->p[0], &today);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(of_topic("rows"), 3);
+    assert_int_equal(of_topic("rows_dropped"), 1);
+    assert_int_equal(rows_of_topic("true"), 2);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.identity_guard WHERE identity IN"
+                            " ('00000000-0000-0000-0000-0000000000ff',"
+                            " '00000000-0000-0000-0000-0000000000fe')"),
+                     1);
+}
+
 static void a_dropped_day_is_booked(void **state)
 {
     struct world *w = *state;
@@ -751,6 +781,7 @@ int main(void)
         STORE_TEST(a_member_frozen_within_its_copy_is_ended),
         STORE_TEST(a_stranger_that_holds_our_offset_is_left_alone),
         STORE_TEST(a_new_day_does_not_wait_for_open_copies),
+        STORE_TEST(with_a_new_day_old_ones_go),
         STORE_TEST(a_dropped_day_is_booked),
         STORE_TEST(a_cut_connection_is_noticed_and_mended),
         STORE_TEST(a_book_that_was_not_stored_is_a_bug_that_stops),
