@@ -41,8 +41,8 @@ static const struct command commands[] = {
      periods_options, cmd_periods},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found.", verify_options, cmd_verify},
-    {"rejected", "what could not be read, and reading it again", "list | show TOPIC/PARTITION/OFFSET | retry", false,
-     NULL, rejected_options, cmd_rejected},
+    {"rejected", "what could not be read, and reading it again",
+     "list | show TOPIC/PARTITION/OFFSET | retry", false, NULL, rejected_options, cmd_rejected},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
