@@ -32,7 +32,7 @@ LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help
+.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help
 
 all: spendlog ## build ./spendlog
 
@@ -74,8 +74,23 @@ $(B)/tests/unit/%: tests/unit/%.c $(LIBS)
 build/gen/decimal_cases.txt: tests/unit/decimal_cases.py
 	@mkdir -p $(@D) && python3 $< >$@
 
-test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt ## unit tests (cmocka)
-	@for t in $(filter $(B)/%,$^); do echo "== $$t"; $$t || exit 1; done
+# Events with LiteLLM's own figures. ASan, which is slow, sees every 20th configuration.
+AGREE    := $(B)/tests/agreement/agreement
+CASES    := build/gen/cases.jsonl build/gen/cases_merge.jsonl
+AGREE.asan := -s 20
+$(AGREE): tests/agreement/agreement.c $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $(call lib,ingest) $(call lib,pricing) $(call lib,core) $(LDLIBS)
+build/gen/%.jsonl: tests/cases/pricing/%.jsonl.xz
+	@mkdir -p $(@D) && xz -dc $< >$@
+
+agreement: $(AGREE) $(CASES) ## prices beside LiteLLM's own, by tag
+	$(AGREE) -v $(AGREE.$(VARIANT)) $(CASES)
+
+test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt $(AGREE) $(CASES) ## unit tests (cmocka), agreement
+	@for t in $(filter $(B)/tests/unit/%,$^); do echo "== $$t"; $$t || exit 1; done
+	@echo "== $(AGREE)"; $(AGREE) -q $(AGREE.$(VARIANT)) $(CASES)
 
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test

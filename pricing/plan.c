@@ -331,6 +331,15 @@ static void fill_video(const struct planner *p, struct slice name, struct candid
                          names_is_key(&p->r, names_join(&p->r, provider, "/", name));
 }
 
+/* Only Vertex's search has a price of its own (8.5); a merged deployment may bring one. */
+static void fill_vector_search(const struct planner *p, struct slice name, struct candidate *out)
+{
+    bool is_vertex_search = p->plan->provider == P_VERTEX &&
+                            slice_is(names_without_prefix(name, "vertex_ai/"), "search_api");
+    if (is_vertex_search || (p->r.fixed && p->r.overrides == OVERRIDES_MERGE))
+        out->rule = names_lookup(&p->r, SLICE("vertex_ai/search_api"), SLICE("vertex_ai")).rule;
+}
+
 static void fill_plain(const struct planner *p, struct slice name, struct candidate *out)
 {
     out->base = out->rule = names_lookup(&p->r, name, p->plan->provider_name).rule;
@@ -349,6 +358,9 @@ static void fill(const struct planner *p, struct slice name, struct candidate *o
         return;
     case CALL_SEARCH:
         fill_search(p, name, out);
+        return;
+    case CALL_VECTOR_SEARCH:
+        fill_vector_search(p, name, out);
         return;
     case CALL_VIDEO:
         fill_video(p, name, out);

@@ -251,6 +251,21 @@ static enum reason zero_rule(const struct facts *facts, enum call_class class)
     return class == CALL_MANAGEMENT && unused ? REASON_MANAGEMENT_CALL : REASON_NONE;
 }
 
+/* Free under every name without a price (8.5). */
+static void price_vector_search(struct call *call)
+{
+    for (size_t i = 0; i < call->plan->candidate_count; i++) {
+        call->candidate = &call->plan->candidate[i];
+        if (!call->candidate->rule)
+            continue;
+        call->bill.charge->rule = call->candidate->rule->name;
+        bill_rate(&call->bill, UNIT_INPUT_QUERIES, 1,
+                  rule_rate(call->candidate->rule, RATE_INPUT_QUERY, VARIANT_PLAIN));
+        adjust_add(call);
+        return;
+    }
+}
+
 /* Calls that need no name: a cost in the event, or in the deployment. */
 static bool price_nameless(struct call *call)
 {
@@ -262,7 +277,8 @@ static bool price_nameless(struct call *call)
         return true;
     case CALL_AGENT:
         return calc_agent(call) == OUTCOME_PRICED;
-    case CALL_VECTOR_SEARCH: /* no rate that any map has (8.5) */
+    case CALL_VECTOR_SEARCH:
+        price_vector_search(call);
         return true;
     default:
         return false;

@@ -6,7 +6,8 @@
  * emitted it, a configuration, and LiteLLM's own number. Each goes the way of an event: mapping,
  * facts, pricing. Prints agreement by tag; ends 1 when any derivable case disagrees.
  *
- *     agreement [-v] [CASES.jsonl]...
+ *     agreement [-v] [-q] [-s N] [CASES.jsonl]...     -v: also what does not agree; -q: the sum
+ * only; -s: every Nth of the cases with a configuration
  *
  * A result agrees within 1e-9 relative or 1e-15 absolute. "priced": false must be unpriced; a case
  * tagged "underivable" lacks something LiteLLM priced on, so declining is right, and a figure that
@@ -170,7 +171,8 @@ struct run {
     struct arena batch;
     struct book *plain[2]; /* without a configuration, by mode */
     struct pricer *plain_pricer[2];
-    bool verbose;
+    bool verbose, quiet;
+    unsigned step, configured;
 };
 
 static struct pricer *pricer_of(struct run *run, const json_t *c, struct book **own)
@@ -233,7 +235,9 @@ static void run_file(struct run *run, const char *file)
         json_t *c = json_loads(line, 0, &error);
         if (!c)
             die(file, error.text);
-        run_case(run, c);
+        bool configured = json_is_object(json_object_get(c, "config"));
+        if (!configured || run->configured++ % run->step == 0)
+            run_case(run, c);
         json_decref(c);
     }
     free(line);
@@ -245,30 +249,45 @@ static int tag_order(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static void print_table(void)
+static void print_table(bool sum_only)
 {
     qsort(tags, tag_count, sizeof(tags[0]), tag_order);
     printf("%-32s %8s %9s %10s %8s\n", "tag", "agrees", "declines", "disagrees", "approx.");
-    for (size_t i = 0; i < tag_count; i++)
+    for (size_t i = 0; !sum_only && i < tag_count; i++)
         printf("%-32s %8u %9u %10u %8u\n", tags[i].name, tags[i].count[AGREES],
                tags[i].count[DECLINES], tags[i].count[DISAGREES], tags[i].count[APPROXIMATES]);
     printf("%-32s %8u %9u %10u %8u\n", "all cases", totals[AGREES], totals[DECLINES],
            totals[DISAGREES], totals[APPROXIMATES]);
 }
 
+static void read_options(struct run *run, int argc, char **argv)
+{
+    int option;
+    run->step = 1;
+    while ((option = getopt(argc, argv, "vqs:")) != -1) {
+        run->verbose |= option == 'v';
+        run->quiet |= option == 'q';
+        if (option == 's')
+            run->step = (unsigned)strtoul(optarg, NULL, 10);
+        if (option == '?' || run->step == 0)
+            die("usage", "agreement [-v] [-q] [-s N] [CASES.jsonl]...");
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const mapping[] = {"litellm"};
     struct err err = {0};
-    struct run run = {.verbose = argc > 1 && strcmp(argv[1], "-v") == 0};
+    struct run run = {0};
+    read_options(&run, argc, argv);
     struct mappings *set = mappings_compile(mapping, 1, NULL, &err);
     if (!set)
         die("mapping", err.text);
     run.mapper = mapper_new(set);
     arena_init(&run.batch, BATCH_BYTES_MAX);
-    for (int i = 1 + run.verbose; i < argc; i++)
+    for (int i = optind; i < argc; i++)
         run_file(&run, argv[i]);
-    print_table();
+    print_table(run.quiet);
     for (size_t i = 0; i < 2; i++) {
         pricer_free(run.plain_pricer[i]);
         book_free(run.plain[i]);
@@ -277,5 +296,5 @@ int main(int argc, char **argv)
     mapper_free(run.mapper);
     mappings_free(set);
     unlink(config_path);
-    return totals[DISAGREES] ? 1 : 0;
+    return totals[DISAGREES] || !totals[AGREES] ? 1 : 0;
 }

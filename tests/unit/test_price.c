@@ -412,6 +412,16 @@ static void a_tool_call_costs_what_the_event_says(void **state)
     "  model_info: {input_cost_per_token: 3e-6}\n"
 
 /* The examples of section 5.4 in which LiteLLM differs even with every price spelled out. */
+static void only_vertex_charges_for_searching_a_vector_store(void **state)
+{
+    (void)state;
+    expect_spend(plain, "provider=vertex_ai model=search_api call_type=avector_store_search",
+                 "0.0015");
+    expect_spend(plain, "call_type=vector_store_search model=vertex_ai/search_api", "0.0015");
+    expect_spend(plain, "provider=openai model=search_api call_type=vector_store_search", "0");
+    expect_spend(plain, "call_type=vector_store_search", "0");
+}
+
 static void names_without_a_price_follow_what_is_set(void **state)
 {
     (void)state;
@@ -710,6 +720,7 @@ int main(void)
         cmocka_unit_test(compute_seconds_serve_where_start_and_end_are_missing),
         cmocka_unit_test(a_line_of_a_batch_has_batch_prices),
         cmocka_unit_test(a_tool_call_costs_what_the_event_says),
+        cmocka_unit_test(only_vertex_charges_for_searching_a_vector_store),
         cmocka_unit_test(names_without_a_price_follow_what_is_set),
         cmocka_unit_test(merge_keeps_what_litellm_loses),
         cmocka_unit_test(the_rest_of_section_5_4_holds),
