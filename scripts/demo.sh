@@ -44,11 +44,15 @@ scripts/demo_events.py tests/cases/demo/*-events.jsonl | kcat -b "$KAFKA_BROKERS
 ./spendlog run -c "$LOCAL/spendlog.yaml" --exit-eof
 
 step "spend by model"
-report --by model
+report --by model --limit 12
 step "spend by team"
 report --by team
-step "one charge explained"
-./spendlog explain -q -c "$LOCAL/spendlog.yaml" "$(request_id)"
+step "one event's row, and where its price comes from"
+id=$(request_id)
+psql -qXx -c "SELECT start_time, provider, model, team_id, api_key_alias, end_user, request_tags, input_tokens,
+    cache_read_tokens, cache_write_tokens, output_tokens, spend, gateway_cost, pricing_status
+    FROM spendlog.spend_logs WHERE request_id = '$id'"
+./spendlog explain -q -c "$LOCAL/spendlog.yaml" "$id"
 step "nothing lost, nothing twice"
 ./spendlog verify -q -c "$LOCAL/spendlog.yaml"
 

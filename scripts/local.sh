@@ -192,7 +192,7 @@ kafka_answers() { kcat -b "127.0.0.1:$(cut -d' ' -f1 "$LOCAL/kafka/port")" -L -J
 
 kafka_wait() {
     local tries
-    for tries in $(seq 150); do
+    for tries in $(seq 300); do
         kafka_pid >/dev/null || return 1
         kafka_answers && return 0
         sleep 0.2

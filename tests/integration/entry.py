@@ -34,6 +34,12 @@ def read_yaml(*path):
         return yaml.safe_load(text)
 
 
+def readme_blocks():
+    """The fenced blocks of README.md, each a list of lines."""
+    with open(os.path.join(ROOT, "README.md")) as text:
+        return [block.splitlines()[1:] for block in text.read().split("```")[1::2]]
+
+
 def running_in(folder):
     """Command lines of processes that mention a folder, or the one its link `run` points to."""
     words = {os.path.abspath(folder), os.path.realpath(os.path.join(folder, "run"))}
@@ -62,8 +68,11 @@ def demo_shows_spend_and_leaves_nothing(servers):
     start = time.monotonic()
     for _ in range(2):
         out = make("demo", folder=folder)
-        for part in ("spend by model", "gpt-4o", "spend by team", "team-search", "explained", "cost_map:", "psql"):
+        for part in ("spend by model", "gpt-5.4-pro", "spend by team", "Search", "0 differences", "psql"):
             check(part in out, f"no \"{part}\" in what the demo prints")
+        shown = [line for block in readme_blocks()[1:3] for line in block if not line.startswith("start_time")]
+        check(len(shown) > 20 and all(line in out.splitlines() for line in shown),
+              "README's row and explanation are not those of the demo")
         check_equal(running_in(folder), [], "processes left")
     took_s = (time.monotonic() - start) / 2
     make("clean-local", folder=folder)
