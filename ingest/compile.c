@@ -121,19 +121,19 @@ static bool fields_have(const struct mapping *mapping, unsigned field)
 
 /* --- what a field hangs on ----------------------------------------------------------------- */
 
-static struct dependency *dependency_of(struct mapping *mapping, struct dependency *list,
-                                        const struct node *node)
+static struct dependency *dependency_of(struct mapping *mapping, const struct node *node)
 {
-    for (size_t i = 0; i < mapping->dependency_count; i++)
-        if (list[i].node == node)
-            return &list[i];
-    list[mapping->dependency_count].node = node;
-    return &list[mapping->dependency_count++];
+    size_t i = 1;
+    while (i <= mapping->dependency_count && mapping->dependency_nodes[i] != node)
+        i++;
+    mapping->dependency_nodes[i] = node;
+    if (i > mapping->dependency_count)
+        mapping->dependency_count = i;
+    return &mapping->dependencies[i];
 }
 
 struct dependency_search {
     struct mapping *mapping;
-    struct dependency *list;
     size_t field; /* place in mapping->fields */
 };
 
@@ -143,7 +143,7 @@ static void slot_depend(struct dependency_search *search, const struct scope *sc
 {
     for (; scope->kind != SCOPE_RECORD && scope->kind != SCOPE_EACH; scope = scope->parent)
         node = scope->source;
-    struct dependency *dependency = dependency_of(search->mapping, search->list, node);
+    struct dependency *dependency = dependency_of(search->mapping, node);
     dependency->fields[search->field / 64] |= UINT64_C(1) << (search->field % 64);
 }
 
@@ -172,12 +172,12 @@ static bool dependencies_compile(struct compiler *compiler, struct mapping *mapp
     size_t count = 1;
     for (size_t i = 0; i < mapping->field_count; i++)
         count += paths_count(mapping->fields[i].expr);
-    search.list = compile_alloc(compiler, count * sizeof *search.list);
-    if (!search.list)
+    mapping->dependency_nodes = compile_alloc(compiler, count * sizeof *mapping->dependency_nodes);
+    mapping->dependencies = compile_alloc(compiler, count * sizeof *mapping->dependencies);
+    if (!mapping->dependency_nodes || !mapping->dependencies)
         return false;
     for (; search.field < mapping->field_count; search.field++)
         expr_depend(&search, mapping->fields[search.field].expr);
-    mapping->dependencies = search.list;
     return true;
 }
 
@@ -330,7 +330,7 @@ static bool name_compile(struct compiler *compiler, const struct yaml_node *node
     if (space && (space->kind != YAML_SCALAR || space->text.bytes == 0))
         return yaml_err(compiler->err, space, "`namespace` is a text");
     mapping->name = name->text.p;
-    mapping->space = space ? space->text.p : mapping->name;
+    mapping->space = space ? space->text : name->text;
     return true;
 }
 

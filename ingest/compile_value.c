@@ -44,8 +44,11 @@ static const char *const value_words[] = {
 static struct expr *expr_new(struct compiler *compiler, enum expr_op op)
 {
     struct expr *expr = compile_alloc(compiler, sizeof *expr);
-    if (expr)
-        expr->op = op;
+    if (!expr)
+        return NULL;
+    expr->op = (uint8_t)op;
+    expr->next = compiler->set->exprs;
+    compiler->set->exprs = expr;
     return expr;
 }
 
@@ -199,12 +202,11 @@ static struct expr *member_compile(struct compiler *compiler, const struct yaml_
         return NULL;
     }
     args[0] = value_compile(compiler, name);
-    *expr = (struct expr){.op = op,
-                          .scope = place.scope,
-                          .node = place.node,
-                          .text = object->text,
-                          .args = args,
-                          .arg_count = 1};
+    expr->scope = place.scope;
+    expr->node = place.node;
+    expr->text = object->text;
+    expr->args = args;
+    expr->arg_count = 1;
     return args[0] ? expr : NULL;
 }
 

@@ -8,10 +8,11 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define COLD __attribute__((noinline)) /* keeps its big frame out of expr_eval()'s */
 #define JOIN_TEXTS_MAX 256
 #define INT_TEXT_MAX 24
 
-static const struct val null_val = {.kind = VAL_NULL};
+static const struct val null_val = {.type = VAL_NULL};
 
 /* --- conversions --------------------------------------------------------------------------- */
 
@@ -33,53 +34,49 @@ static bool decimal_text(struct eval *eval, const struct decimal *d, struct slic
     return true;
 }
 
-static bool json_text(struct eval *eval, const struct json *json, struct slice *text)
+static bool string_text(struct eval *eval, struct val val, struct slice *text)
 {
     bool repaired = false;
-    switch ((enum json_type)json->type) {
+    struct json json = val_json(val);
+    *text = text_of(&json, eval->batch, &repaired);
+    if (repaired)
+        eval->flags |= EVENT_TEXT_REPAIRED;
+    return text->p != NULL;
+}
+
+bool val_text(struct eval *eval, struct val val, struct slice *text)
+{
+    switch (val.type) {
     case JSON_STRING:
-        *text = text_of(json, eval->batch, &repaired);
-        if (repaired)
-            eval->flags |= EVENT_TEXT_REPAIRED;
-        return text->p != NULL;
+        if (val.flags)
+            return string_text(eval, val, text);
+        break;
     case JSON_NUMBER:
     case JSON_TRUE:
     case JSON_FALSE:
-        *text = json_slice(json);
-        return true;
+    case VAL_TEXT:
+        break;
+    case VAL_INT:
+    case VAL_TIME:
+        return int_text(eval, val.i, text);
+    case VAL_DECIMAL:
+        return decimal_text(eval, val.d, text);
     default:
         return false;
     }
+    *text = (struct slice){val.p, val.bytes};
+    return true;
 }
 
-bool val_text(struct eval *eval, const struct val *val, struct slice *text)
-{
-    switch (val->kind) {
-    case VAL_JSON:
-        return json_text(eval, &val->json, text);
-    case VAL_TEXT:
-        *text = val->text;
-        return true;
-    case VAL_INT:
-    case VAL_TIME:
-        return int_text(eval, val->i, text);
-    case VAL_DECIMAL:
-        return decimal_text(eval, val->d, text);
-    case VAL_NULL:
-        break;
-    }
-    return false;
-}
-
-bool val_decimal(struct eval *eval, const struct val *val, struct decimal *out)
+bool val_decimal(struct eval *eval, struct val val, struct decimal *out)
 {
     struct slice text;
-    if (val->kind == VAL_DECIMAL) {
-        *out = *val->d;
+    if (val.type == VAL_DECIMAL) {
+        *out = *val.d;
         return true;
     }
-    if (val->kind == VAL_INT) {
-        *out = decimal_from_int(val->i);
+    if (val.type == VAL_INT) {
+        *out = decimal_from_int(val.i);
         return true;
     }
     return val_text(eval, val, &text) && number_decimal(text, out) == NUMBER_OK;
@@ -87,7 +84,12 @@ bool val_decimal(struct eval *eval, const struct val *val, struct decimal *out)
 
 static struct val text_val(struct slice text)
 {
-    return (struct val){.kind = VAL_TEXT, .text = text};
+    return (struct val){.p = text.p, .bytes = (uint32_t)text.bytes, .type = VAL_TEXT};
+}
+
+static struct val int_val(enum val_type type, int64_t i)
+{
+    return (struct val){.i = i, .type = (uint8_t)type};
 }
 
 static struct val decimal_val(struct eval *eval, const struct decimal *d)
@@ -96,7 +98,7 @@ static struct val decimal_val(struct eval *eval, const struct decimal *d)
     if (!copy)
         return null_val;
     *copy = *d;
-    return (struct val){.kind = VAL_DECIMAL, .d = copy};
+    return (struct val){.d = copy, .type = VAL_DECIMAL};
 }
 
 /* --- what fits a field --------------------------------------------------------------------- */
@@ -149,14 +151,15 @@ static enum fit text_fits(struct slice text, int want)
     }
 }
 
-static enum fit json_fits(const struct json *json, int want)
+static enum fit val_fits(struct val val, int want)
 {
-    switch ((enum json_type)json->type) {
+    switch (val.type) {
     case JSON_STRING:
-        return text_fits(json_slice(json), want);
+    case VAL_TEXT:
+        return text_fits((struct slice){val.p, val.bytes}, want);
     case JSON_NUMBER:
         if (want == KIND_BOOL)
-            return bool_fits(json_slice(json));
+            return bool_fits((struct slice){val.p, val.bytes});
         return want == KIND_JSON || want == KIND_TAGS ? FIT_NO : FIT_YES;
     case JSON_TRUE:
     case JSON_FALSE:
@@ -165,43 +168,43 @@ static enum fit json_fits(const struct json *json, int want)
         return want == KIND_JSON ? FIT_YES : FIT_NO;
     case JSON_ARRAY:
         return want == KIND_TAGS ? FIT_YES : FIT_NO;
-    default:
+    case VAL_NULL:
         return FIT_NULL;
+    default:
+        return FIT_YES;
     }
 }
 
-static struct val fit(struct eval *eval, struct val val, int want)
+static inline struct val fit(struct eval *eval, struct val val, int want)
 {
-    enum fit fits = FIT_YES;
-    if (want == WANT_ANY)
+    if (want == WANT_ANY || val.type == VAL_NULL ||
+        (val.type == JSON_NUMBER && (want == KIND_COUNT || want == KIND_DECIMAL)) ||
+        (val.type == JSON_STRING && want == KIND_TEXT && val.bytes > 0))
         return val;
-    if (val.kind == VAL_JSON)
-        fits = json_fits(&val.json, want);
-    else if (val.kind == VAL_TEXT)
-        fits = text_fits(val.text, want);
+    enum fit fits = val_fits(val, want);
     if (fits == FIT_YES)
         return val;
-    if (fits == FIT_NO && val.kind == VAL_JSON)
-        eval->misfit = val.json;
+    if (fits == FIT_NO && val_is_json(val))
+        eval->misfit = val_json(val);
     return null_val;
 }
 
 /* --- operators ----------------------------------------------------------------------------- */
 
-static struct val path_eval(struct eval *eval, const struct expr *expr)
+static inline struct val path_eval(struct eval *eval, const struct expr *expr)
 {
-    const struct json *json = reader_get(&eval->reader, expr->scope, expr->node);
+    const struct json *json = place_get(eval, expr);
     if (!json)
         return null_val;
-    eval->taken = expr->text;
-    return (struct val){.kind = VAL_JSON, .json = *json};
+    eval->taken = expr;
+    return val_of(json);
 }
 
 static struct val first_eval(struct eval *eval, const struct expr *expr, int want)
 {
     for (size_t i = 0; i < expr->arg_count; i++) {
         struct val val = expr_eval(eval, expr->args[i], want);
-        if (val.kind != VAL_NULL)
+        if (val.type != VAL_NULL)
             return val;
     }
     return null_val;
@@ -213,9 +216,9 @@ static struct val sum_eval(struct eval *eval, const struct expr *expr)
     bool any = false;
     for (size_t i = 0; i < expr->arg_count; i++) {
         struct val val = expr_eval(eval, expr->args[i], KIND_DECIMAL);
-        if (val.kind == VAL_NULL)
+        if (val.type == VAL_NULL)
             continue;
-        if (!val_decimal(eval, &val, &d))
+        if (!val_decimal(eval, val, &d))
             return null_val;
         if (expr->op == EXPR_SUB && i > 0)
             d.negative = !d.negative && d.coef != 0;
@@ -230,8 +233,8 @@ static struct val sum_eval(struct eval *eval, const struct expr *expr)
     return decimal_val(eval, &sum);
 }
 
-static struct val texts_join(struct eval *eval, const struct slice *texts, size_t count,
-                             struct slice between)
+COLD static struct val texts_join(struct eval *eval, const struct slice *texts, size_t count,
+                                  struct slice between)
 {
     size_t bytes = count > 1 ? between.bytes * (count - 1) : 0;
     for (size_t i = 0; i < count; i++)
@@ -250,42 +253,43 @@ static struct val texts_join(struct eval *eval, const struct slice *texts, size_
     return text_val((struct slice){out, bytes});
 }
 
-static struct val concat_eval(struct eval *eval, const struct expr *expr)
+COLD static struct val concat_eval(struct eval *eval, const struct expr *expr)
 {
     struct slice texts[JOIN_TEXTS_MAX];
     assert(expr->arg_count <= JOIN_TEXTS_MAX);
     for (size_t i = 0; i < expr->arg_count; i++) {
         struct val val = expr_eval(eval, expr->args[i], WANT_ANY);
-        if (!val_text(eval, &val, &texts[i]))
+        if (!val_text(eval, val, &texts[i]))
             return null_val;
     }
     return texts_join(eval, texts, expr->arg_count, SLICE(""));
 }
 
 /* A value as a member of an object: valid JSON text, or p == NULL to leave it out. */
-static struct slice member_json(struct eval *eval, const struct val *val)
+static struct slice member_json(struct eval *eval, struct val val)
 {
     struct slice text;
     bool repaired = false;
-    if (val->kind == VAL_JSON) {
-        text = text_json(&val->json, eval->batch, &repaired);
+    if (val_is_json(val)) {
+        struct json json = val_json(val);
+        text = text_json(&json, eval->batch, &repaired);
         if (repaired)
             eval->flags |= EVENT_TEXT_REPAIRED;
         return text;
     }
     if (!val_text(eval, val, &text))
         return (struct slice){NULL, 0};
-    return val->kind == VAL_TEXT ? text_quote(text, eval->batch) : text;
+    return val.type == VAL_TEXT ? text_quote(text, eval->batch) : text;
 }
 
-static struct val object_eval(struct eval *eval, const struct expr *expr)
+COLD static struct val object_eval(struct eval *eval, const struct expr *expr)
 {
     struct slice parts[JOIN_TEXTS_MAX];
     size_t count = 0;
     parts[count++] = SLICE("{");
     for (size_t i = 0; i < expr->arg_count; i++) {
         struct val val = expr_eval(eval, expr->args[i], WANT_ANY);
-        struct slice json = member_json(eval, &val);
+        struct slice json = member_json(eval, val);
         if (!json.p)
             continue;
         if (count > 1)
@@ -298,10 +302,10 @@ static struct val object_eval(struct eval *eval, const struct expr *expr)
     parts[count++] = SLICE("}");
     assert(count <= JOIN_TEXTS_MAX);
     struct val val = texts_join(eval, parts, count, SLICE(""));
-    if (val.kind == VAL_NULL)
+    if (val.type == VAL_NULL)
         return null_val;
-    struct slice text = val.text;
-    return (struct val){.kind = VAL_JSON, .json = {text.p, (uint32_t)text.bytes, JSON_OBJECT, 0}};
+    val.type = JSON_OBJECT;
+    return val;
 }
 
 /* --- over the elements of an array --------------------------------------------------------- */
@@ -314,7 +318,7 @@ struct fold {
 
 static bool fold_open(struct fold *fold, struct eval *eval, const struct expr *expr)
 {
-    const struct json *array = reader_get(&eval->reader, expr->scope, expr->node);
+    const struct json *array = place_get(eval, expr);
     if (!array || array->type != JSON_ARRAY)
         return false;
     *fold = (struct fold){.eval = eval, .expr = expr};
@@ -325,12 +329,9 @@ static bool fold_open(struct fold *fold, struct eval *eval, const struct expr *e
 /* The next element that `where` wants, as the current one of its scope. */
 static bool fold_next(struct fold *fold)
 {
-    struct json element;
-    while (walk_element(&fold->walk, &element)) {
-        reader_element(&fold->eval->reader, fold->expr->each, &element);
+    while (reader_next(&fold->eval->reader, fold->expr->each, &fold->walk))
         if (!fold->expr->where || cond_holds(fold->eval, fold->expr->where))
             return true;
-    }
     return false;
 }
 
@@ -342,7 +343,7 @@ static struct val count_eval(struct eval *eval, const struct expr *expr)
         return null_val;
     while (fold_next(&fold))
         count++;
-    return (struct val){.kind = VAL_INT, .i = count};
+    return int_val(VAL_INT, count);
 }
 
 static struct val fold_sum_eval(struct eval *eval, const struct expr *expr)
@@ -354,10 +355,10 @@ static struct val fold_sum_eval(struct eval *eval, const struct expr *expr)
         return null_val;
     while (fold_next(&fold)) {
         struct val val = expr_eval(eval, expr->of, KIND_DECIMAL);
-        if (val.kind == VAL_NULL)
+        if (val.type == VAL_NULL)
             continue;
         any = true;
-        if (!val_decimal(eval, &val, &d) || !decimal_add(&sum, &d, &sum))
+        if (!val_decimal(eval, val, &d) || !decimal_add(&sum, &d, &sum))
             return null_val;
     }
     return any ? decimal_val(eval, &sum) : null_val;
@@ -371,7 +372,7 @@ static bool text_known(const struct slice *texts, size_t count, struct slice tex
     return false;
 }
 
-static struct val join_eval(struct eval *eval, const struct expr *expr)
+COLD static struct val join_eval(struct eval *eval, const struct expr *expr)
 {
     struct fold fold;
     struct slice texts[JOIN_TEXTS_MAX];
@@ -380,7 +381,7 @@ static struct val join_eval(struct eval *eval, const struct expr *expr)
         return null_val;
     while (fold_next(&fold)) {
         struct val val = expr_eval(eval, expr->of, KIND_TEXT);
-        if (!val_text(eval, &val, &texts[count]))
+        if (!val_text(eval, val, &texts[count]))
             continue;
         if (expr->distinct && text_known(texts, count, texts[count]))
             continue;
@@ -399,7 +400,7 @@ static struct val pick_eval(struct eval *eval, const struct expr *expr, int want
         return null_val;
     while (fold_next(&fold)) {
         struct val val = expr_eval(eval, expr->of, want);
-        if (val.kind != VAL_NULL)
+        if (val.type != VAL_NULL)
             return val;
     }
     return null_val;
@@ -409,37 +410,36 @@ static struct val member_eval(struct eval *eval, const struct expr *expr)
 {
     struct slice name;
     struct json value;
-    const struct json *object = reader_get(&eval->reader, expr->scope, expr->node);
+    const struct json *object = place_get(eval, expr);
     if (!object || object->type != JSON_OBJECT)
         return null_val;
     struct json held = *object; /* args[0] may read scopes */
     struct val val = expr_eval(eval, expr->args[0], KIND_TEXT);
-    if (!val_text(eval, &val, &name) || !json_member(&held, name, &value) ||
-        value.type == JSON_NULL)
+    if (!val_text(eval, val, &name) || !json_member(&held, name, &value) || value.type == JSON_NULL)
         return null_val;
-    return (struct val){.kind = VAL_JSON, .json = value};
+    return val_of(&value);
 }
 
 static struct val characters_eval(struct eval *eval, const struct expr *expr)
 {
     struct slice text;
     struct val val = expr_eval(eval, expr->args[0], WANT_ANY);
-    if (val.kind == VAL_JSON && val.json.type != JSON_STRING)
+    if (val_is_json(val) && val.type != JSON_STRING)
         return null_val;
-    if (!val_text(eval, &val, &text))
+    if (!val_text(eval, val, &text))
         return null_val;
-    return (struct val){.kind = VAL_INT, .i = text_characters(text)};
+    return int_val(VAL_INT, text_characters(text));
 }
 
 static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
 {
-    switch (expr->op) {
+    switch ((enum expr_op)expr->op) {
     case EXPR_PATH:
         return path_eval(eval, expr);
     case EXPR_INDEX:
-        return (struct val){.kind = VAL_INT, .i = eval->index};
+        return int_val(VAL_INT, eval->index);
     case EXPR_CONST:
-        eval->taken = expr->text;
+        eval->taken = expr;
         return text_val(expr->text);
     case EXPR_FIRST:
         return first_eval(eval, expr, want);
@@ -489,24 +489,24 @@ static struct val time_eval(struct eval *eval, const struct filters *filters, st
 {
     struct slice text;
     int64_t us;
-    if (!val_text(eval, &val, &text))
+    if (!val_text(eval, val, &text))
         return null_val;
     for (size_t i = 0; i < filters->time_count; i++)
         if (time_parse(text, &filters->time[i], &us))
-            return (struct val){.kind = VAL_TIME, .i = us};
+            return int_val(VAL_TIME, us);
     struct decimal zero; /* how OTLP and others say "not set" */
     enum number_result result = number_decimal(text, &zero);
-    if (val.kind == VAL_JSON && result != NUMBER_NULL && !(result == NUMBER_OK && zero.coef == 0))
-        eval->misfit = val.json;
+    if (val_is_json(val) && result != NUMBER_NULL && !(result == NUMBER_OK && zero.coef == 0))
+        eval->misfit = val_json(val);
     return null_val;
 }
 
 static struct val scale_eval(struct eval *eval, const struct filters *filters, struct val val)
 {
     struct decimal d;
-    if (!val_decimal(eval, &val, &d) || !decimal_mul(&d, filters->scale, &d)) {
-        if (val.kind == VAL_JSON)
-            eval->misfit = val.json;
+    if (!val_decimal(eval, val, &d) || !decimal_mul(&d, filters->scale, &d)) {
+        if (val_is_json(val))
+            eval->misfit = val_json(val);
         return null_val;
     }
     return decimal_val(eval, &d);
@@ -516,7 +516,7 @@ static struct val hash_eval(struct eval *eval, struct val val)
 {
     struct slice text;
     char *hex = arena_alloc(eval->batch, SHA256_HEX_BYTES);
-    if (!hex || !val_text(eval, &val, &text))
+    if (!hex || !val_text(eval, val, &text))
         return null_val;
     hash_sha256_hex(text, hex);
     return text_val((struct slice){hex, SHA256_HEX_BYTES - 1});
@@ -525,7 +525,7 @@ static struct val hash_eval(struct eval *eval, struct val val)
 static struct val words_eval(struct eval *eval, const struct filters *filters, struct val val)
 {
     struct slice text;
-    bool has_text = val_text(eval, &val, &text);
+    bool has_text = val_text(eval, val, &text);
     if (has_text && words_have(filters->null_if, filters->null_if_count, text))
         return null_val;
     if (filters->match) {
@@ -538,13 +538,13 @@ static struct val words_eval(struct eval *eval, const struct filters *filters, s
 
 static struct val filters_eval(struct eval *eval, const struct filters *filters, struct val val)
 {
-    if (val.kind != VAL_NULL && (filters->null_if || filters->match || filters->map))
+    if (val.type != VAL_NULL && (filters->null_if || filters->match || filters->map))
         val = words_eval(eval, filters, val);
-    if (val.kind != VAL_NULL && filters->time)
+    if (val.type != VAL_NULL && filters->time)
         val = time_eval(eval, filters, val);
-    if (val.kind != VAL_NULL && filters->scale)
+    if (val.type != VAL_NULL && filters->scale)
         val = scale_eval(eval, filters, val);
-    if (val.kind != VAL_NULL && filters->hash)
+    if (val.type != VAL_NULL && filters->hash)
         val = hash_eval(eval, val);
     return val;
 }
@@ -552,6 +552,8 @@ static struct val filters_eval(struct eval *eval, const struct filters *filters,
 struct val expr_eval(struct eval *eval, const struct expr *expr, int want)
 {
     const struct filters *filters = expr->filters;
+    if (!filters && expr->op == EXPR_PATH)
+        return fit(eval, path_eval(eval, expr), want);
     if (!filters)
         return fit(eval, op_eval(eval, expr, want), want);
     struct val val = null_val;
@@ -560,8 +562,8 @@ struct val expr_eval(struct eval *eval, const struct expr *expr, int want)
         val = op_eval(eval, expr, as_is ? want : WANT_ANY);
         val = fit(eval, filters_eval(eval, filters, val), want);
     }
-    if (val.kind == VAL_NULL && filters->fallback) {
-        eval->taken = SLICE("default");
+    if (val.type == VAL_NULL && filters->fallback) {
+        eval->taken = NULL;
         return text_val(*filters->fallback);
     }
     return val;
@@ -573,28 +575,28 @@ static bool words_hold(struct eval *eval, const struct cond *cond)
 {
     struct slice text;
     struct val val = expr_eval(eval, cond->expr, WANT_ANY);
-    return val_text(eval, &val, &text) && words_have(cond->words, cond->word_count, text);
+    return val_text(eval, val, &text) && words_have(cond->words, cond->word_count, text);
 }
 
 static bool pattern_holds(struct eval *eval, const struct cond *cond)
 {
     struct slice text, group;
     struct val val = expr_eval(eval, cond->expr, WANT_ANY);
-    return val_text(eval, &val, &text) && pattern_match(cond->pattern, text, &group);
+    return val_text(eval, val, &text) && pattern_match(cond->pattern, text, &group);
 }
 
 static bool greater_holds(struct eval *eval, const struct cond *cond)
 {
     struct decimal d;
     struct val val = expr_eval(eval, cond->expr, WANT_ANY);
-    return val_decimal(eval, &val, &d) && decimal_cmp(&d, cond->limit) > 0;
+    return val_decimal(eval, val, &d) && decimal_cmp(&d, cond->limit) > 0;
 }
 
 bool cond_holds(struct eval *eval, const struct cond *cond)
 {
     switch (cond->op) {
     case COND_EXISTS:
-        return (expr_eval(eval, cond->expr, WANT_ANY).kind != VAL_NULL) == cond->expected;
+        return (expr_eval(eval, cond->expr, WANT_ANY).type != VAL_NULL) == cond->expected;
     case COND_EQ:
         return words_hold(eval, cond);
     case COND_MATCH:

@@ -9,17 +9,42 @@
 #include "ingest/program.h"
 #include "ingest/reader.h"
 
-enum val_kind { VAL_NULL, VAL_JSON, VAL_TEXT, VAL_INT, VAL_TIME, VAL_DECIMAL };
+/* A value on its way: what the reader found, or what an operator made of it. Two words, so that it
+ * travels in registers; `type` goes on from enum json_type, and has its members' layout. */
+enum val_type {
+    VAL_NULL = JSON_NONE,
+    VAL_TEXT = JSON_ARRAY + 1, /* p, bytes: valid UTF-8 without U+0000 */
+    VAL_INT,
+    VAL_TIME, /* i: microseconds */
+    VAL_DECIMAL,
+};
 
 struct val {
-    enum val_kind kind;
     union {
-        struct json json;
-        struct slice text; /* valid UTF-8 without U+0000 */
-        int64_t i;         /* INT; TIME in microseconds */
+        const char *p; /* every enum json_type, and TEXT */
+        int64_t i;
         const struct decimal *d;
     };
+    uint32_t bytes;
+    uint8_t type;  /* enum json_type or enum val_type */
+    uint8_t flags; /* enum json_flag */
 };
+
+static inline struct val val_of(const struct json *json)
+{
+    return (struct val){
+        .p = json->p, .bytes = json->bytes, .type = json->type, .flags = json->flags};
+}
+
+static inline bool val_is_json(struct val val)
+{
+    return val.type > JSON_NONE && val.type <= JSON_ARRAY;
+}
+
+static inline struct json val_json(struct val val)
+{
+    return (struct json){val.p, val.bytes, val.type, val.flags};
+}
 
 struct eval {
     struct reader reader;
@@ -27,8 +52,16 @@ struct eval {
     int64_t index;      /* @index */
     unsigned flags;     /* enum event_flag of the record */
     struct json misfit; /* the last value whose type or content did not fit; NONE: there was none */
-    struct slice taken; /* for explain: the alternative that gave the value */
+    const struct expr *taken; /* for explain: what gave the value; NULL: its `default` */
 };
+
+/* What the reader has at an expression's place; NULL: absent or null. */
+static inline const struct json *place_get(struct eval *eval, const struct expr *expr)
+{
+    if (!reader_loaded(&eval->reader, expr->scope_id) && !reader_load(&eval->reader, expr->scope))
+        return NULL;
+    return reader_slot(&eval->reader, expr->slot);
+}
 
 #define WANT_ANY (-1)
 
@@ -38,7 +71,7 @@ struct val expr_eval(struct eval *eval, const struct expr *expr, int want);
 bool cond_holds(struct eval *eval, const struct cond *cond);
 
 /* The text of a scalar; false for null, objects, arrays, and when the arena is full. */
-bool val_text(struct eval *eval, const struct val *val, struct slice *text);
-bool val_decimal(struct eval *eval, const struct val *val, struct decimal *out);
+bool val_text(struct eval *eval, struct val val, struct slice *text);
+bool val_decimal(struct eval *eval, struct val val, struct decimal *out);
 
 #endif

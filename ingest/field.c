@@ -4,6 +4,9 @@
 #include "ingest/number.h"
 #include "ingest/text.h"
 
+/* Keeps big frames out of field_read()'s. */
+#define COLD __attribute__((noinline))
+
 struct setter {
     struct eval *eval;
     const struct field *field;
@@ -32,12 +35,12 @@ static bool number_refuse(struct setter *setter, enum number_result result)
                                  : refuse(setter, REASON_BAD_NUMBER, "out of range");
 }
 
-static bool count_set(struct setter *setter, const struct val *val)
+static bool count_set(struct setter *setter, struct val val)
 {
     union value value = {.i = 0};
     struct slice text;
-    if (val->kind == VAL_JSON && val->json.type == JSON_NUMBER)
-        text = json_slice(&val->json);
+    if (val.type == JSON_NUMBER)
+        text = (struct slice){val.p, val.bytes};
     else if (!val_text(setter->eval, val, &text))
         return refuse(setter, REASON_BAD_TYPE, "not a number");
     enum number_result result = number_count(text, &value.i);
@@ -49,10 +52,10 @@ static bool count_set(struct setter *setter, const struct val *val)
     return true;
 }
 
-static bool decimal_set(struct setter *setter, const struct val *val)
+static bool decimal_set(struct setter *setter, struct val val)
 {
     struct slice text;
-    const struct decimal *d = val->kind == VAL_DECIMAL ? val->d : NULL;
+    const struct decimal *d = val.type == VAL_DECIMAL ? val.d : NULL;
     if (!d) {
         struct decimal *parsed = arena_alloc(setter->eval->batch, sizeof *parsed);
         if (!parsed || !val_text(setter->eval, val, &text))
@@ -69,7 +72,7 @@ static bool decimal_set(struct setter *setter, const struct val *val)
     return true;
 }
 
-static bool text_set(struct setter *setter, const struct val *val)
+static bool text_set(struct setter *setter, struct val val)
 {
     struct slice text;
     if (!val_text(setter->eval, val, &text))
@@ -84,7 +87,7 @@ static bool text_set(struct setter *setter, const struct val *val)
     return true;
 }
 
-static bool bool_set(struct setter *setter, const struct val *val)
+static bool bool_set(struct setter *setter, struct val val)
 {
     struct slice text;
     if (!val_text(setter->eval, val, &text) || text.bytes == 0)
@@ -93,13 +96,13 @@ static bool bool_set(struct setter *setter, const struct val *val)
     return true;
 }
 
-static bool time_set(struct setter *setter, const struct val *val)
+static bool time_set(struct setter *setter, struct val val)
 {
     static const struct time_format rfc3339 = {.kind = TIME_RFC3339};
     union value value;
     struct slice text;
-    if (val->kind == VAL_TIME) {
-        put(setter, (union value){.i = val->i});
+    if (val.type == VAL_TIME) {
+        put(setter, (union value){.i = val.i});
         return true;
     }
     if (!val_text(setter->eval, val, &text) || !time_parse(text, &rfc3339, &value.i))
@@ -118,7 +121,18 @@ static bool string_parse(struct eval *eval, const struct json *string, struct js
     return scan_text(&scan, out);
 }
 
-static bool tags_list(struct setter *setter, const struct json *array)
+static void tags_put(struct setter *setter, const struct slice *texts, size_t count)
+{
+    struct tags *tags = arena_alloc(setter->eval->batch, sizeof *tags);
+    struct slice *list = arena_alloc(setter->eval->batch, count * sizeof *list);
+    if (!tags || !list || count == 0)
+        return; /* the arena's owner sees that it is full */
+    memcpy(list, texts, count * sizeof *list);
+    *tags = (struct tags){count, list};
+    put(setter, (union value){.t = tags});
+}
+
+COLD static bool tags_list(struct setter *setter, const struct json *array)
 {
     struct walk walk;
     struct json element;
@@ -126,60 +140,41 @@ static bool tags_list(struct setter *setter, const struct json *array)
     size_t count = 0;
     walk_open(&walk, array);
     while (walk_element(&walk, &element)) {
-        struct val val = {.kind = VAL_JSON, .json = element};
         if (count == TAGS_MAX) {
             setter->eval->flags |= EVENT_TEXT_CUT;
             break;
         }
-        if (val_text(setter->eval, &val, &texts[count]) && texts[count].bytes > 0) {
+        if (val_text(setter->eval, val_of(&element), &texts[count]) && texts[count].bytes > 0) {
             texts[count] = text_cut(texts[count], TEXT_BYTES_MAX);
             count++;
         }
     }
-    if (count == 0)
-        return true;
-    struct tags *tags = arena_alloc(setter->eval->batch, sizeof *tags);
-    struct slice *list = arena_alloc(setter->eval->batch, count * sizeof *list);
-    if (!tags || !list)
-        return true; /* the arena's owner sees that it is full */
-    memcpy(list, texts, count * sizeof *list);
-    *tags = (struct tags){count, list};
-    put(setter, (union value){.t = tags});
+    tags_put(setter, texts, count);
     return true;
 }
 
 /* An array, JSON of one in a string, or a text that is a tag by itself. */
-static bool tags_set(struct setter *setter, const struct val *val)
+COLD static bool tags_set(struct setter *setter, struct val val)
 {
-    struct json array, one;
-    if (val->kind == VAL_JSON && val->json.type == JSON_ARRAY)
-        return tags_list(setter, &val->json);
-    if (val->kind == VAL_JSON && val->json.type == JSON_STRING &&
-        string_parse(setter->eval, &val->json, &array) && array.type == JSON_ARRAY)
-        return tags_list(setter, &array);
+    struct json json = val_json(val), array;
     struct slice text;
+    if (val.type == JSON_ARRAY)
+        return tags_list(setter, &json);
+    if (val.type == JSON_STRING && string_parse(setter->eval, &json, &array) &&
+        array.type == JSON_ARRAY)
+        return tags_list(setter, &array);
     if (!val_text(setter->eval, val, &text))
         return refuse(setter, REASON_BAD_TYPE, "not a list of tags");
-    /* A list of one, in the form the others come in. */
-    text = text_quote(text, setter->eval->batch);
-    char *list = text.p ? arena_alloc(setter->eval->batch, text.bytes + 2) : NULL;
-    if (!list)
-        return true;
-    list[0] = '[';
-    memcpy(list + 1, text.p, text.bytes);
-    list[text.bytes + 1] = ']';
-    one = (struct json){list, (uint32_t)text.bytes + 2, JSON_ARRAY, 0};
-    return tags_list(setter, &one);
+    text = text_cut(text, TEXT_BYTES_MAX);
+    tags_put(setter, &text, 1);
+    return true;
 }
 
-static bool object_set(struct setter *setter, const struct val *val)
+COLD static bool object_set(struct setter *setter, struct val val)
 {
-    struct json object;
+    struct json object = val_json(val), string = object;
     bool repaired = false;
-    if (val->kind != VAL_JSON)
-        return refuse(setter, REASON_BAD_TYPE, "not an object");
-    object = val->json;
-    if (object.type == JSON_STRING && !string_parse(setter->eval, &val->json, &object))
+    if (val.type == JSON_STRING && !string_parse(setter->eval, &string, &object))
         return refuse(setter, REASON_BAD_TYPE, "not an object");
     if (object.type != JSON_OBJECT)
         return refuse(setter, REASON_BAD_TYPE, "not an object");
@@ -195,7 +190,7 @@ static bool object_set(struct setter *setter, const struct val *val)
     return true;
 }
 
-static bool val_set(struct setter *setter, const struct val *val)
+static bool val_set(struct setter *setter, struct val val)
 {
     switch (setter->field->kind) {
     case KIND_COUNT:
@@ -228,22 +223,46 @@ static bool field_may_fail(const struct field *field)
     return field_is_label(field) || (!number && fact_info[field->id].store == STORE_USAGE);
 }
 
+/* Most fields are a path to a plain text or number: set without more ado. */
+static inline bool plain_set(struct eval *eval, const struct field *field, struct event *event)
+{
+    union value value;
+    const struct expr *expr = field->expr;
+    if (expr->op != EXPR_PATH || expr->filters)
+        return false;
+    const struct json *json = place_get(eval, expr);
+    if (!json)
+        return true;
+    eval->taken = expr;
+    if (field->kind == KIND_TEXT && json->type == JSON_STRING && !json->flags && json->bytes > 0 &&
+        json->bytes <= TEXT_BYTES_MAX)
+        value.s = json_slice(json);
+    else if (field->kind != KIND_COUNT || json->type != JSON_NUMBER ||
+             number_count(json_slice(json), &value.i) != NUMBER_OK)
+        return false;
+    event_set(event, field->id, value);
+    return true;
+}
+
 bool field_read(struct eval *eval, const struct field *field, struct event *event,
                 struct fault *fault)
 {
+    if (plain_set(eval, field, event))
+        return true;
     struct setter setter = {.eval = eval, .field = field, .event = event};
     eval->misfit.type = JSON_NONE;
     struct val val = expr_eval(eval, field->expr, (int)field->kind);
-    if (val.kind == VAL_NULL) {
+    if (val.type == VAL_NULL) {
         if (eval->misfit.type == JSON_NONE || field_may_fail(field))
             return true;
         *fault = (struct fault){misfit_reason(field->kind), field->name,
                                 "a value that does not fit the field", json_slice(&eval->misfit)};
         return false;
     }
-    if (val_set(&setter, &val) || field_may_fail(field))
+    if (val_set(&setter, val) || field_may_fail(field))
         return true;
     *fault = (struct fault){setter.reason, field->name, setter.detail,
-                            val.kind == VAL_JSON ? json_slice(&val.json) : (struct slice){NULL, 0}};
+                            val_is_json(val) ? (struct slice){val.p, val.bytes}
+                                             : (struct slice){NULL, 0}};
     return false;
 }

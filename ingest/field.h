@@ -28,6 +28,11 @@ static inline unsigned label_field(enum label label)
     return (unsigned)FACT_COUNT + label;
 }
 
+static inline enum field_kind field_kind_of(unsigned field)
+{
+    return field < FACT_COUNT ? fact_info[field].kind : label_info[field - FACT_COUNT].kind;
+}
+
 static inline bool event_has(const struct event *event, unsigned field)
 {
     return field < FACT_COUNT ? facts_has(&event->facts, (enum fact)field)

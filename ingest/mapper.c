@@ -11,6 +11,7 @@
 #include "ingest/frame.h"
 #include "ingest/text.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -105,20 +106,36 @@ static void reject_large(struct mapper *mapper, const char *detail)
 
 /* --- one event ----------------------------------------------------------------------------- */
 
+/* Adds the fields that hang on the filled slots of a scope. */
+static void scope_wanted(const struct reader *reader, const struct mapping *mapping,
+                         const struct scope *scope, uint64_t wanted[FIELD_WORDS])
+{
+    uint32_t from = scope->root->id, to = scope->root->end;
+    for (uint32_t word = from / 64; word * 64 < to; word++) {
+        uint64_t bits = reader->present[word];
+        if (word == from / 64)
+            bits &= UINT64_MAX << (from % 64);
+        if (to - word * 64 < 64)
+            bits &= (UINT64_C(1) << (to % 64)) - 1;
+        for (; bits; bits &= bits - 1) {
+            uint32_t slot = word * 64 + (unsigned)__builtin_ctzll(bits);
+            unsigned dependency = mapping->dependency_of[slot];
+            if (reader->slot[slot].type == JSON_NULL)
+                continue;
+            for (unsigned i = 0; i < FIELD_WORDS; i++)
+                wanted[i] |= mapping->dependencies[dependency].fields[i];
+        }
+    }
+}
+
 static void fields_wanted(const struct mapper *mapper, const struct mapping *mapping,
                           uint64_t wanted[FIELD_WORDS])
 {
     const struct reader *reader = &mapper->eval.reader;
-    for (unsigned word = 0; word < FIELD_WORDS; word++)
-        wanted[word] = mapping->always[word];
-    for (size_t i = 0; i < mapping->dependency_count; i++) {
-        const struct dependency *dependency = &mapping->dependencies[i];
-        uint32_t id = dependency->node->id;
-        if (!(reader->present[id / 64] >> (id % 64) & 1) || reader->slot[id].type == JSON_NULL)
-            continue;
-        for (unsigned word = 0; word < FIELD_WORDS; word++)
-            wanted[word] |= dependency->fields[word];
-    }
+    memcpy(wanted, mapping->always, sizeof mapping->always);
+    scope_wanted(reader, mapping, mapper->set->trie.record, wanted);
+    for (size_t i = 0; i < mapping->each_count; i++)
+        scope_wanted(reader, mapping, mapping->each[i], wanted);
 }
 
 static bool event_read(struct mapper *mapper, const struct mapping *mapping, struct fault *fault)
@@ -196,11 +213,9 @@ static void each_try(struct attempt *attempt, size_t level)
     if (!array || array->type != JSON_ARRAY)
         return;
     struct walk walk;
-    struct json element;
     int64_t index = 0;
     walk_open(&walk, array);
-    while (walk_element(&walk, &element) && mapper->index < RECORDS_MAX) {
-        reader_element(&mapper->eval.reader, scope, &element);
+    while (mapper->index < RECORDS_MAX && reader_next(&mapper->eval.reader, scope, &walk)) {
         mapper->eval.index = index++;
         each_try(attempt, level + 1);
     }
@@ -269,7 +284,7 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
 static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappers)
 {
     struct walk walk;
-    struct json array, element;
+    struct json array;
     bool any = false;
     if (!scan_text(scan, &array)) {
         reject_scan(mapper, scan);
@@ -277,12 +292,14 @@ static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappe
     }
     mapper->frame = FRAME_ARRAY;
     walk_open(&walk, &array);
-    while (walk_element(&walk, &element)) {
+    while (walk_more(&walk)) {
         if (mapper->index >= RECORDS_MAX) {
             reject_large(mapper, "more than 100000 records in one message");
             return;
         }
-        reader_element(&mapper->eval.reader, mapper->set->trie.record, &element);
+        bool ok = reader_record(&mapper->eval.reader, &walk.scan, 0);
+        assert(ok); /* scan_text() accepted it */
+        (void)ok;
         record_map(mapper, wrappers);
         mapper->frame = FRAME_ARRAY;
         any = true;
@@ -386,9 +403,9 @@ void mapper_explain(const struct mapper *mapper, void (*line)(const char *text, 
     char text[256];
     for (size_t i = 0; mapper->mapping && i < mapper->mapping->field_count; i++) {
         const struct field *field = &mapper->mapping->fields[i];
-        eval.taken = SLICE("");
         if (field_read(&eval, field, &scratch, &fault) && event_has(&scratch, field->id)) {
-            snprintf(text, sizeof text, "%s <- " SLICE_FMT, field->name, SLICE_ARG(eval.taken));
+            snprintf(text, sizeof text, "%s <- " SLICE_FMT, field->name,
+                     SLICE_ARG(eval.taken ? eval.taken->text : SLICE("default")));
             line(text, context);
         }
     }

@@ -6,6 +6,7 @@
 #include "ingest/mapping.h"
 
 #include "core/embed.h"
+#include "core/hash.h"
 #include "ingest/compile.h"
 
 #include <stdlib.h>
@@ -161,7 +162,7 @@ static const char *group_text(struct mappings *set, const struct definition *def
 static bool choice_compile(const struct choice *choice, struct mappings *set, struct err *err)
 {
     struct compiler compiler = {.set = set, .process = &set->process, .err = err};
-    const struct mapping **list = compile_alloc(&compiler, (choice->count + 1) * sizeof *list);
+    struct mapping **list = compile_alloc(&compiler, (choice->count + 1) * sizeof *list);
     if (!list)
         return false;
     for (size_t i = 0; i < choice->count; i++) {
@@ -172,6 +173,39 @@ static bool choice_compile(const struct choice *choice, struct mappings *set, st
         list[set->count++] = mapping;
     }
     set->list = list;
+    return true;
+}
+
+static bool mapping_freeze(struct mappings *set, struct mapping *mapping)
+{
+    uint16_t *of = arena_zalloc(&set->process, set->trie.node_count * sizeof *of);
+    if (!of)
+        return false;
+    for (size_t i = 1; i <= mapping->dependency_count; i++)
+        of[mapping->dependency_nodes[i]->id] = (uint16_t)i;
+    mapping->dependency_of = of;
+    mapping->field_names = set->field_names;
+    return true;
+}
+
+/* Ids of slots are known when all paths are. */
+static bool set_freeze(struct mappings *set)
+{
+    if (!trie_freeze(&set->trie))
+        return false;
+    for (unsigned i = 0; i < FIELDS_MAX; i++) {
+        bool fact = i < FACT_COUNT;
+        const char *name = fact ? fact_info[i].name : label_info[i - FACT_COUNT].name;
+        set->field_names[i] = (uint32_t)hash_xxh64(slice_of(name));
+    }
+    for (struct expr *expr = set->exprs; expr; expr = expr->next)
+        if (expr->node) {
+            expr->slot = expr->node->id;
+            expr->scope_id = expr->scope->id;
+        }
+    for (size_t i = 0; i < set->count; i++)
+        if (!mapping_freeze(set, set->list[i]))
+            return false;
     return true;
 }
 
@@ -210,7 +244,7 @@ static bool set_compile(struct mappings *set, const char *const names[], size_t 
     for (size_t i = 0; ok && i < count; i++)
         ok = choose_named(choice, catalog, names[i]);
     ok = ok && trie_init(&set->trie, &set->process) && choice_compile(choice, set, err) &&
-         wrappers_compile(catalog, set, err) && trie_freeze(&set->trie);
+         wrappers_compile(catalog, set, err) && set_freeze(set);
     free(choice);
     free(catalog);
     return ok || err_set(err, ERR_CONFIG, "the mappings are too large");

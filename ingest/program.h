@@ -36,19 +36,22 @@ enum expr_op {
     EXPR_CHARACTERS, /* non-blank characters of args[0] */
 };
 
+/* What running needs comes first: a path is half a cache line. */
 struct expr {
-    enum expr_op op;
+    uint8_t op;                    /* enum expr_op */
+    bool distinct;                 /* JOIN: each text once */
+    uint32_t slot, scope_id;       /* of node and scope, once the trie is frozen */
+    const struct filters *filters; /* NULL: none */
+    const struct expr *const *args;
+    size_t arg_count;
     const struct scope *scope; /* PATH, COUNT ... PICK, MEMBER */
     const struct node *node;
     struct slice text; /* CONST, JOIN; PATH: as written */
-    const struct expr *const *args;
-    size_t arg_count;
     const struct slice *names;
     const struct scope *each; /* COUNT ... PICK: the element */
     const struct expr *of;
     const struct cond *where;
-    bool distinct;                 /* JOIN: each text once */
-    const struct filters *filters; /* NULL: none */
+    struct expr *next; /* of the set */
 };
 
 struct word_pair {
@@ -105,9 +108,8 @@ static inline bool field_is_label(const struct field *field)
     return field->id >= FACT_COUNT;
 }
 
-/* A slot that some fields hang on: if none of a field's slots is filled, it is null. */
+/* The fields that hang on a slot: those that hang only on slots that are not filled are null. */
 struct dependency {
-    const struct node *node;
     uint64_t fields[FIELD_WORDS];
 };
 
@@ -119,8 +121,8 @@ struct identity_part {
 
 struct mapping {
     const char *name;
-    const char *group; /* the built-in file it is from, by its short name; or the name */
-    const char *space; /* identity namespace */
+    const char *group;  /* the built-in file it is from, by its short name; or the name */
+    struct slice space; /* identity namespace */
     enum frame frame;
     const struct scope *each[EACH_MAX];
     size_t each_count;
@@ -132,13 +134,16 @@ struct mapping {
     size_t field_count;
     const struct field *guesses; /* for what is absent after the topic's defaults too */
     size_t guess_count;
-    const struct dependency *dependencies;
+    const struct node **dependency_nodes;
+    struct dependency *dependencies; /* of dependency_nodes, from 1; 0 has no fields */
     size_t dependency_count;
-    uint64_t always[FIELD_WORDS]; /* fields that hang on no slot alone */
+    const uint16_t *dependency_of; /* by slot, once the trie is frozen */
+    uint64_t always[FIELD_WORDS];  /* fields that hang on no slot alone */
     const struct identity_part *identity;
     size_t identity_count;
     bool sets_model_answered;
-    bool keeps_parts; /* a part larger than its whole is flagged, but stays */
+    bool keeps_parts;            /* a part larger than its whole is flagged, but stays */
+    const uint32_t *field_names; /* a hash of each field's name, for the content hash */
     const struct yaml_node *tests;
 };
 
@@ -154,7 +159,9 @@ struct wrapper {
 struct mappings {
     struct arena process;
     struct trie trie;
-    const struct mapping *const *list;
+    struct expr *exprs; /* all of them */
+    struct mapping *const *list;
+    uint32_t field_names[FACT_COUNT + LABEL_COUNT];
     size_t count;
     const struct wrapper *wrappers;
     size_t wrapper_count;

@@ -66,7 +66,7 @@ static bool object_read(struct reader *reader, const struct node *node, struct s
 }
 
 /* The last member of a name counts: what an earlier one left below it goes. */
-static void slot_open(struct reader *reader, const struct node *node)
+static inline void slot_open(struct reader *reader, const struct node *node)
 {
     uint64_t bit = UINT64_C(1) << (node->id % 64);
     if (reader->present[node->id / 64] & bit) {
@@ -81,7 +81,11 @@ static bool value_read(struct reader *reader, const struct node *node, struct sc
 {
     const char *start = scan->p;
     slot_open(reader, node);
-    if (start >= scan->end || *start != '{' || !node->table)
+    if (start < scan->end && *start == '"')
+        return scan_string(scan, &reader->slot[node->id]);
+    if (start < scan->end && *start != '{' && *start != '[')
+        return scan_literal(scan, &reader->slot[node->id]);
+    if (start >= scan->end || *start != '{' || !node->edges)
         return scan_value(scan, &reader->slot[node->id], depth);
     if (depth >= JSON_DEPTH_MAX)
         return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
@@ -108,8 +112,12 @@ static bool scope_read(struct reader *reader, const struct scope *scope, struct 
 
 bool reader_record(struct reader *reader, struct scan *scan, unsigned depth)
 {
+    const struct scope *record = reader->trie->record;
     reader->duplicate_key = false;
-    return scope_read(reader, reader->trie->record, scan, depth);
+    memset(reader->loaded, 0, (reader->trie->scope_count / 64 + 1) * sizeof *reader->loaded);
+    memset(reader->present, 0, (record->root->end / 64 + 1) * sizeof *reader->present);
+    reader->loaded[record->id / 64] |= UINT64_C(1) << (record->id % 64);
+    return value_read(reader, record->root, scan, depth);
 }
 
 /* The bytes of a slot as scan_value() wants them: a string with its quotes. */
@@ -119,7 +127,8 @@ static struct scan slot_scan(const struct json *value)
     return (struct scan){.p = value->p - quote, .end = value->p + value->bytes + quote};
 }
 
-void reader_element(struct reader *reader, const struct scope *scope, const struct json *value)
+/* A scope over a value that the pass has validated. */
+static void value_load(struct reader *reader, const struct scope *scope, const struct json *value)
 {
     struct scan scan = slot_scan(value);
     bool ok = scope_read(reader, scope, &scan, 0);
@@ -127,11 +136,20 @@ void reader_element(struct reader *reader, const struct scope *scope, const stru
     (void)ok;
 }
 
+bool reader_next(struct reader *reader, const struct scope *scope, struct walk *walk)
+{
+    if (!walk_more(walk))
+        return false;
+    bool ok = scope_read(reader, scope, &walk->scan, 0);
+    assert(ok);
+    return ok;
+}
+
 static bool json_load(struct reader *reader, const struct scope *scope, const struct json *value)
 {
     struct json unused;
     if (value->type != JSON_STRING) {
-        reader_element(reader, scope, value);
+        value_load(reader, scope, value);
         return true;
     }
     struct slice text = text_raw(value, reader->batch);
@@ -154,7 +172,7 @@ static bool select_load(struct reader *reader, const struct scope *scope, const 
     if (array->type == JSON_OBJECT) {
         if (!json_member(array, scope->token, &found))
             return false;
-        reader_element(reader, scope, &found);
+        value_load(reader, scope, &found);
         return true;
     }
     if (array->type != JSON_ARRAY)
@@ -174,7 +192,7 @@ static bool select_load(struct reader *reader, const struct scope *scope, const 
     }
     if (found.type == JSON_NONE)
         return false;
-    reader_element(reader, scope, &found);
+    value_load(reader, scope, &found);
     return true;
 }
 
@@ -195,7 +213,7 @@ static bool kv_load(struct reader *reader, const struct scope *scope, const stru
     struct walk walk;
     struct json element, key, value;
     if (list->type == JSON_OBJECT) {
-        reader_element(reader, scope, list);
+        value_load(reader, scope, list);
         return true;
     }
     if (list->type != JSON_ARRAY)
@@ -203,7 +221,7 @@ static bool kv_load(struct reader *reader, const struct scope *scope, const stru
     scope_open(reader, scope);
     slot_open(reader, scope->root);
     reader->slot[scope->root->id] = *list;
-    if (!scope->root->table)
+    if (!scope->root->edges)
         return true;
     walk_open(&walk, list);
     while (walk_element(&walk, &element)) {

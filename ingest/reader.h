@@ -5,7 +5,7 @@
  *
  *     reader_record(reader, &scan, 0)           the pass
  *     reader_get(reader, scope, node)           a value, or NULL
- *     reader_each(...), reader_next(...)        the elements of an EACH scope
+ *     reader_next(reader, scope, &walk)         the elements of an EACH scope
  *
  * A member named twice in an object: the last one counts, whole, and `duplicate_key` is set (for
  * members that are wanted; the others have no slot to notice it by).
@@ -32,21 +32,30 @@ void reader_free(struct reader *reader);
  */
 bool reader_record(struct reader *reader, struct scan *scan, unsigned depth) MUST_CHECK;
 
-/* Puts a value that is known to be valid into an EACH scope as its current element. */
-void reader_element(struct reader *reader, const struct scope *scope, const struct json *value);
+/* Makes the next element of an array that is being walked the current one of a scope. */
+bool reader_next(struct reader *reader, const struct scope *scope, struct walk *walk) MUST_CHECK;
 
 bool reader_load(struct reader *reader, const struct scope *scope);
 
-/* The value of a node, NULL when it is absent or null. */
+static inline bool reader_loaded(const struct reader *reader, uint32_t scope_id)
+{
+    return reader->loaded[scope_id / 64] >> (scope_id % 64) & 1;
+}
+
+/* The value of a slot whose scope is loaded; NULL when it is absent or null. */
+static inline const struct json *reader_slot(const struct reader *reader, uint32_t slot)
+{
+    const struct json *json = &reader->slot[slot];
+    bool there = reader->present[slot / 64] >> (slot % 64) & 1 && json->type != JSON_NULL;
+    return there ? json : NULL;
+}
+
 static inline const struct json *reader_get(struct reader *reader, const struct scope *scope,
                                             const struct node *node)
 {
-    if (!(reader->loaded[scope->id / 64] >> (scope->id % 64) & 1) && !reader_load(reader, scope))
+    if (!reader_loaded(reader, scope->id) && !reader_load(reader, scope))
         return NULL;
-    if (!(reader->present[node->id / 64] >> (node->id % 64) & 1))
-        return NULL;
-    const struct json *json = &reader->slot[node->id];
-    return json->type == JSON_NULL ? NULL : json;
+    return reader_slot(reader, node->id);
 }
 
 #endif

@@ -14,6 +14,9 @@ bool scan_fail(struct scan *scan, enum reason reason, const char *detail)
     return false;
 }
 
+const unsigned char scan_escape_short[256] = {
+    ['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1};
+
 static bool hex4(const char *p)
 {
     for (int i = 0; i < 4; i++) {
@@ -24,7 +27,6 @@ static bool hex4(const char *p)
     return true;
 }
 
-/* What scan_plain() stopped at, when that is not the closing quote. */
 bool scan_escape(struct scan *scan, unsigned *flags)
 {
     const char *p = scan->p;
@@ -34,26 +36,13 @@ bool scan_escape(struct scan *scan, unsigned *flags)
         return scan_fail(scan, REASON_BAD_JSON, "control character in a string");
     if (scan->end - p < 2)
         return scan_fail(scan, REASON_BAD_JSON, "truncated in a string");
-    *flags |= JSON_ESCAPED;
-    switch (p[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        scan->p = p + 2;
-        return true;
-    case 'u':
-        if (scan->end - p < 6 || !hex4(p + 2))
-            return scan_fail(scan, REASON_BAD_JSON, "\\u without four hex digits");
-        scan->p = p + 6;
-        return true;
-    default:
+    if (p[1] != 'u')
         return scan_fail(scan, REASON_BAD_JSON, "unknown escape in a string");
-    }
+    if (scan->end - p < 6 || !hex4(p + 2))
+        return scan_fail(scan, REASON_BAD_JSON, "\\u without four hex digits");
+    *flags |= JSON_ESCAPED;
+    scan->p = p + 6;
+    return true;
 }
 
 static inline bool digit_at(const struct scan *scan)
@@ -71,7 +60,7 @@ static bool digits(struct scan *scan)
 }
 
 /* RFC 8259, section 6. */
-bool scan_number(struct scan *scan)
+static bool number_scan(struct scan *scan)
 {
     if (*scan->p == '-')
         scan->p++;
@@ -100,32 +89,38 @@ bool scan_number(struct scan *scan)
 static bool word(struct scan *scan, const char *text, size_t bytes)
 {
     if ((size_t)(scan->end - scan->p) < bytes || memcmp(scan->p, text, bytes) != 0)
-        return false;
+        return scan_fail(scan, REASON_BAD_JSON, "value expected");
     scan->p += bytes;
     return true;
 }
 
-/* A number, true, false or null. */
 bool scan_literal(struct scan *scan, struct json *out)
 {
     const char *start = scan->p;
-    enum json_type type = JSON_NULL;
-    bool ok = true;
+    enum json_type type;
+    bool ok;
 
-    if (*start == '-' || (unsigned)(*start - '0') < 10) {
-        type = JSON_NUMBER;
-        ok = scan_number(scan);
-    } else if (word(scan, "true", 4)) {
+    switch (*start) {
+    case 'n':
+        type = JSON_NULL;
+        ok = word(scan, "null", 4);
+        break;
+    case 't':
         type = JSON_TRUE;
-    } else if (word(scan, "false", 5)) {
+        ok = word(scan, "true", 4);
+        break;
+    case 'f':
         type = JSON_FALSE;
-    } else if (!word(scan, "null", 4)) {
-        ok = scan_fail(scan, REASON_BAD_JSON, "value expected");
+        ok = word(scan, "false", 5);
+        break;
+    default:
+        type = JSON_NUMBER;
+        ok = *start == '-' || (unsigned)(*start - '0') < 10
+                 ? number_scan(scan)
+                 : scan_fail(scan, REASON_BAD_JSON, "value expected");
     }
-    if (!ok)
-        return false;
     *out = (struct json){start, (uint32_t)(scan->p - start), (uint8_t)type, 0};
-    return true;
+    return ok;
 }
 
 static bool array_skip(struct scan *scan, unsigned depth)
@@ -210,7 +205,7 @@ void walk_open(struct walk *walk, const struct json *container)
     walk->scan = (struct scan){.p = container->p + 1, .end = container->p + container->bytes - 1};
 }
 
-static bool walk_more(struct walk *walk)
+bool walk_more(struct walk *walk)
 {
     scan_space(&walk->scan);
     if (walk->scan.p < walk->scan.end && *walk->scan.p == ',') {

@@ -61,7 +61,7 @@ bool scan_fail(struct scan *scan, enum reason reason, const char *detail);
 /* Any value, at its first byte; fills `out` (NULL: only validates). `depth` counts the containers
  * around it. Messages longer than UINT32_MAX bytes are the caller's to refuse. */
 bool scan_value(struct scan *scan, struct json *out, unsigned depth);
-bool scan_number(struct scan *scan);
+/* A number, true, false or null at its first byte. */
 bool scan_literal(struct scan *scan, struct json *out);
 
 /* A whole text: one value with white space around it. */
@@ -124,7 +124,20 @@ static inline const char *scan_plain(const char *p, const char *end, unsigned *f
     return p;
 }
 
+/* What scan_plain() stopped at when that is neither the closing quote nor a plain escape. */
 bool scan_escape(struct scan *scan, unsigned *flags);
+
+extern const unsigned char scan_escape_short[256]; /* 1: may stand behind a backslash, alone */
+
+/* Steps over any escape but \u. */
+static inline bool scan_short_escape(struct scan *scan)
+{
+    if (scan->end - scan->p < 2 || scan->p[0] != '\\' ||
+        !scan_escape_short[(unsigned char)scan->p[1]])
+        return false;
+    scan->p += 2;
+    return true;
+}
 
 /* A string at its opening quote. */
 static inline bool scan_string(struct scan *scan, struct json *out)
@@ -135,7 +148,9 @@ static inline bool scan_string(struct scan *scan, struct json *out)
         scan->p = scan_plain(scan->p, scan->end, &flags);
         if (scan->p < scan->end && *scan->p == '"')
             break;
-        if (!scan_escape(scan, &flags))
+        if (scan_short_escape(scan))
+            flags |= JSON_ESCAPED;
+        else if (!scan_escape(scan, &flags))
             return false;
     }
     out->p = start;
@@ -155,6 +170,7 @@ struct walk {
 };
 
 void walk_open(struct walk *walk, const struct json *container);
+bool walk_more(struct walk *walk); /* to the next element's or member's first byte */
 bool walk_element(struct walk *walk, struct json *value);
 bool walk_member(struct walk *walk, struct json *key, struct json *value);
 

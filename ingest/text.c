@@ -117,6 +117,11 @@ static bool utf8_valid(struct slice text)
 {
     const char *p = text.p, *end = text.p + text.bytes;
     while (p < end) {
+        uint64_t eight;
+        if (end - p >= 8 && (memcpy(&eight, p, 8), !(eight & UINT64_C(0x8080808080808080)))) {
+            p += 8;
+            continue;
+        }
         size_t n = utf8_length(p, end);
         if (n == 0)
             return false;

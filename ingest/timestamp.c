@@ -33,9 +33,40 @@ static bool in_range(int64_t us)
     return us > 0 && us < YEAR_2200_US;
 }
 
+static bool digit_take(struct slice text, size_t *at, int64_t *v)
+{
+    unsigned digit = *at < text.bytes ? (unsigned)(text.p[*at] - '0') : 10;
+    if (digit > 9)
+        return false;
+    *v = *v * 10 + digit;
+    ++*at;
+    return true;
+}
+
+/* "1795493178.109193", the usual case: whole seconds of ten digits at most, decimals, no exponent.
+ */
+static bool seconds_parse(struct slice text, int64_t *us)
+{
+    int64_t whole = 0, tenths_us = 0, beyond = 0;
+    size_t i = 0;
+    while (i < 10 && digit_take(text, &i, &whole))
+        ;
+    if (i == 0 || (i < text.bytes && text.p[i++] != '.'))
+        return false;
+    for (int k = 0; k < 7; k++)
+        if (!digit_take(text, &i, &tenths_us))
+            tenths_us *= 10;
+    while (digit_take(text, &i, &beyond))
+        beyond = 0;
+    *us = whole * 1000000 + (tenths_us + 5) / 10;
+    return i == text.bytes;
+}
+
 static bool unit_parse(struct slice text, int us_exponent, int64_t *us)
 {
     struct decimal d;
+    if (us_exponent == 6 && seconds_parse(text, us))
+        return in_range(*us);
     if (!decimal_parse(text, &d, NULL) || d.negative)
         return false;
     u128 v = d.coef;

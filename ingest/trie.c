@@ -92,22 +92,27 @@ struct scope *trie_scope(struct trie *trie, struct scope *parent, const struct n
     return *at = scope;
 }
 
-/* At most half full, so that a miss, the usual case, ends at once. */
-static bool table_build(struct trie *trie, struct node *node, uint32_t members)
+/* The index is at most half full, so that a miss, the usual case, ends at once. */
+static bool edges_build(struct trie *trie, struct node *node, uint32_t members)
 {
-    uint32_t places = 2;
+    uint32_t places = 2, count = 0;
     while (places < members * 2)
         places *= 2;
-    struct edge *table = arena_zalloc(trie->process, places * sizeof *table);
-    if (!table)
+    uint16_t *index = arena_zalloc(trie->process, places * sizeof *index);
+    struct edge *edges = arena_zalloc(trie->process, members * sizeof *edges);
+    if (!index || !edges || members >= UINT16_MAX)
         return false;
     for (const struct node *child = node->child; child; child = child->next) {
-        uint32_t hash = key_hash(child->key.p, child->key.bytes), i = hash & (places - 1);
-        while (table[i].to)
+        struct slice key = child->key;
+        struct key_ends ends = key_ends(key.p, key.bytes);
+        uint32_t i = key_hash(ends, key.bytes) & (places - 1);
+        while (index[i])
             i = (i + 1) & (places - 1);
-        table[i] = (struct edge){child->key.p, (uint32_t)child->key.bytes, hash, child};
+        edges[count++] = (struct edge){ends, key.p, (uint32_t)key.bytes, child};
+        index[i] = (uint16_t)count;
     }
-    node->table = table;
+    node->index = index;
+    node->edges = edges;
     node->mask = places - 1;
     return true;
 }
@@ -120,7 +125,7 @@ static bool node_freeze(struct trie *trie, struct node *node)
         if (!node_freeze(trie, child))
             return false;
     node->end = trie->node_count;
-    return members == 0 || table_build(trie, node, members);
+    return members == 0 || edges_build(trie, node, members);
 }
 
 static bool scope_freeze(struct trie *trie, struct scope *scope)

@@ -15,16 +15,23 @@
 #include "core/arena.h"
 #include "ingest/scan.h"
 
+/* A key as it is compared: its first and last eight bytes say all of one that is not longer. */
+struct key_ends {
+    uint64_t first, last;
+};
+
 struct edge {
+    struct key_ends ends;
     const char *key;
-    uint32_t bytes, hash;
-    const struct node *to; /* NULL: the place in the hash table is free */
+    uint32_t bytes;
+    const struct node *to;
 };
 
 struct node {
     uint32_t id, end;         /* slots [id, end) are the node and all below */
-    uint32_t mask;            /* places of the table - 1 */
-    const struct edge *table; /* NULL: no members are wanted */
+    uint32_t mask;            /* places of the index - 1 */
+    const uint16_t *index;    /* hash table: 0 is a free place, else the edge's number from 1 */
+    const struct edge *edges; /* NULL: no members are wanted */
     struct slice key;
     struct node *child, *next;
 };
@@ -66,21 +73,38 @@ bool trie_freeze(struct trie *trie) MUST_CHECK;
 /* "0", "-1" or "[member=text]". */
 bool token_selects(struct slice token);
 
-static inline uint32_t key_hash(const char *p, size_t bytes)
+static inline struct key_ends key_ends(const char *p, size_t bytes)
 {
-    uint64_t a = 0, b = 0;
+    struct key_ends ends = {0, 0};
     if (bytes >= 8) {
-        memcpy(&a, p, 8);
-        memcpy(&b, p + bytes - 8, 8);
+        memcpy(&ends.first, p, 8);
+        memcpy(&ends.last, p + bytes - 8, 8);
     } else if (bytes >= 4) {
-        memcpy(&a, p, 4);
-        memcpy(&b, p + bytes - 4, 4);
+        memcpy(&ends.first, p, 4);
+        memcpy(&ends.last, p + bytes - 4, 4);
     } else if (bytes > 0) {
-        a = (unsigned char)p[0];
-        b = (uint64_t)(unsigned char)p[bytes / 2] << 8 | (unsigned char)p[bytes - 1];
+        ends.first = (unsigned char)p[0];
+        ends.last = (uint64_t)(unsigned char)p[bytes / 2] << 8 | (unsigned char)p[bytes - 1];
     }
-    a = (a ^ b * UINT64_C(0x9e3779b97f4a7c15) ^ bytes) * UINT64_C(0xd6e8feb86659fd93);
-    return (uint32_t)(a >> 32);
+    return ends;
+}
+
+static inline uint32_t key_hash(struct key_ends ends, size_t bytes)
+{
+    uint64_t v = ends.first ^ (ends.last << 29 | ends.last >> 35) ^ bytes;
+    return (uint32_t)(v * UINT64_C(0xd6e8feb86659fd93) >> 32);
+}
+
+/* Of keys that are longer than both ends: what is between them. */
+static inline bool key_middle_equal(const char *a, const char *b, size_t bytes)
+{
+    uint64_t x, y, diff = 0;
+    for (size_t i = 8; i + 8 < bytes; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        diff |= x ^ y;
+    }
+    return diff == 0;
 }
 
 /* The member's node, or NULL when nobody wants it. */
@@ -90,11 +114,13 @@ static inline const struct node *node_find(const struct node *node, const struct
 {
     if (key->flags & JSON_ESCAPED)
         return node_escaped(node, key);
-    uint32_t hash = key_hash(key->p, key->bytes);
-    for (uint32_t i = hash & node->mask; node->table[i].to; i = (i + 1) & node->mask) {
-        const struct edge *edge = &node->table[i];
-        if (edge->hash == hash && edge->bytes == key->bytes &&
-            memcmp(edge->key, key->p, key->bytes) == 0)
+    struct key_ends ends = key_ends(key->p, key->bytes);
+    for (uint32_t i = key_hash(ends, key->bytes) & node->mask; node->index[i];
+         i = (i + 1) & node->mask) {
+        const struct edge *edge = &node->edges[node->index[i] - 1];
+        if (edge->ends.first == ends.first && edge->ends.last == ends.last &&
+            edge->bytes == key->bytes &&
+            (key->bytes <= 16 || key_middle_equal(edge->key, key->p, key->bytes)))
             return edge->to;
     }
     return NULL;
