@@ -105,7 +105,12 @@ static bool check_kafka(const struct config *config, struct err *err)
     return ok;
 }
 
-static bool check_postgres(const struct config *config, struct err *err)
+static void on_books(const char *text, void *context)
+{
+    on_finding(FINDING_WARNING, text, context);
+}
+
+static bool check_postgres(const struct config *config, size_t *warnings, struct err *err)
 {
     char text[256];
     if (options.offline || !config->postgres)
@@ -113,7 +118,7 @@ static bool check_postgres(const struct config *config, struct err *err)
     if (!server_check(config->postgres, text, sizeof(text), err))
         return false;
     printf("postgres: %s\n", text);
-    return true;
+    return server_check_books(config->postgres, on_books, warnings, err);
 }
 
 static int check(const struct config *config, struct err *err)
@@ -127,7 +132,7 @@ static int check(const struct config *config, struct err *err)
         return fail(err);
     if (config->kafka_count > 0 && !check_kafka(config, err))
         return fail(err);
-    if (!check_postgres(config, err))
+    if (!check_postgres(config, &warnings, err))
         return fail(err);
     if (!options.json)
         printf("configuration OK: %zu topics, %zu mapping tests passed, %zu warnings\n",

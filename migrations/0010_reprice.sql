@@ -3,6 +3,28 @@
 
 SET LOCAL ROLE spendlog_owner;
 
+-- --- books in force
+
+-- What the members of each group priced their latest batch of the last ten minutes with. One row of
+-- the batch tells: a batch is priced by one book.
+CREATE VIEW spendlog.group_books WITH (security_invoker = true) AS
+SELECT b.group_id, b.member, b.written_at, p.price_book_id, p.book_hash
+FROM (
+  SELECT DISTINCT ON (group_id, member) group_id, member, batch_id, first_start_time,
+    last_start_time, written_at
+  FROM spendlog.ingest_batches
+  WHERE batch_id > (SELECT max(batch_id) - 10000 FROM spendlog.ingest_batches)
+    AND written_at > (now() AT TIME ZONE 'UTC') - interval '10 minutes'
+  ORDER BY group_id, member, batch_id DESC
+) b
+CROSS JOIN LATERAL (
+  SELECT l.price_book_id FROM spendlog.spend_logs l
+  WHERE l.batch_id = b.batch_id AND l.start_time BETWEEN b.first_start_time AND b.last_start_time
+  LIMIT 1
+) l
+JOIN spendlog.price_books p USING (price_book_id);
+COMMENT ON VIEW spendlog.group_books IS 'Price book of each member of a group now: more than one book in a group is a configuration that differs';
+
 -- --- closed periods
 
 CREATE TABLE spendlog.closed_periods (
@@ -191,7 +213,7 @@ AS $$
 DECLARE
   leaf text := spendlog.partition_name(day);
   shadow text := spendlog.shadow_name(day);
-  leaf_key text;
+  index_name text;
   present bigint;
   late bigint := 0;
 BEGIN
@@ -208,8 +230,6 @@ BEGIN
   END IF;
 
   LOCK TABLE spendlog.spend_logs IN ACCESS EXCLUSIVE MODE;
-  SELECT c.conname INTO leaf_key FROM pg_constraint c
-  WHERE c.conrelid = ('spendlog.' || quote_ident(leaf))::regclass AND c.contype = 'p';
   EXECUTE format('ALTER TABLE spendlog.spend_logs DETACH PARTITION spendlog.%I', leaf);
   EXECUTE format('ALTER TABLE spendlog.spend_logs ATTACH PARTITION spendlog.%I '
                  'FOR VALUES FROM (%L) TO (%L)', shadow, day::timestamp, (day + 1)::timestamp);
@@ -217,10 +237,14 @@ BEGIN
   EXECUTE format('ALTER TABLE spendlog.%I DROP CONSTRAINT shadow_bounds', shadow);
   EXECUTE format('REVOKE ALL ON spendlog.%I FROM spendlog_repricer', shadow);
   EXECUTE format('ALTER TABLE spendlog.%I RENAME TO %I', shadow, leaf);
-  EXECUTE format('ALTER TABLE spendlog.%I RENAME CONSTRAINT %I TO %I', leaf,
-                 (SELECT c.conname FROM pg_constraint c
-                  WHERE c.conrelid = ('spendlog.' || quote_ident(leaf))::regclass
-                    AND c.contype = 'p'), leaf_key);
+  FOR index_name IN
+    SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = ('spendlog.' || quote_ident(leaf))::regclass
+      AND starts_with(c.relname, shadow)
+  LOOP
+    EXECUTE format('ALTER INDEX spendlog.%I RENAME TO %I', index_name,
+                   leaf || substr(index_name, length(shadow) + 1));
+  END LOOP;
   RETURN late;
 END
 $$;
@@ -238,7 +262,7 @@ GRANT EXECUTE ON FUNCTION spendlog.posting_day(), spendlog.day_lock_class(),
 GRANT EXECUTE ON FUNCTION spendlog.shadow_create(date), spendlog.shadow_drop(date),
   spendlog.shadow_index(date), spendlog.swap_partition(date, bigint)
   TO spendlog_repricer;
-GRANT SELECT ON spendlog.closed_periods, spendlog.reprice_days, spendlog.reprice_tallies
+GRANT SELECT ON spendlog.group_books, spendlog.closed_periods, spendlog.reprice_days, spendlog.reprice_tallies
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT INSERT ON spendlog.closed_periods, spendlog.reprice_days, spendlog.reprice_tallies
   TO spendlog_repricer;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define SLICE_ROWS_USUAL 25000
+#define REWRITE_ROWS_MIN_USUAL 20000 /* a small day is not worth the lock */
 #define SLICE_BYTES_MAX (64u << 20)
 #define SQL_BYTES_MAX (1u << 20)
 #define CALL_BYTES_MAX (1u << 20)
@@ -36,6 +37,8 @@ struct reprice *reprice_open(const struct reprice_options *options, struct err *
     run->options = *options;
     if (!run->options.slice_rows)
         run->options.slice_rows = SLICE_ROWS_USUAL;
+    if (!run->options.rewrite_rows_min)
+        run->options.rewrite_rows_min = REWRITE_ROWS_MIN_USUAL;
     run->conninfo = strdup(options->conninfo);
     buf_init(&run->staged, SLICE_BYTES_MAX);
     buf_init(&run->sql, SQL_BYTES_MAX);

@@ -79,6 +79,7 @@ struct reprice_options {
     reprice_book_fn *book;         /* or NULL: all rows by the same book; dry runs only */
     void *context;                 /* of all three */
     size_t slice_rows;             /* changed rows per transaction; 0 = 25,000 */
+    int64_t rewrite_rows_min;      /* a smaller day is never rewritten; 0 = 20,000 */
 };
 
 struct reprice;

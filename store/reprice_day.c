@@ -11,9 +11,8 @@
 #include "core/clock.h"
 #include "store/numeric.h"
 
-#define REWRITE_ROWS_MIN 20000 /* a small day is not worth the lock */
-#define REWRITE_SHARE 0.5      /* of its rows changed: where UPDATE and rewrite cost the same */
-#define REWRITE_AGE_DAYS 2     /* younger days are being written to */
+#define REWRITE_SHARE 0.5  /* of its rows changed: where UPDATE and rewrite cost the same */
+#define REWRITE_AGE_DAYS 2 /* younger days are being written to */
 #define SAMPLE_ROWS 2000
 #define PROGRESS_ROWS 1024
 
@@ -255,7 +254,7 @@ static bool method_choose(struct reprice *run, const struct reprice_day *day,
     double share = 0;
     *method = day->closed ? METHOD_POST : METHOD_UPDATE;
     if (day->closed || run->options.dry_run || day->changed > 0 ||
-        day->table_rows < REWRITE_ROWS_MIN || day->day + REWRITE_AGE_DAYS > now_day ||
+        day->table_rows < run->options.rewrite_rows_min || day->day + REWRITE_AGE_DAYS > now_day ||
         !reprice_takes_all(run, day))
         return true;
     if (!sample_run(run, day, &share, err))

@@ -224,8 +224,10 @@ static bool staged_copy(struct reprice *run, struct err *err)
            copy_in_send(&run->write, &run->staged, err) && copy_in_close(&run->write, &count, err);
 }
 
-/* Joined by the key of the day's table, row by row: a plan that reads the whole day for one slice
- * would do so for every slice. */
+/* Joined by the key of the day's table, row by row. Statistics of a young table may say anything,
+ * and a plan that reads the whole day for one slice, or the slice for each row of the day, would do
+ * so for every slice: with these settings the staged rows are the only ones that can be read in
+ * sequence. */
 static bool rows_update(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     char sql[STATEMENT_BYTES_MAX];
@@ -242,7 +244,7 @@ static bool rows_update(struct reprice *run, const struct reprice_day *day, stru
              day->text, day->text);
     if (!pg_command(&run->write,
                     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
-                    "SET LOCAL synchronous_commit = on",
+                    "SET LOCAL enable_material = off; SET LOCAL enable_seqscan = off",
                     err) ||
         !run_statement(run, sql, NULL, &rows, err))
         return false;

@@ -14,4 +14,8 @@ const char *server_client_version(void);
  * ERR_UNAVAILABLE, ERR_CONFIG. */
 bool server_check(const char *conninfo, char *text, size_t capacity, struct err *err) MUST_CHECK;
 
+/* Groups whose members price with different books now. Calls back with one line for each. */
+bool server_check_books(const char *conninfo, void (*each)(const char *text, void *context),
+                        void *context, struct err *err) MUST_CHECK;
+
 #endif
