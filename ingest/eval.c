@@ -47,13 +47,13 @@ static bool string_text(struct eval *eval, struct val val, struct slice *text)
 bool val_text(struct eval *eval, struct val val, struct slice *text)
 {
     switch (val.type) {
-    case JSON_STRING:
+    case TOKEN_STRING:
         if (val.flags)
             return string_text(eval, val, text);
         break;
-    case JSON_NUMBER:
-    case JSON_TRUE:
-    case JSON_FALSE:
+    case TOKEN_NUMBER:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE:
     case VAL_TEXT:
         break;
     case VAL_INT:
@@ -154,19 +154,19 @@ static enum fit text_fits(struct slice text, int want)
 static enum fit val_fits(struct val val, int want)
 {
     switch (val.type) {
-    case JSON_STRING:
+    case TOKEN_STRING:
     case VAL_TEXT:
         return text_fits((struct slice){val.p, val.bytes}, want);
-    case JSON_NUMBER:
+    case TOKEN_NUMBER:
         if (want == KIND_BOOL)
             return bool_fits((struct slice){val.p, val.bytes});
         return want == KIND_JSON || want == KIND_TAGS ? FIT_NO : FIT_YES;
-    case JSON_TRUE:
-    case JSON_FALSE:
+    case TOKEN_TRUE:
+    case TOKEN_FALSE:
         return want == KIND_BOOL || want == KIND_TEXT ? FIT_YES : FIT_NO;
-    case JSON_OBJECT:
+    case TOKEN_OBJECT:
         return want == KIND_JSON ? FIT_YES : FIT_NO;
-    case JSON_ARRAY:
+    case TOKEN_ARRAY:
         return want == KIND_TAGS ? FIT_YES : FIT_NO;
     case VAL_NULL:
         return FIT_NULL;
@@ -178,8 +178,8 @@ static enum fit val_fits(struct val val, int want)
 static inline struct val fit(struct eval *eval, struct val val, int want)
 {
     if (want == WANT_ANY || val.type == VAL_NULL ||
-        (val.type == JSON_NUMBER && (want == KIND_COUNT || want == KIND_DECIMAL)) ||
-        (val.type == JSON_STRING && want == KIND_TEXT && val.bytes > 0))
+        (val.type == TOKEN_NUMBER && (want == KIND_COUNT || want == KIND_DECIMAL)) ||
+        (val.type == TOKEN_STRING && want == KIND_TEXT && val.bytes > 0))
         return val;
     enum fit fits = val_fits(val, want);
     if (fits == FIT_YES)
@@ -304,7 +304,7 @@ COLD static struct val object_eval(struct eval *eval, const struct expr *expr)
     struct val val = texts_join(eval, parts, count, SLICE(""));
     if (val.type == VAL_NULL)
         return null_val;
-    val.type = JSON_OBJECT;
+    val.type = TOKEN_OBJECT;
     return val;
 }
 
@@ -319,7 +319,7 @@ struct fold {
 static bool fold_open(struct fold *fold, struct eval *eval, const struct expr *expr)
 {
     const struct json *array = place_get(eval, expr);
-    if (!array || array->type != JSON_ARRAY)
+    if (!array || array->type != TOKEN_ARRAY)
         return false;
     *fold = (struct fold){.eval = eval, .expr = expr};
     walk_open(&fold->walk, array);
@@ -411,11 +411,12 @@ static struct val member_eval(struct eval *eval, const struct expr *expr)
     struct slice name;
     struct json value;
     const struct json *object = place_get(eval, expr);
-    if (!object || object->type != JSON_OBJECT)
+    if (!object || object->type != TOKEN_OBJECT)
         return null_val;
     struct json held = *object; /* args[0] may read scopes */
     struct val val = expr_eval(eval, expr->args[0], KIND_TEXT);
-    if (!val_text(eval, val, &name) || !json_member(&held, name, &value) || value.type == JSON_NULL)
+    if (!val_text(eval, val, &name) || !json_member(&held, name, &value) ||
+        value.type == TOKEN_NULL)
         return null_val;
     return val_of(&value);
 }
@@ -424,7 +425,7 @@ static struct val characters_eval(struct eval *eval, const struct expr *expr)
 {
     struct slice text;
     struct val val = expr_eval(eval, expr->args[0], WANT_ANY);
-    if (val_is_json(val) && val.type != JSON_STRING)
+    if (val_is_json(val) && val.type != TOKEN_STRING)
         return null_val;
     if (!val_text(eval, val, &text))
         return null_val;

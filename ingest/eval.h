@@ -10,10 +10,10 @@
 #include "ingest/reader.h"
 
 /* A value on its way: what the reader found, or what an operator made of it. Two words, so that it
- * travels in registers; `type` goes on from enum json_type, and has its members' layout. */
+ * travels in registers; `type` goes on from enum token, and has its members' layout. */
 enum val_type {
-    VAL_NULL = JSON_NONE,
-    VAL_TEXT = JSON_ARRAY + 1, /* p, bytes: valid UTF-8 without U+0000 */
+    VAL_NULL = TOKEN_NONE,
+    VAL_TEXT = TOKEN_ARRAY + 1, /* p, bytes: valid UTF-8 without U+0000 */
     VAL_INT,
     VAL_TIME, /* i: microseconds */
     VAL_DECIMAL,
@@ -21,12 +21,12 @@ enum val_type {
 
 struct val {
     union {
-        const char *p; /* every enum json_type, and TEXT */
+        const char *p; /* every enum token, and TEXT */
         int64_t i;
         const struct decimal *d;
     };
     uint32_t bytes;
-    uint8_t type;  /* enum json_type or enum val_type */
+    uint8_t type;  /* enum token or enum val_type */
     uint8_t flags; /* enum json_flag */
 };
 
@@ -38,7 +38,7 @@ static inline struct val val_of(const struct json *json)
 
 static inline bool val_is_json(struct val val)
 {
-    return val.type > JSON_NONE && val.type <= JSON_ARRAY;
+    return val.type > TOKEN_NONE && val.type <= TOKEN_ARRAY;
 }
 
 static inline struct json val_json(struct val val)

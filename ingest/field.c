@@ -39,7 +39,7 @@ static bool count_set(struct setter *setter, struct val val)
 {
     union value value = {.i = 0};
     struct slice text;
-    if (val.type == JSON_NUMBER)
+    if (val.type == TOKEN_NUMBER)
         text = (struct slice){val.p, val.bytes};
     else if (!val_text(setter->eval, val, &text))
         return refuse(setter, REASON_BAD_TYPE, "not a number");
@@ -158,10 +158,10 @@ COLD static bool tags_set(struct setter *setter, struct val val)
 {
     struct json json = val_json(val), array;
     struct slice text;
-    if (val.type == JSON_ARRAY)
+    if (val.type == TOKEN_ARRAY)
         return tags_list(setter, &json);
-    if (val.type == JSON_STRING && string_parse(setter->eval, &json, &array) &&
-        array.type == JSON_ARRAY)
+    if (val.type == TOKEN_STRING && string_parse(setter->eval, &json, &array) &&
+        array.type == TOKEN_ARRAY)
         return tags_list(setter, &array);
     if (!val_text(setter->eval, val, &text))
         return refuse(setter, REASON_BAD_TYPE, "not a list of tags");
@@ -174,9 +174,9 @@ COLD static bool object_set(struct setter *setter, struct val val)
 {
     struct json object = val_json(val), string = object;
     bool repaired = false;
-    if (val.type == JSON_STRING && !string_parse(setter->eval, &string, &object))
+    if (val.type == TOKEN_STRING && !string_parse(setter->eval, &string, &object))
         return refuse(setter, REASON_BAD_TYPE, "not an object");
-    if (object.type != JSON_OBJECT)
+    if (object.type != TOKEN_OBJECT)
         return refuse(setter, REASON_BAD_TYPE, "not an object");
     if (object.bytes > METADATA_BYTES_MAX) {
         setter->eval->flags |= EVENT_TEXT_CUT;
@@ -234,10 +234,10 @@ static inline bool plain_set(struct eval *eval, const struct field *field, struc
     if (!json)
         return true;
     eval->taken = expr;
-    if (field->kind == KIND_TEXT && json->type == JSON_STRING && !json->flags && json->bytes > 0 &&
+    if (field->kind == KIND_TEXT && json->type == TOKEN_STRING && !json->flags && json->bytes > 0 &&
         json->bytes <= TEXT_BYTES_MAX)
         value.s = json_slice(json);
-    else if (field->kind != KIND_COUNT || json->type != JSON_NUMBER ||
+    else if (field->kind != KIND_COUNT || json->type != TOKEN_NUMBER ||
              number_count(json_slice(json), &value.i) != NUMBER_OK)
         return false;
     event_set(event, field->id, value);
@@ -250,10 +250,10 @@ bool field_read(struct eval *eval, const struct field *field, struct event *even
     if (plain_set(eval, field, event))
         return true;
     struct setter setter = {.eval = eval, .field = field, .event = event};
-    eval->misfit.type = JSON_NONE;
+    eval->misfit.type = TOKEN_NONE;
     struct val val = expr_eval(eval, field->expr, (int)field->kind);
     if (val.type == VAL_NULL) {
-        if (eval->misfit.type == JSON_NONE || field_may_fail(field))
+        if (eval->misfit.type == TOKEN_NONE || field_may_fail(field))
             return true;
         *fault = (struct fault){misfit_reason(field->kind), field->name,
                                 "a value that does not fit the field", json_slice(&eval->misfit)};

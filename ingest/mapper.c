@@ -120,7 +120,7 @@ static void scope_wanted(const struct reader *reader, const struct mapping *mapp
         for (; bits; bits &= bits - 1) {
             uint32_t slot = word * 64 + (unsigned)__builtin_ctzll(bits);
             unsigned dependency = mapping->dependency_of[slot];
-            if (reader->slot[slot].type == JSON_NULL)
+            if (reader->slot[slot].type == TOKEN_NULL)
                 continue;
             for (unsigned i = 0; i < FIELD_WORDS; i++)
                 wanted[i] |= mapping->dependencies[dependency].fields[i];
@@ -210,7 +210,7 @@ static void each_try(struct attempt *attempt, size_t level)
     }
     const struct scope *scope = mapping->each[level];
     const struct json *array = reader_get(&mapper->eval.reader, scope->parent, scope->source);
-    if (!array || array->type != JSON_ARRAY)
+    if (!array || array->type != TOKEN_ARRAY)
         return;
     struct walk walk;
     int64_t index = 0;
@@ -240,9 +240,9 @@ static bool wrapped_content(struct mapper *mapper, const struct json *value, str
 {
     struct json inner;
     *content = json_slice(value);
-    if (value->type == JSON_OBJECT || value->type == JSON_ARRAY)
+    if (value->type == TOKEN_OBJECT || value->type == TOKEN_ARRAY)
         return true;
-    if (value->type != JSON_STRING)
+    if (value->type != TOKEN_STRING)
         return false;
     *content = text_raw(value, mapper->eval.batch);
     struct scan scan = {.p = content->p, .end = content->p + content->bytes};
@@ -258,7 +258,7 @@ static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
         const struct wrapper *wrapper = &mapper->set->wrappers[i];
         const struct json *value = reader_get(&eval->reader, wrapper->scope, wrapper->node);
         if (!value || (wrapper->when && !cond_holds(eval, wrapper->when)) ||
-            (wrapper->string && value->type != JSON_STRING) ||
+            (wrapper->string && value->type != TOKEN_STRING) ||
             !wrapped_content(mapper, value, &content))
             continue;
         content_read(mapper, content, wrappers + 1);

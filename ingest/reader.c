@@ -91,7 +91,7 @@ static bool value_read(struct reader *reader, const struct node *node, struct sc
         return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
     if (!object_read(reader, node, scan, depth + 1))
         return false;
-    reader->slot[node->id] = (struct json){start, (uint32_t)(scan->p - start), JSON_OBJECT, 0};
+    reader->slot[node->id] = (struct json){start, (uint32_t)(scan->p - start), TOKEN_OBJECT, 0};
     return true;
 }
 
@@ -123,7 +123,7 @@ bool reader_record(struct reader *reader, struct scan *scan, unsigned depth)
 /* The bytes of a slot as scan_value() wants them: a string with its quotes. */
 static struct scan slot_scan(const struct json *value)
 {
-    unsigned quote = value->type == JSON_STRING;
+    unsigned quote = value->type == TOKEN_STRING;
     return (struct scan){.p = value->p - quote, .end = value->p + value->bytes + quote};
 }
 
@@ -148,7 +148,7 @@ bool reader_next(struct reader *reader, const struct scope *scope, struct walk *
 static bool json_load(struct reader *reader, const struct scope *scope, const struct json *value)
 {
     struct json unused;
-    if (value->type != JSON_STRING) {
+    if (value->type != TOKEN_STRING) {
         value_load(reader, scope, value);
         return true;
     }
@@ -169,28 +169,28 @@ static bool select_load(struct reader *reader, const struct scope *scope, const 
     struct json element, member, found = {0};
     int64_t index = 0;
 
-    if (array->type == JSON_OBJECT) {
+    if (array->type == TOKEN_OBJECT) {
         if (!json_member(array, scope->token, &found))
             return false;
         value_load(reader, scope, &found);
         return true;
     }
-    if (array->type != JSON_ARRAY)
+    if (array->type != TOKEN_ARRAY)
         return false;
     walk_open(&walk, array);
     for (; walk_element(&walk, &element); index++) {
         bool hit = index == scope->index || scope->index == -1;
         if (scope->member.p)
-            hit = element.type == JSON_OBJECT && json_member(&element, scope->member, &member) &&
-                  (member.type == JSON_STRING ? text_equals(&member, scope->text)
-                                              : slice_eq(json_slice(&member), scope->text));
+            hit = element.type == TOKEN_OBJECT && json_member(&element, scope->member, &member) &&
+                  (member.type == TOKEN_STRING ? text_equals(&member, scope->text)
+                                               : slice_eq(json_slice(&member), scope->text));
         if (!hit)
             continue;
         found = element;
         if (scope->index != -1)
             break;
     }
-    if (found.type == JSON_NONE)
+    if (found.type == TOKEN_NONE)
         return false;
     value_load(reader, scope, &found);
     return true;
@@ -201,7 +201,7 @@ static void kv_value(struct json *value)
 {
     struct walk walk;
     struct json key, first, second;
-    if (value->type != JSON_OBJECT)
+    if (value->type != TOKEN_OBJECT)
         return;
     walk_open(&walk, value);
     if (walk_member(&walk, &key, &first) && !walk_member(&walk, &key, &second))
@@ -212,11 +212,11 @@ static bool kv_load(struct reader *reader, const struct scope *scope, const stru
 {
     struct walk walk;
     struct json element, key, value;
-    if (list->type == JSON_OBJECT) {
+    if (list->type == TOKEN_OBJECT) {
         value_load(reader, scope, list);
         return true;
     }
-    if (list->type != JSON_ARRAY)
+    if (list->type != TOKEN_ARRAY)
         return false;
     scope_open(reader, scope);
     slot_open(reader, scope->root);
@@ -225,8 +225,8 @@ static bool kv_load(struct reader *reader, const struct scope *scope, const stru
         return true;
     walk_open(&walk, list);
     while (walk_element(&walk, &element)) {
-        if (element.type != JSON_OBJECT || !json_member(&element, SLICE("key"), &key) ||
-            !json_member(&element, SLICE("value"), &value) || key.type != JSON_STRING)
+        if (element.type != TOKEN_OBJECT || !json_member(&element, SLICE("key"), &key) ||
+            !json_member(&element, SLICE("value"), &value) || key.type != TOKEN_STRING)
             continue;
         const struct node *node = node_find(scope->root, &key);
         if (!node)

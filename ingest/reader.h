@@ -46,7 +46,7 @@ static inline bool reader_loaded(const struct reader *reader, uint32_t scope_id)
 static inline const struct json *reader_slot(const struct reader *reader, uint32_t slot)
 {
     const struct json *json = &reader->slot[slot];
-    bool there = reader->present[slot / 64] >> (slot % 64) & 1 && json->type != JSON_NULL;
+    bool there = reader->present[slot / 64] >> (slot % 64) & 1 && json->type != TOKEN_NULL;
     return there ? json : NULL;
 }
 

@@ -97,24 +97,24 @@ static bool word(struct scan *scan, const char *text, size_t bytes)
 bool scan_literal(struct scan *scan, struct json *out)
 {
     const char *start = scan->p;
-    enum json_type type;
+    enum token type;
     bool ok;
 
     switch (*start) {
     case 'n':
-        type = JSON_NULL;
+        type = TOKEN_NULL;
         ok = word(scan, "null", 4);
         break;
     case 't':
-        type = JSON_TRUE;
+        type = TOKEN_TRUE;
         ok = word(scan, "true", 4);
         break;
     case 'f':
-        type = JSON_FALSE;
+        type = TOKEN_FALSE;
         ok = word(scan, "false", 5);
         break;
     default:
-        type = JSON_NUMBER;
+        type = TOKEN_NUMBER;
         ok = *start == '-' || (unsigned)(*start - '0') < 10
                  ? number_scan(scan)
                  : scan_fail(scan, REASON_BAD_JSON, "value expected");
@@ -184,7 +184,7 @@ bool scan_value(struct scan *scan, struct json *out, unsigned depth)
         return false;
     if (out)
         *out = (struct json){start, (uint32_t)(scan->p - start),
-                             (uint8_t)(*start == '{' ? JSON_OBJECT : JSON_ARRAY), 0};
+                             (uint8_t)(*start == '{' ? TOKEN_OBJECT : TOKEN_ARRAY), 0};
     return true;
 }
 
@@ -201,7 +201,7 @@ bool scan_text(struct scan *scan, struct json *out)
 
 void walk_open(struct walk *walk, const struct json *container)
 {
-    assert(container->type == JSON_OBJECT || container->type == JSON_ARRAY);
+    assert(container->type == TOKEN_OBJECT || container->type == TOKEN_ARRAY);
     walk->scan = (struct scan){.p = container->p + 1, .end = container->p + container->bytes - 1};
 }
 

@@ -21,15 +21,15 @@
 
 #define JSON_DEPTH_MAX 64
 
-enum json_type {
-    JSON_NONE, /* absent */
-    JSON_NULL,
-    JSON_FALSE,
-    JSON_TRUE,
-    JSON_NUMBER,
-    JSON_STRING,
-    JSON_OBJECT,
-    JSON_ARRAY,
+enum token {
+    TOKEN_NONE, /* absent */
+    TOKEN_NULL,
+    TOKEN_FALSE,
+    TOKEN_TRUE,
+    TOKEN_NUMBER,
+    TOKEN_STRING,
+    TOKEN_OBJECT,
+    TOKEN_ARRAY,
 };
 
 enum json_flag {
@@ -47,7 +47,7 @@ struct scan {
 struct json {
     const char *p;
     uint32_t bytes;
-    uint8_t type;  /* enum json_type */
+    uint8_t type;  /* enum token */
     uint8_t flags; /* enum json_flag */
 };
 
@@ -155,7 +155,7 @@ static inline bool scan_string(struct scan *scan, struct json *out)
     }
     out->p = start;
     out->bytes = (uint32_t)(scan->p - start);
-    out->type = JSON_STRING;
+    out->type = TOKEN_STRING;
     out->flags = (uint8_t)flags;
     scan->p++;
     return true;

@@ -240,7 +240,7 @@ static void json_step(struct copier *copier)
 struct slice text_json(const struct json *value, struct arena *batch, bool *repaired)
 {
     struct slice raw = json_slice(value);
-    if (value->type == JSON_STRING) /* with its quotes */
+    if (value->type == TOKEN_STRING) /* with its quotes */
         raw = (struct slice){raw.p - 1, raw.bytes + 2};
     /* Outside of strings valid JSON is plain ASCII, so the whole text can be treated as one. */
     if (utf8_valid(raw) && !memmem(raw.p, raw.bytes, "\\u", 2))
