@@ -173,6 +173,8 @@ bool lane_flush(struct lane *lane)
     struct err err = {0};
     if (lane->batch.range_count == 0)
         return true;
+    if (!lane_topics_still_there(lane))
+        return false;
     if (!writer_commit(lane->writer, &lane->batch, &err)) {
         if (err.kind == ERR_CONFIG || err.kind == ERR_FATAL)
             lane->err = err;
@@ -393,7 +395,7 @@ static bool open_consumer(struct lane *lane, struct err *err)
         .topic = lane->topic_name,
         .topic_count = group->topics->count,
         .lanes = group->lane_count,
-        .handler = {lane_on_assigned, lane_on_revoked},
+        .handler = {lane_on_assigned, lane_on_revoked, lane_on_told},
         .context = lane,
     };
     lane->consumer = consumer_new(&options, err);

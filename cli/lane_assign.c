@@ -133,7 +133,8 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
         return false;
     if (p->state.id == 0 && !partition_first_seen(lane, p, err))
         return false;
-    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0 && !p->last_is_gone;
+    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0 &&
+                    p->state.next_offset != p->unchecked_offset;
     return true;
 }
 
@@ -159,16 +160,37 @@ static bool assign_all(struct lane *lane, struct err *err)
     return ok;
 }
 
+/* Asks Kafka for the offsets of the group. `told` of a partition is whether it has one; false when
+ * one that it had been told is gone. */
+static bool told_ask(struct lane *lane, bool *gone, struct err *err)
+{
+    size_t count = lane->partition_count;
+    struct kafka_partition *list = calloc(count + 1, sizeof(*list));
+    if (!list)
+        return err_set(err, ERR_FATAL, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        list[i] = (struct kafka_partition){.topic = lane->partition[i].state.topic,
+                                           .partition = lane->partition[i].state.partition};
+    bool ok = count == 0 || consumer_committed(lane->consumer, list, count, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        *gone |= lane->partition[i].told && list[i].offset < 0;
+        lane->partition[i].told = list[i].offset >= 0;
+    }
+    free(list);
+    return ok;
+}
+
 void lane_activate(struct lane *lane)
 {
     struct err err = {0};
+    bool gone = false;
     batch_reset(&lane->batch);
     /* The poll that brings an assignment may bring its first message too: the book has to be there.
      */
     bool ok = writer_connect(lane->writer, &err) && lane_take_book(lane, &err);
     for (size_t i = 0; ok && i < lane->partition_count; i++)
         ok = partition_load(lane, &lane->partition[i], &err);
-    if (ok && assign_all(lane, &err)) {
+    if (ok && told_ask(lane, &gone, &err) && assign_all(lane, &err)) {
         lane->active = true;
         lane->backoff_ms = BACKOFF_FIRST_MS;
         return;
@@ -213,12 +235,10 @@ void lane_out_of_range(struct lane *lane, struct lane_partition *p)
     }
     if (!lane_flush(lane))
         return;
-    p->last_is_gone = true;
     if (p->state.next_offset > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
     else if (p->state.next_offset >= low)
-        log_debug("%s [%d]: the last message stored is gone", p->state.topic,
-                  (int)p->state.partition);
+        p->unchecked_offset = p->state.next_offset;
     else if (lane->group->config->kafka_gap_skip)
         gap_book(lane, p, false, low, "log start is beyond the stored offset");
     else
@@ -246,6 +266,29 @@ bool lane_check_first(struct lane *lane, struct lane_partition *p,
         return false;
     }
     gap_book(lane, p, true, low, "topic recreated: its last message is another one");
+    lane_pause(lane, BACKOFF_FIRST_MS);
+    return false;
+}
+
+void lane_on_told(void *context, void *state)
+{
+    struct lane_partition *p = state;
+    (void)context;
+    p->told = true;
+}
+
+bool lane_topics_still_there(struct lane *lane)
+{
+    struct err err = {0};
+    bool gone = false;
+    if (!told_ask(lane, &gone, &err)) {
+        lane_recover(lane, &err);
+        return false;
+    }
+    if (!gone)
+        return true;
+    log_warn("Kafka has forgotten our offsets, as after the deletion of a topic: reading again "
+             "from where PostgreSQL says");
     lane_pause(lane, BACKOFF_FIRST_MS);
     return false;
 }

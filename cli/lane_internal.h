@@ -11,10 +11,11 @@ struct lane_partition {
     struct partition_state state;
     const struct topic *topic;
     struct mapper *mapper; /* borrowed from lane->mapper */
-    bool check_last;   /* assigned one message early: the first one must be the last one stored */
-    bool caught_up;    /* its end was reached since the last rebalance */
-    bool last_is_gone; /* the last message stored is no longer in the log: nothing to check */
-    bool halted;       /* left out: its log lost what we had not read, kafka_gap: stop */
+    bool check_last; /* assigned one message early: the first one must be the last one stored */
+    bool told;       /* Kafka has taken an offset of ours for it since it was assigned */
+    bool caught_up;  /* its end was reached since the last rebalance */
+    int64_t unchecked_offset; /* where the message before is gone from the log: nothing to check */
+    bool halted;              /* left out: its log lost what we had not read, kafka_gap: stop */
 };
 
 struct lane {
@@ -43,6 +44,7 @@ struct lane {
 /* Rebalance handlers (struct consumer_handler). */
 void lane_on_assigned(void *context, const struct kafka_partition *partitions, size_t count);
 void lane_on_revoked(void *context, bool lost);
+void lane_on_told(void *context, void *state);
 
 /* Reads the offset rows and starts consuming from them; on failure sets the time of the next try.
  */
@@ -57,6 +59,11 @@ void lane_out_of_range(struct lane *lane, struct lane_partition *partition);
 /* false: the message is not a new one (the check message), or the topic was recreated. */
 bool lane_check_first(struct lane *lane, struct lane_partition *partition,
                       const struct kafka_message *message);
+
+/* Before a batch is written. false: Kafka has forgotten an offset we told it, as it does when a
+ * topic is deleted. Messages of a new topic may have followed ours without a break: the batch is
+ * dropped, and assigning anew finds out. */
+bool lane_topics_still_there(struct lane *lane);
 
 /* Takes over the current price book; between two batches only, so that a batch has one book. */
 bool lane_take_book(struct lane *lane, struct err *err) MUST_CHECK;

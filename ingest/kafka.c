@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/kafka.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <librdkafka/rdkafka.h>
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define COMMITTED_TIMEOUT_MS 2000
+#define CLOSE_TIMEOUT_MS 3000
 
 /* Partitions of one topic of the assignment: messages find their state without a search. */
 struct topic_states {
@@ -140,6 +146,31 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     free(partitions);
 }
 
+static void *state_find(const struct consumer *consumer, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < consumer->topic_count; i++) {
+        const struct topic_states *states = &consumer->topics[i];
+        if (strcmp(states->name, topic) == 0)
+            return partition >= 0 && partition < states->capacity ? states->by_partition[partition]
+                                                                  : NULL;
+    }
+    return NULL;
+}
+
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                      rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct consumer *consumer = opaque;
+    (void)rk;
+    if (!consumer->options.handler.told || !list)
+        return;
+    for (int i = 0; !code && i < list->cnt; i++) {
+        void *state = state_find(consumer, list->elems[i].topic, list->elems[i].partition);
+        if (state && !list->elems[i].err)
+            consumer->options.handler.told(consumer->options.context, state);
+    }
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     struct consumer *consumer = opaque;
@@ -176,6 +207,7 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
     rd_kafka_conf_set_opaque(conf, consumer);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
     rd_kafka_conf_set_log_cb(conf, on_log);
     consumer->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!consumer->rk) {
@@ -219,17 +251,6 @@ bool consumer_subscribe(struct consumer *consumer, struct err *err)
     if (code)
         return err_set(err, ERR_CONFIG, "kafka: subscribe: %s", rd_kafka_err2str(code));
     return true;
-}
-
-static void *state_find(const struct consumer *consumer, const char *topic, int32_t partition)
-{
-    for (size_t i = 0; i < consumer->topic_count; i++) {
-        const struct topic_states *states = &consumer->topics[i];
-        if (strcmp(states->name, topic) == 0)
-            return partition >= 0 && partition < states->capacity ? states->by_partition[partition]
-                                                                  : NULL;
-    }
-    return NULL;
 }
 
 static enum poll_kind kind_of(const rd_kafka_message_t *message)
@@ -391,12 +412,67 @@ void consumer_commit(struct consumer *consumer, const struct kafka_partition *pa
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+bool consumer_committed(struct consumer *consumer, struct kafka_partition *partitions, size_t count,
+                        struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = list_of(partitions, count);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->rk, list, COMMITTED_TIMEOUT_MS);
+    for (size_t i = 0; !code && i < count; i++) {
+        partitions[i].offset = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
+        code = list->elems[i].err;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code)
+        return err_set(err, ERR_UNAVAILABLE, "kafka: committed offsets: %s",
+                       rd_kafka_err2str(code));
+    return true;
+}
+
+/* Until librdkafka 2.1.0 leaving a group could wait for ever for a partition whose topic was
+ * deleted meanwhile (its CHANGELOG). */
+static bool leave_group(rd_kafka_t *rk)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
+    int64_t end_ms = clock_monotonic_ms() + CLOSE_TIMEOUT_MS;
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
+    while (!error && !rd_kafka_consumer_closed(rk) && clock_monotonic_ms() < end_ms) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 50);
+        if (message)
+            rd_kafka_message_destroy(message);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_error_destroy(error);
+    return rd_kafka_consumer_closed(rk);
+}
+
+static void *destroy_main(void *rk)
+{
+    rd_kafka_destroy(rk);
+    return NULL;
+}
+
+static bool destroy(rd_kafka_t *rk)
+{
+    pthread_t thread;
+    struct timespec end;
+    if (pthread_create(&thread, NULL, destroy_main, rk) != 0)
+        return false;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += CLOSE_TIMEOUT_MS / 1000;
+    if (pthread_timedjoin_np(thread, NULL, &end) == 0)
+        return true;
+    pthread_detach(thread);
+    return false;
+}
+
 void consumer_close(struct consumer *consumer)
 {
     if (!consumer)
         return;
-    rd_kafka_consumer_close(consumer->rk);
-    rd_kafka_destroy(consumer->rk);
+    if (!leave_group(consumer->rk) || !destroy(consumer->rk)) {
+        log_warn("kafka: the consumer does not end: left alone");
+        return; /* its threads still use all of it */
+    }
     states_clear(consumer);
     for (size_t i = 0; i < consumer->name_count; i++)
         free(consumer->names[i]);

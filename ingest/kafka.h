@@ -31,6 +31,8 @@ struct consumer_handler {
     void (*assigned)(void *context, const struct kafka_partition *partitions, size_t count);
     /* The assignment ends. lost: another member may own it already, nothing may be finished. */
     void (*revoked)(void *context, bool lost);
+    /* Kafka has taken what consumer_commit() told it of a partition; NULL: does not matter. */
+    void (*told)(void *context, void *state);
 };
 
 struct consumer_options {
@@ -95,6 +97,12 @@ bool consumer_partition_count(struct consumer *consumer, const char *topic, int3
 /* Tells Kafka how far we are, asynchronously, for lag tools; failures do not matter. */
 void consumer_commit(struct consumer *consumer, const struct kafka_partition *partitions,
                      size_t count);
+
+/* What Kafka knows of the group's offsets: sets `offset` of each, -1 = none. With a topic the
+ * offsets committed for it are deleted too; that is the only trace that a topic made again at once
+ * leaves. ERR_UNAVAILABLE. */
+bool consumer_committed(struct consumer *consumer, struct kafka_partition *partitions, size_t count,
+                        struct err *err) MUST_CHECK;
 
 /* Leaves the group (revoked() is called first) and frees. */
 void consumer_close(struct consumer *consumer);

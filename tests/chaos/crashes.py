@@ -9,7 +9,7 @@ from harness.pgproxy import FREEZE, PASS
 from harness.report import check, check_equal, wait_for
 from harness.world import FAST, SESSION_MS, World
 
-FAULT_POINTS = ("before_copy", "after_copy", "before_commit", "after_commit", "after_kafka_commit")
+FAULT_POINTS = ("after_lock", "after_copy", "before_commit", "after_commit", "after_kafka_commit")
 LOCK_TIMEOUT_S = 2
 
 

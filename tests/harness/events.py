@@ -150,7 +150,7 @@ class Producer:
         value = self.random.choice([
             text[:self.random.randint(5, len(text) - 2)].encode(),
             b"\xff\xfe\x00garbage " + bytes(self.random.randrange(256) for _ in range(40)),
-            json.dumps({**payload, "prompt_tokens": -5}).encode(),
+            json.dumps({**payload, "prompt_tokens": -5, "metadata": {}}).encode(),
             b'{"a":' * 70 + b"1" + b"}" * 70,
             json.dumps({**payload, "startTime": 4000000000.5}).encode(),
         ])

@@ -199,9 +199,16 @@ class World:
         stored = self.stored()
         return all(stored.get(partition, 0) == end for partition, end in ends.items())
 
+    def drained_or_deserted(self):
+        if self.drained():
+            return True
+        if not any(member.alive() for member in self.members):
+            raise Failed("no member is left")
+        return False
+
     def drain(self, timeout_s=60):
         try:
-            return wait_for("everything read", self.drained, timeout_s, 0.2)
+            return wait_for("everything read", self.drained_or_deserted, timeout_s, 0.2)
         except Failed as failed:
             ends, stored = self.servers.log_ends(self.topic), self.stored()
             behind = {p: (stored.get(p), end) for p, end in (ends or {}).items()
