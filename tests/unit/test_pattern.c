@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: ingest */
+#include "ingest/pattern.h"
+
+#include <regex.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static struct arena arena;
+
+static const struct pattern *compiled(const char *text)
+{
+    struct err err = {0};
+    const struct pattern *pattern = pattern_compile(slice_of(text), &arena, &err);
+    if (!pattern)
+        fail_msg("%s: %s", text, err.text);
+    return pattern;
+}
+
+/* NULL: no match. */
+static const struct row {
+    const char *pattern, *text, *group;
+} rows[] = {
+    {"", "abc", ""},
+    {"b", "abc", "b"},
+    {"^b", "abc", NULL},
+    {"c$", "abc", "c"},
+    {"^$", "", ""},
+    {"^$", "x", NULL},
+    {"a.c", "abc", "abc"},
+    {"a\\.c", "abc", NULL},
+    {"a*", "aaa", "aaa"},
+    {"a+b", "aaab", "aaab"},
+    {"a+b", "b", NULL},
+    {"ab?c", "ac", "ac"},
+    {"a{2}", "a", NULL},
+    {"a{2}", "aaa", "aa"},
+    {"a{1,2}", "aaa", "aa"},
+    {"a{2,}", "aaaa", "aaaa"},
+    {"[a-c]+", "xxabcx", "abc"},
+    {"[^a-c]+", "abxyc", "xy"},
+    {"[]a]+", "]a]", "]a]"},
+    {"[a-]+", "a-a", "a-a"},
+    {"[[:digit:]]+", "ab12", "12"},
+    {"\\d+\\w", "x12y", "12y"},
+    {"(b)(c)", "abc", "b"},
+    {"(?:b)(c)", "abc", "c"},
+    {"a|b|c", "xb", "b"},
+    {"^(ab|a)b", "ab", "a"},
+    {"(a|b)*c", "ababc", "b"},
+    {"(ab)+", "ababx", "ab"},
+    {"(ab)?c", "c", NULL},
+    {"x(ab)?c", "xabc", "ab"},
+    {"^([23])", "200", "2"},
+    {"[^/]*/(.+)$", "arn:aws:x/us.model/v1", "us.model/v1"},
+    {"^https?://(?:api\\.)?([^./]+)", "https://api.openai.com/v1", "openai"},
+    {"^[a-z]+://([^/:?#]+)", "https://eu.api.openai.com:443/v1", "eu.api.openai.com"},
+    {"/messages(\\?|$)", "/v1/messages", ""},
+    {"((a)|b)c", "bc", "b"},
+    {"\xc3\xa9+", "caf\xc3\xa9", "\xc3\xa9"},
+};
+
+static void patterns_match_as_they_say(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct slice group = {NULL, 0};
+        bool hit = pattern_match(compiled(rows[i].pattern), slice_of(rows[i].text), &group);
+        if (hit != (rows[i].group != NULL) || (hit && !slice_is(group, rows[i].group)))
+            fail_msg("/%s/ on \"%s\": \"" SLICE_FMT "\"", rows[i].pattern, rows[i].text,
+                     SLICE_ARG(group));
+    }
+}
+
+static bool posix_matches(const char *pattern, const char *text)
+{
+    regex_t regex;
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    bool hit = regexec(&regex, text, 0, NULL, 0) == 0;
+    regfree(&regex);
+    return hit;
+}
+
+/* Where POSIX knows the syntax, it must agree on whether there is a match at all. */
+static void posix_agrees_on_the_verdict(void **state)
+{
+    (void)state;
+    /* As POSIX writes it, and with groups that need not take part. */
+    static const char *const patterns[][2] = {
+        {"a|ab|c", "a|ab|c"},         {"(a|ab)(c|bcd)*x", "(?:a|ab)(?:c|bcd)*x"},
+        {"^(a+|b)*$", "^(?:a+|b)*$"}, {"[^ab]+x?", "[^ab]+x?"},
+        {"a{2,3}b", "a{2,3}b"},       {"(x(y|z))+w", "(?:x(?:y|z))+w"},
+        {"^a.b.?$", "^a.b.?$"},       {"b*c|d", "b*c|d"},
+    };
+    uint32_t random = 1;
+    for (size_t p = 0; p < sizeof patterns / sizeof patterns[0]; p++) {
+        const struct pattern *ours = compiled(patterns[p][1]);
+        for (int i = 0; i < 2000; i++) {
+            char text[13];
+            size_t bytes = (random >> 7) % sizeof text;
+            for (size_t k = 0; k < bytes; k++) {
+                random = random * 1664525 + 1013904223;
+                text[k] = "abcdxyzw"[random >> 29];
+            }
+            random = random * 1664525 + 1013904223;
+            text[bytes] = '\0';
+            struct slice group;
+            if (posix_matches(patterns[p][0], text) != pattern_match(ours, slice_of(text), &group))
+                fail_msg("/%s/ on \"%s\"", patterns[p][0], text);
+        }
+    }
+}
+
+static void broken_patterns_are_refused_with_a_place(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"(",  ")",   "a)",      "(a", "[a",     "[b-a]",
+                                         "*",  "a**", "+a",      "a{", "a{2,1}", "a{0}",
+                                         "\\", "\\k", "(ab){2}", "a|*"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        struct err err = {0};
+        assert_null(pattern_compile(slice_of(broken[i]), &arena, &err));
+        assert_int_equal(err.kind, ERR_CONFIG);
+        assert_non_null(strstr(err.text, "at byte"));
+    }
+}
+
+static void a_pattern_that_runs_away_does_not_match(void **state)
+{
+    (void)state;
+    struct slice group;
+    assert_false(pattern_match(compiled("^(a|a)*(a|a)*(a|a)*b$"),
+                               SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+                               &group));
+    assert_false(pattern_match(compiled("^(a*)*b$"), SLICE("aaaaaaaaaaaaaaaaaaaaaaa"), &group));
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena_init(&arena, 64u << 20);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(patterns_match_as_they_say),
+        cmocka_unit_test(posix_agrees_on_the_verdict),
+        cmocka_unit_test(broken_patterns_are_refused_with_a_place),
+        cmocka_unit_test(a_pattern_that_runs_away_does_not_match),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
