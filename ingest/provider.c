@@ -9,7 +9,8 @@
 
 #include <strings.h>
 
-/* Case does not matter on the left; rows of a word to itself are there for the case. */
+/* Sorted by the left side, where case does not matter; rows of a word to itself are there for the
+ * case. */
 static const struct {
     const char *from, *to;
 } provider_table[] = {
@@ -121,13 +122,28 @@ static bool common(struct slice name)
            slice_is(name, "bedrock") || slice_is(name, "vertex_ai") || slice_is(name, "gemini");
 }
 
+/* <0, 0, >0 as a row stands before, at, behind the name. */
+static int row_cmp(size_t row, struct slice name)
+{
+    const char *from = provider_table[row].from;
+    int order = strncasecmp(from, name.p, name.bytes);
+    return order ? order : from[name.bytes] != '\0';
+}
+
 struct slice provider_canonical(struct slice name)
 {
+    size_t low = 0, high = sizeof provider_table / sizeof provider_table[0];
     if (common(name))
         return name;
-    for (size_t i = 0; i < sizeof provider_table / sizeof provider_table[0]; i++)
-        if (strncasecmp(provider_table[i].from, name.p, name.bytes) == 0 &&
-            provider_table[i].from[name.bytes] == '\0')
-            return slice_of(provider_table[i].to);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = row_cmp(middle, name);
+        if (order == 0)
+            return slice_of(provider_table[middle].to);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return name;
 }

@@ -146,6 +146,11 @@ static void providers_get_litellms_names(void **state)
         {"azure_ai", "azure_ai"},
         {"my-own", "my-own"},
         {"o", "o"},
+        {"AI21labs", "ai21"}, /* both ends of the table, and beyond */
+        {"zhipu", "zai"},
+        {"aaa", "aaa"},
+        {"zz", "zz"},
+        {"", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_true(slice_is(provider_canonical(slice_of(rows[i][0])), rows[i][1]));
