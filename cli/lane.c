@@ -182,6 +182,7 @@ bool lane_flush(struct lane *lane)
         return false;
     }
     fault_point("after_commit");
+    lane->backoff_ms = BACKOFF_FIRST_MS;
     count_batch(lane);
     commit_to_kafka(lane);
     fault_point("after_kafka_commit");

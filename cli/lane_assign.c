@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BACKOFF_FIRST_MS 100u
 #define BACKOFF_MAX_MS 5000u
 
 static void assignment_clear(struct lane *lane)
@@ -192,7 +191,6 @@ void lane_activate(struct lane *lane)
         ok = partition_load(lane, &lane->partition[i], &err);
     if (ok && told_ask(lane, &gone, &err) && assign_all(lane, &err)) {
         lane->active = true;
-        lane->backoff_ms = BACKOFF_FIRST_MS;
         return;
     }
     if (err.kind == ERR_CONFIG || err.kind == ERR_FATAL)

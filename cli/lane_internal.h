@@ -7,6 +7,8 @@
 #include "ingest/kafka.h"
 #include "store/writer.h"
 
+#define BACKOFF_FIRST_MS 100u /* doubles with each failure, until a batch is written */
+
 struct lane_partition {
     struct partition_state state;
     const struct topic *topic;

@@ -86,7 +86,8 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
     err_set(err, pg_err_kind(pg->sqlstate), "%s: %s: %s%s%s%s%s%s", pg->place, what, pg->message,
             *pg->sqlstate ? " [" : "", pg->sqlstate, *pg->sqlstate ? "]" : "", hint ? "; " : "",
             hint ? hint : "");
-    if (pg->conn && PQstatus(pg->conn) == CONNECTION_BAD)
+    /* A session that began read-only stays so when the database is writable again. */
+    if (pg->conn && (PQstatus(pg->conn) == CONNECTION_BAD || strcmp(pg->sqlstate, "25006") == 0))
         pg_close(pg);
     return false;
 }

@@ -127,6 +127,17 @@ def disk_full(servers, seed):
         subprocess.run(["umount", folder], check=False)
 
 
+def fill(path):
+    """Grows a file until nothing fits any more."""
+    with open(path, "wb", buffering=0) as out:
+        for size in (1 << 16, 1 << 12):
+            try:
+                while True:
+                    out.write(bytes(size))
+            except OSError:
+                pass  # full, at this granularity
+
+
 def disk_full_on(servers, seed, folder):
     owner = os.stat(servers.socket_folder)
     os.chown(folder, owner.st_uid, owner.st_gid)
@@ -138,14 +149,14 @@ def disk_full_on(servers, seed, folder):
         member = world.start()
         feed.send(200)
         world.drain(30)
-        free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-        with open(ballast, "wb") as out:
-            out.write(bytes(free))
+        fill(ballast)
         for _ in range(10):
             feed.send(400)
             feed.flush()
             time.sleep(0.3)
         time.sleep(2)
+        check_equal(world.sql("SELECT count(*) FROM spendlog.rejected_events WHERE reason = "
+                              "'database_refused'"), [["0"]], "rows rejected because of the disk")
         check(not world.drained(), "the small disk held everything: it was not full")
         check(member.alive(), f"the member ended{member.tail()}")
         os.unlink(ballast)
