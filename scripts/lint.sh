@@ -109,7 +109,16 @@ report() {
     ! grep .
 }
 
-checks=(format layers foreign_headers banned lengths licence settings manuals shell cppcheck)
+# Every fact and label is a field that the manual of mappings explains.
+lint_fields() {
+    local name status=0
+    for name in $(sed -n 's/^\(FACT\|LABEL\)([A-Z0-9_]*, [^"]*"\([a-z0-9_]*\)".*/\2/p' core/facts.def core/labels.def); do
+        grep -q "^| \`$name\`" docs/mappings.md || { echo "docs/mappings.md: no field $name"; status=1; }
+    done
+    return $status
+}
+
+checks=(format layers foreign_headers banned lengths licence settings manuals fields shell cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")
