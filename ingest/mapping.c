@@ -17,7 +17,7 @@
 
 struct definition {
     const struct yaml_node *node;
-    struct slice name, group; /* group: the short name of the built-in file */
+    const char *name, *group; /* group: the short name of the built-in file */
     bool extra;
 };
 
@@ -41,13 +41,13 @@ static struct slice short_name(const char *file)
 static struct definition *catalog_find(struct catalog *catalog, struct slice name)
 {
     for (size_t i = 0; i < catalog->count; i++)
-        if (slice_eq(catalog->list[i].name, name))
+        if (slice_is(name, catalog->list[i].name))
             return &catalog->list[i];
     return NULL;
 }
 
-static bool definition_add(struct catalog *catalog, const struct yaml_node *node,
-                           struct slice group, bool extra)
+static bool definition_add(struct catalog *catalog, const struct yaml_node *node, const char *group,
+                           bool extra)
 {
     const struct yaml_node *name = yaml_get(node, "name");
     if (!name || name->kind != YAML_SCALAR)
@@ -64,12 +64,12 @@ static bool definition_add(struct catalog *catalog, const struct yaml_node *node
     if (catalog->count == DEFINITIONS_MAX)
         return yaml_err(catalog->err, node, "more than %d mappings", DEFINITIONS_MAX);
     catalog->list[catalog->count++] =
-        (struct definition){node, name->text, group.p ? group : name->text, extra};
+        (struct definition){node, name->text.p, group ? group : name->text.p, extra};
     return true;
 }
 
 static bool definitions_add(struct catalog *catalog, const struct yaml_node *list,
-                            struct slice group, bool extra)
+                            const char *group, bool extra)
 {
     if (list->kind != YAML_LIST)
         return list->kind == YAML_NULL ||
@@ -80,11 +80,13 @@ static bool definitions_add(struct catalog *catalog, const struct yaml_node *lis
     return true;
 }
 
-static bool file_add(struct catalog *catalog, const struct embedded *file, struct yaml_tree **tree)
+static bool file_add(struct catalog *catalog, struct arena *process, const struct embedded *file,
+                     struct yaml_tree **tree)
 {
     static const char *const words[] = {"mappings", "wrappers"};
+    const char *group = arena_text(process, short_name(file->name));
     *tree = yaml_parse((struct slice){file->text, file->bytes}, file->name, catalog->err);
-    if (!*tree)
+    if (!*tree || !group)
         return false;
     const struct yaml_node *root = yaml_root(*tree);
     const struct yaml_node *mappings = yaml_get(root, "mappings");
@@ -93,7 +95,7 @@ static bool file_add(struct catalog *catalog, const struct embedded *file, struc
         return false;
     if (wrappers && catalog->wrapper_count < 8)
         catalog->wrappers[catalog->wrapper_count++] = wrappers;
-    return !mappings || definitions_add(catalog, mappings, short_name(file->name), false);
+    return !mappings || definitions_add(catalog, mappings, group, false);
 }
 
 static bool catalog_load(struct catalog *catalog, struct mappings *set,
@@ -106,10 +108,11 @@ static bool catalog_load(struct catalog *catalog, struct mappings *set,
     if (!set->trees)
         return err_set(catalog->err, ERR_FATAL, "out of memory");
     for (; set->tree_count < files; set->tree_count++)
-        if (!file_add(catalog, &embedded_mappings[set->tree_count], &set->trees[set->tree_count]))
+        if (!file_add(catalog, &set->process, &embedded_mappings[set->tree_count],
+                      &set->trees[set->tree_count]))
             return false;
     catalog->builtin_count = catalog->count;
-    return !extra || definitions_add(catalog, extra, (struct slice){NULL, 0}, true);
+    return !extra || definitions_add(catalog, extra, NULL, true);
 }
 
 /* --- which, in which order ----------------------------------------------------------------- */
@@ -140,23 +143,20 @@ static bool choose_named(struct choice *choice, const struct catalog *catalog, c
 {
     bool known = false;
     for (size_t i = 0; i < catalog->count; i++)
-        if (slice_is(catalog->list[i].name, name) || slice_is(catalog->list[i].group, name)) {
+        if (strcmp(catalog->list[i].name, name) == 0 || strcmp(catalog->list[i].group, name) == 0) {
             choose(choice, &catalog->list[i]);
             known = true;
         }
     if (known)
         return true;
-    const char *names[DEFINITIONS_MAX];
-    for (size_t i = 0; i < catalog->count; i++)
-        names[i] = catalog->list[i].name.p;
-    const char *near = yaml_suggest(slice_of(name), names, catalog->count);
+    const char *names[2 * DEFINITIONS_MAX];
+    for (size_t i = 0; i < catalog->count; i++) {
+        names[2 * i] = catalog->list[i].name;
+        names[2 * i + 1] = catalog->list[i].group;
+    }
+    const char *near = yaml_suggest(slice_of(name), names, 2 * catalog->count);
     return err_set(catalog->err, ERR_CONFIG, "no mapping \"%s\"%s%s%s", name,
                    near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-}
-
-static const char *group_text(struct mappings *set, const struct definition *definition)
-{
-    return arena_text(&set->process, definition->group);
 }
 
 static bool choice_compile(const struct choice *choice, struct mappings *set, struct err *err)
@@ -167,8 +167,7 @@ static bool choice_compile(const struct choice *choice, struct mappings *set, st
         return false;
     for (size_t i = 0; i < choice->count; i++) {
         struct mapping *mapping = compile_alloc(&compiler, sizeof *mapping);
-        if (!mapping || !mapping_compile(&compiler, choice->list[i]->node, mapping) ||
-            !(mapping->group = group_text(set, choice->list[i])))
+        if (!mapping || !mapping_compile(&compiler, choice->list[i]->node, mapping))
             return false;
         list[set->count++] = mapping;
     }

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: ingest */
+/* The way of a message: frames, limits, what is refused, completion, identity. */
+#include "tests/unit/mapping_fixture.h"
+
+/* --- messages ------------------------------------------------------------------------------ */
+
+static void frames_hold_one_several_or_no_records(void **state)
+{
+    (void)state;
+    open_yaml("- {name: m, keep: /id, fields: {request_id: /id}}\n");
+    assert_string_equal(read_text(" {\"id\":1} \n"), "request_id=1");
+    assert_string_equal(read_text("[{\"id\":1},{\"x\":0},{\"id\":2}]"),
+                        "request_id=1 | no_mapping | request_id=2");
+    assert_string_equal(read_text("{\"id\":1}\n{\"id\":2}\r\n\n{\"x\":0}\n"),
+                        "request_id=1 | request_id=2 | no_mapping");
+    assert_string_equal(read_text("{\"id\":1}\n{\"id\":\n{\"id\":3}"), "request_id=1 | bad_json");
+    assert_string_equal(read_text("{\"id\":1}\nxx\n{\"id\":3}"),
+                        "request_id=1 | bad_json | request_id=3");
+    assert_string_equal(read_text("{\"id\":1} {\"id\":2}"), "bad_json");
+    assert_string_equal(read_text("[]"), "empty");
+    assert_string_equal(read_text("  "), "empty");
+    assert_string_equal(read_text(""), "empty");
+    assert_string_equal(read_text("42"), "no_mapping");
+    assert_string_equal(read_text("[{\"id\":1},{\"id\":2}"), "bad_json");
+    assert_string_equal(read_text("{\"id\":1"), "bad_json");
+    assert_int_equal(world.last_record.byte, 7);
+    struct message tombstone = {.tombstone = true};
+    world.length = world.records = 0;
+    mapper_read(world.mapper, &tombstone, &world.batch, on_record, NULL);
+    assert_string_equal(world.out, "empty");
+}
+
+static void a_mapping_takes_only_the_frames_it_names(void **state)
+{
+    (void)state;
+    static const char *const frames[] = {"object", "array", "lines"};
+    static const char *const messages[] = {"{\"id\":1}", "[{\"id\":1}]", "{\"id\":1}\n{\"id\":1}"};
+    for (int f = 0; f < 3; f++) {
+        char yaml[256];
+        snprintf(yaml, sizeof yaml,
+                 "- {name: m, frame: %s, keep: /id, fields: {request_id: /id}}\n", frames[f]);
+        open_yaml(yaml);
+        for (int m = 0; m < 3; m++)
+            assert_int_equal(strncmp(read_text(messages[m]), "request_id", 10) == 0, f == m);
+    }
+}
+
+static void schema_registry_framing_is_taken_off(void **state)
+{
+    (void)state;
+    open_yaml("- {name: m, keep: /id, fields: {request_id: /id}}\n");
+    assert_string_equal(read_bytes("\0\0\0\0\1{\"id\":1}", 13, 0), "request_id=1");
+    assert_string_equal(read_bytes("\0\0\0\0\1 [{\"id\":1}]", 16, 0), "request_id=1");
+    assert_string_equal(read_bytes("\0\0\0\0\1\2\6abc", 10, 0), "avro_or_protobuf");
+    assert_string_equal(read_bytes("\0\0", 2, 0), "avro_or_protobuf");
+    assert_string_equal(read_bytes("\n\4\n\2ab", 6, 0), "otlp_protobuf");
+    assert_non_null(strstr(world.last_detail, "encoding: otlp_json"));
+    assert_string_equal(read_bytes("\n\4\22\2ab\n\2\n\0", 10, 0), "otlp_protobuf");
+    assert_string_equal(read_bytes("\n{\"id\":1}", 9, 0), "request_id=1");
+}
+
+static void wrappers_are_opened_when_nobody_wants_them_as_they_are(void **state)
+{
+    (void)state;
+    static const char *const messages[] = {
+        "{\"log\":\"{\\\"id\\\":1}\\n\",\"stream\":\"stdout\"}",
+        "{\"message\":\"{\\\"id\\\":1}\",\"@timestamp\":\"t\"}",
+        "{\"payload\":{\"before\":null,\"after\":{\"id\":1},\"op\":\"c\"}}",
+        "{\"before\":null,\"after\":{\"id\":1},\"op\":\"c\"}",
+        "{\"specversion\":\"1.0\",\"id2\":\"x\",\"data\":{\"id\":1}}",
+        "{\"records\":[{\"properties\":\"{\\\"id\\\":1}\",\"time\":\"t\"}]}",
+        "{\"value\":{\"id\":1}}",
+        "{\"records\":[{\"value\":{\"id\":1}}]}",
+        "{\"schema\":{},\"payload\":{\"id\":1}}",
+        "{\"message\":\"{\\\"log\\\":\\\"{\\\\\\\"id\\\\\\\":1}\\\"}\"}",
+    };
+    open_yaml("- {name: m, keep: /id, fields: {request_id: /id}}\n");
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++)
+        if (strcmp(read_text(messages[i]), "request_id=1") != 0)
+            fail_msg("%s: %s", messages[i], world.out);
+    assert_string_equal(read_text("{\"message\":\"plain text\"}"), "no_mapping");
+    assert_string_equal(read_text("{\"message\":{\"id\":1}}"), "no_mapping");
+    assert_string_equal(read_text("{\"log\":\"{\\\"id\\\":}\"}"), "no_mapping");
+    assert_string_equal(read_text("{\"records\":[{\"value\":{\"id\":1}},{\"value\":{\"id\":2}}]}"),
+                        "request_id=1 | request_id=2");
+    assert_string_equal(read_text("{\"log\":\"[{\\\"id\\\":1},{\\\"x\\\":1}]\"}"),
+                        "request_id=1 | no_mapping");
+}
+
+static void the_last_of_two_members_counts_whole(void **state)
+{
+    (void)state;
+    open_fields("model: /u/m, input_tokens: /u/n, request_id: /id");
+    assert_string_equal(
+        read_text("{\"u\":{\"m\":\"x\",\"n\":1},\"id\":1,\"u\":{\"n\":2},\"id\":\"two\"}"),
+        "input_tokens=2 request_id=two");
+    assert_true(world.last.flags & EVENT_DUPLICATE_KEY);
+    assert_string_equal(read_text("{\"u\":{\"n\":1},\"u\":null}"), "");
+    assert_true(world.last.flags & EVENT_DUPLICATE_KEY);
+    assert_string_equal(read_text("{\"u\":{\"n\":1,\"\\u006e\":3}}"), "input_tokens=3");
+    assert_string_equal(read_text("{\"u\":{\"n\":1},\"other\":1,\"other\":2}"), "input_tokens=1");
+    assert_int_equal(world.last.flags, 0);
+}
+
+static void limits_refuse_and_say_so(void **state)
+{
+    (void)state;
+    open_fields("request_id: /id");
+    size_t bytes = (8u << 20) + 1;
+    char *big = malloc(bytes);
+    assert_non_null(big);
+    memset(big, ' ', bytes);
+    memcpy(big, "{\"id\":1}", 8);
+    assert_string_equal(read_bytes(big, bytes - 1, 0), "request_id=1");
+    assert_string_equal(read_bytes(big, bytes, 0), "too_large");
+    free(big);
+    char deep[512] = "";
+    for (int i = 0; i < 65; i++)
+        strcat(deep, "[");
+    assert_string_equal(read_text(deep), "too_deep");
+
+    /* An exhausted arena: that record and all after it. */
+    arena_free(&world.batch);
+    arena_init(&world.batch, 1u << 16);
+    size_t records = 60, used = 0;
+    char *many = malloc(records * 2200 + 3);
+    assert_non_null(many);
+    many[used++] = '[';
+    for (size_t i = 0; i < records; i++)
+        used += (size_t)snprintf(many + used, 2200, "%s{\"id\":\"\\n%02000zu\"}", i ? "," : "", i);
+    many[used++] = ']';
+    const char *got = read_bytes(many, used, 0);
+    assert_int_equal(world.records, records);
+    assert_non_null(strstr(got, "too_large | too_large"));
+    assert_true(world.batch.full);
+    free(many);
+}
+
+/* --- what values are refused --------------------------------------------------------------- */
+
+static void bad_values_reject_the_record_and_name_the_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields, *message, *outcome;
+    } rows[] = {
+        {"input_tokens: /n", "{\"n\":-1}", "bad_number(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":1.5}", "bad_number(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":9223372036854775808}", "bad_number(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":1e400}", "bad_number(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":\"NaN\"}", "bad_number(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":\"many\"}", "bad_type(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":{\"a\":1}}", "bad_type(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":true}", "bad_type(input_tokens)"},
+        {"input_tokens: /n", "{\"n\":[1]}", "bad_type(input_tokens)"},
+        {"gateway_cost: /n", "{\"n\":-0.5}", "bad_number(gateway_cost)"},
+        {"model: /n", "{\"n\":{}}", "bad_type(model)"},
+        {"started_at: {path: /n, time: s}", "{\"n\":\"soon\"}", "bad_time(started_at)"},
+        {"started_at: {path: /n, time: rfc3339}", "{\"n\":\"2026-13-01T00:00:00Z\"}",
+         "bad_time(started_at)"},
+        {"input_tokens: /n, cache_read_tokens: /c", "{\"n\":1,\"c\":-1}",
+         "bad_number(cache_read_tokens)"},
+        /* Taken all the same. */
+        {"input_tokens: /n", "{\"n\":1.0}", "input_tokens=1"},
+        {"input_tokens: /n", "{\"n\":\"1e3\"}", "input_tokens=1000"},
+        {"input_tokens: /n", "{\"n\":\"None\"}", ""},
+        {"started_at: {path: /n, time: ns}", "{\"n\":\"0\"}", ""},
+        {"status_code: /n", "{\"n\":\"rate_limit\"}", ""},
+        {"status_code: /n", "{\"n\":-1}", ""},
+        {"ttft_s: /n", "{\"n\":-1}", ""},
+        {"image_size: /n", "{\"n\":{\"w\":1}}", ""},
+        {"background: /n", "{\"n\":\"opaque\"}", ""},
+        {"model: /n", "{\"n\":42}", "model=42"},
+        {"stream: /n", "{\"n\":\"True\"}", "stream=true"},
+        {"stream: /n", "{\"n\":\"None\"}", ""},
+        {"cache_hit: /n", "{\"n\":\"false\"}", "cache_hit=false"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect(rows[i].fields, rows[i].message, rows[i].outcome);
+    expect("input_tokens: /n", "{\"x\":1,\"n\":-5}", "bad_number(input_tokens)");
+    assert_int_equal(world.last_record.byte, 11);
+    assert_string_equal(world.last_record.mapping, "m");
+}
+
+static void texts_are_repaired_and_cut(void **state)
+{
+    (void)state;
+    expect("model: /n", "{\"n\":\"a\\u0000b\"}",
+           "model=a\xef\xbf\xbd"
+           "b");
+    assert_int_equal(world.last.flags, EVENT_TEXT_REPAIRED);
+    expect("model: /n", "{\"n\":\"\xff\"}", "model=\xef\xbf\xbd");
+    char message[9000] = "{\"n\":\"";
+    memset(message + 6, 'x', 8191);
+    strcpy(message + 6 + 8191, "\xc3\xa9\"}");
+    open_fields("model: /n");
+    read_text(message);
+    assert_int_equal(facts_text(&world.last.facts, FACT_MODEL).bytes, 8191);
+    assert_int_equal(world.last.flags, EVENT_TEXT_CUT);
+}
+
+/* --- conventions and completion ------------------------------------------------------------ */
+
+static void totals_become_inclusive(void **state)
+{
+    (void)state;
+    const char *fields =
+        "fields: {input_tokens: /i, cache_read_tokens: /r, cache_write_tokens: /w, "
+        "output_tokens: /o, reasoning_tokens: /z, cache_write_5m_tokens: /f}";
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             "- name: m\n  keep: ''\n"
+             "  cache: [{when: {path: /x, eq: 1}, is: exclusive}, {is: inclusive}]\n"
+             "  reasoning: exclusive\n  %s\n",
+             fields);
+    open_yaml(yaml);
+    assert_string_equal(read_text("{\"x\":1,\"i\":3,\"r\":1111,\"w\":418,\"o\":10,\"z\":5}"),
+                        "input_tokens=1532 output_tokens=15 cache_read_tokens=1111 "
+                        "cache_write_tokens=418 reasoning_tokens=5");
+    assert_string_equal(read_text("{\"i\":1532,\"r\":1111,\"o\":10}"),
+                        "input_tokens=1532 output_tokens=10 cache_read_tokens=1111");
+    assert_string_equal(read_text("{\"x\":1,\"i\":3,\"f\":4}"),
+                        "input_tokens=7 cache_write_tokens=4 cache_write_5m_tokens=4");
+    assert_string_equal(read_text("{\"x\":1,\"i\":9223372036854775807,\"r\":1}"),
+                        "bad_number(input_tokens)");
+}
+
+static void a_part_is_not_larger_than_its_whole(void **state)
+{
+    (void)state;
+    const char *fields = "input_tokens: /i, cache_read_tokens: /r, cache_write_tokens: /w, "
+                         "output_tokens: /o, reasoning_tokens: /z, total_tokens: /t";
+    expect(fields, "{\"i\":10,\"r\":12,\"w\":3,\"o\":5,\"z\":6}",
+           "input_tokens=10 output_tokens=5 cache_read_tokens=10 cache_write_tokens=0 "
+           "reasoning_tokens=5");
+    assert_int_equal(world.last.flags, EVENT_PART_CLAMPED);
+    expect(fields, "{\"i\":10,\"r\":6,\"w\":6}",
+           "input_tokens=10 cache_read_tokens=6 cache_write_tokens=4");
+    expect(fields, "{\"i\":10,\"o\":5,\"t\":16}",
+           "input_tokens=10 output_tokens=5 total_tokens=16");
+    assert_int_equal(world.last.flags, EVENT_TOTAL_MISMATCH);
+    expect(fields, "{\"i\":10,\"o\":5,\"r\":10,\"t\":15}",
+           "input_tokens=10 output_tokens=5 total_tokens=15 cache_read_tokens=10");
+    assert_int_equal(world.last.flags, 0);
+    open_yaml(
+        "- {name: m, keep: '', parts: keep, fields: {input_tokens: /i, cache_read_tokens: /r}}\n");
+    assert_string_equal(read_text("{\"i\":10,\"r\":12}"), "input_tokens=10 cache_read_tokens=12");
+    assert_int_equal(world.last.flags, EVENT_PART_CLAMPED);
+}
+
+static void start_end_and_duration_complete_each_other(void **state)
+{
+    (void)state;
+    const char *fields = "started_at: {path: /s, time: s}, ended_at: {path: /e, time: s}, "
+                         "duration_s: /d, ttft_s: /t";
+    expect(fields, "{\"s\":1795493178,\"e\":1795493179.5}",
+           "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T04:06:19.5Z duration_s=1.5");
+    expect(fields, "{\"s\":1795493178,\"d\":1.5}",
+           "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T04:06:19.5Z duration_s=1.5");
+    expect(fields, "{\"e\":1795493179.5,\"d\":\"1.5\"}",
+           "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T04:06:19.5Z duration_s=1.5");
+    assert_int_equal(world.last.time_source, TIME_DERIVED);
+    expect(fields, "{\"s\":1795493178,\"e\":1795493170}",
+           "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T04:06:10Z");
+    assert_int_equal(world.last.flags, EVENT_NO_DURATION);
+    expect(fields, "{\"s\":1795493178,\"d\":-1}", "started_at=2026-11-24T04:06:18Z");
+    assert_int_equal(world.last.flags, EVENT_NO_DURATION);
+    expect(fields, "{\"s\":1795493178,\"t\":0.25}",
+           "started_at=2026-11-24T04:06:18Z ttft_s=0.25 first_token_at=2026-11-24T04:06:18.25Z");
+    expect(
+        fields, "{\"s\":1795493178,\"d\":0.0000014}",
+        "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T04:06:18.000001Z duration_s=0.000001");
+}
+
+static void the_messages_time_stands_in_for_the_start(void **state)
+{
+    (void)state;
+    int64_t us = INT64_C(1795493178000000);
+    open_fields("started_at: {path: /s, time: s}, ended_at: {path: /e, time: s}, duration_s: /d");
+    assert_string_equal(read_bytes("{}", 2, us), "started_at=2026-11-24T04:06:18Z");
+    assert_int_equal(world.last.time_source, TIME_KAFKA);
+    uint64_t hash = world.last.content_hash;
+    read_bytes("{}", 2, us + 1000000);
+    assert_true(world.last.content_hash == hash); /* a resend */
+    assert_string_equal(read_bytes("{\"s\":1795493000}", 16, us),
+                        "started_at=2026-11-24T04:03:20Z");
+    assert_int_equal(world.last.time_source, TIME_EVENT);
+    assert_string_equal(read_bytes("{}", 2, 0), "");
+}
+
+static void defaults_fill_and_guesses_come_last(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    const char *yaml = "- {name: m, keep: '', fields: {provider: /p, model: /m}, guess: {provider: "
+                       "{const: guessed}}}\n";
+    open_yaml(yaml);
+    assert_string_equal(read_text("{}"), "provider=guessed");
+    struct yaml_tree *tree =
+        yaml_parse(SLICE("{provider: azure, service_tier: flex, batch: true}"), "t.yaml", &err);
+    assert_true(mappings_defaults(world.set, yaml_root(tree), &err));
+    assert_string_equal(read_text("{}"), "provider=azure batch=true service_tier=flex");
+    assert_string_equal(read_text("{\"p\":\"x\"}"), "provider=x batch=true service_tier=flex");
+    struct yaml_tree *bad = yaml_parse(SLICE("{input_tokens: many}"), "d.yaml", &err);
+    assert_false(mappings_defaults(world.set, yaml_root(bad), &err));
+    assert_non_null(strstr(err.text, "d.yaml:1:16"));
+    yaml_free(bad);
+    yaml_free(tree);
+}
+
+static void the_model_answered_is_the_model_unless_the_mapping_knows_better(void **state)
+{
+    (void)state;
+    open_fields("model: /m");
+    read_text("{\"m\":\"x\"}");
+    assert_true(slice_is(facts_text(&world.last.facts, FACT_MODEL_ANSWERED), "x"));
+    open_fields("model: /m, model_answered: /a");
+    read_text("{\"m\":\"x\"}");
+    assert_false(facts_has(&world.last.facts, FACT_MODEL_ANSWERED));
+}
+
+static void raw_keys_are_hashed_as_litellm_hashes_them(void **state)
+{
+    (void)state;
+    const char *hash = "api_key=f3abf2a6cc4f00987743db5f544ba345b4899ae31f326d8ee9c4816de153c9e0";
+    expect("api_key: /k", "{\"k\":\"sk-test\"}", hash);
+    assert_int_equal(world.last.flags, EVENT_KEY_HASHED);
+    expect("api_key: /k", "{\"k\":\"Bearer sk-test\"}", hash);
+    expect("api_key: /k", "{\"k\":\"team-key\"}", "api_key=team-key");
+    assert_int_equal(world.last.flags, 0);
+}
+
+/* --- identity ------------------------------------------------------------------------------ */
+
+static void identity_of(const char *message, uint8_t identity[16])
+{
+    read_text(message);
+    assert_true(world.last.has_identity);
+    memcpy(identity, world.last.identity, 16);
+}
+
+static void identity_follows_the_values_the_mapping_names(void **state)
+{
+    (void)state;
+    uint8_t a[16], b[16];
+    open_yaml("- {name: m, keep: '', identity: [call_id, request_id, status],"
+              " fields: {call_id: /c, request_id: /r, status: /s, model: /m}}\n");
+    identity_of("{\"c\":\"1\",\"r\":\"up\",\"s\":\"success\",\"m\":\"x\"}", a);
+    uint64_t hash = world.last.content_hash;
+    identity_of("{\"m\":\"y\",\"s\":\"success\",\"r\":\"up\",\"c\":\"1\"}", b);
+    assert_memory_equal(a, b, 16);
+    assert_true(hash != world.last.content_hash);
+    identity_of("{\"c\":\"2\",\"r\":\"up\",\"s\":\"success\"}", b);
+    assert_memory_not_equal(a, b, 16);
+    identity_of("{\"c\":\"1\",\"r\":\"up\",\"s\":\"failure\"}", b);
+    assert_memory_not_equal(a, b, 16);
+    identity_of("{\"c\":\"1u\",\"r\":\"p\",\"s\":\"success\"}", b);
+    assert_memory_not_equal(a, b, 16);
+    read_text("{\"s\":\"success\"}");
+    assert_false(world.last.has_identity);
+}
+
+static void a_namespace_keeps_identities_over_a_rename(void **state)
+{
+    (void)state;
+    uint8_t a[16], b[16], c[16];
+    open_yaml("- {name: m, keep: '', fields: {request_id: /r}}\n");
+    identity_of("{\"r\":\"1\"}", a);
+    struct err err = {0};
+    assert_true(
+        open_world("- {name: n, namespace: m, keep: '', fields: {request_id: /r}}\n", "n", &err));
+    identity_of("{\"r\":\"1\"}", b);
+    assert_true(open_world("- {name: n, keep: '', fields: {request_id: /r}}\n", "n", &err));
+    identity_of("{\"r\":\"1\"}", c);
+    assert_memory_equal(a, b, 16);
+    assert_memory_not_equal(a, c, 16);
+}
+
+/* Identities are stored: XXH3-128 of "m" and "1", each behind its length in eight bytes. */
+static void identities_never_change(void **state)
+{
+    (void)state;
+    uint8_t identity[16];
+    static const uint8_t stored[16] = {0xd3, 0x4c, 0xd5, 0xaa, 0x7a, 0x7a, 0x01, 0xbd,
+                                       0x5e, 0x0f, 0x5a, 0x18, 0x7e, 0x39, 0xc1, 0x24};
+    open_yaml("- {name: m, keep: '', fields: {request_id: /r}}\n");
+    identity_of("{\"r\":\"1\"}", identity);
+    assert_memory_equal(identity, stored, 16);
+}
+
+static void long_identities_are_hashed_the_same_way(void **state)
+{
+    (void)state;
+    uint8_t a[16], b[16];
+    char message[2100];
+    open_yaml(
+        "- {name: m, keep: '', identity: [request_id, {path: /x}], fields: {request_id: /r}}\n");
+    snprintf(message, sizeof message, "{\"r\":\"%0600d\",\"x\":\"1\"}", 7);
+    identity_of(message, a);
+    identity_of(message, b);
+    assert_memory_equal(a, b, 16);
+    snprintf(message, sizeof message, "{\"r\":\"%0600d\",\"x\":\"2\"}", 7);
+    identity_of(message, b);
+    assert_memory_not_equal(a, b, 16);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_hold_one_several_or_no_records),
+        cmocka_unit_test(a_mapping_takes_only_the_frames_it_names),
+        cmocka_unit_test(schema_registry_framing_is_taken_off),
+        cmocka_unit_test(wrappers_are_opened_when_nobody_wants_them_as_they_are),
+        cmocka_unit_test(the_last_of_two_members_counts_whole),
+        cmocka_unit_test(limits_refuse_and_say_so),
+        cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
+        cmocka_unit_test(texts_are_repaired_and_cut),
+        cmocka_unit_test(totals_become_inclusive),
+        cmocka_unit_test(a_part_is_not_larger_than_its_whole),
+        cmocka_unit_test(start_end_and_duration_complete_each_other),
+        cmocka_unit_test(the_messages_time_stands_in_for_the_start),
+        cmocka_unit_test(defaults_fill_and_guesses_come_last),
+        cmocka_unit_test(the_model_answered_is_the_model_unless_the_mapping_knows_better),
+        cmocka_unit_test(raw_keys_are_hashed_as_litellm_hashes_them),
+        cmocka_unit_test(identity_follows_the_values_the_mapping_names),
+        cmocka_unit_test(a_namespace_keeps_identities_over_a_rename),
+        cmocka_unit_test(identities_never_change),
+        cmocka_unit_test(long_identities_are_hashed_the_same_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, tear_down);
+}
