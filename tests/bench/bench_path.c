@@ -6,11 +6,12 @@
  *
  *     bench_path [payload options] stages COUNT   CPU seconds per million events of reading,
  * pricing and encoding, each alone (best of rounds), and how often the allocator was called
- *     bench_path [payload options] limit CONNINFO TABLE CONNECTIONS COUNT
- *         binary COPY of the same rows, already encoded, 10,000 a transaction: what PostgreSQL can
- *         take when nobody has to do anything for it
+ *     bench_path [payload options] count COUNT read|price|encode   once through, each event by way
+ * of path_counted(): valgrind --tool=callgrind --toggle-collect=path_counted counts it bench_path
+ * [payload options] limit CONNINFO TABLE CONNECTIONS COUNT binary COPY of the same rows, already
+ * encoded, 10,000 a transaction: what PostgreSQL can take when nobody has to do anything for it
  *
- * Both print one JSON object.
+ * The first and the last print one JSON object.
  */
 #include "core/clock.h"
 #include "ingest/mapping.h"
@@ -196,6 +197,31 @@ static int stages(const struct payload_plan *plan, size_t count)
     return 0;
 }
 
+/* --- instructions --------------------------------------------------------------------------- */
+
+__attribute__((noinline)) static void path_counted(struct path *path, struct slice text)
+{
+    path_take(path, text);
+}
+
+static int count_instructions(const struct payload_plan *plan, size_t count, const char *until)
+{
+    static const char *const stage_name[] = {"read", "price", "encode"};
+    struct path path = {0};
+    struct events events = events_make(plan, count);
+    path_open(&path);
+    round_us(&path, &events, STAGE_ENCODE);
+    path_reset(&path);
+    path.until = STAGE_READ;
+    while (strcmp(stage_name[path.until], until) != 0)
+        if (path.until++ == STAGE_ENCODE)
+            die("no such stage");
+    for (size_t n = 0; n < events.count; n++)
+        path_counted(&path, (struct slice){events.text + events.offset[n],
+                                           events.offset[n + 1] - events.offset[n]});
+    return 0;
+}
+
 /* --- limits --------------------------------------------------------------------------------- */
 
 struct block {
@@ -336,6 +362,8 @@ int main(int argc, char **argv)
     char **words = argv + at;
     if (argc - at == 2 && strcmp(words[0], "stages") == 0)
         return stages(&plan, strtoull(words[1], NULL, 10));
+    if (argc - at == 3 && strcmp(words[0], "count") == 0)
+        return count_instructions(&plan, strtoull(words[1], NULL, 10), words[2]);
     if (argc - at == 5 && strcmp(words[0], "limit") == 0)
         return limit_run(&plan, words);
     fprintf(stderr, "bench_path: see the head of its source\n");

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,10 +139,27 @@ class Bench:
                      self.events[size])
 
     def consume(self, topic, size):
-        return Result(self.program("bench_kafka", "consume", self.servers.brokers, topic, self.events[size]))
+        before = tree_cpu_s(self.broker_pid)
+        result = Result(self.program("bench_kafka", "consume", self.servers.brokers, topic, self.events[size]))
+        result["broker"] = (tree_cpu_s(self.broker_pid) - before) / self.events[size] * 1e6
+        return result
 
     def stages(self, size, *words):
         return self.program("bench_path", *self.payload(size, *words), "stages", 50000)
+
+    def instructions(self, size):
+        """Instructions per event up to and with each stage: what no noise touches. None without valgrind."""
+        if not shutil.which("valgrind"):
+            return None
+        found = []
+        for stage in ("read", "price", "encode"):
+            argv = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=path_counted",
+                    os.path.join(PROGRAMS, "bench_path"), *map(str, self.payload(size)), "count", "1000", stage]
+            done = subprocess.run(argv, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Failed(f"valgrind: {done.stderr[-300:]}")
+            found.append(int(re.search(r"Collected : (\d+)", done.stderr).group(1)) / 1000)
+        return [found[0], found[1] - found[0], found[2] - found[1]]
 
     def limit(self, table, size, connections, *words):
         self.empty()
@@ -233,6 +251,7 @@ class Bench:
         results = self.rounds_of(runs)
         for size in ("small", "big"):
             results["stages", size] = self.stages(size)
+            results["instructions", size] = self.instructions(size)
         results["grown", "200 keys, 1 model"] = self.stages("small", "--models", 1)
         results["grown", "200 keys, 40 models"] = results["stages", "small"]
         results["grown", "100,000 keys, 40 models"] = self.stages("small", "--keys", 100000)
@@ -329,6 +348,17 @@ def stages_table(results):
     return lines
 
 
+def instructions_table(results):
+    lines = [row("instructions per event", "read", "price", "encode", "together"),
+             "| --- | ---: | ---: | ---: | ---: |"]
+    for size in KB:
+        counts = results["instructions", size]
+        if counts is None:
+            return ["Instructions were not counted: no valgrind."]
+        lines.append(row(KB[size] + " events", *(f"{count:,.0f}" for count in counts), f"{sum(counts):,.0f}"))
+    return lines
+
+
 def claims_table(results):
     """The targets, and what came out."""
     run, big, small_l0 = results["run", "small", 2], results["run", "big", 2], results["L0", "small", 2]
@@ -359,6 +389,7 @@ def report(results, events, rounds, where, peer_lines):
     latency, table = results["latency"], results["table"]
     lines = [f"{where}; {events:,} events of 1.1 KB, {events // 2:,} of 4 KB, best of {rounds}.", "",
              *rates_table(results), "", *stages_table(results), "",
+             *instructions_table(results), "",
              f"Latency from produce to committed row at {latency['rate']:,} events/s (a tenth of full speed), "
              f"wait_ms {WAIT_MS}: p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms.", "",
              f"A row takes {table['heap']:.0f} bytes of table, {table['index']:.0f} of indexes, "
