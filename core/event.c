@@ -13,11 +13,20 @@ const struct label_info label_info[LABEL_COUNT] = {
 #undef LABEL
 };
 
-/* Linear: names are looked up when a mapping is compiled, never while messages are read. */
+/* Beside the names, so that a search does not measure each of them. */
+static const unsigned char fact_name_bytes[FACT_COUNT] = {
+#define FACT(id, kind, store, name, doc) [FACT_##id] = sizeof(name) - 1,
+#include "core/facts.def"
+#undef FACT
+};
+
+/* Linear: names are looked up when a mapping is compiled, never while messages are read; and for
+ * the few members of a stored row's usage, where the length alone tells most names apart. */
 enum fact fact_find(struct slice name)
 {
     size_t i = 0;
-    while (i < FACT_COUNT && !slice_is(name, fact_info[i].name))
+    while (i < FACT_COUNT &&
+           (fact_name_bytes[i] != name.bytes || memcmp(fact_info[i].name, name.p, name.bytes) != 0))
         i++;
     return (enum fact)i;
 }
