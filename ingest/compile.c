@@ -283,8 +283,9 @@ static bool identity_compile(struct compiler *compiler, const struct yaml_node *
     mapping->identity_count = 1;
     if (!list)
         return true;
-    if (list->kind != YAML_LIST || list->count == 0)
-        return yaml_err(compiler->err, list, "`identity` is a list of fields and values");
+    if (list->kind != YAML_LIST || list->count == 0 || list->count > IDENTITY_MAX)
+        return yaml_err(compiler->err, list, "`identity` is a list of 1 to %d fields and values",
+                        IDENTITY_MAX);
     mapping->identity_count = 0;
     for (const struct yaml_node *child = list->children; child; child = child->next) {
         struct identity_part *part = &parts[mapping->identity_count++];

@@ -110,39 +110,29 @@ static bool field_text(struct eval *eval, const struct event *event, unsigned fi
     return val_text(eval, val, text);
 }
 
-/* The bytes of core/hash.h, hash128_add(), gathered: one call for the usual identity. */
-struct gather {
-    struct hash128 hash;
-    bool streaming;
-    size_t bytes;
-    char part[512];
-};
-
-static void gather_add(struct gather *gather, struct slice text)
+/* Short ones in one call; the bytes are those of core/hash.h, hash128_add(). */
+static void texts_hash(const struct slice *texts, size_t count, uint8_t identity[16])
 {
-    uint64_t bytes = text.bytes;
-    if (!gather->streaming && gather->bytes + sizeof bytes + text.bytes > sizeof gather->part) {
-        hash128_init(&gather->hash);
-        XXH3_128bits_update(&gather->hash.state, gather->part, gather->bytes);
-        gather->streaming = true;
-    }
-    if (gather->streaming) {
-        hash128_add(&gather->hash, text);
-        return;
-    }
-    memcpy(gather->part + gather->bytes, &bytes, sizeof bytes);
-    memcpy(gather->part + gather->bytes + sizeof bytes, text.p, text.bytes);
-    gather->bytes += sizeof bytes + text.bytes;
-}
-
-static void gather_final(const struct gather *gather, uint8_t identity[16])
-{
+    char joined[512];
+    size_t bytes = 0, total = 0;
     XXH128_canonical_t canonical;
-    if (gather->streaming) {
-        hash128_final(&gather->hash, identity);
+    for (size_t i = 0; i < count; i++)
+        total += sizeof(uint64_t) + texts[i].bytes;
+    if (total > sizeof joined) {
+        struct hash128 hash;
+        hash128_init(&hash);
+        for (size_t i = 0; i < count; i++)
+            hash128_add(&hash, texts[i]);
+        hash128_final(&hash, identity);
         return;
     }
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(gather->part, gather->bytes));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t length = texts[i].bytes;
+        memcpy(joined + bytes, &length, sizeof length);
+        memcpy(joined + bytes + sizeof length, texts[i].p, texts[i].bytes);
+        bytes += sizeof length + texts[i].bytes;
+    }
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(joined, bytes));
     memcpy(identity, canonical.digest, sizeof canonical.digest);
 }
 
@@ -156,21 +146,19 @@ static bool part_text(struct eval *eval, const struct identity_part *part,
 
 void identity_set(struct eval *eval, const struct mapping *mapping, struct event *event)
 {
-    struct gather gather;
+    struct slice texts[1 + IDENTITY_MAX] = {mapping->space};
     bool usable = false;
-    gather.streaming = false;
-    gather.bytes = 0;
-    gather_add(&gather, mapping->space);
     for (size_t i = 0; i < mapping->identity_count; i++) {
         const struct identity_part *part = &mapping->identity[i];
-        struct slice text = SLICE("");
-        bool found = part_text(eval, part, event, &text);
+        bool found = part_text(eval, part, event, &texts[1 + i]);
         usable |= found && (part->expr || part->field >= FACT_COUNT);
-        gather_add(&gather, found ? text : SLICE(""));
+        if (!found)
+            texts[1 + i] = SLICE("");
     }
     event->has_identity = usable;
-    memset(event->identity, 0, sizeof event->identity);
     if (usable)
-        gather_final(&gather, event->identity);
+        texts_hash(texts, 1 + mapping->identity_count, event->identity);
+    else
+        memset(event->identity, 0, sizeof event->identity);
     event->content_hash = content_hash(mapping, event);
 }

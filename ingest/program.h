@@ -13,6 +13,7 @@
 #include "ingest/trie.h"
 
 #define EACH_MAX 6 /* `each` steps of a mapping */
+#define IDENTITY_MAX 8
 #define FIELDS_MAX ((unsigned)FACT_COUNT + (unsigned)LABEL_COUNT)
 #define FIELD_WORDS ((FIELDS_MAX + 63) / 64)
 
