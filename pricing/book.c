@@ -156,14 +156,18 @@ static bool make_editions(struct book *book, struct err *err)
 {
     size_t most = 1 + book->catalog_count + 2 * book->config.deployment_count;
     int64_t *times = malloc(most * sizeof(*times));
+    if (!times)
+        return too_large(err);
     struct arena scratch;
     arena_init(&scratch, 1u << 20);
-    bool ok = times != NULL || too_large(err);
-    size_t count = ok ? collect_times(book, times) : 0;
-    if (count > EDITIONS_MAX)
-        ok = err_set(err, ERR_CONFIG, "prices change at more than %d moments", EDITIONS_MAX);
+    size_t count = collect_times(book, times);
+    bool ok = count <= EDITIONS_MAX;
     book->edition = ok ? arena_alloc(&book->arena, count * sizeof(*book->edition)) : NULL;
-    ok = ok && (book->edition || too_large(err));
+    if (!ok)
+        err_set(err, ERR_CONFIG, "prices change at more than %d moments", EDITIONS_MAX);
+    else if (!book->edition)
+        too_large(err);
+    ok = book->edition != NULL;
     for (size_t i = 0; ok && i < count; i++, book->edition_count++)
         ok = make_edition(book, times[i], &scratch, &book->edition[i], err);
     arena_free(&scratch);

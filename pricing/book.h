@@ -47,9 +47,10 @@ void book_free(struct book *book);
 
 const char *book_id(const struct book *book); /* 64 hex digits */
 
-/* The book as one JSON object: policies, every entry that is an override or differs from the
- * builtin map, with file:line, and the hash of each source; secrets and other litellm_params left
- * out. What price_books stores; book_restore() makes a book of the same id from it. */
+/* The book as one JSON object that stands alone: policies, all models of the cost maps with what
+ * prices depend on, deployments, discounts and margins, each with file:line, about 1 MB; secrets
+ * and other litellm_params left out. What price_books stores; book_restore() makes a book of the
+ * same id from it. */
 bool book_dump(const struct book *book, struct buf *json, struct err *err) MUST_CHECK;
 struct book *book_restore(struct slice json, struct err *err);
 

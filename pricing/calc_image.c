@@ -328,13 +328,14 @@ static bool nearest_row(const struct call *call, const char *name, int64_t targe
         quality = SLICE("high");
     snprintf(prefix, sizeof(prefix), "fal_ai/%.*s/",
              (int)(quality.bytes < 100 ? quality.bytes : 100), quality.p);
+    *best = (struct fal_row){0, NULL};
     snprintf(suffix, sizeof(suffix), "/%.500s", name);
     size_t before = strlen(prefix), after = strlen(suffix);
     const struct catalog *catalog = call->edition->catalog;
     for (size_t i = 0; i < catalog->count; i++) {
         const char *key = catalog->entry[i].name;
         size_t bytes = strlen(key);
-        int64_t pixels;
+        int64_t pixels = 0;
         const struct rate *rate =
             rule_rate(catalog->entry[i].rule, RATE_OUTPUT_IMAGE, VARIANT_PLAIN);
         if (!rate || bytes <= before + after || strncmp(key, prefix, before) != 0 ||

@@ -68,8 +68,8 @@ static bool is_model(const struct priced_deployment *d, struct slice provider, s
     struct slice configured = slice_of(d->deployment->model);
     if (model.bytes == 0)
         return false;
-    if (slice_eq(configured, model) ||
-        (strchr(configured.p, '*') && model.p[0] != '*' && deployments_glob(configured, model)))
+    if (slice_eq(configured, model) || (strchr(d->deployment->model, '*') && model.p[0] != '*' &&
+                                        deployments_glob(configured, model)))
         return true;
     return provider.bytes && configured.bytes == provider.bytes + 1 + model.bytes &&
            slice_starts(configured, provider) && configured.p[provider.bytes] == '/' &&

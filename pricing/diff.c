@@ -8,6 +8,7 @@
 #include "pricing/account.h"
 #include "pricing/override.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,7 @@ static void emit(const struct comparison *to, const char *change, const struct p
                  const struct price *new)
 {
     const struct price *name = old ? old : new;
+    assert(name);
     bool large = old && new &&is_large(old->value, new->value);
     struct buf out;
     buf_init(&out, LINE_BYTES_MAX);

@@ -359,7 +359,7 @@ static bool read_adjustments(struct book *book, const struct node *discounts,
 bool dump_read(struct book *book, const struct node *dump, struct err *err)
 {
     unsigned overrides = 0, reported = 0;
-    int64_t version;
+    int64_t version = 0;
     if (!read_int(dump, "pricing_version", &version, err))
         return false;
     if (version != PRICING_VERSION)

@@ -308,6 +308,8 @@ static bool contains_folded(struct slice text, struct slice part)
 
 bool family_matches(const struct family *family, struct slice text)
 {
+    if (!text.p)
+        text = SLICE("");
     struct matcher m = {text.p, text.p + text.bytes, 0, 0, false};
     const char *last = family->anchored ? text.p : m.text_end;
     if (!contains_folded(text, family->literal))

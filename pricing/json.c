@@ -212,7 +212,7 @@ static bool read_members(struct reader *r, unsigned depth, bool kept, struct nod
     if (take(r, '}'))
         return true;
     do {
-        struct slice key;
+        struct slice key = {"", 0};
         struct node *member = NULL;
         if (!take(r, '"'))
             return fail(r, "a member's name must be a string");

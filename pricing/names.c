@@ -12,7 +12,7 @@ static const struct rate *const no_rates[1] = {NULL};
 #define FREE_RULE(text, why)                                                                       \
     {                                                                                              \
         .name = (text), .provider = "", .zero_reason = (why), .wall_clock_mode = true,             \
-        .rate = (const struct rate **)(uintptr_t)no_rates                                          \
+        .rate = no_rates                                                                           \
     }
 
 const struct rule rule_capability = FREE_RULE("model family", REASON_CAPABILITY_RULE);

@@ -36,36 +36,37 @@ struct compiler {
 /* ---- raw entries ------------------------------------------------------------------------------
  */
 
-static struct field *fields_find(const struct fields *fields, const char *key)
+/* Where `key` is; the count when it is nowhere. */
+static size_t fields_find(const struct fields *fields, const char *key)
 {
-    for (size_t i = 0; i < fields->count; i++)
-        if (strcmp(fields->field[i].value->key, key) == 0)
-            return (struct field *)(uintptr_t)&fields->field[i];
-    return NULL;
+    size_t i = 0;
+    while (i < fields->count && strcmp(fields->field[i].value->key, key) != 0)
+        i++;
+    return i;
 }
 
 const struct node *fields_get(const struct fields *fields, const char *key)
 {
-    const struct field *field = fields_find(fields, key);
-    return field && field->value->kind != NODE_NULL ? field->value : NULL;
+    size_t at = fields_find(fields, key);
+    return at < fields->count && fields->field[at].value->kind != NODE_NULL
+               ? fields->field[at].value
+               : NULL;
 }
 
 void fields_remove(struct fields *fields, const char *key)
 {
-    struct field *field = fields_find(fields, key);
-    if (field)
-        *field = fields->field[--fields->count];
+    size_t at = fields_find(fields, key);
+    if (at < fields->count)
+        fields->field[at] = fields->field[--fields->count];
 }
 
 bool fields_set(struct fields *fields, const struct node *value, const char *entry)
 {
-    struct field *field = fields_find(fields, value->key);
-    if (!field) {
-        if (fields->count == FIELDS_MAX)
-            return false;
-        field = &fields->field[fields->count++];
-    }
-    *field = (struct field){value, entry};
+    size_t at = fields_find(fields, value->key);
+    if (at == FIELDS_MAX)
+        return false;
+    fields->count += at == fields->count;
+    fields->field[at] = (struct field){value, entry};
     return true;
 }
 
@@ -489,10 +490,11 @@ struct rule *rule_compile(struct arena *arena, const struct fields *fields,
     for (size_t i = 0; i < fields->count; i++)
         if (!compile_field(&c, &fields->field[i]))
             return NULL;
-    c.rule->rate = allocate(&c, c.rate_count * sizeof(*c.rule->rate));
-    if (!c.rule->rate)
+    const struct rate **rates = allocate(&c, c.rate_count * sizeof(*rates));
+    if (!rates)
         return NULL;
-    memcpy(c.rule->rate, c.rates, c.rate_count * sizeof(*c.rule->rate));
+    memcpy(rates, c.rates, c.rate_count * sizeof(*rates));
+    c.rule->rate = rates;
     return c.rule;
 }
 

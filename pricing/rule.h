@@ -90,7 +90,7 @@ struct rule {
     bool names_input_rate;   /* the key input_cost_per_token is there at all (Together, 8.1) */
     bool has_tiers, per_query, is_lyria;
     uint8_t slot[RATE_COUNT][VARIANTS_MAX]; /* index into rate; 0 = absent */
-    const struct rate **rate;
+    const struct rate *const *rate;
     size_t band_count, tier_count, detail_count, multiplier_count, region_count;
     struct band *band; /* ascending */
     struct tier_row *tier;
