@@ -123,6 +123,15 @@ static const char *name_keep(struct consumer *consumer, const char *name)
     return copy;
 }
 
+static void states_clear(struct consumer *consumer)
+{
+    for (size_t i = 0; i < consumer->topic_count; i++)
+        free(consumer->topics[i].by_partition);
+    free(consumer->topics);
+    consumer->topics = NULL;
+    consumer->topic_count = 0;
+}
+
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *list, void *opaque)
 {
@@ -131,6 +140,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 
     if (code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         handler->revoked(consumer->options.context, rd_kafka_assignment_lost(rk));
+        states_clear(consumer); /* they die with the assignment; answers may still come */
         rd_kafka_assign(rk, NULL);
         return;
     }
@@ -306,15 +316,6 @@ void consumer_release(struct kafka_message *message)
     if (message->handle)
         rd_kafka_message_destroy(message->handle);
     message->handle = NULL;
-}
-
-static void states_clear(struct consumer *consumer)
-{
-    for (size_t i = 0; i < consumer->topic_count; i++)
-        free(consumer->topics[i].by_partition);
-    free(consumer->topics);
-    consumer->topics = NULL;
-    consumer->topic_count = 0;
 }
 
 static struct topic_states *states_of(struct consumer *consumer, const char *topic)
