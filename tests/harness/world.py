@@ -138,6 +138,8 @@ class World:
         run_checked([SPENDLOG, "migrate", "-q", "-c", owner])
         if not self.servers.psql("postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{WRITER}'"):
             self.servers.psql("postgres", f"CREATE ROLE {WRITER} LOGIN IN ROLE spendlog_writer")
+        if self.servers.log_ends(self.topic) is not None:
+            self.servers.topic_delete(self.topic)  # of a run that failed
         self.servers.topic_create(self.topic, self.partitions, **topic_config)
 
     def conninfo(self, user):
@@ -280,7 +282,8 @@ class World:
     def verify_command(self):
         run_checked([SPENDLOG, "verify", "-q", "-c", self.config("verify", user="spendlog")])
 
-    def close(self):
+    def close(self, keep=False):
+        """keep: the database and the topic of what failed stay, to be looked at."""
         for feed in self.feeds:
             feed.process.kill()
             feed.process.wait()
@@ -288,6 +291,8 @@ class World:
             member.kill()
         if self.proxy:
             self.proxy.close()
+        if keep:
+            return
         self.servers.psql_try("postgres", f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
         try:
             self.servers.kafka_tool("delete", self.topic)
@@ -297,8 +302,8 @@ class World:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        self.close()
+    def __exit__(self, kind, *_):
+        self.close(keep=kind is not None)
 
 
 def rounded(cost):
