@@ -147,10 +147,36 @@ static void slot_depend(struct dependency_search *search, const struct scope *sc
     dependency->fields[search->field / 64] |= UINT64_C(1) << (search->field % 64);
 }
 
+/* Hangs the field on slots without which the condition cannot hold; false: there are none such. */
+static bool cond_depend(struct dependency_search *search, const struct cond *cond)
+{
+    switch (cond->op) {
+    case COND_EXISTS:
+    case COND_EQ:
+    case COND_MATCH:
+    case COND_GT:
+        if ((cond->op == COND_EXISTS && !cond->expected) || cond->expr->op != EXPR_PATH)
+            return false;
+        slot_depend(search, cond->expr->scope, cond->expr->node);
+        return true;
+    case COND_ALL:
+        for (size_t i = 0; i < cond->arg_count; i++)
+            if (cond_depend(search, cond->args[i]))
+                return true;
+        return false;
+    case COND_ANY:
+    case COND_NOT:
+        break;
+    }
+    return false;
+}
+
 static void expr_depend(struct dependency_search *search, const struct expr *expr)
 {
-    if (expr->op == EXPR_CONST || expr->op == EXPR_INDEX ||
-        (expr->filters && expr->filters->fallback))
+    const struct filters *filters = expr->filters;
+    bool constant = expr->op == EXPR_CONST || expr->op == EXPR_INDEX;
+    if ((filters && filters->fallback) ||
+        (constant && !(filters && filters->when && cond_depend(search, filters->when))))
         search->mapping->always[search->field / 64] |= UINT64_C(1) << (search->field % 64);
     if (expr->node)
         slot_depend(search, expr->scope, expr->node);
@@ -161,6 +187,8 @@ static void expr_depend(struct dependency_search *search, const struct expr *exp
 static size_t paths_count(const struct expr *expr)
 {
     size_t count = expr->node != NULL;
+    if (expr->filters && expr->filters->when)
+        count++; /* cond_depend() takes one of its paths */
     for (size_t i = 0; i < expr->arg_count; i++)
         count += paths_count(expr->args[i]);
     return count;

@@ -35,13 +35,45 @@ static void bits_clear(uint64_t *bits, uint32_t from, uint32_t to)
     }
 }
 
-static bool value_read(struct reader *reader, const struct node *node, struct scan *scan,
-                       unsigned depth);
+/* The last member of a name counts: what an earlier one left below it goes. */
+static inline void slot_open(struct reader *reader, const struct node *node)
+{
+    uint64_t bit = UINT64_C(1) << (node->id % 64), *word = &reader->present[node->id / 64];
+    if (*word & bit) {
+        reader->duplicate_key = true;
+        bits_clear(reader->present, node->id, node->end);
+    }
+    *word |= bit;
+}
 
+static bool object_read(struct reader *reader, const struct node *node, struct scan *scan,
+                        unsigned depth);
+
+static inline bool value_read(struct reader *reader, const struct node *node, struct scan *scan,
+                              unsigned depth)
+{
+    const char *start = scan->p;
+    struct json *slot = &reader->slot[node->id];
+    slot_open(reader, node);
+    if (start < scan->end && *start == '"')
+        return scan_string(scan, slot);
+    if (start < scan->end && *start != '{' && *start != '[')
+        return scan_literal(scan, slot);
+    if (start >= scan->end || *start != '{' || !node->edges)
+        return scan_value(scan, slot, depth);
+    if (!object_read(reader, node, scan, depth + 1))
+        return false;
+    *slot = (struct json){start, (uint32_t)(scan->p - start), TOKEN_OBJECT, 0};
+    return true;
+}
+
+/* At the opening brace. `depth` counts this object. */
 static bool object_read(struct reader *reader, const struct node *node, struct scan *scan,
                         unsigned depth)
 {
     struct json key;
+    if (depth > JSON_DEPTH_MAX)
+        return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
     scan->p++;
     if (scan_peek(scan) == '}') {
         scan->p++;
@@ -52,7 +84,7 @@ static bool object_read(struct reader *reader, const struct node *node, struct s
             return scan_expect(scan, '"', "member name expected");
         if (!scan_string(scan, &key) || !scan_expect(scan, ':', "':' expected"))
             return false;
-        scan_space(scan);
+        scan_peek(scan);
         const struct node *child = node_find(node, &key);
         if (!(child ? value_read(reader, child, scan, depth) : scan_value(scan, NULL, depth)))
             return false;
@@ -63,36 +95,6 @@ static bool object_read(struct reader *reader, const struct node *node, struct s
         if (c == '}')
             return true;
     }
-}
-
-/* The last member of a name counts: what an earlier one left below it goes. */
-static inline void slot_open(struct reader *reader, const struct node *node)
-{
-    uint64_t bit = UINT64_C(1) << (node->id % 64);
-    if (reader->present[node->id / 64] & bit) {
-        reader->duplicate_key = true;
-        bits_clear(reader->present, node->id, node->end);
-    }
-    reader->present[node->id / 64] |= bit;
-}
-
-static bool value_read(struct reader *reader, const struct node *node, struct scan *scan,
-                       unsigned depth)
-{
-    const char *start = scan->p;
-    slot_open(reader, node);
-    if (start < scan->end && *start == '"')
-        return scan_string(scan, &reader->slot[node->id]);
-    if (start < scan->end && *start != '{' && *start != '[')
-        return scan_literal(scan, &reader->slot[node->id]);
-    if (start >= scan->end || *start != '{' || !node->edges)
-        return scan_value(scan, &reader->slot[node->id], depth);
-    if (depth >= JSON_DEPTH_MAX)
-        return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
-    if (!object_read(reader, node, scan, depth + 1))
-        return false;
-    reader->slot[node->id] = (struct json){start, (uint32_t)(scan->p - start), TOKEN_OBJECT, 0};
-    return true;
 }
 
 /* Marks the scope as read, with nothing in it yet, and what is derived from it as unread. */

@@ -45,44 +45,45 @@ bool scan_escape(struct scan *scan, unsigned *flags)
     return true;
 }
 
-static inline bool digit_at(const struct scan *scan)
+static const char *digits(const char *p, const char *end)
 {
-    return scan->p < scan->end && (unsigned)(*scan->p - '0') < 10;
+    while (p < end && (unsigned)(*p - '0') < 10)
+        p++;
+    return p;
 }
 
-static bool digits(struct scan *scan)
+/* The digits of a fraction or an exponent, of which there must be one; NULL: there is none. */
+static const char *digits_behind(struct scan *scan, const char *p)
 {
-    if (!digit_at(scan))
-        return scan_fail(scan, REASON_BAD_JSON, "digit expected in a number");
-    while (digit_at(scan))
-        scan->p++;
-    return true;
+    const char *behind = digits(p, scan->end);
+    scan->p = behind;
+    if (behind > p)
+        return behind;
+    scan_fail(scan, REASON_BAD_JSON, "digit expected in a number");
+    return NULL;
 }
 
 /* RFC 8259, section 6. */
 static bool number_scan(struct scan *scan)
 {
-    if (*scan->p == '-')
-        scan->p++;
-    if (scan->p < scan->end && *scan->p == '0') {
-        scan->p++;
-        if (digit_at(scan))
-            return scan_fail(scan, REASON_BAD_JSON, "number with a leading zero");
-    } else if (!digits(scan)) {
+    const char *end = scan->end, *first = scan->p + (*scan->p == '-');
+    const char *p = digits(first, end);
+    if (p == first)
+        return digits_behind(scan, p);
+    if (*first == '0' && p > first + 1) {
+        scan->p = first + 1;
+        return scan_fail(scan, REASON_BAD_JSON, "number with a leading zero");
+    }
+    if (p < end && *p == '.' && !(p = digits_behind(scan, p + 1)))
         return false;
-    }
-    if (scan->p < scan->end && *scan->p == '.') {
-        scan->p++;
-        if (!digits(scan))
+    if (p < end && (*p | 0x20) == 'e') {
+        p++;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        if (!(p = digits_behind(scan, p)))
             return false;
     }
-    if (scan->p < scan->end && (*scan->p == 'e' || *scan->p == 'E')) {
-        scan->p++;
-        if (scan->p < scan->end && (*scan->p == '+' || *scan->p == '-'))
-            scan->p++;
-        if (!digits(scan))
-            return false;
-    }
+    scan->p = p;
     return true;
 }
 

@@ -100,21 +100,21 @@ static inline const char *scan_plain(const char *p, const char *end, unsigned *f
 #ifdef __SSE2__
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
     const __m128i control = _mm_set1_epi8(0x1f);
-    while (end - p >= 16) {
+    __m128i seen = _mm_setzero_si128();
+    for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
         __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
         stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-        unsigned mask = (unsigned)_mm_movemask_epi8(stop), high = (unsigned)_mm_movemask_epi8(v);
+        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
         if (mask) {
             unsigned i = (unsigned)__builtin_ctz(mask);
-            if (high & ((1u << i) - 1))
-                *flags |= JSON_HIGH;
+            unsigned high = (unsigned)_mm_movemask_epi8(v) & ((1u << i) - 1);
+            *flags |= high | (unsigned)_mm_movemask_epi8(seen) ? JSON_HIGH : 0;
             return p + i;
         }
-        if (high)
-            *flags |= JSON_HIGH;
-        p += 16;
+        seen = _mm_or_si128(seen, v);
     }
+    *flags |= _mm_movemask_epi8(seen) ? JSON_HIGH : 0;
 #endif
     while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p > 0x1f) {
         if ((unsigned char)*p > 0x7f)
@@ -124,40 +124,35 @@ static inline const char *scan_plain(const char *p, const char *end, unsigned *f
     return p;
 }
 
-/* What scan_plain() stopped at when that is neither the closing quote nor a plain escape. */
-bool scan_escape(struct scan *scan, unsigned *flags);
-
 extern const unsigned char scan_escape_short[256]; /* 1: may stand behind a backslash, alone */
 
-/* Steps over any escape but \u. */
-static inline bool scan_short_escape(struct scan *scan)
-{
-    if (scan->end - scan->p < 2 || scan->p[0] != '\\' ||
-        !scan_escape_short[(unsigned char)scan->p[1]])
-        return false;
-    scan->p += 2;
-    return true;
-}
+/* What scan_plain() stopped at when that is neither the closing quote nor a short escape. */
+bool scan_escape(struct scan *scan, unsigned *flags);
 
 /* A string at its opening quote. */
 static inline bool scan_string(struct scan *scan, struct json *out)
 {
+    const char *start = scan->p + 1, *p = start, *end = scan->end;
     unsigned flags = 0;
-    const char *start = ++scan->p;
     for (;;) {
-        scan->p = scan_plain(scan->p, scan->end, &flags);
-        if (scan->p < scan->end && *scan->p == '"')
+        p = scan_plain(p, end, &flags);
+        if (p < end && *p == '"')
             break;
-        if (scan_short_escape(scan))
+        if (end - p >= 2 && *p == '\\' && scan_escape_short[(unsigned char)p[1]]) {
             flags |= JSON_ESCAPED;
-        else if (!scan_escape(scan, &flags))
+            p += 2;
+            continue;
+        }
+        scan->p = p;
+        if (!scan_escape(scan, &flags))
             return false;
+        p = scan->p;
     }
     out->p = start;
-    out->bytes = (uint32_t)(scan->p - start);
+    out->bytes = (uint32_t)(p - start);
     out->type = TOKEN_STRING;
     out->flags = (uint8_t)flags;
-    scan->p++;
+    scan->p = p + 1;
     return true;
 }
 
