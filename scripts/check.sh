@@ -19,7 +19,8 @@ step "build" make -s -j2 all tools
 step "lint" make -s lint
 step "unit tests" make -s -j2 test
 step "unit tests, ASan and UBSan" make -s -j2 asan
-step "fuzzing, short" make -s fuzz-short
-step "integration" make -s integration
-step "faults, short" make -s chaos-short
+step "fuzzing, short" make -s -j2 fuzz-short
+step "integration" make -s -j2 integration
+step "transport, rights, secrecy" make -s -j2 security
+step "faults, short" make -s -j2 chaos-short
 printf '\nmake check: everything passed (%d s)\n' "$SECONDS"
