@@ -91,16 +91,24 @@ static bool serves_model(const struct priced_deployment *d, const struct facts *
            slice_is(facts_text(facts, FACT_MODEL_REQUESTED), d->deployment->model);
 }
 
-/* The best of those that match: a longer alias pattern, then the event's own model. */
+/* A deployment with an id of its own emits that id and no other. */
+static bool is_another(const struct priced_deployment *d, const struct facts *facts)
+{
+    struct slice id = facts_text(facts, FACT_MODEL_ID);
+    return id.bytes && d->deployment->id[0] && !slice_is(id, d->deployment->id);
+}
+
+/* The best of those that match: a longer alias pattern, then the event's own model. Deployments of
+ * another id count only when nothing else matches. */
 static const struct priced_deployment *best_of(const struct edition *edition,
                                                const struct facts *facts, struct slice alias,
-                                               match_fn *matches, size_t *count)
+                                               match_fn *matches, bool others, size_t *count)
 {
     const struct priced_deployment *best = NULL;
     *count = 0;
     for (size_t i = 0; i < edition->deployment_count; i++) {
         const struct priced_deployment *d = &edition->deployment[i];
-        if (!matches(d, facts, alias))
+        if (is_another(d, facts) != others || !matches(d, facts, alias))
             continue;
         size_t ours = strlen(d->deployment->model_name);
         size_t theirs = best ? strlen(best->deployment->model_name) : 0;
@@ -132,12 +140,13 @@ const struct priced_deployment *deployments_match(const struct edition *edition,
     };
     if (alias.bytes == 0)
         alias = facts_text(facts, FACT_MODEL);
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        size_t count;
+    const size_t step_count = sizeof(steps) / sizeof(steps[0]);
+    for (size_t pass = 0; pass < 2 * step_count; pass++) {
+        size_t count, i = pass % step_count;
         if (steps[i].only_without_alias && group.bytes)
             continue;
         const struct priced_deployment *best =
-            best_of(edition, facts, alias, steps[i].matches, &count);
+            best_of(edition, facts, alias, steps[i].matches, pass >= step_count, &count);
         if (!best)
             continue;
         trace_line(trace, "deployment \"%s\" found %s%s", best->deployment->model_name,
