@@ -253,8 +253,19 @@ static void api_key_hash(struct eval *eval, struct event *event)
     event_set(event, label_field(LABEL_API_KEY), (union value){.s = {hex, SHA256_HEX_BYTES - 1}});
 }
 
+static void provider_guess(struct facts *facts)
+{
+    bool answered = facts_has(facts, FACT_MODEL);
+    struct slice provider =
+        provider_of_model(facts_text(facts, answered ? FACT_MODEL : FACT_MODEL_REQUESTED));
+    if (provider.bytes > 0)
+        facts_set_text(facts, FACT_PROVIDER, provider);
+}
+
 static void names_complete(const struct mapping *mapping, struct facts *facts)
 {
+    if (!facts_has(facts, FACT_PROVIDER))
+        provider_guess(facts);
     if (facts_has(facts, FACT_PROVIDER))
         facts->v[FACT_PROVIDER].s = provider_canonical(facts->v[FACT_PROVIDER].s);
     if (!mapping->sets_model_answered && facts_has(facts, FACT_MODEL))

@@ -147,3 +147,71 @@ struct slice provider_canonical(struct slice name)
     }
     return name;
 }
+
+/* Open models, which anybody serves (llama, qwen, gpt-oss, mixtral, deepseek-r1), must not be here.
+ */
+static const struct {
+    const char *prefix, *provider;
+} family_table[] = {
+    {"babbage-", "openai"},
+    {"chatgpt-", "openai"},
+    {"claude-", "anthropic"},
+    {"codestral-", "mistral"},
+    {"command-", "cohere"},
+    {"computer-use-", "openai"},
+    {"dall-e-", "openai"},
+    {"davinci-", "openai"},
+    {"deepseek-chat", "deepseek"},
+    {"deepseek-reasoner", "deepseek"},
+    {"deepseek-v", "deepseek"},
+    {"devstral-", "mistral"},
+    {"embed-english-", "cohere"},
+    {"embed-multilingual-", "cohere"},
+    {"embed-v", "cohere"},
+    {"gemini-", "gemini"},
+    {"gpt-3", "openai"},
+    {"gpt-4", "openai"},
+    {"gpt-5", "openai"},
+    {"gpt-audio", "openai"},
+    {"gpt-image", "openai"},
+    {"gpt-realtime", "openai"},
+    {"grok-", "xai"},
+    {"jina-", "jina_ai"},
+    {"kimi-", "moonshot"},
+    {"magistral-", "mistral"},
+    {"ministral-", "mistral"},
+    {"mistral-embed", "mistral"},
+    {"mistral-large", "mistral"},
+    {"mistral-medium", "mistral"},
+    {"mistral-ocr", "mistral"},
+    {"mistral-saba", "mistral"},
+    {"mistral-small", "mistral"},
+    {"mistral-tiny", "mistral"},
+    {"moonshot-", "moonshot"},
+    {"o1-", "openai"},
+    {"o3-", "openai"},
+    {"o4-", "openai"},
+    {"omni-moderation-", "openai"},
+    {"pixtral-", "mistral"},
+    {"rerank-", "cohere"},
+    {"sonar", "perplexity"},
+    {"sora-", "openai"},
+    {"text-embedding-3-", "openai"},
+    {"text-embedding-ada-", "openai"},
+    {"text-moderation-", "openai"},
+    {"tts-1", "openai"},
+    {"voyage-", "voyage"},
+    {"whisper-1", "openai"},
+};
+
+struct slice provider_of_model(struct slice model)
+{
+    if (slice_starts(model, SLICE("ft:")))
+        model = (struct slice){model.p + 3, model.bytes - 3};
+    if (slice_is(model, "o1") || slice_is(model, "o3"))
+        return SLICE("openai");
+    for (size_t i = 0; i < sizeof family_table / sizeof family_table[0]; i++)
+        if (slice_starts(model, slice_of(family_table[i].prefix)))
+            return slice_of(family_table[i].provider);
+    return SLICE("");
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of providers as gateways write them, in LiteLLM's vocabulary. */
+/* Providers in LiteLLM's vocabulary: by the names gateways use, and by the model. */
 #ifndef INGEST_PROVIDER_H
 #define INGEST_PROVIDER_H
 
@@ -7,5 +7,9 @@
 
 /* LiteLLM's word where it is known to be meant, else the name as it is. Case does not matter. */
 struct slice provider_canonical(struct slice name);
+
+/* Whose the model is, by the family its name begins with, where only one provider uses such names;
+ * empty otherwise. "ft:" in front does not matter. */
+struct slice provider_of_model(struct slice model);
 
 #endif

@@ -156,6 +156,29 @@ static void providers_get_litellms_names(void **state)
         assert_true(slice_is(provider_canonical(slice_of(rows[i][0])), rows[i][1]));
 }
 
+static void a_familys_models_have_one_provider(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"gpt-4o", "openai"},
+        {"ft:gpt-4o-mini:org::id", "openai"},
+        {"o1", "openai"},
+        {"o4-mini", "openai"},
+        {"claude-opus-5", "anthropic"},
+        {"gemini-2.5-pro", "gemini"},
+        {"deepseek-chat", "deepseek"},
+        {"mistral-large-latest", "mistral"},
+        {"gpt-oss-120b", ""},
+        {"deepseek-r1", ""},
+        {"mistral-7b-instruct", ""},
+        {"o12", ""},
+        {"meta-llama/Llama-3", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_true(slice_is(provider_of_model(slice_of(rows[i][0])), rows[i][1]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +186,7 @@ int main(void)
         cmocka_unit_test(decimals_keep_their_digits_and_are_rounded_only_beyond_40),
         cmocka_unit_test(times_are_read_in_every_unit),
         cmocka_unit_test(providers_get_litellms_names),
+        cmocka_unit_test(a_familys_models_have_one_provider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
