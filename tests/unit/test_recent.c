@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: store */
+#include "core/hash.h"
 #include "store/recent.h"
 
 #include <setjmp.h>
@@ -13,12 +14,14 @@ struct key {
     uint8_t identity[16];
 };
 
+/* As a mapping makes them: hashed, so that slots are spread evenly. */
 static struct key key_of(uint64_t n)
 {
-    struct key key = {{0}};
-    uint64_t mixed = (n + 1) * UINT64_C(0x9E3779B97F4A7C15);
-    memcpy(key.identity, &mixed, sizeof(mixed));
-    memcpy(key.identity + 8, &n, sizeof(n));
+    struct key key;
+    struct hash128 hash;
+    hash128_init(&hash);
+    hash128_add_int(&hash, (int64_t)n);
+    hash128_final(&hash, key.identity);
     return key;
 }
 
