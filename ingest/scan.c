@@ -242,13 +242,3 @@ bool json_member(const struct json *object, struct slice name, struct json *valu
         }
     return found;
 }
-
-struct json json_of(struct slice valid)
-{
-    struct scan scan = {.p = valid.p, .end = valid.p + valid.bytes};
-    struct json json = {0};
-    bool ok = scan_text(&scan, &json);
-    assert(ok);
-    (void)ok;
-    return json;
-}

@@ -173,7 +173,4 @@ bool walk_member(struct walk *walk, struct json *key, struct json *value);
  * false: there is none. */
 bool json_member(const struct json *object, struct slice name, struct json *value);
 
-/* The value that a slice holds, which scan_value() accepted before. */
-struct json json_of(struct slice valid);
-
 #endif
