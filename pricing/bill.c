@@ -61,7 +61,7 @@ void bill_add(struct bill *bill, enum unit unit, const struct decimal *quantity,
         add_item(bill, unit, quantity, &use.rate->value, use.factor, &use.rate->source);
 }
 
-void bill_count(struct bill *bill, enum unit unit, int64_t quantity, struct use use)
+void bill_count(struct bill *bill, enum unit unit, i128 quantity, struct use use)
 {
     struct decimal n;
     if (quantity <= 0)
@@ -69,7 +69,7 @@ void bill_count(struct bill *bill, enum unit unit, int64_t quantity, struct use 
     bill->used = true;
     if (!use.rate)
         return;
-    n = decimal_from_int(quantity);
+    n = (struct decimal){(u128)quantity, 0, false};
     add_item(bill, unit, &n, &use.rate->value, use.factor, &use.rate->source);
 }
 

@@ -22,8 +22,8 @@ struct bill {
 void bill_start(struct bill *bill, struct charge *charge);
 /* quantity * rate * factor * multiplier. Nothing for a quantity of 0 or without a rate. */
 void bill_add(struct bill *bill, enum unit unit, const struct decimal *quantity, struct use use);
-void bill_count(struct bill *bill, enum unit unit, int64_t quantity, struct use use);
-static inline void bill_rate(struct bill *bill, enum unit unit, int64_t quantity,
+void bill_count(struct bill *bill, enum unit unit, i128 quantity, struct use use);
+static inline void bill_rate(struct bill *bill, enum unit unit, i128 quantity,
                              const struct rate *rate)
 {
     bill_count(bill, unit, quantity, (struct use){rate, NULL});
@@ -89,7 +89,7 @@ int64_t call_billed_at(const struct call *call);
 bool rule_prices_tokens(const struct rule *rule); /* token rate > 0 or tiers */
 bool rate_positive(const struct rate *rate);
 /* Grounding by Google Search, per request or per prompt (9.1). */
-void gemini_search_add(struct call *call, const struct rule *rule, int64_t requests);
+void gemini_search_add(struct call *call, const struct rule *rule, i128 requests);
 int64_t first_count(const struct facts *facts, enum fact first, enum fact second);
 
 extern const struct rate_source source_event_cost, source_provider_cost, source_tool_cost,

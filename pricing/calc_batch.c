@@ -41,7 +41,7 @@ static void bill_input(struct call *call, const struct rule *rule, const struct 
     struct input_usage in;
     struct use input = whole(rates->input);
     usage_read_parts(call->facts, &in);
-    int64_t cached = rates->read ? in.cached : 0, written = rates->write ? in.written : 0;
+    i128 cached = rates->read ? in.cached : 0, written = rates->write ? in.written : 0;
     bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS,
                in.prompt - in.audio - in.image - in.video - cached - written, input);
     bill_count(&call->bill, UNIT_INPUT_AUDIO_TOKENS, in.audio,
@@ -73,8 +73,8 @@ static void bill_half_input(struct call *call, const struct rule *rule)
 
 static void bill_output(struct call *call, const struct rule *rule, const struct rate *batch)
 {
-    int64_t completion = facts_int(call->facts, FACT_OUTPUT_TOKENS);
-    int64_t image = facts_int(call->facts, FACT_OUTPUT_IMAGE_TOKENS);
+    i128 completion = facts_int(call->facts, FACT_OUTPUT_TOKENS);
+    i128 image = facts_int(call->facts, FACT_OUTPUT_IMAGE_TOKENS);
     const struct rate *plain_image = rule_rate(rule, RATE_OUTPUT_IMAGE_TOKEN, VARIANT_PLAIN);
     struct use text = batch ? whole(batch) : halved(rule_rate(rule, RATE_OUTPUT, VARIANT_PLAIN));
     if (image > completion)

@@ -105,8 +105,8 @@ static bool bill_provider_cost(struct call *call)
 static void bill_xai(struct call *call)
 {
     struct usage usage;
-    int64_t prompt = facts_int(call->facts, FACT_INPUT_TOKENS);
-    int64_t completion = facts_int(call->facts, FACT_OUTPUT_TOKENS);
+    i128 prompt = facts_int(call->facts, FACT_INPUT_TOKENS);
+    i128 completion = facts_int(call->facts, FACT_OUTPUT_TOKENS);
     if (bill_provider_cost(call))
         return;
     if (facts_has(call->facts, FACT_TOTAL_TOKENS) &&
@@ -133,8 +133,8 @@ static void bill_perplexity(struct call *call)
         return;
     const struct off_peak *open =
         off_peak_open(rule->off_peak, call_billed_at(call)) ? rule->off_peak : NULL;
-    int64_t completion = facts_int(facts, FACT_OUTPUT_TOKENS);
-    int64_t reasoning = facts_int(facts, FACT_REASONING_TOKENS);
+    i128 completion = facts_int(facts, FACT_OUTPUT_TOKENS);
+    i128 reasoning = facts_int(facts, FACT_REASONING_TOKENS);
     const struct rate *reasoning_rate = rule_rate(rule, RATE_REASONING, VARIANT_PLAIN);
     if (!reasoning_rate)
         reasoning = 0;
@@ -178,7 +178,7 @@ static void bill_dashscope(struct call *call)
     struct input_usage in;
     struct base_rates base;
     usage_read_parts(facts, &in);
-    int64_t text = in.prompt - in.cached - in.written;
+    i128 text = in.prompt - in.cached - in.written;
     if (text < 0)
         text = 0;
     dashscope_rates(rule, rates_tier(rule, text + in.cached + in.written), &base);
@@ -190,7 +190,7 @@ static void bill_dashscope(struct call *call)
         base.output = open->output ? (struct use){open->output, NULL} : base.output;
         base.reasoning = open->reasoning ? (struct use){open->reasoning, NULL} : base.reasoning;
     }
-    int64_t reasoning = facts_int(facts, FACT_REASONING_TOKENS);
+    i128 reasoning = facts_int(facts, FACT_REASONING_TOKENS);
     bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS, text, base.input);
     bill_count(&call->bill, UNIT_CACHE_READ_TOKENS, in.cached, base.read);
     bill_count(&call->bill, UNIT_CACHE_WRITE_TOKENS, in.written, base.write);
@@ -237,7 +237,7 @@ static const struct band *band_128k(const struct rule *rule)
 }
 
 static struct use above_128k(const struct rule *rule, const struct band *band, enum rate_kind kind,
-                             int64_t tokens)
+                             i128 tokens)
 {
     const struct rate *above = tokens > BAND_128K ? band->rate[kind][VARIANT_PLAIN] : NULL;
     return plain_use(rule, kind, above);

@@ -176,17 +176,22 @@ static bool bill_table(struct call *call, const struct rule *rule, int64_t pixel
     const struct {
         enum rate_kind kind;
         enum unit unit;
-        int64_t quantity;
+        int64_t each;
     } prices[] = {
-        {RATE_INPUT_IMAGE, UNIT_INPUT_IMAGES, images_made(call)},
-        {RATE_OUTPUT_IMAGE, UNIT_OUTPUT_IMAGES, images_made(call)},
-        {RATE_INPUT_PIXEL, UNIT_INPUT_PIXELS, pixels * images_made(call)},
+        {RATE_INPUT_IMAGE, UNIT_INPUT_IMAGES, 1},
+        {RATE_OUTPUT_IMAGE, UNIT_OUTPUT_IMAGES, 1},
+        {RATE_INPUT_PIXEL, UNIT_INPUT_PIXELS, pixels},
     };
+    const struct decimal images = decimal_from_int(images_made(call));
     for (size_t i = 0; rule && i < sizeof(prices) / sizeof(prices[0]); i++) {
         const struct rate *rate = rule_rate(rule, prices[i].kind, VARIANT_PLAIN);
+        struct decimal each = decimal_from_int(prices[i].each), quantity;
         if (!rate)
             continue;
-        bill_rate(&call->bill, prices[i].unit, prices[i].quantity, rate);
+        if (decimal_mul(&images, &each, &quantity))
+            bill_add(&call->bill, prices[i].unit, &quantity, (struct use){rate, NULL});
+        else
+            call->bill.overflow = true;
         return true;
     }
     return false;
@@ -374,23 +379,39 @@ static int64_t fal_requested_pixels(const struct call *call)
     return read_pixels(text, &pixels, &width, &height) ? pixels : 1024 * 768;
 }
 
-/* One image: its row, else its megapixels, else the flat price. */
-static void bill_fal_image(struct call *call, const char *name, const struct rule *rule,
-                           int64_t pixels)
+/* Images of one size: its row, else their megapixels, else the flat price. */
+static void bill_fal_images(struct call *call, const char *name, const struct rule *rule,
+                            int64_t pixels, int64_t count)
 {
     static const struct decimal block = {FAL_PIXELS_PER_MEGAPIXEL, 0, false};
     struct fal_row row;
     if (nearest_row(call, name, pixels ? pixels : fal_requested_pixels(call), &row)) {
-        bill_rate(&call->bill, UNIT_OUTPUT_IMAGES, 1, row.rate);
+        bill_rate(&call->bill, UNIT_OUTPUT_IMAGES, count, row.rate);
         return;
     }
     const struct rate *by_pixel = rule_rate(rule, RATE_OUTPUT_PIXEL, VARIANT_PLAIN);
-    int64_t blocks = (pixels + FAL_PIXELS_PER_MEGAPIXEL - 1) / FAL_PIXELS_PER_MEGAPIXEL;
+    i128 blocks = (pixels + FAL_PIXELS_PER_MEGAPIXEL - 1) / FAL_PIXELS_PER_MEGAPIXEL;
     if (pixels && by_pixel)
-        bill_count(&call->bill, UNIT_OUTPUT_PIXELS, blocks, (struct use){by_pixel, &block});
+        bill_count(&call->bill, UNIT_OUTPUT_PIXELS, blocks * count, (struct use){by_pixel, &block});
     else
-        bill_rate(&call->bill, UNIT_OUTPUT_IMAGES, 1,
+        bill_rate(&call->bill, UNIT_OUTPUT_IMAGES, count,
                   rule_rate(rule, RATE_OUTPUT_IMAGE, VARIANT_PLAIN));
+}
+
+/* How many of `left` images have the next size: all of them when nothing says. */
+static int64_t next_run(struct slice *dimensions, int64_t left, int64_t *pixels)
+{
+    int64_t run = 1, other;
+    if (!next_dimensions(dimensions, pixels)) {
+        *pixels = 0;
+        return left;
+    }
+    for (struct slice rest = *dimensions; run < left; run++) {
+        if (!next_dimensions(&rest, &other) || other != *pixels)
+            break;
+        *dimensions = rest;
+    }
+    return run;
 }
 
 static bool bill_fal_flat(struct call *call, const char *name)
@@ -418,11 +439,13 @@ static enum outcome calc_fal(struct call *call)
     bool keyed = nearest_row(call, name, 1, &row);
     if (!keyed && !rule)
         return OUTCOME_UNMAPPED;
-    for (int64_t i = 0; i < images_made(call) && !call->bill.overflow; i++) {
-        int64_t pixels = 0;
-        next_dimensions(&dimensions, &pixels);
-        bill_fal_image(call, name, rule, pixels);
+    int64_t left = images_made(call);
+    for (unsigned i = 0; left > 0 && i < CHARGE_ITEMS_MAX; i++) {
+        int64_t pixels, run = next_run(&dimensions, left, &pixels);
+        bill_fal_images(call, name, rule, pixels, run);
+        left -= run;
     }
+    call->bill.overflow |= left > 0;
     return OUTCOME_PRICED;
 }
 

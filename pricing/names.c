@@ -644,13 +644,16 @@ struct slice names_together_class(const struct resolver *r, struct slice name, b
 static uint32_t experts_size(struct slice name)
 {
     for (size_t i = 0; i < name.bytes; i++) {
-        size_t x = digits_end(name, i);
-        if (x == i || x == name.bytes || name.p[x] != 'x')
+        size_t from = i, x = digits_end(name, from);
+        if (x == from)
+            continue;
+        i = x - 1;
+        if (x == name.bytes || name.p[x] != 'x')
             continue;
         size_t end = digits_end(name, x + 1);
         if (end == x + 1 || end == name.bytes || name.p[end] != 'b')
             continue;
-        uint64_t product = (uint64_t)number_of((struct slice){name.p + i, x - i}) *
+        uint64_t product = (uint64_t)number_of((struct slice){name.p + from, x - from}) *
                            number_of((struct slice){name.p + x + 1, end - x - 1});
         return product < SIZE_NONE ? (uint32_t)product : SIZE_NONE - 1;
     }

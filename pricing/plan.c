@@ -494,7 +494,7 @@ static void plan_realtime(struct planner *p)
         return;
     if (named)
         add_session(p, plan->candidate[0].rule);
-    while (next_word(&models, &model))
+    for (size_t i = 0; i < SESSION_RULES_MAX && next_word(&models, &model); i++)
         add_session(p, names_lookup(&p->r, model, plan->provider_name).rule);
     add_session(p, plan->candidate[0].rule);
     if (speech.bytes == 0)

@@ -36,7 +36,7 @@ static bool searched(const struct call *call)
 }
 
 /* Per query, or one price per grounded prompt however many queries it took. */
-void gemini_search_add(struct call *call, const struct rule *rule, int64_t requests)
+void gemini_search_add(struct call *call, const struct rule *rule, i128 requests)
 {
     const struct rate *rate = rule->context[CONTEXT_MEDIUM];
     if (!rate)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pricing/usage.h"
 
-static int64_t least(int64_t a, int64_t b)
+static i128 least(i128 a, i128 b)
 {
     return a < b ? a : b;
 }
 
-static int64_t at_least_0(int64_t a)
+static i128 at_least_0(i128 a)
 {
     return a > 0 ? a : 0;
 }
@@ -20,11 +20,10 @@ static const struct decimal *seconds_of(const struct facts *facts, enum fact fac
 
 void usage_read_parts(const struct facts *facts, struct input_usage *in)
 {
-    int64_t cached = facts_int(facts, FACT_CACHE_READ_TOKENS);
-    int64_t cached_audio = least(facts_int(facts, FACT_CACHE_READ_AUDIO_TOKENS), cached);
-    int64_t cached_text =
-        least(facts_int(facts, FACT_CACHE_READ_TEXT_TOKENS), cached - cached_audio);
-    int64_t cached_image =
+    i128 cached = facts_int(facts, FACT_CACHE_READ_TOKENS);
+    i128 cached_audio = least(facts_int(facts, FACT_CACHE_READ_AUDIO_TOKENS), cached);
+    i128 cached_text = least(facts_int(facts, FACT_CACHE_READ_TEXT_TOKENS), cached - cached_audio);
+    i128 cached_image =
         least(facts_int(facts, FACT_CACHE_READ_IMAGE_TOKENS), cached - cached_audio - cached_text);
     *in = (struct input_usage){
         .prompt = facts_int(facts, FACT_INPUT_TOKENS),
@@ -51,9 +50,9 @@ void usage_read_parts(const struct facts *facts, struct input_usage *in)
  * that is missing is what is left. */
 static void reconcile(struct input_usage *in)
 {
-    int64_t others = in->cached + in->audio + in->written + in->image + in->video;
+    i128 others = in->cached + in->audio + in->written + in->image + in->video;
     if ((in->cached > 0 || in->written > 0) && in->text + others > in->prompt) {
-        int64_t budget = at_least_0(in->prompt - in->cached - in->written);
+        i128 budget = at_least_0(in->prompt - in->cached - in->written);
         in->audio = least(in->audio, budget);
         in->image = least(in->image, budget - in->audio);
         in->video = least(in->video, budget - in->audio - in->image);
@@ -63,15 +62,15 @@ static void reconcile(struct input_usage *in)
     }
 }
 
-struct output_usage usage_plain_output(int64_t completion)
+struct output_usage usage_plain_output(i128 completion)
 {
     return (struct output_usage){.completion = completion, .text = completion};
 }
 
 static void read_output(const struct facts *facts, struct output_usage *out)
 {
-    int64_t completion = facts_int(facts, FACT_OUTPUT_TOKENS);
-    int64_t text = facts_int(facts, FACT_OUTPUT_TEXT_TOKENS);
+    i128 completion = facts_int(facts, FACT_OUTPUT_TOKENS);
+    i128 text = facts_int(facts, FACT_OUTPUT_TEXT_TOKENS);
     *out = (struct output_usage){
         .completion = completion,
         .audio = facts_int(facts, FACT_OUTPUT_AUDIO_TOKENS),
@@ -79,8 +78,8 @@ static void read_output(const struct facts *facts, struct output_usage *out)
         .image = facts_int(facts, FACT_OUTPUT_IMAGE_TOKENS),
         .video = facts_int(facts, FACT_OUTPUT_VIDEO_TOKENS),
     };
-    int64_t itemised = out->audio + out->reasoning + out->image + out->video;
-    int64_t overlap = at_least_0(text + itemised - completion);
+    i128 itemised = out->audio + out->reasoning + out->image + out->video;
+    i128 overlap = at_least_0(text + itemised - completion);
     text -= least(out->reasoning, least(text, overlap));
     if (text == 0)
         text = itemised > 0 ? at_least_0(completion - itemised) : completion;
@@ -112,11 +111,11 @@ void usage_read_image(const struct facts *facts, struct usage *usage)
         *out = (struct output_usage){.completion = out->completion, .image = out->completion};
         return;
     }
-    int64_t text = facts_int(facts, FACT_OUTPUT_TEXT_TOKENS);
-    int64_t known = text + out->image + out->audio + out->reasoning;
+    i128 text = facts_int(facts, FACT_OUTPUT_TEXT_TOKENS);
+    i128 known = text + out->image + out->audio + out->reasoning;
     /* The unexplained rest is text; nested reasoning is then taken out of it as everywhere. */
     text += at_least_0(out->completion - known);
-    int64_t overlap = at_least_0(text + out->image + out->audio + out->reasoning - out->completion);
+    i128 overlap = at_least_0(text + out->image + out->audio + out->reasoning - out->completion);
     text -= least(out->reasoning, least(text, overlap));
     out->text = text;
     out->video = 0;

@@ -197,6 +197,26 @@ static void an_amount_that_does_not_fit_is_no_amount(void **state)
     "\"input_cost_per_token_above_1500k_tokens_priority\": 5,"                                     \
     "\"input_cost_per_token_turbo\": 7, \"output_cost_per_token_turbo\": 8}}"
 
+static void absurd_counts_stay_exact(void **state)
+{
+    (void)state;
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat input_tokens=9223372036854775807",
+                 "23058430092136.9395175");
+    expect_spend(plain,
+                 "provider=openai model=gpt-4o call_type=chat input_tokens=9223372036854775807 "
+                 "input_text_tokens=9223372036854775807 cache_read_tokens=9223372036854775807 "
+                 "output_tokens=9223372036854775807 reasoning_tokens=9223372036854775807 "
+                 "output_audio_tokens=9223372036854775807",
+                 "195996655783163.98589875");
+}
+
+static void many_images_of_one_size_are_one_item(void **state)
+{
+    (void)state;
+    expect_spend(plain, "provider=fal_ai model=fal-ai/flux/dev call_type=image images=100", "2.5");
+}
+
 static void next_months_thresholds_and_tiers_need_no_change(void **state)
 {
     (void)state;
@@ -709,6 +729,8 @@ int main(void)
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
         cmocka_unit_test(an_amount_is_rounded_once_half_to_even),
         cmocka_unit_test(an_amount_that_does_not_fit_is_no_amount),
+        cmocka_unit_test(absurd_counts_stay_exact),
+        cmocka_unit_test(many_images_of_one_size_are_one_item),
         cmocka_unit_test(next_months_thresholds_and_tiers_need_no_change),
         cmocka_unit_test(the_served_tier_wins_over_the_requested),
         cmocka_unit_test(calls_that_are_never_billed_are_free_with_a_reason),
