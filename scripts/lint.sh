@@ -5,6 +5,11 @@
 set -u
 cd "$(dirname "$0")/.."
 
+# A check whose tool is missing finds nothing, which is not the same as nothing being there.
+for tool in clang-format cppcheck ctags git man; do
+    command -v "$tool" >/dev/null || { echo "lint: no $tool here; scripts/deps.sh check installs it" >&2; exit 69; }
+done
+
 FUNCTION_LINES_MAX=70
 FILE_LINES_MAX=800
 # internalAstError: cppcheck 2.10 does not know every C11 expression.
