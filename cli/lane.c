@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define BATCH_ARENA_MAX (64u << 20)
+#define PAYLOAD_KEPT_MAX (8u << 20) /* of one message, over all its rejected records */
 #define POLL_IDLE_MS 100
 
 static void count(_Atomic int64_t *counter, int64_t n)
@@ -29,6 +30,16 @@ struct record_context {
     unsigned range;
 };
 
+/* Each rejected record keeps its message, for a retry; but one message of a thousand bad records
+ * must not become a thousand messages, nor one that is refused for its size be kept. */
+static struct slice payload_kept(struct lane *lane, struct slice payload)
+{
+    if (!lane->group->config->keep_payloads || payload.bytes > lane->payload_left)
+        return (struct slice){NULL, 0};
+    lane->payload_left -= payload.bytes;
+    return payload;
+}
+
 static void reject(const struct record_context *rc, const struct record *record)
 {
     struct batch *batch = &rc->lane->batch;
@@ -41,8 +52,7 @@ static void reject(const struct record_context *rc, const struct record *record)
         .mapping = record->mapping,
         .detail = slice_of(record->detail),
         .field = slice_of(record->field),
-        .payload =
-            rc->lane->group->config->keep_payloads ? rc->message->value : (struct slice){NULL, 0},
+        .payload = payload_kept(rc->lane, rc->message->value),
         .byte = record->byte,
         .payload_hash = hash_xxh64(rc->message->value),
         .payload_bytes = rc->message->value.bytes,
@@ -124,6 +134,7 @@ static void take_message(struct lane *lane, struct lane_partition *p,
         .tombstone = message->tombstone,
         .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
     };
+    lane->payload_left = PAYLOAD_KEPT_MAX;
     mapper_read(p->mapper, &m, &lane->batch.arena, on_record, &rc);
 
     struct batch_range *range = &lane->batch.range[rc.range];

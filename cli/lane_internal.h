@@ -32,6 +32,7 @@ struct lane {
     struct mapper **mapper;  /* one per topic of the group */
     struct batch batch;
     int64_t batch_deadline_ms; /* monotonic; of the batch being gathered */
+    size_t payload_left; /* of the message being read: how much its rejected records may keep */
 
     struct lane_partition *partition; /* of the last rebalance */
     size_t partition_count;

@@ -66,6 +66,8 @@ def main():
 
 def run(chosen, options):
     seed = report.seed_of_environment()
+    # For messages of 64 MiB, of which the small heap of scripts/local.sh holds few (java(1)).
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:MaxDirectMemorySize=1g")
     place = servers.Servers(options.folder)
     code = 1
     try:
