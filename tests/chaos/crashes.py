@@ -101,6 +101,7 @@ def frozen_owner_holds_nobody(servers, seed):
         feed.send(300)
         feed.flush()
         frozen = world.start()
+        wait_for("a half for each lane", lambda: frozen.text().count("assigned 6 partitions") == 2, 20)
         world.drain(30)
         held = {"left": 2}  # both lanes: every partition of the member is locked
 

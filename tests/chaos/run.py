@@ -20,12 +20,12 @@ from chaos import bounds, broker, crashes, database  # noqa: E402
 from harness import report, servers  # noqa: E402
 
 ALL = crashes.ALL + database.ALL + broker.ALL + bounds.ALL
-# What `make check` can afford: each kind of fault once, in small.
-SHORT = ((crashes.kill_nine, (10,)), (crashes.frozen_owner_holds_nobody, ()),
+# What `make check` can afford: kinds of fault, in small. A broker killed with -9 takes half a minute to
+# be let back into its own cluster, so that one is left to the long form.
+SHORT = ((crashes.kill_nine, (6,)), (crashes.frozen_owner_holds_nobody, ()),
          (database.commit_answer_lost, (12,)), (database.postgres_stopped_immediately, (1,)),
-         (database.refused_row_is_bisected, ()), (broker.broker_restarted, (1,)),
+         (database.refused_row_is_bisected, ()), (broker.aborted_transactions, ()),
          (broker.topic_recreated, ()))
-
 
 MOCK = os.path.join(servers.ROOT, "build/release/tests/integration/test_mock")
 
