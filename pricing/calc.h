@@ -95,13 +95,4 @@ int64_t first_count(const struct facts *facts, enum fact first, enum fact second
 extern const struct rate_source source_event_cost, source_provider_cost, source_tool_cost,
     source_upstream_cost, source_guardrail;
 
-/* A constant of LiteLLM 1.106.2 that is in no map. */
-#define CONSTANT_RATE(coefficient, decimals, name)                                                 \
-    {                                                                                              \
-        {(coefficient), (decimals), false},                                                        \
-        {                                                                                          \
-            "built-in", 0, "constant", (name)                                                      \
-        }                                                                                          \
-    }
-
 #endif

@@ -72,6 +72,14 @@ static bool names_threshold(const struct band *band, unsigned variant)
     return false;
 }
 
+/* Fireworks: half the input rate; an input without a price is read for nothing at any threshold. */
+static struct use half_of_input(const struct rule *rule)
+{
+    static const struct rate nothing = CONSTANT_RATE(0, 0, "no_input_price");
+    const struct rate *input = rule_rate(rule, RATE_INPUT, VARIANT_PLAIN);
+    return (struct use){input ? input : &nothing, &decimal_half};
+}
+
 /* B: base rates of the tier, then every threshold the prompt crosses. */
 static void choose_flat(const struct rule *rule, const struct rate_choice *choice,
                         struct base_rates *out)
@@ -87,8 +95,7 @@ static void choose_flat(const struct rule *rule, const struct rate_choice *choic
         out->output = use_of(image);
     if (choice->half_cache_read && !rule_rate(rule, RATE_READ, VARIANT_PLAIN)) {
         const struct rate *read = rule_rate(rule, RATE_READ, variant);
-        out->read = read ? use_of(read)
-                         : (struct use){rule_rate(rule, RATE_INPUT, VARIANT_PLAIN), &decimal_half};
+        out->read = read ? use_of(read) : half_of_input(rule);
     }
     for (size_t i = 0; i < rule->band_count; i++) {
         const struct band *band = &rule->band[i];
@@ -155,8 +162,7 @@ void rates_choose(const struct rule *rule, const struct rate_choice *choice, str
     if (open)
         apply_off_peak(open, out);
     if (open && off_peak_halves(rule, choice))
-        out->read = (struct use){
-            open->input ? open->input : rule_rate(rule, RATE_INPUT, VARIANT_PLAIN), &decimal_half};
+        out->read = open->input ? (struct use){open->input, &decimal_half} : half_of_input(rule);
     if (no_read && !(open && open->read))
         out->read = out->input;
     if (no_write && !(open && open->write))

@@ -17,6 +17,15 @@ struct rate {
     struct rate_source source;
 };
 
+/* A constant of LiteLLM 1.106.2 that is in no map. */
+#define CONSTANT_RATE(coefficient, decimals, name)                                                 \
+    {                                                                                              \
+        {(coefficient), (decimals), false},                                                        \
+        {                                                                                          \
+            "built-in", 0, "constant", (name)                                                      \
+        }                                                                                          \
+    }
+
 /* One member of a raw entry, and whose it is: the map entry's name or the deployment's model_name.
  */
 struct field {
