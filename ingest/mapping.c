@@ -107,10 +107,11 @@ static bool catalog_load(struct catalog *catalog, struct mappings *set,
     set->trees = calloc(files + 1, sizeof *set->trees);
     if (!set->trees)
         return err_set(catalog->err, ERR_FATAL, "out of memory");
-    for (; set->tree_count < files; set->tree_count++)
-        if (!file_add(catalog, &set->process, &embedded_mappings[set->tree_count],
-                      &set->trees[set->tree_count]))
+    for (size_t i = 0; i < files; i++) {
+        set->tree_count = i + 1; /* also the tree of a file that fails is freed with the set */
+        if (!file_add(catalog, &set->process, &embedded_mappings[i], &set->trees[i]))
             return false;
+    }
     catalog->builtin_count = catalog->count;
     return !extra || definitions_add(catalog, extra, NULL, true);
 }
