@@ -134,6 +134,11 @@ static void take_message(struct lane *lane, struct lane_partition *p,
         .tombstone = message->tombstone,
         .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
     };
+    if (message->offset < lane->batch.range[rc.range].next_offset) {
+        log_warn("%s [%d]: offset %lld came twice", p->state.topic, (int)p->state.partition,
+                 (long long)message->offset);
+        return; /* librdkafka before 2.4 may repeat some after a change of assignment */
+    }
     lane->payload_left = PAYLOAD_KEPT_MAX;
     mapper_read(p->mapper, &m, &lane->batch.arena, on_record, &rc);
 
@@ -320,11 +325,10 @@ static void turn(struct lane *lane)
 
     if (lane->assigned && !lane->active && now_ms >= lane->retry_at_ms)
         lane_activate(lane);
-    if (lane->active && lane->batch.range_count == 0 && !lane_take_book(lane, &err)) {
-        lane_recover(lane, &err);
-        return;
-    }
     consumer_poll(lane->consumer, poll_timeout_ms(lane, now_ms), &message);
+    /* After the poll: prices loaded while it waited are those of the message that ended it. */
+    if (lane->active && lane->batch.range_count == 0 && !lane_take_book(lane, &err))
+        lane_recover(lane, &err);
     serve(lane, &message);
     consumer_release(&message);
     if (batch_due(lane, message.kind == POLL_MESSAGE ? now_ms : clock_monotonic_ms()) ||
