@@ -129,12 +129,19 @@ jars_fetch() {
     mv -T "$new" "$JARS" 2>/dev/null || rm -rf "$new" # another checkout was faster
 }
 
+# Below the ports that outgoing connections get: a client that tries again and again while the broker is
+# down could take its port, or connect to itself.
 free_ports() { # COUNT
     python3 - "$1" <<'EOF'
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held:
-    s.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", random.randrange(12000, 32000)))
+    except OSError:
+        continue
+    held.append(s)
 print(*(s.getsockname()[1] for s in held))
 EOF
 }
