@@ -43,7 +43,7 @@ def partitions_added(servers, seed):
 def aborted_transactions(servers, seed):
     """What a producer aborts is never stored; what it commits is; the reader steps over the markers."""
     dice = random.Random(seed)
-    with World(servers, "aborts", seed, partitions=3) as world:
+    with World(servers, "aborts", seed, partitions=3, whole_log=False) as world:
         feed = world.feed("transactional.id=chaos-aborts")
         world.start()
         aborted = 0
@@ -65,7 +65,7 @@ def aborted_transactions(servers, seed):
 def topic_recreated(servers, seed, restart=False):
     """A topic deleted and made again is read from its start as a new incarnation, with a recorded gap."""
     name = "recreated-cold" if restart else "recreated"
-    with World(servers, name, seed, partitions=3) as world:
+    with World(servers, name, seed, partitions=3, whole_log=False) as world:
         for number, messages in enumerate((400, 60, 900)):  # ends before, and beyond, the stored offset
             if number:
                 if restart:
@@ -96,7 +96,7 @@ def incarnations(world):
 
 def retention_overtakes(servers, seed):
     """Messages that retention took before they were read are a recorded gap; without kafka_gap: skip it waits."""
-    with World(servers, "retention", seed, partitions=3, conflicts=False) as world:
+    with World(servers, "retention", seed, partitions=3, conflicts=False, whole_log=False) as world:
         feed = world.feed()
         feed.send(300)
         feed.flush()

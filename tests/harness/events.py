@@ -102,6 +102,7 @@ class Producer:
         self.number = seed % 100000 * 1000000
         self.poison = poison
         self.conflicts = conflicts
+        self.made = {}  # value: its records
         self.sent = []  # (partition, payload, records) of whole messages, to be sent again
 
     def event(self):
@@ -127,6 +128,7 @@ class Producer:
         else:
             value, records = self.nothing()
         self.ledger.add(partition, records)
+        self.made[value] = records
         return partition, value, records
 
     def events(self, count):

@@ -91,3 +91,17 @@ class Servers:
         except Failed:
             return None
         return {int(p): int(high) for p, _, high in (line.split() for line in out.splitlines())}
+
+    def log_values(self, topic, partition):
+        """The values in a partition's log, in order; None is a tombstone."""
+        done = subprocess.run(["kcat", "-C", "-q", "-b", self.brokers, "-t", topic, "-p", str(partition),
+                               "-o", "beginning", "-e", "-D", "", "-f", "%S\\n%s\\n"], capture_output=True)
+        if done.returncode != 0:
+            raise Failed(f"kcat: {done.stderr.decode(errors='replace')}")
+        values, rest = [], done.stdout
+        while rest:
+            size, rest = rest.split(b"\n", 1)
+            end = max(int(size), 0)
+            values.append(None if int(size) < 0 else rest[:end])
+            rest = rest[end + 1:]
+        return values
