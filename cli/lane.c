@@ -335,6 +335,7 @@ static void turn(struct lane *lane)
         flush_early(lane))
         lane_flush(lane);
     note_caught_up(lane);
+    lane_look_at_group(lane, now_ms);
 }
 
 static bool lane_connect(struct lane *lane)

@@ -41,7 +41,9 @@ struct lane {
     int64_t retry_at_ms;
     unsigned backoff_ms;
     bool counted_caught_up;
-    struct err err; /* why the lane ended */
+    int64_t look_at_ms; /* when to look at the group again; lane 0 does it for the process */
+    int32_t unowned;    /* partitions that belonged to nobody then */
+    struct err err;     /* why the lane ended */
 };
 
 /* Rebalance handlers (struct consumer_handler). */
@@ -67,6 +69,9 @@ bool lane_check_first(struct lane *lane, struct lane_partition *partition,
  * topic is deleted. Messages of a new topic may have followed ours without a break: the batch is
  * dropped, and assigning anew finds out. */
 bool lane_topics_still_there(struct lane *lane);
+
+/* Partitions that belong to no member of the group, seen twice in a row, are shared out anew. */
+void lane_look_at_group(struct lane *lane, int64_t now_ms);
 
 /* Takes over the current price book; between two batches only, so that a batch has one book. */
 bool lane_take_book(struct lane *lane, struct err *err) MUST_CHECK;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ingest/kafka.h"
+#include "ingest/kafka_impl.h"
 
 #include "core/clock.h"
 #include "core/log.h"
-
-#include <librdkafka/rdkafka.h>
 
 #include <assert.h>
 #include <pthread.h>
@@ -15,24 +13,6 @@
 
 #define COMMITTED_TIMEOUT_MS 2000
 #define CLOSE_TIMEOUT_MS 3000
-
-/* Partitions of one topic of the assignment: messages find their state without a search. */
-struct topic_states {
-    const char *name;
-    void **by_partition;
-    int32_t capacity;
-};
-
-struct consumer {
-    rd_kafka_t *rk;
-    struct consumer_options options;
-    struct topic_states *topics;
-    size_t topic_count;
-    char **names; /* every topic name handed out; freed at close */
-    size_t name_count;
-    bool fatal;
-    char fatal_text[256];
-};
 
 /* What the protocol rests on (docs/architecture.md, "Offsets live in PostgreSQL"): set last. The
  * configuration refuses them, config_kafka_refused(). */
@@ -47,16 +27,18 @@ static const struct {
     {"enable.partition.eof", "true"},
 };
 
-/* Ours, unless the operator sets them. 45 s of session would be waited for after each kill -9. */
+/* Ours, unless the operator sets them. 45 s of session would be waited for after each kill -9, and
+ * 5 minutes for a new topic or partition. */
 static const struct {
     const char *name, *value;
 } preset[] = {
     {"session.timeout.ms", "6000"},
     {"heartbeat.interval.ms", "1500"},
+    {LOOK_PROPERTY, LOOK_PRESET_MS},
     {"client.id", "spendlog"},
 };
 
-static const char *property_find(const struct consumer_options *options, const char *name)
+const char *kafka_property(const struct consumer_options *options, const char *name)
 {
     for (size_t i = options->property_count; i-- > 0;)
         if (strcmp(options->property[i].name, name) == 0)
@@ -78,8 +60,8 @@ static bool conf_set_queue(rd_kafka_conf_t *conf, const struct consumer_options 
                            struct err *err)
 {
     char text[512], kbytes[32];
-    if (property_find(options, "queued.max.messages.kbytes") ||
-        property_find(options, "queued.min.messages"))
+    if (kafka_property(options, "queued.max.messages.kbytes") ||
+        kafka_property(options, "queued.min.messages"))
         return true;
     if (rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "5", text, sizeof(text)) ==
         RD_KAFKA_CONF_OK)
@@ -103,7 +85,7 @@ static bool conf_fill(rd_kafka_conf_t *conf, const struct consumer_options *opti
     for (size_t i = 0; i < sizeof(forced) / sizeof(forced[0]); i++)
         if (!conf_set(conf, forced[i].name, forced[i].value, err))
             return false;
-    if (!property_find(options, "group.id"))
+    if (!kafka_property(options, "group.id"))
         return err_set(err, ERR_CONFIG, "kafka: group.id is not set");
     return conf_set_queue(conf, options, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The consumer: one member of a consumer group. All of librdkafka is inside kafka.c.
+ * The consumer: one member of a consumer group. All of librdkafka is inside kafka.c and
+ * kafka_group.c.
  *
  * Offsets live in PostgreSQL: partitions are assigned explicitly at the offsets the owner gives,
  * never sought, and committed to Kafka only for lag tools. The eager protocol is used: each
@@ -103,6 +104,14 @@ void consumer_commit(struct consumer *consumer, const struct kafka_partition *pa
  * leaves. ERR_UNAVAILABLE. */
 bool consumer_committed(struct consumer *consumer, struct kafka_partition *partitions, size_t count,
                         struct err *err) MUST_CHECK;
+
+/* How many partitions of our topics belong to no member of the group; 0 while members are still
+ * sharing them out. Takes as long as the broker needs to answer, a few milliseconds. */
+bool consumer_unowned(struct consumer *consumer, int32_t *unowned, struct err *err) MUST_CHECK;
+/* How often to ask that, from topic.metadata.refresh.interval.ms; -1 = never. */
+int consumer_look_interval_ms(const struct consumer *consumer);
+/* Leaves the group and joins it again, so that everything is shared out anew. */
+bool consumer_rejoin(struct consumer *consumer, struct err *err) MUST_CHECK;
 
 /* Leaves the group (revoked() is called first) and frees. */
 void consumer_close(struct consumer *consumer);

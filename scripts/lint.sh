@@ -37,7 +37,7 @@ lint_layers() {
 lint_foreign_headers() {
     local row header homes
     for row in \
-        'librdkafka/ ingest/kafka.c' \
+        'librdkafka/ ingest/kafka' \
         'libpq store/' \
         'yaml.h core/yaml.c|cli/main.c' \
         'jansson.h pricing/|store/|cli/' \

@@ -89,6 +89,28 @@ def topic_recreated_while_down(servers, seed):
     return topic_recreated(servers, seed, restart=True)
 
 
+def topic_away_in_a_rebalance(servers, seed):
+    """A topic that was away just when the group shared its partitions out is read when it is back."""
+    with World(servers, "away", seed, partitions=3, whole_log=False) as world:
+        feed = world.feed()
+        feed.send(300)
+        feed.finish()
+        world.feeds.clear()
+        slow = {"topic.metadata.refresh.interval.ms": 4000}  # librdkafka itself has nothing to notice
+        other = world.start(kafka=slow) and world.start(kafka=slow)
+        world.drain(30)
+        servers.topic_delete(world.topic)
+        check_equal(other.end(), 0, "exit code")
+        time.sleep(1)
+        servers.topic_create(world.topic, 3)
+        feed = world.feed()
+        feed.send(300)
+        feed.finish()
+        world.feeds.clear()
+        world.drain(60)
+        return world.settle()
+
+
 def incarnations(world):
     return world.sql("SELECT partition, max(incarnation) FROM spendlog.kafka_offsets "
                      "GROUP BY 1 ORDER BY 1")
@@ -134,4 +156,4 @@ def exit_eof_reads_everything(servers, seed):
 
 
 ALL = (broker_restarted, partitions_added, aborted_transactions, topic_recreated,
-       topic_recreated_while_down, retention_overtakes, exit_eof_reads_everything)
+       topic_recreated_while_down, topic_away_in_a_rebalance, retention_overtakes, exit_eof_reads_everything)

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether the group owns all there is. The member that leads a group shares out what it sees at
+ * that moment: a topic that is away just then, deleted and made again or on a broker that is
+ * starting, gets no owner. When it is back as it was, librdkafka (2.0.2) sees no difference to what
+ * it saw before and shares out nothing: the topic would never be read again.
+ */
+#include "ingest/kafka_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_TIMEOUT_MS 3000
+
+/* Kafka's ConsumerProtocolAssignment: int16 version, then an array of topics with their partitions.
+ * Numbers are big-endian; false at the end of the bytes. */
+struct assignment {
+    const unsigned char *p, *end;
+};
+
+static bool number_next(struct assignment *a, unsigned bytes, int32_t *out)
+{
+    uint32_t v = 0;
+    if ((size_t)(a->end - a->p) < bytes)
+        return false;
+    for (unsigned i = 0; i < bytes; i++)
+        v = v << 8 | *a->p++;
+    *out = (int32_t)v;
+    return true;
+}
+
+/* Partitions of the topic in one member's assignment. */
+static int32_t owned_by(const struct rd_kafka_group_member_info *member, const char *topic)
+{
+    const unsigned char *bytes = member->member_assignment;
+    int32_t version, topics, length, partitions, owned = 0;
+    if (!bytes)
+        return 0;
+    struct assignment a = {bytes, bytes + member->member_assignment_size};
+    if (!number_next(&a, 2, &version) || !number_next(&a, 4, &topics))
+        return 0;
+    while (topics-- > 0) {
+        if (!number_next(&a, 2, &length) || length > a.end - a.p)
+            break;
+        bool ours = slice_is((struct slice){(const char *)a.p, (size_t)length}, topic);
+        a.p += length;
+        if (!number_next(&a, 4, &partitions) || partitions < 0 || partitions > (a.end - a.p) / 4)
+            break;
+        owned += ours ? partitions : 0;
+        a.p += (size_t)partitions * 4;
+    }
+    return owned;
+}
+
+static bool topic_look(struct consumer *consumer, const struct rd_kafka_group_info *group,
+                       const char *topic, int32_t *unowned, struct err *err)
+{
+    int32_t count, owned = 0;
+    if (!consumer_partition_count(consumer, topic, &count, err))
+        return false;
+    for (int i = 0; i < group->member_cnt; i++)
+        owned += owned_by(&group->members[i], topic);
+    if (count > owned)
+        *unowned += count - owned;
+    return true;
+}
+
+/* The topics subscribed to by name, and those that a pattern ever brought us. */
+static bool topics_look(struct consumer *consumer, const struct rd_kafka_group_info *group,
+                        int32_t *unowned, struct err *err)
+{
+    const struct consumer_options *options = &consumer->options;
+    for (size_t i = 0; i < options->topic_count; i++)
+        if (options->topic[i][0] != '^' &&
+            !topic_look(consumer, group, options->topic[i], unowned, err))
+            return false;
+    for (size_t i = 0; i < consumer->name_count; i++) {
+        bool by_name = false;
+        for (size_t j = 0; j < options->topic_count; j++)
+            by_name |= strcmp(options->topic[j], consumer->names[i]) == 0;
+        if (!by_name && !topic_look(consumer, group, consumer->names[i], unowned, err))
+            return false;
+    }
+    return true;
+}
+
+/* By the older call: rd_kafka_DescribeConsumerGroups() of librdkafka 2.0.2 ends in an assertion
+ * when the broker goes away meanwhile. */
+bool consumer_unowned(struct consumer *consumer, int32_t *unowned, struct err *err)
+{
+    const struct rd_kafka_group_list *list = NULL;
+    const char *group = kafka_property(&consumer->options, "group.id");
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(consumer->rk, group, &list, LOOK_TIMEOUT_MS);
+    bool ok = true;
+    *unowned = 0;
+    if (code)
+        ok = err_set(err, ERR_UNAVAILABLE, "kafka: members of the group: %s",
+                     rd_kafka_err2str(code));
+    else if (list->group_cnt == 1 && !list->groups[0].err &&
+             strcmp(list->groups[0].state, "Stable") == 0)
+        ok = topics_look(consumer, &list->groups[0], unowned, err);
+    if (list)
+        rd_kafka_group_list_destroy(list);
+    return ok;
+}
+
+int consumer_look_interval_ms(const struct consumer *consumer)
+{
+    char text[32];
+    size_t bytes = sizeof(text);
+    const rd_kafka_conf_t *conf = rd_kafka_conf(consumer->rk);
+    long ms = rd_kafka_conf_get(conf, LOOK_PROPERTY, text, &bytes) == RD_KAFKA_CONF_OK
+                  ? strtol(text, NULL, 10)
+                  : -1;
+    return ms > 0 ? (int)ms : -1;
+}
+
+bool consumer_rejoin(struct consumer *consumer, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_unsubscribe(consumer->rk);
+    if (code)
+        return err_set(err, ERR_UNAVAILABLE, "kafka: unsubscribe: %s", rd_kafka_err2str(code));
+    return consumer_subscribe(consumer, err);
+}
