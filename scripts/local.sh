@@ -182,7 +182,8 @@ kafka_start() {
     kafka_configure
     if [ ! -f "$LOCAL/kafka/data/meta.properties" ]; then
         local id
-        id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
+        # 16 bytes in base64; without '-', which would make every 64th one an option.
+        id=$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | tr -d '=')
         java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$JARS/*" \
             -Dlog4j2.configurationFile="$root/scripts/kafka/log4j2.xml" \
             kafka.tools.StorageTool format -t "$id" -c "$root_local/kafka/server.properties" >"$LOCAL/kafka/format.log" 2>&1 || die "the format of Kafka's storage failed, see $LOCAL/kafka/format.log"

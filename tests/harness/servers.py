@@ -2,7 +2,7 @@
 """A private PostgreSQL and a private Kafka broker, both of scripts/local.sh, in a folder of the suite's own."""
 import os
 import subprocess
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from harness.report import Failed, wait_for
 
@@ -34,11 +34,10 @@ class Servers:
             raise Failed(f"local.sh {' '.join(words)}: exit {code}, see {log.name}")
 
     def up(self):
-        kafka = threading.Thread(target=self.local, args=("kafka-up",))
-        kafka.start()
-        self.local("postgres-up")
-        kafka.join()
-        self.brokers  # fails when Kafka did not come up
+        with ThreadPoolExecutor(1) as other:
+            kafka = other.submit(self.local, "kafka-up")
+            self.local("postgres-up")
+            kafka.result()
 
     def clean(self):
         self.local("clean")
