@@ -467,6 +467,28 @@ static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
     return null_val;
 }
 
+/* --- patterns ------------------------------------------------------------------------------ */
+
+static bool match(struct eval *eval, const struct pattern *pattern, struct slice text,
+                  struct slice *out)
+{
+    struct match_memo *memo = &eval->memo[(uintptr_t)pattern / 8 % MATCH_MEMOS];
+    if (text.bytes == 0 || text.bytes > sizeof memo->text)
+        return pattern_match(pattern, text, out);
+    if (memo->pattern != pattern || memo->bytes != text.bytes ||
+        memcmp(memo->text, text.p, text.bytes) != 0) {
+        *out = (struct slice){text.p, 0};
+        memo->matched = pattern_match(pattern, text, out);
+        memo->pattern = pattern;
+        memo->bytes = (uint8_t)text.bytes;
+        memo->from = (uint8_t)(out->p - text.p);
+        memo->to = (uint8_t)(memo->from + out->bytes);
+        memcpy(memo->text, text.p, text.bytes);
+    }
+    *out = (struct slice){text.p + memo->from, (size_t)(memo->to - memo->from)};
+    return memo->matched;
+}
+
 /* --- filters ------------------------------------------------------------------------------- */
 
 static bool words_have(const struct slice *words, size_t count, struct slice text)
@@ -530,7 +552,7 @@ static struct val words_eval(struct eval *eval, const struct filters *filters, s
     if (has_text && words_have(filters->null_if, filters->null_if_count, text))
         return null_val;
     if (filters->match) {
-        if (!has_text || !pattern_match(filters->match, text, &text))
+        if (!has_text || !match(eval, filters->match, text, &text))
             return null_val;
         val = text_val(text);
     }
@@ -583,7 +605,7 @@ static bool pattern_holds(struct eval *eval, const struct cond *cond)
 {
     struct slice text, group;
     struct val val = expr_eval(eval, cond->expr, WANT_ANY);
-    return val_text(eval, val, &text) && pattern_match(cond->pattern, text, &group);
+    return val_text(eval, val, &text) && match(eval, cond->pattern, text, &group);
 }
 
 static bool greater_holds(struct eval *eval, const struct cond *cond)

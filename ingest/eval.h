@@ -46,6 +46,17 @@ static inline struct json val_json(struct val val)
     return (struct json){val.p, val.bytes, val.type, val.flags};
 }
 
+/* What a pattern said of a text the last time: hosts, models and call types come again and again.
+ * 800 instructions a hit less. */
+struct match_memo {
+    const struct pattern *pattern;
+    uint8_t bytes, from, to;
+    bool matched;
+    char text[52];
+};
+
+#define MATCH_MEMOS 32 /* a power of two */
+
 struct eval {
     struct reader reader;
     struct arena *batch;
@@ -53,6 +64,7 @@ struct eval {
     unsigned flags;     /* enum event_flag of the record */
     struct json misfit; /* the last value whose type or content did not fit; NONE: there was none */
     const struct expr *taken; /* for explain: what gave the value; NULL: its `default` */
+    struct match_memo memo[MATCH_MEMOS];
 };
 
 /* What the reader has at an expression's place; NULL: absent or null. */

@@ -144,10 +144,11 @@ COLD static bool tags_list(struct setter *setter, const struct json *array)
             setter->eval->flags |= EVENT_TEXT_CUT;
             break;
         }
-        if (val_text(setter->eval, val_of(&element), &texts[count]) && texts[count].bytes > 0) {
+        if (!val_text(setter->eval, val_of(&element), &texts[count]) || texts[count].bytes == 0)
+            continue;
+        if (texts[count].bytes > TEXT_BYTES_MAX)
             texts[count] = text_cut(texts[count], TEXT_BYTES_MAX);
-            count++;
-        }
+        count++;
     }
     tags_put(setter, texts, count);
     return true;
@@ -223,14 +224,19 @@ static bool field_may_fail(const struct field *field)
     return field_is_label(field) || (!number && fact_info[field->id].store == STORE_USAGE);
 }
 
-/* Most fields are a path to a plain text or number: set without more ado. */
+/* Most fields are one or more paths, the first of which with a value holds a plain text or number:
+ * set without more ado. */
 static inline bool plain_set(struct eval *eval, const struct field *field, struct event *event)
 {
     union value value;
     const struct expr *expr = field->expr;
-    if (expr->op != EXPR_PATH || expr->filters)
+    if (!expr->plain)
         return false;
-    const struct json *json = place_get(eval, expr);
+    const struct json *json = expr->op == EXPR_PATH ? place_get(eval, expr) : NULL;
+    for (size_t i = 0; !json && i < field->expr->arg_count; i++) {
+        expr = field->expr->args[i];
+        json = place_get(eval, expr);
+    }
     if (!json)
         return true;
     eval->taken = expr;

@@ -189,6 +189,19 @@ static bool mapping_freeze(struct mappings *set, struct mapping *mapping)
 }
 
 /* Ids of slots are known when all paths are. */
+static bool plain(const struct expr *expr)
+{
+    return expr->op == EXPR_PATH && !expr->filters;
+}
+
+static bool first_plain(const struct expr *expr)
+{
+    bool all = expr->op == EXPR_FIRST && !expr->filters;
+    for (size_t i = 0; all && i < expr->arg_count; i++)
+        all = plain(expr->args[i]);
+    return all;
+}
+
 static bool set_freeze(struct mappings *set)
 {
     if (!trie_freeze(&set->trie))
@@ -198,11 +211,13 @@ static bool set_freeze(struct mappings *set)
         const char *name = fact ? fact_info[i].name : label_info[i - FACT_COUNT].name;
         set->field_names[i] = (uint32_t)hash_xxh64(slice_of(name));
     }
-    for (struct expr *expr = set->exprs; expr; expr = expr->next)
+    for (struct expr *expr = set->exprs; expr; expr = expr->next) {
+        expr->plain = plain(expr) || first_plain(expr);
         if (expr->node) {
             expr->slot = expr->node->id;
             expr->scope_id = expr->scope->id;
         }
+    }
     for (size_t i = 0; i < set->count; i++)
         if (!mapping_freeze(set, set->list[i]))
             return false;

@@ -40,6 +40,7 @@ enum expr_op {
 /* What running needs comes first: a path is half a cache line. */
 struct expr {
     uint8_t op;                    /* enum expr_op */
+    bool plain;                    /* PATH, or FIRST of PATHs, all without filters */
     bool distinct;                 /* JOIN: each text once */
     uint32_t slot, scope_id;       /* of node and scope, once the trie is frozen */
     const struct filters *filters; /* NULL: none */

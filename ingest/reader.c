@@ -12,7 +12,9 @@ bool reader_init(struct reader *reader, const struct trie *trie)
     reader->slot = calloc(trie->node_count, sizeof *reader->slot);
     reader->present = calloc(trie->node_count / 64 + 1, sizeof *reader->present);
     reader->loaded = calloc(trie->scope_count / 64 + 1, sizeof *reader->loaded);
-    return reader->slot && reader->present && reader->loaded;
+    reader->seen = calloc(SEEN_PLACES, sizeof *reader->seen);
+    reader->first = calloc(trie->node_count, sizeof *reader->first);
+    return reader->slot && reader->present && reader->loaded && reader->seen && reader->first;
 }
 
 void reader_free(struct reader *reader)
@@ -20,6 +22,8 @@ void reader_free(struct reader *reader)
     free(reader->slot);
     free(reader->present);
     free(reader->loaded);
+    free(reader->seen);
+    free(reader->first);
 }
 
 static void bits_clear(uint64_t *bits, uint32_t from, uint32_t to)
@@ -49,8 +53,8 @@ static inline void slot_open(struct reader *reader, const struct node *node)
 static bool object_read(struct reader *reader, const struct node *node, struct scan *scan,
                         unsigned depth);
 
-static inline bool value_read(struct reader *reader, const struct node *node, struct scan *scan,
-                              unsigned depth)
+static inline __attribute__((always_inline)) bool
+value_read(struct reader *reader, const struct node *node, struct scan *scan, unsigned depth)
 {
     const char *start = scan->p;
     struct json *slot = &reader->slot[node->id];
@@ -67,11 +71,76 @@ static inline bool value_read(struct reader *reader, const struct node *node, st
     return true;
 }
 
+/* --- members -------------------------------------------------------------------------------- */
+
+static inline bool seen_is(const struct seen *seen, const struct node *object,
+                           const struct scan *scan)
+{
+    uint64_t input, diff = 0;
+    const char *p = scan->p;
+    if (seen->object != object || (size_t)(scan->end - p) < SEEN_WORDS * sizeof input)
+        return false;
+    unsigned last = seen->words - 1u;
+    for (unsigned i = 0; i < last; i++) {
+        memcpy(&input, p + i * sizeof input, sizeof input);
+        diff |= input ^ seen->word[i];
+    }
+    memcpy(&input, p + last * sizeof input, sizeof input);
+    diff |= (input ^ seen->word[last]) & seen->last_mask;
+    return diff == 0;
+}
+
+/* Holds a member whose name was looked up; its place, or 0, which is nobody's, for a long one. */
+static uint16_t seen_put(struct reader *reader, const struct node *object, const struct node *child,
+                         const struct json *key, const char *end)
+{
+    const char *name = key->p - 1;
+    size_t bytes = (size_t)(end - name);
+    uint32_t hash = key_hash(key_ends(key->p, key->bytes), key->bytes) ^ object->id * 0x9e5u;
+    uint16_t place = (uint16_t)(1 + hash % (SEEN_PLACES - 1));
+    struct seen *seen = &reader->seen[place];
+    if (bytes > sizeof seen->word)
+        return 0;
+    if (seen->object == object && seen->bytes == bytes && memcmp(seen->word, name, bytes) == 0)
+        return place;
+    *seen = (struct seen){.object = object, .child = child};
+    memcpy(seen->word, name, bytes);
+    seen->bytes = (uint8_t)bytes;
+    seen->words = (uint8_t)((bytes + 7) / 8);
+    seen->last_mask = UINT64_MAX >> (8 * (seen->words * 8u - bytes));
+    return place;
+}
+
+/* The name of a member and its colon, and the node it leads to (NULL: nobody wants it). `at` says
+ * which member is expected, and then where the one after it will be noted. */
+static inline bool member_name(struct reader *reader, const struct node *object, struct scan *scan,
+                               uint16_t **at, const struct node **child)
+{
+    struct json key;
+    struct seen *seen = &reader->seen[**at];
+    if (seen_is(seen, object, scan)) {
+        scan->p += seen->bytes;
+        *child = seen->child;
+        *at = &seen->next;
+        return true;
+    }
+    if (scan_peek(scan) != '"')
+        return scan_expect(scan, '"', "member name expected");
+    if (!scan_string(scan, &key) || !scan_expect(scan, ':', "':' expected"))
+        return false;
+    *child = node_find(object, &key);
+    **at = seen_put(reader, object, *child, &key, scan->p);
+    reader->unheld = 0;
+    *at = **at ? &reader->seen[**at].next : &reader->unheld;
+    return true;
+}
+
 /* At the opening brace. `depth` counts this object. */
 static bool object_read(struct reader *reader, const struct node *node, struct scan *scan,
                         unsigned depth)
 {
-    struct json key;
+    uint16_t *at = &reader->first[node->id];
+    const struct node *child = NULL;
     if (depth > JSON_DEPTH_MAX)
         return scan_fail(scan, REASON_TOO_DEEP, "nested deeper than 64 levels");
     scan->p++;
@@ -80,12 +149,10 @@ static bool object_read(struct reader *reader, const struct node *node, struct s
         return true;
     }
     for (;;) {
-        if (scan_peek(scan) != '"')
-            return scan_expect(scan, '"', "member name expected");
-        if (!scan_string(scan, &key) || !scan_expect(scan, ':', "':' expected"))
+        scan_peek(scan);
+        if (!member_name(reader, node, scan, &at, &child))
             return false;
         scan_peek(scan);
-        const struct node *child = node_find(node, &key);
         if (!(child ? value_read(reader, child, scan, depth) : scan_value(scan, NULL, depth)))
             return false;
         int c = scan_peek(scan);

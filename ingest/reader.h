@@ -15,8 +15,28 @@
 
 #include "ingest/trie.h"
 
+/*
+ * Gateways write the members of an object in the same order time after time. A seen member holds
+ * the bytes of its name, as `"name":`, what the trie says of it, and the member that followed it
+ * last: if the next bytes are those, the name is neither scanned nor looked up. Measured: 150
+ * instructions a member less.
+ */
+#define SEEN_PLACES 1024 /* a power of two; members beyond displace each other */
+#define SEEN_WORDS 5     /* of a name with quotes and colon: longer ones are not held */
+
+struct seen {
+    uint64_t word[SEEN_WORDS];
+    uint64_t last_mask; /* of the last word that counts */
+    const struct node *object, *child;
+    uint8_t words, bytes; /* bytes 0: an empty place */
+    uint16_t next;        /* place of the member that came next */
+};
+
 struct reader {
     const struct trie *trie;
+    struct seen *seen;  /* SEEN_PLACES of them */
+    uint16_t *first;    /* by node id: place of an object's first member */
+    uint16_t unheld;    /* what follows a member that is not held: nothing */
     struct json *slot;  /* by node id; meaningful where `present` has its bit */
     uint64_t *present;  /* by node id */
     uint64_t *loaded;   /* by scope id: it was read */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/scan.h"
 
+#include "ingest/digits.h"
 #include "ingest/text.h"
 
 #include <assert.h>
@@ -14,7 +15,8 @@ bool scan_fail(struct scan *scan, enum reason reason, const char *detail)
     return false;
 }
 
-const unsigned char scan_escape_short[256] = {
+/* 1: may stand behind a backslash, alone. */
+static const unsigned char escape_short[256] = {
     ['"'] = 1, ['\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1};
 
 static bool hex4(const char *p)
@@ -27,7 +29,8 @@ static bool hex4(const char *p)
     return true;
 }
 
-bool scan_escape(struct scan *scan, unsigned *flags)
+/* What scan_plain() stopped at when that is neither the closing quote nor a short escape. */
+static bool scan_escape(struct scan *scan, unsigned *flags)
 {
     const char *p = scan->p;
     if (p >= scan->end)
@@ -45,17 +48,119 @@ bool scan_escape(struct scan *scan, unsigned *flags)
     return true;
 }
 
-static const char *digits(const char *p, const char *end)
+/* The first byte from p on that is a quote, a backslash or a control character; sets JSON_HIGH. */
+static const char *scan_plain(const char *p, const char *end, unsigned *flags)
 {
-    while (p < end && (unsigned)(*p - '0') < 10)
+#ifdef __SSE2__
+    __m128i seen = _mm_setzero_si128();
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned mask = scan_stops16(v);
+        if (mask) {
+            unsigned i = (unsigned)__builtin_ctz(mask);
+            unsigned high = (unsigned)_mm_movemask_epi8(v) & ((1u << i) - 1);
+            *flags |= high | (unsigned)_mm_movemask_epi8(seen) ? JSON_HIGH : 0;
+            return p + i;
+        }
+        seen = _mm_or_si128(seen, v);
+    }
+    *flags |= _mm_movemask_epi8(seen) ? JSON_HIGH : 0;
+#endif
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p > 0x1f) {
+        if ((unsigned char)*p > 0x7f)
+            *flags |= JSON_HIGH;
         p++;
+    }
     return p;
+}
+
+#ifdef __SSE2__
+static inline __m128i load16(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* A bit for each of 64 bytes. */
+static inline uint64_t stops64(const char *p)
+{
+    uint64_t low = scan_stops16(load16(p)) | scan_stops16(load16(p + 16)) << 16;
+    uint64_t high = scan_stops16(load16(p + 32)) | scan_stops16(load16(p + 48)) << 16;
+    return low | high << 32;
+}
+
+static inline uint64_t high64(const char *p)
+{
+    uint64_t low =
+        (unsigned)_mm_movemask_epi8(load16(p)) | (unsigned)_mm_movemask_epi8(load16(p + 16)) << 16;
+    uint64_t high = (unsigned)_mm_movemask_epi8(load16(p + 32)) |
+                    (unsigned)_mm_movemask_epi8(load16(p + 48)) << 16;
+    return low | high << 32;
+}
+
+static inline bool any_high64(const char *p)
+{
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(load16(p), load16(p + 16)),
+                                          _mm_or_si128(load16(p + 32), load16(p + 48)))) != 0;
+}
+
+/* Steps over whole blocks of text and the short escapes in them: prompts have one in each line.
+ * Ends at what is neither, or where less than a block is left. */
+static const char *scan_blocks(const char *p, const char *end, unsigned *flags)
+{
+    while (end - p > 64) { /* the last byte may be a backslash */
+        unsigned step = 64;
+        for (uint64_t stops = stops64(p); stops;) {
+            unsigned i = (unsigned)__builtin_ctzll(stops);
+            if (p[i] != '\\' || !escape_short[(unsigned char)p[i + 1]]) {
+                *flags |= high64(p) & ((UINT64_C(1) << i) - 1) ? JSON_HIGH : 0;
+                return p + i;
+            }
+            *flags |= JSON_ESCAPED;
+            stops &= ~(UINT64_C(3) << i);
+            step = i == 63 ? 65 : 64;
+        }
+        *flags |= any_high64(p) ? JSON_HIGH : 0;
+        p += step;
+    }
+    return p;
+}
+#else
+static const char *scan_blocks(const char *p, const char *end, unsigned *flags)
+{
+    (void)end;
+    (void)flags;
+    return p;
+}
+#endif
+
+bool scan_string_long(struct scan *scan, struct json *out)
+{
+    const char *start = scan->p + 1, *p = start, *end = scan->end;
+    unsigned flags = 0;
+    for (;;) {
+        p = scan_blocks(p, end, &flags);
+        p = scan_plain(p, end, &flags);
+        if (p < end && *p == '"')
+            break;
+        if (end - p >= 2 && *p == '\\' && escape_short[(unsigned char)p[1]]) {
+            flags |= JSON_ESCAPED;
+            p += 2;
+            continue;
+        }
+        scan->p = p;
+        if (!scan_escape(scan, &flags))
+            return false;
+        p = scan->p;
+    }
+    *out = (struct json){start, (uint32_t)(p - start), TOKEN_STRING, (uint8_t)flags};
+    scan->p = p + 1;
+    return true;
 }
 
 /* The digits of a fraction or an exponent, of which there must be one; NULL: there is none. */
 static const char *digits_behind(struct scan *scan, const char *p)
 {
-    const char *behind = digits(p, scan->end);
+    const char *behind = digits_end(p, scan->end);
     scan->p = behind;
     if (behind > p)
         return behind;
@@ -67,7 +172,7 @@ static const char *digits_behind(struct scan *scan, const char *p)
 static bool number_scan(struct scan *scan)
 {
     const char *end = scan->end, *first = scan->p + (*scan->p == '-');
-    const char *p = digits(first, end);
+    const char *p = digits_end(first, end);
     if (p == first)
         return digits_behind(scan, p);
     if (*first == '0' && p > first + 1) {

@@ -94,66 +94,44 @@ static inline bool scan_expect(struct scan *scan, char c, const char *detail)
     return true;
 }
 
-/* The first byte from p on that is a quote, a backslash or a control character; sets JSON_HIGH. */
-static inline const char *scan_plain(const char *p, const char *end, unsigned *flags)
-{
 #ifdef __SSE2__
+/* Bits of 16 bytes: those that end plain text (quote, backslash, control character). */
+static inline unsigned scan_stops16(__m128i v)
+{
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
     const __m128i control = _mm_set1_epi8(0x1f);
-    __m128i seen = _mm_setzero_si128();
-    for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
-        stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-        unsigned mask = (unsigned)_mm_movemask_epi8(stop);
-        if (mask) {
-            unsigned i = (unsigned)__builtin_ctz(mask);
-            unsigned high = (unsigned)_mm_movemask_epi8(v) & ((1u << i) - 1);
-            *flags |= high | (unsigned)_mm_movemask_epi8(seen) ? JSON_HIGH : 0;
-            return p + i;
-        }
-        seen = _mm_or_si128(seen, v);
-    }
-    *flags |= _mm_movemask_epi8(seen) ? JSON_HIGH : 0;
-#endif
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p > 0x1f) {
-        if ((unsigned char)*p > 0x7f)
-            *flags |= JSON_HIGH;
-        p++;
-    }
-    return p;
+    __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+    return (unsigned)_mm_movemask_epi8(stop);
 }
+#endif
 
-extern const unsigned char scan_escape_short[256]; /* 1: may stand behind a backslash, alone */
+/* A string at its opening quote: any, and what is left when it is not short and plain. */
+bool scan_string_long(struct scan *scan, struct json *out);
 
-/* What scan_plain() stopped at when that is neither the closing quote nor a short escape. */
-bool scan_escape(struct scan *scan, unsigned *flags);
-
-/* A string at its opening quote. */
 static inline bool scan_string(struct scan *scan, struct json *out)
 {
-    const char *start = scan->p + 1, *p = start, *end = scan->end;
-    unsigned flags = 0;
-    for (;;) {
-        p = scan_plain(p, end, &flags);
-        if (p < end && *p == '"')
-            break;
-        if (end - p >= 2 && *p == '\\' && scan_escape_short[(unsigned char)p[1]]) {
-            flags |= JSON_ESCAPED;
-            p += 2;
+#ifdef __SSE2__
+    const char *start = scan->p + 1, *p = start;
+    __m128i seen = _mm_setzero_si128();
+    for (unsigned n = 0; n < 6 && scan->end - p >= 16; n++, p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        unsigned mask = scan_stops16(v);
+        if (!mask) {
+            seen = _mm_or_si128(seen, v);
             continue;
         }
-        scan->p = p;
-        if (!scan_escape(scan, &flags))
-            return false;
-        p = scan->p;
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        if (p[i] != '"')
+            break;
+        unsigned high = (unsigned)_mm_movemask_epi8(v) & ((1u << i) - 1);
+        high |= (unsigned)_mm_movemask_epi8(seen);
+        *out = (struct json){start, (uint32_t)(p + i - start), TOKEN_STRING, high ? JSON_HIGH : 0};
+        scan->p = p + i + 1;
+        return true;
     }
-    out->p = start;
-    out->bytes = (uint32_t)(p - start);
-    out->type = TOKEN_STRING;
-    out->flags = (uint8_t)flags;
-    scan->p = p + 1;
-    return true;
+#endif
+    return scan_string_long(scan, out);
 }
 
 /*

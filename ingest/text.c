@@ -136,6 +136,22 @@ static unsigned repair(struct copier *copier)
     return REPLACEMENT;
 }
 
+/* Eight bytes at a time as long as all are plain ASCII; what stops it is left to a step. */
+static void copy_plain(struct copier *copier)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t v;
+    while (copier->end - copier->p >= 8) {
+        memcpy(&v, copier->p, 8);
+        uint64_t slash = v ^ ones * '\\';
+        if ((v | (slash - ones)) & tops)
+            break;
+        memcpy(copier->out, &v, 8);
+        copier->p += 8;
+        copier->out += 8;
+    }
+}
+
 /* One step: an escape, a plain byte or a multi-byte character. */
 static void copy_step(struct copier *copier)
 {
@@ -167,8 +183,11 @@ struct slice text_of(const struct json *string, struct arena *batch, bool *repai
     if (!out)
         return (struct slice){NULL, 0};
     struct copier copier = {raw.p, raw.p + raw.bytes, out, false};
-    while (copier.p < copier.end)
-        copy_step(&copier);
+    while (copier.p < copier.end) {
+        copy_plain(&copier);
+        for (int i = 0; i < 8 && copier.p < copier.end; i++)
+            copy_step(&copier);
+    }
     *repaired |= copier.repaired;
     return (struct slice){out, (size_t)(copier.out - out)};
 }
@@ -311,6 +330,11 @@ int64_t text_characters(struct slice text)
 {
     int64_t count = 0;
     for (const char *p = text.p, *end = p + text.bytes; p < end;) {
+        if ((unsigned char)*p > ' ' && (unsigned char)*p < 0x80) {
+            count++;
+            p++;
+            continue;
+        }
         size_t n = utf8_length(p, end);
         assert(n > 0);
         count += !point_is_space(point_get(p, n));

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/decimal.h"
+#include "ingest/digits.h"
 
 #include <time.h>
 
@@ -33,33 +34,24 @@ static bool in_range(int64_t us)
     return us > 0 && us < YEAR_2200_US;
 }
 
-static bool digit_take(struct slice text, size_t *at, int64_t *v)
-{
-    unsigned digit = *at < text.bytes ? (unsigned)(text.p[*at] - '0') : 10;
-    if (digit > 9)
-        return false;
-    *v = *v * 10 + digit;
-    ++*at;
-    return true;
-}
-
 /* "1795493178.109193", the usual case: whole seconds of ten digits at most, decimals, no exponent.
  */
 static bool seconds_parse(struct slice text, int64_t *us)
 {
-    int64_t whole = 0, tenths_us = 0, beyond = 0;
-    size_t i = 0;
-    while (i < 10 && digit_take(text, &i, &whole))
-        ;
-    if (i == 0 || (i < text.bytes && text.p[i++] != '.'))
+    static const int64_t power10[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    const char *end = text.p + text.bytes, *point = digits_end(text.p, end);
+    unsigned whole = (unsigned)(point - text.p), decimals = 0;
+    int64_t tenths_us = 0;
+    if (whole == 0 || point - text.p > 10)
         return false;
-    for (int k = 0; k < 7; k++)
-        if (!digit_take(text, &i, &tenths_us))
-            tenths_us *= 10;
-    while (digit_take(text, &i, &beyond))
-        beyond = 0;
-    *us = whole * 1000000 + (tenths_us + 5) / 10;
-    return i == text.bytes;
+    if (point < end) {
+        if (*point != '.' || digits_end(point + 1, end) != end)
+            return false;
+        decimals = end - point > 8 ? 7 : (unsigned)(end - point - 1);
+        tenths_us = (int64_t)digits_value(point + 1, decimals) * power10[7 - decimals];
+    }
+    *us = (int64_t)digits_value(text.p, whole) * 1000000 + (tenths_us + 5) / 10;
+    return true;
 }
 
 static bool unit_parse(struct slice text, int us_exponent, int64_t *us)

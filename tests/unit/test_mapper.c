@@ -405,6 +405,78 @@ static void long_identities_are_hashed_the_same_way(void **state)
     assert_memory_not_equal(a, b, 16);
 }
 
+/* --- what was seen before ------------------------------------------------------------------- */
+
+static unsigned dice(uint64_t *seed, unsigned sides)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(*seed >> 33) % sides;
+}
+
+/* Members in any order, some twice, wanted ones and others, names that begin alike, names longer
+ * than what the reader holds, spaces anywhere. */
+static size_t object_write(uint64_t *seed, char *out, int depth)
+{
+    static const char *const names[] = {"id",
+                                        "model",
+                                        "model_id",
+                                        "model_group",
+                                        "mode",
+                                        "usage",
+                                        "in",
+                                        "i",
+                                        "",
+                                        "end_user_of_this",
+                                        "a_name_that_is_longer_than_the_forty_bytes_of_a_place",
+                                        "mod\\u0065l",
+                                        "x",
+                                        "nested"};
+    size_t at = (size_t)snprintf(out, 256, "{");
+    for (unsigned i = 0, count = dice(seed, 9); i < count; i++) {
+        const char *name = names[dice(seed, sizeof names / sizeof names[0])];
+        at += (size_t)snprintf(out + at, 256, "%s%s\"%s\"%s:%s", i ? "," : "",
+                               dice(seed, 4) ? "" : " ", name, dice(seed, 9) ? "" : " ",
+                               dice(seed, 3) ? "" : " ");
+        unsigned kind = dice(seed, depth < 3 ? 5 : 4);
+        if (kind == 4)
+            at += object_write(seed, out + at, depth + 1);
+        else if (kind == 3)
+            at += (size_t)snprintf(out + at, 256, "null");
+        else if (kind == 2)
+            at += (size_t)snprintf(out + at, 256, "%u", dice(seed, 100000));
+        else
+            at += (size_t)snprintf(out + at, 256, "\"v%.*s\"", (int)dice(seed, 30),
+                                   "abcdefghijklmnopqrstuvwxyzabcdef");
+    }
+    return at + (size_t)snprintf(out + at, 256, dice(seed, 50) ? "}" : "");
+}
+
+static void what_was_seen_before_changes_nothing(void **state)
+{
+    (void)state;
+    static char text[1u << 16], before[OUT_MAX];
+    uint64_t seed = 1;
+    unsigned events = 0;
+    open_yaml("- {name: m, keep: {any: [/id, /model, /usage/in]}, fields: {request_id: /id,"
+              " model: /model, model_id: [/model_id, /nested/model_id], model_group: /model_group,"
+              " input_tokens: /usage/in, end_user: /end_user_of_this, user: /usage/nested/id,"
+              " session: /a_name_that_is_longer_than_the_forty_bytes_of_a_place}}\n");
+    struct mapper *old = world.mapper;
+    for (int i = 0; i < 20000; i++) {
+        object_write(&seed, text, 0);
+        read_text(text);
+        memcpy(before, world.out, world.length + 1);
+        events += strchr(before, '=') != NULL;
+        world.mapper = mapper_new(world.set);
+        assert_non_null(world.mapper);
+        if (strcmp(read_text(text), before) != 0)
+            fail_msg("%s\nold: %s\nnew: %s", text, before, world.out);
+        mapper_free(world.mapper);
+        world.mapper = old;
+    }
+    assert_true(events > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_namespace_keeps_identities_over_a_rename),
         cmocka_unit_test(identities_never_change),
         cmocka_unit_test(long_identities_are_hashed_the_same_way),
+        cmocka_unit_test(what_was_seen_before_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
