@@ -108,29 +108,36 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
 }
 
 /* What RFC 8259 section 7 wants escaped: the quote, the backslash and the control characters. */
-static void add_escape(struct buf *buf, unsigned char c)
+static char *put_escape(char *p, unsigned char c)
 {
-    static const char shorthand[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    static const char shorthand[] = "\bb\ff\nn\rr\tt\"\"\\\\", hex[] = "0123456789abcdef";
+    *p++ = '\\';
     for (const char *s = shorthand; *s; s += 2)
         if ((unsigned char)s[0] == c) {
-            buf_add(buf, (struct slice){(const char[]){'\\', s[1]}, 2});
-            return;
+            *p++ = s[1];
+            return p;
         }
-    buf_printf(buf, "\\u%04x", c);
+    memcpy(p, (const char[]){'u', '0', '0', hex[c >> 4], hex[c & 15]}, 5);
+    return p + 5;
+}
+
+char *buf_put_json_string(char *p, struct slice text)
+{
+    *p++ = '"';
+    for (size_t i = 0; i < text.bytes; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            *p++ = (char)c;
+        else
+            p = put_escape(p, c);
+    }
+    *p++ = '"';
+    return p;
 }
 
 void buf_add_json_string(struct buf *buf, struct slice text)
 {
-    size_t done = 0;
-    buf_add_char(buf, '"');
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_add(buf, (struct slice){text.p + done, i - done});
-        add_escape(buf, c);
-        done = i + 1;
-    }
-    buf_add(buf, (struct slice){text.bytes ? text.p + done : NULL, text.bytes - done});
-    buf_add_char(buf, '"');
+    char *p = buf_reserve(buf, BUF_JSON_STRING_MAX(text.bytes));
+    if (p)
+        buf->bytes += (size_t)(buf_put_json_string(p, text) - p);
 }

@@ -43,5 +43,8 @@ void buf_add_be64(struct buf *buf, uint64_t v);
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A JSON string with its quotes; the text must be valid UTF-8. */
 void buf_add_json_string(struct buf *buf, struct slice text);
+/* The same at `p`, where there is room for BUF_JSON_STRING_MAX bytes; returns its end. */
+char *buf_put_json_string(char *p, struct slice text);
+#define BUF_JSON_STRING_MAX(bytes) (6 * (bytes) + 2)
 
 #endif

@@ -155,12 +155,15 @@ bool decimal_from_double(double v, struct decimal *out, struct err *err)
 /* Digits of a coefficient at the end of `end`; returns where they start. */
 static char *digits_before(char *end, u128 coef)
 {
-    do {
+    for (; coef > UINT64_MAX; coef /= E18) {
         uint64_t low = (uint64_t)(coef % E18);
-        coef /= E18;
-        for (int i = 0; coef > 0 ? i < 18 : low > 0 || i == 0; i++, low /= 10)
+        for (int i = 0; i < 18; i++, low /= 10)
             *--end = (char)('0' + low % 10);
-    } while (coef > 0);
+    }
+    uint64_t high = (uint64_t)coef;
+    do
+        *--end = (char)('0' + high % 10);
+    while (high /= 10);
     return end;
 }
 

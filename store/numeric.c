@@ -2,58 +2,84 @@
 #include "store/numeric.h"
 
 #define DIGITS_MAX 12
-#define SIGN_NEGATIVE 0x4000
+#define HEADER_BYTES 8
+#define SIGN_NEGATIVE UINT64_C(0x4000)
+#define E4 UINT64_C(10000)
 
 static const uint16_t power_of_ten[4] = {1, 10, 100, 1000};
 
-static char *put16(char *p, unsigned v)
+static void put_digit(char *p, unsigned n, unsigned digit)
 {
-    p[0] = (char)(v >> 8);
-    p[1] = (char)v;
-    return p + 2;
+    uint16_t word = __builtin_bswap16((uint16_t)digit);
+    memcpy(p + HEADER_BYTES + (size_t)2 * n, &word, 2);
 }
 
-/* Digits of base 10000, least significant first, of a coefficient below 2^64: the usual amount. */
-static unsigned digits_add(uint16_t *digit, unsigned count, uint64_t coef)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bytes are swapped");
+
+/* `count` digits of base 10000 follow, the last of them not 0; the first counts 10000^weight. */
+static inline size_t put_header(char *p, unsigned count, unsigned weight, bool negative,
+                                unsigned scale)
 {
-    while (coef) {
-        digit[count++] = (uint16_t)(coef % 10000);
-        coef /= 10000;
-    }
-    return count;
+    uint64_t header = (uint64_t)count << 48 | (uint64_t)(count ? weight & 0xFFFF : 0) << 32 |
+                      (negative && count ? SIGN_NEGATIVE << 16 : 0) | scale;
+    header = __builtin_bswap64(header);
+    memcpy(p, &header, HEADER_BYTES);
+    return HEADER_BYTES + (size_t)2 * count;
 }
 
-size_t numeric_encode(char *p, u128 coef, unsigned scale, bool negative)
+/* The point stands before the last `fraction` digits. */
+static size_t encode_narrow(char *p, uint64_t coef, unsigned fraction, bool negative,
+                            unsigned scale)
+{
+    static const uint64_t least[] = {1, E4, E4 * E4, E4 * E4 * E4, E4 * E4 * E4 * E4};
+    unsigned count = 0, zeros = 0;
+    for (; coef && coef % E4 == 0; coef /= E4)
+        zeros++;
+    while (count < 5 && coef >= least[count])
+        count++;
+    for (unsigned i = count; i-- > 0; coef /= E4)
+        put_digit(p, i, (unsigned)(coef % E4));
+    return put_header(p, count, zeros + count - fraction - 1, negative, scale);
+}
+
+/* For a coefficient that has digits beyond 64 bits. */
+static size_t encode_wide(char *p, u128 coef, unsigned scale, bool negative)
 {
     uint16_t digit[DIGITS_MAX];
     unsigned count = 0, zeros = 0, fraction = (scale + 3) / 4, odd = scale % 4;
-    char *start = p;
-
     if (odd) { /* the point falls inside a digit of base 10000 */
         digit[count++] = (uint16_t)((unsigned)(coef % power_of_ten[odd]) * power_of_ten[4 - odd]);
         coef /= power_of_ten[odd];
     }
-    for (; coef > UINT64_MAX; coef /= 10000)
-        digit[count++] = (uint16_t)(coef % 10000);
-    count = digits_add(digit, count, (uint64_t)coef);
-    while (count && digit[count - 1] == 0)
-        count--;
-    while (zeros < count && digit[zeros] == 0)
+    for (; coef; coef /= E4)
+        digit[count++] = (uint16_t)(coef % E4);
+    while (digit[zeros] == 0)
         zeros++;
-
-    p = put16(p, count - zeros);
-    p = put16(p, count ? (unsigned)((int)count - (int)fraction - 1) : 0);
-    p = put16(p, negative && count ? SIGN_NEGATIVE : 0);
-    p = put16(p, scale);
-    while (count > zeros)
-        p = put16(p, digit[--count]);
-    return (size_t)(p - start);
+    for (unsigned i = zeros; i < count; i++)
+        put_digit(p, count - 1 - i, digit[i]);
+    return put_header(p, count - zeros, count - fraction - 1, negative, scale);
 }
 
+size_t numeric_encode(char *p, u128 coef, unsigned scale, bool negative)
+{
+    uint64_t aligned;
+    unsigned odd = scale % 4;
+    if (coef <= UINT64_MAX &&
+        !__builtin_mul_overflow((uint64_t)coef, odd ? power_of_ten[4 - odd] : 1, &aligned))
+        return encode_narrow(p, aligned, (scale + 3) / 4, negative, scale);
+    return encode_wide(p, coef, scale, negative);
+}
+
+/* Prices per token have some 10 decimals: an amount nearly always ends in 6 zeros, which are no
+ * digits. Together with 64 bits, a fifth of the instructions. */
 size_t numeric_encode_money(char *p, struct money m)
 {
     bool negative = m.atto < 0;
-    return numeric_encode(p, negative ? -(u128)m.atto : (u128)m.atto, MONEY_SCALE, negative);
+    u128 atto = negative ? -(u128)m.atto : (u128)m.atto;
+    if (atto <= UINT64_MAX && (uint64_t)atto % 1000000 == 0)
+        return encode_narrow(p, (uint64_t)atto / 1000000, (MONEY_SCALE - 6) / 4, negative,
+                             MONEY_SCALE);
+    return numeric_encode(p, atto, MONEY_SCALE, negative);
 }
 
 static unsigned get16(const char *p)

@@ -3,8 +3,7 @@
  * A row is a 16-bit count of fields, then per field a 32-bit length (-1 = NULL) and its bytes in
  * the type's binary form (PostgreSQL manual, COPY, "Binary Format"). Order: the fixed columns
  * below, facts with a column, labels with a column, usage. Room for a whole row is reserved at once
- * and filled through a bare pointer; only `usage`, whose text may grow by escapes, goes through the
- * buffer's own functions.
+ * and filled through a bare pointer.
  */
 #include "store/row.h"
 
@@ -13,7 +12,7 @@
 
 #include <assert.h>
 
-#define FIELD_BYTES_MAX 64 /* of any field but text, with its length */
+#define FIELD_BYTES_MAX 128 /* of any field or member of usage but for its text */
 
 /* The first two are patched: row_patch() knows where they are. */
 static const char *const fixed_column[] = {
@@ -103,8 +102,17 @@ static char *field_bytes(char *p, const void *bytes, size_t count)
 
 static char *field_text(char *p, struct slice s)
 {
-    assert(s.bytes == 0 || !memchr(s.p, '\0', s.bytes));
     return s.bytes ? field_bytes(p, s.p, s.bytes) : put32(p, 0);
+}
+
+/* A short word: copied while its end is looked for. */
+static char *field_word(char *p, const char *word)
+{
+    char *start = p + 4, *end = start;
+    for (; *word; word++)
+        *end++ = *word;
+    put32(p, (uint32_t)(end - start));
+    return end;
 }
 
 static char *field_money(char *p, bool present, struct money m)
@@ -186,10 +194,10 @@ static char *put_fixed(char *p, const struct event *event, const struct charge *
     p = field_money(p, has, charge->side[SIDE_INPUT]);
     p = field_money(p, has, charge->side[SIDE_OUTPUT]);
     p = field_money(p, has, charge->side[SIDE_OTHER]);
-    p = field_text(p, slice_of(event->mapping));
-    p = field_text(p, slice_of(time_source_name[event->time_source]));
-    p = field_text(p, slice_of(charge_status_name[charge->status]));
-    return field_text(p, reason ? slice_of(reason) : SLICE(""));
+    p = field_word(p, event->mapping);
+    p = field_word(p, time_source_name[event->time_source]);
+    p = field_word(p, charge_status_name[charge->status]);
+    return field_word(p, reason ? reason : "");
 }
 
 /* Facts and labels are written out field by field, each with its kind known to the compiler: a loop
@@ -231,77 +239,109 @@ static char *put_labels(char *p, const struct labels *labels)
     return p;
 }
 
-static void usage_member(struct buf *rows, const struct fact_info *info, const union value *v)
+/* --- usage ---------------------------------------------------------------------------------- */
+
+#define KEY_BYTES_MAX 32
+
+/* `"name":` with its length: it is copied with all 32 bytes, which is two moves. */
+static const struct {
+    char text[KEY_BYTES_MAX];
+    size_t bytes;
+} usage_key[FACT_COUNT] = {
+#define FACT(id, kind, store, name, doc) [FACT_##id] = {"\"" name "\":", sizeof(name) + 2},
+#include "core/facts.def"
+#undef FACT
+};
+
+/* Sets as bits: of an event's facts only these are walked through. */
+static const u128 usage_facts = 0
+#define FACT(id, kind, store, name, doc) | (u128)(STORE_##store == STORE_USAGE) << FACT_##id
+#include "core/facts.def"
+#undef FACT
+    ;
+static const u128 text_facts = 0
+#define FACT(id, kind, store, name, doc) | (u128)(KIND_##kind == KIND_TEXT) << FACT_##id
+#include "core/facts.def"
+#undef FACT
+    ;
+static const uint64_t text_labels = 0
+#define LABEL(id, kind, name, column, doc)                                                         \
+    | (uint64_t)(KIND_##kind == KIND_TEXT || KIND_##kind == KIND_JSON) << LABEL_##id
+#include "core/labels.def"
+#undef LABEL
+    ;
+_Static_assert(FACT_WORDS == 2, "the facts are the bits of a u128");
+
+static char *put_count(char *p, int64_t v)
 {
-    char text[DECIMAL_TEXT_MAX];
-    struct decimal whole;
-    buf_add_char(rows, '"');
-    buf_add_text(rows, info->name);
-    buf_add_text(rows, "\":");
-    switch (info->kind) {
+    char digits[24], *end = digits + sizeof(digits), *first = end;
+    uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+    if (v < 0)
+        *p++ = '-';
+    do
+        *--first = (char)('0' + left % 10);
+    while (left /= 10);
+    while (first < end)
+        *p++ = *first++;
+    return p;
+}
+
+static char *put_member(char *p, enum fact fact, const union value *v)
+{
+    memcpy(p, usage_key[fact].text, KEY_BYTES_MAX);
+    p += usage_key[fact].bytes;
+    switch (fact_info[fact].kind) {
     case KIND_TEXT:
-        buf_add_json_string(rows, v->s);
-        break;
+        return buf_put_json_string(p, v->s);
     case KIND_BOOL:
-        buf_add_text(rows, v->i ? "true" : "false");
-        break;
+        memcpy(p, v->i ? "true" : "false", 5);
+        return p + (v->i ? 4 : 5);
     case KIND_DECIMAL:
-        buf_add(rows, (struct slice){text, decimal_format(v->d, text)});
-        break;
+        return p + decimal_format(v->d, p);
     default:
-        assert(info->kind == KIND_COUNT);
-        whole = decimal_from_int(v->i);
-        buf_add(rows, (struct slice){text, decimal_format(&whole, text)});
+        assert(fact_info[fact].kind == KIND_COUNT);
+        return put_count(p, v->i);
     }
 }
 
-static void put_usage(struct buf *rows, const struct facts *facts)
+static char *put_usage(char *p, const struct facts *facts)
 {
-    size_t start = rows->bytes;
-    char opening = '{';
-
-    buf_add_be32(rows, UINT32_MAX);
-    for (unsigned word = 0; word < FACT_WORDS; word++)
-        for (uint64_t left = facts->present[word]; left; left &= left - 1) {
+    char *start = p, *members = p + 5;
+    p = members;
+    for (unsigned word = 0; word < FACT_WORDS; word++) {
+        uint64_t left = facts->present[word] & (uint64_t)(usage_facts >> 64 * word);
+        for (; left; left &= left - 1) {
             unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
-            if (fact_info[f].store != STORE_USAGE)
-                continue;
-            if (opening == '{')
-                buf_add_char(rows, 1); /* version of jsonb's binary form */
-            buf_add_char(rows, opening);
-            usage_member(rows, &fact_info[f], &facts->v[f]);
-            opening = ',';
+            *p++ = ',';
+            p = put_member(p, (enum fact)f, &facts->v[f]);
         }
-    if (opening == '{')
-        return;
-    buf_add_char(rows, '}');
-    if (buf_ok(rows))
-        put32(rows->p + start, (uint32_t)(rows->bytes - start - 4));
+    }
+    if (p == members)
+        return field_null(start);
+    *put32(start, (uint32_t)(p - members) + 2) = 1; /* version of jsonb's binary form */
+    *members = '{';
+    *p++ = '}';
+    return p;
 }
 
-static size_t value_bytes(enum field_kind kind, const union value *v)
-{
-    size_t bytes = 0;
-    if (kind == KIND_TEXT || kind == KIND_JSON)
-        return v->s.bytes;
-    for (size_t i = 0; kind == KIND_TAGS && i < v->t->count; i++)
-        bytes += 4 + v->t->tag[i].bytes;
-    return bytes;
-}
+/* --- a row, continued ----------------------------------------------------------------------- */
 
-/* Enough for all but usage. */
 static size_t room_for(const struct event *event)
 {
-    size_t bytes = (FIXED_COUNT + FACT_COUNT + LABEL_COUNT) * FIELD_BYTES_MAX;
-    for (unsigned word = 0; word < FACT_WORDS; word++)
-        for (uint64_t left = event->facts.present[word]; left; left &= left - 1) {
-            unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
-            bytes += value_bytes(fact_info[f].kind, &event->facts.v[f]);
-        }
-    for (uint64_t left = event->labels.present; left; left &= left - 1) {
-        unsigned l = (unsigned)__builtin_ctzll(left);
-        bytes += value_bytes(label_info[l].kind, &event->labels.v[l]);
+    size_t bytes =
+        (FIXED_COUNT + FACT_COUNT + LABEL_COUNT) * FIELD_BYTES_MAX + strlen(event->mapping);
+    for (unsigned word = 0; word < FACT_WORDS; word++) {
+        uint64_t left = event->facts.present[word] & (uint64_t)(text_facts >> 64 * word);
+        for (; left; left &= left - 1)
+            bytes += BUF_JSON_STRING_MAX(
+                event->facts.v[word * 64 + (unsigned)__builtin_ctzll(left)].s.bytes);
     }
+    for (uint64_t left = event->labels.present & text_labels; left; left &= left - 1)
+        bytes += event->labels.v[__builtin_ctzll(left)].s.bytes;
+    const struct tags *tags =
+        labels_has(&event->labels, LABEL_TAGS) ? event->labels.v[LABEL_TAGS].t : NULL;
+    for (size_t i = 0; tags && i < tags->count; i++)
+        bytes += 4 + tags->tag[i].bytes;
     return bytes;
 }
 
@@ -326,25 +366,21 @@ static bool check(const struct event *event, struct err *err)
 bool row_encode(struct buf *rows, const struct event *event, const struct charge *charge,
                 const struct row_place *place, struct err *err)
 {
-    size_t start = rows->bytes;
     if (!check(event, err))
         return false;
-    char *p = buf_reserve(rows, room_for(event));
-    if (p) {
-        char *first = p;
-        *p++ = (char)(FIELD_COUNT >> 8);
-        *p++ = (char)FIELD_COUNT;
-        p = put_fixed(p, event, charge, place);
-        p = put_facts(p, &event->facts);
-        p = put_labels(p, &event->labels);
-        rows->bytes += (size_t)(p - first);
-        put_usage(rows, &event->facts);
+    char *first = buf_reserve(rows, room_for(event)), *p = first;
+    if (!p) {
+        rows->failed = false;
+        return err_set(err, ERR_FATAL, "the row does not fit into the batch");
     }
-    if (buf_ok(rows))
-        return true;
-    rows->bytes = start;
-    rows->failed = false;
-    return err_set(err, ERR_FATAL, "the row does not fit into the batch");
+    *p++ = (char)(FIELD_COUNT >> 8);
+    *p++ = (char)FIELD_COUNT;
+    p = put_fixed(p, event, charge, place);
+    p = put_facts(p, &event->facts);
+    p = put_labels(p, &event->labels);
+    p = put_usage(p, &event->facts);
+    rows->bytes += (size_t)(p - first);
+    return true;
 }
 
 void row_patch(char *row, int64_t batch_id, int32_t price_book_id)
