@@ -326,6 +326,20 @@ bool money_product(const struct decimal *const factors[], size_t count, struct m
     return money_set(atto, negative, out);
 }
 
+/* In 64 bits, as nearly always: a third of the instructions. What fits there is below
+ * 2^64 * 10^18 < 10^38. */
+bool money_multiply(const struct decimal *a, const struct decimal *b, struct money *out)
+{
+    unsigned scale = (unsigned)a->scale + b->scale;
+    uint64_t product;
+    if (scale > MONEY_SCALE || a->coef > UINT64_MAX || b->coef > UINT64_MAX ||
+        __builtin_mul_overflow((uint64_t)a->coef, (uint64_t)b->coef, &product))
+        return money_product((const struct decimal *const[]){a, b}, 2, out);
+    u128 atto = (u128)product * (uint64_t)power10[MONEY_SCALE - scale];
+    out->atto = a->negative != b->negative ? -(i128)atto : (i128)atto;
+    return true;
+}
+
 bool money_add(struct money a, struct money b, struct money *out)
 {
     i128 sum = a.atto + b.atto; /* both are below 10^38: no overflow at 2^127 */

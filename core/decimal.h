@@ -62,6 +62,8 @@ size_t decimal_format(const struct decimal *d, char text[DECIMAL_TEXT_MAX]);
  * false: it does not fit numeric(38,18). */
 bool money_product(const struct decimal *const factors[], size_t count,
                    struct money *out) MUST_CHECK;
+/* The product of two. */
+bool money_multiply(const struct decimal *a, const struct decimal *b, struct money *out) MUST_CHECK;
 bool money_add(struct money a, struct money b, struct money *out) MUST_CHECK;
 /* More than 18 decimals are rounded, half to even. */
 bool money_parse(struct slice text, struct money *out, struct err *err) MUST_CHECK;

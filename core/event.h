@@ -91,6 +91,15 @@ static inline bool facts_has(const struct facts *facts, enum fact fact)
     return facts->present[fact / 64] >> (fact % 64) & 1;
 }
 
+/* A set of facts as bits, `|` of some FACT_BIT, and those of it that an event has, word by word. */
+#define FACT_BIT(fact) ((u128)1 << (fact))
+_Static_assert(FACT_WORDS == 2, "a set of facts is a u128");
+
+static inline uint64_t facts_of(const struct facts *facts, u128 set, unsigned word)
+{
+    return facts->present[word] & (uint64_t)(set >> 64 * word);
+}
+
 static inline void facts_mark(struct facts *facts, enum fact fact)
 {
     facts->present[fact / 64] |= UINT64_C(1) << (fact % 64);

@@ -19,10 +19,18 @@ void bill_start(struct bill *bill, struct charge *charge)
     charge->rule = "";
 }
 
-static bool multiply(struct charge_item *item, const struct decimal *by)
+/* quantity * rate * factor * multiplier; either of the last may be NULL for 1. */
+static bool multiply(struct charge_item *item, const struct decimal *factor,
+                     const struct decimal *multiplier)
 {
-    const struct decimal so_far = item->multiplier;
-    return !by || decimal_mul(&so_far, by, &item->multiplier);
+    if (!factor && !multiplier)
+        return money_multiply(&item->quantity, &item->rate, &item->amount);
+    if (factor && multiplier && !decimal_mul(factor, multiplier, &item->multiplier))
+        return false;
+    if (!factor || !multiplier)
+        item->multiplier = factor ? *factor : *multiplier;
+    const struct decimal *factors[] = {&item->quantity, &item->rate, &item->multiplier};
+    return money_product(factors, 3, &item->amount);
 }
 
 static void add_item(struct bill *bill, enum unit unit, const struct decimal *quantity,
@@ -39,13 +47,9 @@ static void add_item(struct bill *bill, enum unit unit, const struct decimal *qu
     item->unit = unit;
     item->quantity = *quantity;
     item->rate = *rate;
-    item->multiplier = factor ? *factor : one;
+    item->multiplier = one;
     item->source = source;
-    const struct decimal *factors[] = {&item->quantity, &item->rate, &item->multiplier};
-    bool plain = !factor && !bill->multiplier;
-    if ((bill->multiplier && !multiply(item, bill->multiplier)) ||
-        !money_product(factors, plain ? 2 : 3, &item->amount) ||
-        !money_add(*side, item->amount, side)) {
+    if (!multiply(item, factor, bill->multiplier) || !money_add(*side, item->amount, side)) {
         bill->overflow = true;
         return;
     }

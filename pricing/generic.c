@@ -88,12 +88,13 @@ unsigned tier_of(const struct call *call, const struct variants *variants)
     unsigned variant;
     struct slice served = facts_text(call->facts, FACT_SERVICE_TIER);
     struct slice resolved = facts_text(call->facts, FACT_SERVICE_TIER_RESOLVED);
-    enum tier_word meaning = read_tier(served, variants, &variant);
-    if (meaning == TIER_NAMED || meaning == TIER_BASE)
-        return variant;
     if (resolved.bytes == 0)
         resolved = facts_text(call->facts, FACT_SERVICE_TIER_REQUESTED);
-    read_tier(resolved, variants, &variant);
+    if (served.bytes == 0 && resolved.bytes == 0)
+        return VARIANT_PLAIN; /* as nearly always */
+    enum tier_word meaning = read_tier(served, variants, &variant);
+    if (meaning != TIER_NAMED && meaning != TIER_BASE)
+        read_tier(resolved, variants, &variant);
     return variant;
 }
 

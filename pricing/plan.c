@@ -8,38 +8,37 @@
 #include <stdio.h>
 
 /* Every fact that a plan looks at. */
-static const enum fact key_facts[] = {
-    FACT_CALL_TYPE,
-    FACT_PROVIDER,
-    FACT_MODEL,
-    FACT_MODEL_REQUESTED,
-    FACT_MODEL_ANSWERED,
-    FACT_MODEL_GROUP,
-    FACT_MODEL_ID,
-    FACT_API_HOST,
-    FACT_BATCH_MODELS,
-    FACT_SESSION_MODELS,
-    FACT_TRANSCRIPTION_MODEL,
-    FACT_SEARCH_MODE,
-};
+#define BIT(id) FACT_BIT(FACT_##id)
+
+static const u128 key_texts = BIT(CALL_TYPE) | BIT(PROVIDER) | BIT(MODEL) | BIT(MODEL_REQUESTED) |
+                              BIT(MODEL_ANSWERED) | BIT(MODEL_GROUP) | BIT(MODEL_ID) |
+                              BIT(API_HOST) | BIT(BATCH_MODELS) | BIT(SESSION_MODELS) |
+                              BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE);
 
 size_t plan_key(const struct edition *edition, const struct facts *facts, char *key,
                 size_t capacity)
 {
-    size_t bytes = sizeof(edition);
-    memcpy(key, &edition, sizeof(edition));
-    for (size_t i = 0; i < sizeof(key_facts) / sizeof(key_facts[0]); i++) {
-        struct slice text = facts_text(facts, key_facts[i]);
-        uint16_t length = (uint16_t)text.bytes;
-        if (text.bytes > UINT16_MAX || bytes + sizeof(length) + text.bytes > capacity)
-            return 0;
-        memcpy(key + bytes, &length, sizeof(length));
-        if (text.bytes)
-            memcpy(key + bytes + sizeof(length), text.p, text.bytes);
-        bytes += sizeof(length) + text.bytes;
+    char *p = key, *end = key + capacity;
+    memcpy(p, &edition, sizeof(edition));
+    p += sizeof(edition);
+    for (unsigned word = 0; word < FACT_WORDS; word++) {
+        uint64_t has = facts_of(facts, key_texts, word);
+        memcpy(p, &has, sizeof(has));
+        p += sizeof(has);
+        for (; has; has &= has - 1) {
+            struct slice text = facts->v[word * 64 + (unsigned)__builtin_ctzll(has)].s;
+            uint16_t length = (uint16_t)text.bytes;
+            if (text.bytes > UINT16_MAX ||
+                (size_t)(end - p) < sizeof(length) + text.bytes + sizeof(has))
+                return 0;
+            memcpy(p, &length, sizeof(length));
+            if (text.bytes)
+                memcpy(p + sizeof(length), text.p, text.bytes);
+            p += sizeof(length) + text.bytes;
+        }
     }
-    key[bytes] = (char)(facts_int(facts, FACT_SPILLED_OVER) << 1 | facts_int(facts, FACT_BATCH));
-    return bytes + 1;
+    *p++ = (char)(facts_int(facts, FACT_SPILLED_OVER) << 1 | facts_int(facts, FACT_BATCH));
+    return (size_t)(p - key);
 }
 
 struct planner {

@@ -20,9 +20,9 @@ static bool is_zero(const struct rate *rate)
 const struct tier_row *rates_tier(const struct rule *rule, int64_t tokens)
 {
     const struct tier_row *last = NULL;
-    struct decimal n = decimal_from_int(tokens);
-    if (tokens <= 0)
+    if (tokens <= 0 || rule->tier_count == 0)
         return NULL;
+    struct decimal n = decimal_from_int(tokens);
     for (size_t i = 0; i < rule->tier_count; i++) {
         const struct tier_row *row = &rule->tier[i];
         if (!row->has_range)

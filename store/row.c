@@ -255,12 +255,12 @@ static const struct {
 
 /* Sets as bits: of an event's facts only these are walked through. */
 static const u128 usage_facts = 0
-#define FACT(id, kind, store, name, doc) | (u128)(STORE_##store == STORE_USAGE) << FACT_##id
+#define FACT(id, kind, store, name, doc) | (STORE_##store == STORE_USAGE ? FACT_BIT(FACT_##id) : 0)
 #include "core/facts.def"
 #undef FACT
     ;
 static const u128 text_facts = 0
-#define FACT(id, kind, store, name, doc) | (u128)(KIND_##kind == KIND_TEXT) << FACT_##id
+#define FACT(id, kind, store, name, doc) | (KIND_##kind == KIND_TEXT ? FACT_BIT(FACT_##id) : 0)
 #include "core/facts.def"
 #undef FACT
     ;
@@ -270,7 +270,6 @@ static const uint64_t text_labels = 0
 #include "core/labels.def"
 #undef LABEL
     ;
-_Static_assert(FACT_WORDS == 2, "the facts are the bits of a u128");
 
 static char *put_count(char *p, int64_t v)
 {
@@ -309,7 +308,7 @@ static char *put_usage(char *p, const struct facts *facts)
     char *start = p, *members = p + 5;
     p = members;
     for (unsigned word = 0; word < FACT_WORDS; word++) {
-        uint64_t left = facts->present[word] & (uint64_t)(usage_facts >> 64 * word);
+        uint64_t left = facts_of(facts, usage_facts, word);
         for (; left; left &= left - 1) {
             unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
             *p++ = ',';
@@ -331,7 +330,7 @@ static size_t room_for(const struct event *event)
     size_t bytes =
         (FIXED_COUNT + FACT_COUNT + LABEL_COUNT) * FIELD_BYTES_MAX + strlen(event->mapping);
     for (unsigned word = 0; word < FACT_WORDS; word++) {
-        uint64_t left = event->facts.present[word] & (uint64_t)(text_facts >> 64 * word);
+        uint64_t left = facts_of(&event->facts, text_facts, word);
         for (; left; left &= left - 1)
             bytes += BUF_JSON_STRING_MAX(
                 event->facts.v[word * 64 + (unsigned)__builtin_ctzll(left)].s.bytes);

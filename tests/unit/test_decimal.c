@@ -235,6 +235,11 @@ static void evaluate(char *const words[], size_t count, char text[DECIMAL_TEXT_M
             factors[i] = &d[i];
         }
         ok = money_product(factors, n, &m);
+        if (n == 2) {
+            struct money same = {0};
+            assert_int_equal(money_multiply(&d[0], &d[1], &same), ok);
+            assert_true(!ok || same.atto == m.atto);
+        }
         r = money_decimal(m);
     } else {
         a = dec(words[1]);
