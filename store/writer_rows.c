@@ -17,28 +17,16 @@
 #include "store/writer_impl.h"
 
 #include "store/row.h"
+#include "store/row_order.h"
 
 #include <stdlib.h>
 
+/* libpq copies what it is given and sends it at once. Client CPU for 10,000 rows of 800 bytes: row
+ * by row 2.0 ms, in pieces of 8 KB 1.9, 64 KB 1.7, 256 KB 1.8, 1 MB 2.3, whole 3.0. */
 #define CHUNK_BYTES (64u << 10)
 #define CLEAN_BATCHES 16 /* without a stored duplicate, until the COPY goes first again */
 
 /* --- without the database ------------------------------------------------------------------- */
-
-static int compare_keys(const struct batch_row *a, const struct batch_row *b)
-{
-    if (a->start_time_us != b->start_time_us)
-        return a->start_time_us < b->start_time_us ? -1 : 1;
-    return memcmp(a->identity, b->identity, sizeof(a->identity));
-}
-
-/* By key, then in order of arrival, which the place in the encoded bytes is. */
-static int compare_rows(const void *a, const void *b)
-{
-    const struct batch_row *x = a, *y = b;
-    int order = compare_keys(x, y);
-    return order ? order : x->offset < y->offset ? -1 : 1;
-}
 
 static void mark_duplicate(struct batch_row *row, enum row_fate fate, uint64_t first_hash)
 {
@@ -50,12 +38,11 @@ static void mark_duplicate(struct batch_row *row, enum row_fate fate, uint64_t f
 void rows_mark_near(struct writer *w, struct batch *batch)
 {
     w->refusal_count = 0;
-    if (batch->row_count > 1)
-        qsort(batch->rows, batch->row_count, sizeof(*batch->rows), compare_rows);
+    rows_sort(batch->rows, batch->row_count);
     for (size_t i = 0, first = 0; i < batch->row_count; i++) {
         struct batch_row *row = &batch->rows[i];
         const uint64_t *hash = recent_find(&w->recent, row->start_time_us, row->identity);
-        if (i == 0 || compare_keys(&batch->rows[first], row) != 0)
+        if (i == 0 || row_key_compare(&batch->rows[first], row) != 0)
             first = i;
         row->fate = ROW_NEW;
         row->conflict = false;
@@ -317,7 +304,8 @@ static bool refuse_with_resends(struct writer *w, struct batch *batch, size_t at
 {
     size_t i = at;
     bool ok = refuse(w, batch, at, err);
-    while (ok && ++i < batch->row_count && compare_keys(&batch->rows[at], &batch->rows[i]) == 0) {
+    while (ok && ++i < batch->row_count &&
+           row_key_compare(&batch->rows[at], &batch->rows[i]) == 0) {
         batch->rows[i].conflict = false;
         ok = refuse(w, batch, i, err);
     }

@@ -18,6 +18,7 @@
 #include "pricing/book.h"
 #include "store/batch.h"
 #include "store/row.h"
+#include "store/row_order.h"
 #include "tests/bench/payload.h"
 
 #include <libpq-fe.h>
@@ -239,14 +240,6 @@ struct limit {
     int64_t started_us;
 };
 
-static int by_key(const void *a, const void *b)
-{
-    const struct batch_row *x = a, *y = b;
-    if (x->start_time_us != y->start_time_us)
-        return x->start_time_us < y->start_time_us ? -1 : 1;
-    return memcmp(x->identity, y->identity, sizeof(x->identity));
-}
-
 /* One batch as the bytes of a COPY, its rows in the order of the key as the writer sends them. */
 static struct block block_make(struct batch *batch, int64_t batch_id)
 {
@@ -254,7 +247,7 @@ static struct block block_make(struct batch *batch, int64_t batch_id)
     struct block block = {malloc(batch->encoded.bytes + 32), sizeof(head), batch->row_count};
     if (!block.bytes)
         die("out of memory");
-    qsort(batch->rows, batch->row_count, sizeof(*batch->rows), by_key);
+    rows_sort(batch->rows, batch->row_count);
     memcpy(block.bytes, head, sizeof(head));
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct batch_row *row = &batch->rows[i];
