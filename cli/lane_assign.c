@@ -18,13 +18,21 @@
 #include <string.h>
 
 #define BACKOFF_MAX_MS 5000u
+#define LAST_BYTES_MAX (64u << 10)
+
+void lane_partitions_free(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->partition_count; i++)
+        buf_free(&lane->partition[i].last);
+    free(lane->partition);
+    lane->partition = NULL;
+    lane->partition_count = 0;
+}
 
 static void assignment_clear(struct lane *lane)
 {
     batch_reset(&lane->batch);
-    free(lane->partition);
-    lane->partition = NULL;
-    lane->partition_count = 0;
+    lane_partitions_free(lane);
     lane->active = false;
 }
 
@@ -43,6 +51,7 @@ void lane_on_assigned(void *context, const struct kafka_partition *partitions, s
         p->mapper = lane->mapper[p->topic - lane->group->topics->topic];
         p->state.topic = partitions[i].topic;
         p->state.partition = partitions[i].partition;
+        buf_init(&p->last, LAST_BYTES_MAX);
         lane->partition_count++;
     }
     log_info("assigned %zu partitions", lane->partition_count);

@@ -10,7 +10,7 @@
 #define BACKOFF_FIRST_MS 100u /* doubles with each failure, until a batch is written */
 
 struct lane_partition {
-    struct partition_state state;
+    struct partition_state state; /* first: lane_partition_of() */
     const struct topic *topic;
     struct mapper *mapper; /* borrowed from lane->mapper */
     bool check_last; /* assigned one message early: the first one must be the last one stored */
@@ -18,7 +18,13 @@ struct lane_partition {
     bool caught_up;  /* its end was reached since the last rebalance */
     int64_t unchecked_offset; /* where the message before is gone from the log: nothing to check */
     bool halted;              /* left out: its log lost what we had not read, kafka_gap: stop */
+    struct buf last;          /* the last message of the batch; failed: it is too large */
 };
+
+static inline struct lane_partition *lane_partition_of(struct partition_state *state)
+{
+    return (struct lane_partition *)state;
+}
 
 struct lane {
     struct lane_group *group;
@@ -54,6 +60,8 @@ void lane_on_told(void *context, void *state);
 /* Reads the offset rows and starts consuming from them; on failure sets the time of the next try.
  */
 void lane_activate(struct lane *lane);
+
+void lane_partitions_free(struct lane *lane);
 
 /* Drops the batch and stops consuming until lane_activate(). The one way back from any failure. */
 void lane_recover(struct lane *lane, const struct err *why);

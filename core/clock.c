@@ -50,6 +50,11 @@ int64_t clock_monotonic_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_monotonic_ms(void)
+{
+    return read_us(CLOCK_MONOTONIC_COARSE) / 1000;
+}
+
 void clock_fix(int64_t us)
 {
     clock_now_us(); /* the environment does not come later and win */

@@ -18,10 +18,8 @@
 
 int64_t clock_now_us(void);
 int64_t clock_monotonic_us(void);
-static inline int64_t clock_monotonic_ms(void)
-{
-    return clock_monotonic_us() / 1000;
-}
+/* Of the last tick of the kernel, up to 10 ms ago: for deadlines, looked at with every message. */
+int64_t clock_monotonic_ms(void);
 void clock_fix(int64_t us);
 
 /* RFC 3339 section 5.6, years 0000 to 9999; also with a space for the T and, as many programs write
