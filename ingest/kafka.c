@@ -138,15 +138,20 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     free(partitions);
 }
 
-static void *state_find(const struct consumer *consumer, const char *topic, int32_t partition)
+/* Messages of a topic come together: the one found comes first, however many there are. */
+static void *state_find(struct consumer *consumer, const char *topic, int32_t partition)
 {
-    for (size_t i = 0; i < consumer->topic_count; i++) {
-        const struct topic_states *states = &consumer->topics[i];
-        if (strcmp(states->name, topic) == 0)
-            return partition >= 0 && partition < states->capacity ? states->by_partition[partition]
-                                                                  : NULL;
+    size_t i = 0;
+    while (i < consumer->topic_count && strcmp(consumer->topics[i].name, topic) != 0)
+        i++;
+    if (i == consumer->topic_count)
+        return NULL;
+    const struct topic_states found = consumer->topics[i];
+    if (i > 0) {
+        consumer->topics[i] = consumer->topics[0];
+        consumer->topics[0] = found;
     }
-    return NULL;
+    return partition >= 0 && partition < found.capacity ? found.by_partition[partition] : NULL;
 }
 
 static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code,
