@@ -13,6 +13,7 @@
 
 #define COMMITTED_TIMEOUT_MS 2000
 #define CLOSE_TIMEOUT_MS 3000
+#define WAKE_TIMEOUT_MS 100
 
 /* What the protocol rests on (docs/architecture.md, "Offsets live in PostgreSQL"): set last. The
  * configuration refuses them, config_kafka_refused(). */
@@ -54,26 +55,39 @@ static bool conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
     return err_set(err, ERR_CONFIG, "%s", text);
 }
 
-/* Before librdkafka 2.2.0 a full local queue makes its partition wait a fixed second; there only a
- * large queue helps (measured: 122 k messages/s with the defaults, 345 k and more so). */
-static bool conf_set_queue(rd_kafka_conf_t *conf, const struct consumer_options *options,
-                           struct err *err)
+#define QUEUE_KBYTES                                                                               \
+    32768u /* of a member; all members of a process together have four times that */
+#define QUEUE_KBYTES_BACKOFF 16384u
+
+/* Before librdkafka 2.2.0 the thread that fetches from a broker looks at a queue that was full only
+ * when something wakes it, or after a second: no more than a queue a second is read (128 MB of
+ * queue: 41,000 messages of 4 KB; woken: see queue_wake()). */
+static bool conf_set_queue(rd_kafka_conf_t *conf, struct consumer *consumer, struct err *err)
 {
-    char text[512], kbytes[32];
-    if (kafka_property(options, "queued.max.messages.kbytes") ||
-        kafka_property(options, "queued.min.messages"))
-        return true;
-    if (rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "5", text, sizeof(text)) ==
-        RD_KAFKA_CONF_OK)
-        return conf_set(conf, "queued.max.messages.kbytes", "16384", err);
-    snprintf(kbytes, sizeof(kbytes), "%u", (128u << 10) / (options->lanes ? options->lanes : 1));
-    return conf_set(conf, "queued.max.messages.kbytes", kbytes, err) &&
-           conf_set(conf, "queued.min.messages", "1000000", err);
+    const struct consumer_options *options = &consumer->options;
+    char text[512], number[32];
+    size_t bytes = sizeof(number);
+    bool backoff = rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "5", text, sizeof(text)) ==
+                   RD_KAFKA_CONF_OK;
+    unsigned kbytes = backoff ? QUEUE_KBYTES_BACKOFF : QUEUE_KBYTES;
+    if (options->lanes > 4)
+        kbytes = kbytes * 4 / options->lanes;
+    snprintf(number, sizeof(number), "%u", kbytes);
+    if (!kafka_property(options, "queued.max.messages.kbytes") &&
+        !conf_set(conf, "queued.max.messages.kbytes", number, err))
+        return false;
+    if (!kafka_property(options, "queued.min.messages") &&
+        !conf_set(conf, "queued.min.messages", "1000000", err))
+        return false;
+    if (!backoff &&
+        rd_kafka_conf_get(conf, "queued.max.messages.kbytes", number, &bytes) == RD_KAFKA_CONF_OK)
+        consumer->queue_bytes = strtoll(number, NULL, 10) * 1024;
+    return true;
 }
 
-static bool conf_fill(rd_kafka_conf_t *conf, const struct consumer_options *options,
-                      struct err *err)
+static bool conf_fill(rd_kafka_conf_t *conf, struct consumer *consumer, struct err *err)
 {
+    const struct consumer_options *options = &consumer->options;
     for (size_t i = 0; i < sizeof(preset) / sizeof(preset[0]); i++)
         if (!conf_set(conf, preset[i].name, preset[i].value, err))
             return false;
@@ -87,7 +101,7 @@ static bool conf_fill(rd_kafka_conf_t *conf, const struct consumer_options *opti
             return false;
     if (!kafka_property(options, "group.id"))
         return err_set(err, ERR_CONFIG, "kafka: group.id is not set");
-    return conf_set_queue(conf, options, err);
+    return conf_set_queue(conf, consumer, err);
 }
 
 /* Topic names of a rebalance die with its list; ours live until close. */
@@ -199,7 +213,7 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
         goto failed;
     }
     consumer->options = *options;
-    if (!conf_fill(conf, options, err))
+    if (!conf_fill(conf, consumer, err))
         goto failed;
     rd_kafka_conf_set_opaque(conf, consumer);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
@@ -267,8 +281,36 @@ static enum poll_kind kind_of(const rd_kafka_message_t *message)
     }
 }
 
+/* Whether the queue may have been full since the fetching threads were woken last: what is in it
+ * now, at the size of the messages read since then, and those. */
+static bool queue_was_full(const struct consumer *consumer)
+{
+    int64_t size = consumer->read_bytes / (consumer->read_messages + 1);
+    int64_t queued = rd_kafka_outq_len(consumer->rk) * size;
+    return queued + consumer->read_bytes > consumer->queue_bytes / 10 * 9;
+}
+
+/* Asks the leaders of all partitions for the end of their logs, only so that the threads that talk
+ * to them look at the queue again: 1 to 5 ms a time. One that waits for new messages must not be
+ * asked, it answers after fetch.wait.max.ms; but then the queue was not full. */
+static void queue_wake(struct consumer *consumer)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    bool wake = queue_was_full(consumer);
+    consumer->read_bytes = consumer->read_messages = 0;
+    if (!wake || rd_kafka_assignment(consumer->rk, &list) || !list)
+        return;
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    if (list->cnt > 0)
+        rd_kafka_offsets_for_times(consumer->rk, list, WAKE_TIMEOUT_MS);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
 void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_message *message)
 {
+    if (consumer->queue_bytes > 0 && consumer->read_bytes > consumer->queue_bytes / 4)
+        queue_wake(consumer);
     *message = (struct kafka_message){.kind = POLL_NOTHING};
     rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
     if (consumer->fatal) {
@@ -292,6 +334,8 @@ void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_messa
         int64_t time_ms = rd_kafka_message_timestamp(m, &type);
         message->time_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : time_ms;
         message->value = (struct slice){m->payload, m->len};
+        consumer->read_bytes += (int64_t)m->len;
+        consumer->read_messages++;
         message->tombstone = m->payload == NULL;
     } else {
         message->error = rd_kafka_message_errstr(m);

@@ -25,6 +25,8 @@ struct consumer {
     size_t topic_count;
     char **names; /* every topic name handed out; freed at close */
     size_t name_count;
+    int64_t queue_bytes;               /* of a full queue; 0: librdkafka fills it again by itself */
+    int64_t read_bytes, read_messages; /* since it was woken */
     bool fatal;
     char fatal_text[256];
 };
