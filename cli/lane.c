@@ -78,7 +78,7 @@ static void add_event(const struct record_context *rc, const struct record *reco
 {
     struct lane *lane = rc->lane;
     struct batch *batch = &lane->batch;
-    struct event event = *record->event;
+    struct event *event = record->event;
     struct charge charge;
     struct err err;
     struct row_origin origin = {
@@ -89,12 +89,12 @@ static void add_event(const struct record_context *rc, const struct record *reco
     };
 
     err_clear(&err); /* its 1 KB is not zeroed for every event */
-    if (!event.has_identity)
-        place_identity(&event, slice_of(writer_cluster_id(lane->writer)), &rc->partition->state,
+    if (!event->has_identity)
+        place_identity(event, slice_of(writer_cluster_id(lane->writer)), &rc->partition->state,
                        rc->message->offset, record->index);
-    privacy_apply(&lane->group->config->privacy, &event, &batch->arena);
-    pricer_price(lane->pricer, &event.facts, &charge, NULL);
-    if (!batch_add_row(batch, &event, &charge, &origin, &err)) {
+    privacy_apply(&lane->group->config->privacy, event, &batch->arena);
+    pricer_price(lane->pricer, &event->facts, &charge, NULL);
+    if (!batch_add_row(batch, event, &charge, &origin, &err)) {
         reject_as(rc, record, err.kind == ERR_INPUT ? REASON_TIME_OUT_OF_RANGE : REASON_TOO_LARGE,
                   err.text);
         return;
@@ -102,7 +102,7 @@ static void add_event(const struct record_context *rc, const struct record *reco
     batch->range[rc->range].rows++;
     if (!charge.has_spend)
         count(&lane->group->counters.unpriced, 1);
-    if (event.flags)
+    if (event->flags)
         batch->flagged++;
 }
 

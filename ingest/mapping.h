@@ -51,14 +51,14 @@ struct message {
 
 struct record {
     enum record_outcome outcome;
-    unsigned index;            /* place in the message, from 0 */
-    const struct event *event; /* RECORD_EVENT; valid until the callback returns, what it points to
-                                  until the batch arena is reset or the message is released */
-    enum reason reason;        /* otherwise */
-    const char *detail;        /* RECORD_REJECTED: for people; valid until the callback returns */
-    const char *field;         /* RECORD_REJECTED: JSON Pointer or field at fault, or NULL */
-    int64_t byte;              /* RECORD_REJECTED: offset in the message, -1 = unknown */
-    const char *mapping;       /* the mapping that took it, or NULL */
+    unsigned index;      /* place in the message, from 0 */
+    struct event *event; /* RECORD_EVENT; the callback's to change; valid until it returns, what
+                            it points to until the batch arena is reset or the message released */
+    enum reason reason;  /* otherwise */
+    const char *detail;  /* RECORD_REJECTED: for people; valid until the callback returns */
+    const char *field;   /* RECORD_REJECTED: JSON Pointer or field at fault, or NULL */
+    int64_t byte;        /* RECORD_REJECTED: offset in the message, -1 = unknown */
+    const char *mapping; /* the mapping that took it, or NULL */
 };
 
 typedef void record_fn(const struct record *record, void *context);
