@@ -51,6 +51,8 @@ static void event_json(const struct rejected_event *event, bool payload)
     text(&line, "field", event->field);
     if (event->byte >= 0)
         result_int(&line, "byte", event->byte);
+    if (event->message_ms >= 0)
+        result_time(&line, "message_time", event->message_ms * 1000);
     result_time(&line, "rejected_at", event->rejected_at_us);
     text(&line, "resolution", event->resolution);
     result_int(&line, "payload_bytes", event->payload_bytes);

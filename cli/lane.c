@@ -54,6 +54,7 @@ static void reject(const struct record_context *rc, const struct record *record)
         .field = slice_of(record->field),
         .payload = payload_kept(rc->lane, rc->message->value),
         .byte = record->byte,
+        .time_ms = rc->message->time_ms,
         .payload_hash = hash_xxh64(rc->message->value),
         .payload_bytes = rc->message->value.bytes,
     };

@@ -129,7 +129,8 @@ static bool try_event(const struct rejected_event *event, void *context)
         retry->counts->without_payload++;
         return true;
     }
-    struct message message = {.bytes = event->payload, .kafka_time_us = event->rejected_at_us};
+    int64_t time_us = event->message_ms > 0 ? event->message_ms * 1000 : event->rejected_at_us;
+    struct message message = {.bytes = event->payload, .kafka_time_us = time_us};
     retry->event = event;
     retry->range = batch_range_of(&retry->batch, &place->state);
     mapper_read(place->mapper, &message, &retry->batch.arena, on_record, retry);

@@ -225,6 +225,7 @@ CREATE TABLE spendlog.rejected_events (
   payload bytea,
   payload_hash bigint NOT NULL,
   payload_bytes bigint NOT NULL,
+  message_ms bigint,
   rejected_at timestamp(6) NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'),
   resolved_at timestamp(6),
   resolution text,
@@ -238,6 +239,7 @@ COMMENT ON COLUMN spendlog.rejected_events.byte IS 'offset in the message, bytes
 COMMENT ON COLUMN spendlog.rejected_events.payload IS 'the message; NULL when it was not kept';
 COMMENT ON COLUMN spendlog.rejected_events.payload_hash IS 'XXH3-64 of the message';
 COMMENT ON COLUMN spendlog.rejected_events.payload_bytes IS 'size of the message, bytes';
+COMMENT ON COLUMN spendlog.rejected_events.message_ms IS 'Kafka timestamp of the message, milliseconds since 1970: start of a retried event without one';
 COMMENT ON COLUMN spendlog.rejected_events.rejected_at IS 'UTC';
 COMMENT ON COLUMN spendlog.rejected_events.resolved_at IS 'UTC; when a retry could read it';
 COMMENT ON COLUMN spendlog.rejected_events.resolution IS 'what the retry made of it: row, duplicate or skipped';

@@ -73,6 +73,7 @@ struct batch_reject {
     const char *mapping;                 /* or NULL */
     struct slice detail, field, payload; /* copied to the arena; payload empty when not kept */
     int64_t byte;
+    int64_t time_ms; /* Kafka timestamp of the message, -1 = none */
     uint64_t payload_hash;
     size_t payload_bytes;
 };

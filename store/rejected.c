@@ -24,6 +24,7 @@ enum {
     R_PAYLOAD,
     R_PAYLOAD_BYTES,
     R_PAYLOAD_HASH,
+    R_MESSAGE_MS,
     R_REJECTED_AT,
     R_RESOLUTION,
     R_RESOLVED_AT,
@@ -34,7 +35,7 @@ static const char select_events[] =
     "SELECT e.partition_id, o.group_id, o.topic, o.partition, o.incarnation, e.kafka_offset,"
     " e.batch_id, e.record_index, e.reason, e.mapping, e.field, e.detail, e.byte,"
     " e.payload IS NOT NULL, CASE WHEN $1 THEN e.payload END, e.payload_bytes, e.payload_hash,"
-    " e.rejected_at, e.resolution, e.resolved_at, o.cluster_id"
+    " e.message_ms, e.rejected_at, e.resolution, e.resolved_at, o.cluster_id"
     " FROM spendlog.rejected_events e"
     " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"
     " WHERE ($2::text IS NULL OR o.group_id = $2) AND ($3::text IS NULL OR o.topic = $3)"
@@ -92,6 +93,7 @@ static bool tell(const PGresult *res, rejected_fn *fn, void *context)
         .payload = pg_text(res, 0, R_PAYLOAD),
         .payload_bytes = pg_int(res, 0, R_PAYLOAD_BYTES),
         .payload_hash = (uint64_t)pg_int(res, 0, R_PAYLOAD_HASH),
+        .message_ms = pg_null(res, 0, R_MESSAGE_MS) ? -1 : pg_int(res, 0, R_MESSAGE_MS),
         .rejected_at_us = pg_time_us(res, 0, R_REJECTED_AT),
         .resolution = pg_text(res, 0, R_RESOLUTION),
         .resolved_at_us = pg_time_us(res, 0, R_RESOLVED_AT),

@@ -38,6 +38,7 @@ struct rejected_event {
     struct slice payload; /* only with filter.payloads */
     int64_t payload_bytes;
     uint64_t payload_hash;
+    int64_t message_ms; /* Kafka timestamp of the message, -1 = none */
     int64_t rejected_at_us;
     struct slice resolution; /* "" = still open */
     int64_t resolved_at_us;

@@ -8,13 +8,16 @@
 static const struct pg_statement reject = {
     STATEMENT_REJECT,
     "INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, record_index,"
-    "  reason, mapping, field, byte, detail, payload, payload_hash, payload_bytes)"
+    "  reason, mapping, field, byte, detail, payload, payload_hash, payload_bytes,"
+    "  message_ms)"
     " SELECT $1::bigint, r.partition_id, r.kafka_offset, r.record_index,"
-    "  r.reason, r.mapping, r.field, r.byte, r.detail, r.payload, r.payload_hash, r.payload_bytes"
+    "  r.reason, r.mapping, r.field, r.byte, r.detail, r.payload, r.payload_hash, r.payload_bytes,"
+    "  r.message_ms"
     " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[],"
-    "  $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[])"
+    "  $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[],"
+    "  $13::bigint[])"
     " AS r (partition_id, kafka_offset, record_index, reason, mapping, field, byte, detail,"
-    "  payload, payload_hash, payload_bytes)"
+    "  payload, payload_hash, payload_bytes, message_ms)"
     " ON CONFLICT ON CONSTRAINT rejected_events_pkey DO NOTHING"};
 
 /* A rejected record and a refused row are one list here: the n-th of both. */
@@ -32,6 +35,7 @@ static struct batch_reject reject_at(const struct writer *w, const struct batch 
         .detail = slice_of(refusal->text),
         .field = SLICE(""),
         .byte = -1,
+        .time_ms = -1,
         .payload_hash = row->content_hash,
         .payload_bytes = row->bytes,
     };
@@ -49,12 +53,13 @@ enum reject_column {
     REJECT_PAYLOAD,
     REJECT_HASH,
     REJECT_BYTES,
+    REJECT_TIME,
     REJECT_COLUMNS
 };
 
 static const enum pg_type reject_type[REJECT_COLUMNS] = {PG_INT8,  PG_INT8, PG_INT4, PG_TEXT,
                                                          PG_TEXT,  PG_TEXT, PG_INT8, PG_TEXT,
-                                                         PG_BYTEA, PG_INT8, PG_INT8};
+                                                         PG_BYTEA, PG_INT8, PG_INT8, PG_INT8};
 
 static void reject_add(struct pg_args *args, const struct batch *batch,
                        const struct batch_reject *r, enum reject_column column)
@@ -96,8 +101,14 @@ static void reject_add(struct pg_args *args, const struct batch *batch,
     case REJECT_HASH:
         pg_array_int8(args, (int64_t)r->payload_hash);
         break;
-    default:
+    case REJECT_BYTES:
         pg_array_int8(args, (int64_t)r->payload_bytes);
+        break;
+    default:
+        if (r->time_ms < 0)
+            pg_array_null(args);
+        else
+            pg_array_int8(args, r->time_ms);
     }
 }
 

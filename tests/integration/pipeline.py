@@ -8,6 +8,7 @@ from collections import Counter
 from decimal import Decimal
 
 from harness.report import check, check_equal
+from harness.servers import SPENDLOG, run_checked
 from integration.stage import Stage, demo_event, demo_lines, message_of
 
 FAULT_POINTS = ("after_lock", "after_copy", "before_commit", "after_commit", "after_kafka_commit")
@@ -163,5 +164,39 @@ def partitions_added_later(servers):
         check_equal(stage.row_count(), 4, "rows")
 
 
-ALL = (rows_equal_price, read_again_by_another_group, resent_stays_one_and_shared_id_stays_two, odd_messages,
+OWN_MAPPING = """mappings:
+- name: own
+  keep: /own_id
+  identity: [request_id]
+  fields: {request_id: /own_id, provider: {const: openai}, model: {const: gpt-4o}, call_type: {const: chat},
+           input_tokens: %s, output_tokens: {const: 1}}
+"""
+
+
+def rejected_become_rows_once_when_the_mapping_is_fixed(servers):
+    """`rejected retry` makes rows of them, once, at their old offsets and at the time of their message."""
+    with Stage(servers, "fixed", partitions=1) as stage:
+        broken = OWN_MAPPING % "/tokens"
+        fixed = OWN_MAPPING % "{path: /tokens, match: '^([0-9]+)'}"
+        stage.produce([b'{"own_id":"a","tokens":7}', b'{"own_id":"b","tokens":"12 in"}',
+                       b'[{"own_id":"c","tokens":"5 in"},{"own_id":"d","tokens":"99999999999999999999"}]',
+                       b'{"own_id":"b","tokens":"12 in"}'])
+        stage.consume(extra=broken)
+        check_equal(stage.books(), [1, 0, 4, 0], "rows, duplicates, rejected, skipped")
+        retry = [SPENDLOG, "rejected", "retry", "-q", "-c", stage.config("fixed", user="spendlog", extra=fixed)]
+        for _ in range(2):
+            run_checked(retry)
+            check_equal(stage.sql("SELECT request_id, kafka_offset, record_index, input_tokens, time_source "
+                                  "FROM spendlog.spend_logs ORDER BY 1"),
+                        [["a", "0", "0", "7", "kafka"], ["b", "1", "0", "12", "kafka"],
+                         ["c", "2", "0", "5", "kafka"]], "rows")
+            check_equal(stage.books(), [3, 1, 1, 0], "rows, duplicates, rejected, skipped")
+        check_equal(stage.value(
+            "SELECT count(*) FROM spendlog.spend_logs l JOIN spendlog.rejected_events e USING (partition_id, "
+            "kafka_offset, record_index) WHERE l.start_time = timestamp '1970-01-01' + "
+            "e.message_ms * interval '1 ms' AND e.resolution = 'row'"), "2", "rows at the time of their message")
+        stage.command("verify", "-q")
+
+
+ALL = (rows_equal_price, rejected_become_rows_once_when_the_mapping_is_fixed, read_again_by_another_group, resent_stays_one_and_shared_id_stays_two, odd_messages,
        killed_around_commit, killed_at_random, one_of_two_is_killed, partitions_added_later)
