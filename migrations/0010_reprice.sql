@@ -202,6 +202,36 @@ END
 $$;
 COMMENT ON FUNCTION spendlog.shadow_index(date) IS 'Gives a rewritten day the indexes of the original';
 
+-- A transaction whose snapshot is older than the copy of a day would find the day empty after the swap.
+-- Whoever opened the table before keeps the swap off by its lock; this waits for all others that have
+-- a snapshot now, as CREATE INDEX CONCURRENTLY does. A run's own sessions read nothing but their days.
+CREATE FUNCTION spendlog.older_snapshots_wait() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  older text[] := (
+    SELECT array_agg(l.virtualxid) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+    WHERE l.locktype = 'virtualxid' AND l.granted AND l.mode = 'ExclusiveLock'
+      AND a.backend_xmin IS NOT NULL AND a.datname = current_database()
+      AND a.usesysid IS NOT NULL -- autovacuum has none
+      AND a.application_name <> 'spendlog reprice');
+BEGIN
+  FOR i IN 1..300 LOOP
+    IF NOT EXISTS (
+      SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+      WHERE l.locktype = 'virtualxid' AND l.virtualxid = ANY (older) AND a.backend_xmin IS NOT NULL)
+    THEN
+      RETURN;
+    END IF;
+    PERFORM pg_sleep(0.1), pg_stat_clear_snapshot();
+  END LOOP;
+  RAISE EXCEPTION 'a transaction is still open that began before the day was copied'
+    USING ERRCODE = 'lock_not_available';
+END
+$$;
+COMMENT ON FUNCTION spendlog.older_snapshots_wait() IS 'Waits up to 30 s for the end of all snapshots of this database that there are';
+
 -- Puts the rewritten day in the place of the original. Writers of that day wait from here to the end of
 -- the transaction, which is to follow at once; rows that came after the copy was read are taken along.
 -- Returns how many those were.
@@ -254,13 +284,15 @@ COMMENT ON FUNCTION spendlog.swap_partition(date, bigint) IS 'Puts a rewritten d
 
 REVOKE ALL ON FUNCTION spendlog.posting_day(), spendlog.day_lock_class(),
   spendlog.day_lock_key(date), spendlog.shadow_name(date), spendlog.shadow_create(date),
-  spendlog.shadow_drop(date), spendlog.shadow_index(date), spendlog.swap_partition(date, bigint)
+  spendlog.shadow_drop(date), spendlog.shadow_index(date), spendlog.older_snapshots_wait(),
+  spendlog.swap_partition(date, bigint)
   FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.posting_day(), spendlog.day_lock_class(),
   spendlog.day_lock_key(date)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT EXECUTE ON FUNCTION spendlog.shadow_create(date), spendlog.shadow_drop(date),
-  spendlog.shadow_index(date), spendlog.swap_partition(date, bigint)
+  spendlog.shadow_index(date), spendlog.older_snapshots_wait(),
+  spendlog.swap_partition(date, bigint)
   TO spendlog_repricer;
 GRANT SELECT ON spendlog.group_books, spendlog.closed_periods, spendlog.reprice_days, spendlog.reprice_tallies
   TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -112,14 +112,6 @@ bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, boo
     return split(p, bytes, field, count, err);
 }
 
-struct slice copy_out_tuple(const struct copy_out *copy, const struct row_field *field, int count)
-{
-    const char *start = field[0].p - 4 - 2;
-    const struct row_field *last = &field[count - 1];
-    assert(start >= copy->message);
-    return (struct slice){start, (size_t)(last->p + (last->bytes > 0 ? last->bytes : 0) - start)};
-}
-
 void copy_out_close(struct copy_out *copy)
 {
     PQfreemem(copy->message);
@@ -141,36 +133,26 @@ void copy_in_start(struct buf *rows)
 
 _Static_assert(sizeof(SIGNATURE) - 1 + 8 == HEADER_BYTES, "the signature's own NUL is part of it");
 
-bool copy_in_open(struct pg *pg, const char *sql, struct err *err)
+static bool in_send(struct pg *pg, const struct buf *rows, struct err *err)
 {
-    return pg_command(pg, sql, err);
-}
-
-bool copy_in_send(struct pg *pg, const struct buf *rows, struct err *err)
-{
-    if (!buf_ok(rows))
-        return err_set(err, ERR_FATAL, "rows larger than their buffer");
-    if (!pg->conn)
-        return err_set(err, ERR_UNAVAILABLE, "postgres: not connected");
-    if (PQputCopyData(pg->conn, rows->p, (int)rows->bytes) == 1)
+    if (PQputCopyData(pg->conn, rows->p, (int)rows->bytes) == 1 &&
+        PQputCopyData(pg->conn, "\377\377", 2) == 1 && PQputCopyEnd(pg->conn, NULL) == 1)
         return true;
     return pg_fail(pg, NULL, "writing rows", err);
 }
 
-bool copy_in_close(struct pg *pg, int64_t *count, struct err *err)
+bool copy_in(struct pg *pg, const char *sql, const struct buf *rows, int64_t *count,
+             struct err *err)
 {
-    if (!pg->conn || PQputCopyData(pg->conn, "\377\377", 2) != 1 ||
-        PQputCopyEnd(pg->conn, NULL) != 1)
-        return pg_fail(pg, NULL, "writing rows", err);
-    PGresult *res = PQgetResult(pg->conn);
-    bool ok = PQresultStatus(res) == PGRES_COMMAND_OK;
-    if (ok)
+    if (!buf_ok(rows))
+        return err_set(err, ERR_FATAL, "rows larger than their buffer");
+    if (!pg_command(pg, sql, err) || !in_send(pg, rows, err))
+        return false;
+    PGresult *res = pg_receive(pg, "writing rows", err);
+    if (res)
         *count = strtoll(PQcmdTuples(res), NULL, 10);
-    else
-        pg_fail(pg, res, "writing rows", err);
-    for (; res; res = pg->conn ? PQgetResult(pg->conn) : NULL)
-        PQclear(res);
-    return ok;
+    PQclear(res);
+    return res != NULL;
 }
 
 /* --- fields --------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Binary COPY, streamed (PostgreSQL manual, COPY, "Binary Format"): rows out one at a time, rows in
- * a chunk at a time. Neither side ever holds a table in memory. Internal to store/.
+ * a buffer at a time. Neither side ever holds a table in memory. Internal to store/.
  */
 #ifndef STORE_COPY_H
 #define STORE_COPY_H
@@ -22,17 +22,14 @@ bool copy_out_open(struct copy_out *copy, struct pg *pg, const char *sql,
 /* The next row's `count` fields, valid until the next call; *end: there was none. */
 bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, bool *end,
                   struct err *err) MUST_CHECK;
-/* The row just read as it came, from its count of fields on. */
-struct slice copy_out_tuple(const struct copy_out *copy, const struct row_field *field, int count);
 /* Given up before its end, the connection is closed: the server learns of it at once. */
 void copy_out_close(struct copy_out *copy);
 
 /* Rows to go in; the first bytes of a COPY are its header. */
 void copy_in_start(struct buf *rows);
-bool copy_in_open(struct pg *pg, const char *sql, struct err *err) MUST_CHECK;
-bool copy_in_send(struct pg *pg, const struct buf *rows, struct err *err) MUST_CHECK;
-/* Sends the trailer; *count is how many rows the server took. */
-bool copy_in_close(struct pg *pg, int64_t *count, struct err *err) MUST_CHECK;
+/* `sql` is COPY ... FROM STDIN (FORMAT binary); *count is how many rows the server took. */
+bool copy_in(struct pg *pg, const char *sql, const struct buf *rows, int64_t *count,
+             struct err *err) MUST_CHECK;
 
 /* A numeric field; false when it is NULL or no money. */
 bool copy_money(const struct row_field *field, struct money *out);

@@ -453,6 +453,24 @@ bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
     }
 }
 
+bool pg_send(struct pg *pg, const char *sql, struct err *err)
+{
+    char head[48];
+    if (!args_ready(pg, NULL, err))
+        return false;
+    return PQsendQuery(pg->conn, sql) == 1 || pg_fail(pg, NULL, head_of(sql, head), err);
+}
+
+PGresult *pg_receive(struct pg *pg, const char *what, struct err *err)
+{
+    PGresult *res, *last = NULL;
+    if (!args_ready(pg, NULL, err))
+        return NULL;
+    for (; (res = PQgetResult(pg->conn)); last = res)
+        PQclear(last);
+    return checked(pg, last, what, err);
+}
+
 bool pg_command(struct pg *pg, const char *sql, struct err *err)
 {
     char head[48];

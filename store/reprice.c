@@ -11,7 +11,6 @@
 #define SLICE_BYTES_MAX (64u << 20)
 #define SQL_BYTES_MAX (1u << 20)
 #define CALL_BYTES_MAX (1u << 20)
-#define COPY_BYTES_MAX (16u << 20) /* one row is at most a message of 8 MiB */
 #define LOCK_TIMEOUT_MS 5000
 
 const char *const reprice_method_name[] = {
@@ -42,7 +41,6 @@ struct reprice *reprice_open(const struct reprice_options *options, struct err *
     run->conninfo = strdup(options->conninfo);
     buf_init(&run->staged, SLICE_BYTES_MAX);
     buf_init(&run->sql, SQL_BYTES_MAX);
-    buf_init(&run->copy, COPY_BYTES_MAX);
     arena_init(&run->call, CALL_BYTES_MAX);
     if (!run->conninfo)
         err_set(err, ERR_FATAL, "out of memory");
@@ -63,7 +61,6 @@ void reprice_close(struct reprice *run)
     tally_free(&run->tally);
     buf_free(&run->staged);
     buf_free(&run->sql);
-    buf_free(&run->copy);
     arena_free(&run->call);
     json_decref(run->filter_json);
     free(run->day);

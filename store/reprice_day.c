@@ -3,8 +3,8 @@
  * One day: its rows stream by, each is priced and compared, what differs is staged. In an open
  * period the slice changes the rows in place (METHOD_UPDATE); in a closed one it posts the
  * difference (METHOD_POST); when a sample says that most rows of an old day will change, the whole
- * day goes row by row into a new table that takes the old one's place (METHOD_REWRITE): an UPDATE
- * would cost twice the time and leave the table at twice its size.
+ * day goes piece by piece into a new table that takes the old one's place (METHOD_REWRITE): an
+ * UPDATE would cost twice the time and leave the table at twice its size.
  */
 #include "store/reprice_impl.h"
 
@@ -197,11 +197,7 @@ static bool row_take(struct reprice *run, const struct reprice_day *day, enum re
         return true;
     if (verdict == VERDICT_CHANGED)
         reprice_stage(run, method, shape, field, &charge);
-    if (method == METHOD_REWRITE)
-        return reprice_swap_row(run, shape, field,
-                                copy_out_tuple(&stream->rows, field, shape->count),
-                                verdict == VERDICT_CHANGED ? &charge : NULL, err);
-    return run->staged_rows < run->options.slice_rows ||
+    return method == METHOD_REWRITE || run->staged_rows < run->options.slice_rows ||
            reprice_slice_write(run, day, method, false, err);
 }
 
@@ -276,6 +272,19 @@ static bool posting_day(struct reprice *run, struct err *err)
     return res != NULL;
 }
 
+static bool day_rewrite(struct reprice *run, const struct reprice_day *day, struct stream *stream,
+                        struct err *err)
+{
+    bool ok = reprice_swap_open(run, day, err);
+    while (ok && reprice_swap_next(run))
+        ok = stream_run(run, day, METHOD_REWRITE, stream, err) && reprice_swap_write(run, day, err);
+    ok = ok && reprice_swap_close(run, day, err);
+    if (!ok)
+        reprice_swap_abandon(run);
+    run->report.days_rewritten += ok;
+    return ok;
+}
+
 bool reprice_day_run(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     struct stream stream;
@@ -284,14 +293,8 @@ bool reprice_day_run(struct reprice *run, const struct reprice_day *day, struct 
         return false;
     if (method == METHOD_POST && !posting_day(run, err))
         return false;
-    if (method != METHOD_REWRITE)
-        return stream_run(run, day, method, &stream, err) &&
-               (run->options.dry_run || reprice_slice_write(run, day, method, true, err));
-
-    bool ok = reprice_swap_open(run, day, err) && stream_run(run, day, method, &stream, err) &&
-              reprice_swap_close(run, day, err);
-    if (!ok)
-        reprice_swap_abandon(run);
-    run->report.days_rewritten += ok;
-    return ok;
+    if (method == METHOD_REWRITE)
+        return day_rewrite(run, day, &stream, err);
+    return stream_run(run, day, method, &stream, err) &&
+           (run->options.dry_run || reprice_slice_write(run, day, method, true, err));
 }

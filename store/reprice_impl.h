@@ -8,9 +8,7 @@
 #include "store/copy.h"
 #include "store/reprice.h"
 
-#define REPRICE_COLUMNS_MAX 160
-
-/* What a run reads of a row beside the facts. The ones from MONEY on are what pricing makes. */
+/* What a run reads of a row beside the facts. The ones from BOOK on are what pricing makes. */
 enum reprice_column {
     COLUMN_START_TIME,
     COLUMN_IDENTITY,
@@ -24,7 +22,8 @@ enum reprice_column {
     COLUMN_OTHER,
     COLUMN_COUNT
 };
-#define COLUMN_PRICED_FIRST COLUMN_BOOK
+
+#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 2) /* usage, and done below */
 
 enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
 extern const char *const reprice_method_name[];
@@ -48,9 +47,6 @@ struct reprice_shape {
     int column[COLUMN_COUNT];
     int fact[FACT_COUNT + 1], fact_count;
     int done; /* marks rows that this run has changed before; -1 = not read */
-    /* METHOD_REWRITE: the columns from COLUMN_PRICED_FIRST on, by their place. */
-    enum reprice_column patch[COLUMN_COUNT];
-    int patch_count;
 };
 
 struct reprice {
@@ -60,7 +56,7 @@ struct reprice {
     void *filter_json; /* what the texts of a resumed filter belong to */
     struct pg read;    /* rows out */
     struct pg write;   /* holds the locks; all that counts happens here */
-    struct pg shadow;  /* rows into a table that nobody sees yet */
+    struct pg shadow;  /* a table that nobody sees yet is filled here */
 
     int64_t run_id;
     int32_t book_id;
@@ -85,8 +81,12 @@ struct reprice {
 
     struct arena call;
     struct buf sql;
-    struct buf copy; /* rows on their way into the shadow */
-    int64_t copied;
+    /* METHOD_REWRITE: the day goes piece by piece. */
+    struct {
+        int64_t from, until, end, blocks; /* this piece, of the table, usual; in blocks */
+        bool filling;                     /* the shadow's connection is at the piece before */
+        int64_t rows;                     /* in the shadow */
+    } piece;
     struct reprice_report report;
 };
 
@@ -94,8 +94,9 @@ struct reprice {
 bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, double sample_percent,
                       struct reprice_shape *shape, struct err *err) MUST_CHECK;
-/* All columns of spend_logs, "a, b, c": of METHOD_REWRITE. */
-bool reprice_sql_columns(struct reprice *run, struct buf *sql, struct err *err) MUST_CHECK;
+/* METHOD_REWRITE: the piece into the shadow, with what is staged of it. */
+bool reprice_sql_fill(struct reprice *run, const struct reprice_day *day,
+                      struct err *err) MUST_CHECK;
 /* Whether the filter takes every row of the day. */
 bool reprice_takes_all(const struct reprice *run, const struct reprice_day *day);
 const char *reprice_sql_text(struct reprice *run); /* NULL: it did not fit */
@@ -130,15 +131,16 @@ bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
 /* After COMMIT. */
 void reprice_slice_reset(struct reprice *run);
 void reprice_stage_reset(struct reprice *run);
-extern const char reprice_adjustment_columns[];
+/* Inside a transaction: the slice into pg_temp.reprice_staged, and into spend_adjustments. */
+bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err) MUST_CHECK;
+bool reprice_adjustments_copy(struct reprice *run, struct err *err) MUST_CHECK;
 
-/* reprice_swap.c */
+/* reprice_swap.c: open, then each piece is read and written, then close. */
 bool reprice_swap_open(struct reprice *run, const struct reprice_day *day,
                        struct err *err) MUST_CHECK;
-/* The row as it was read, or with what `charge` makes of it. */
-bool reprice_swap_row(struct reprice *run, const struct reprice_shape *shape,
-                      const struct row_field *field, struct slice tuple,
-                      const struct charge *charge, struct err *err) MUST_CHECK;
+bool reprice_swap_next(struct reprice *run); /* false: there is no piece left */
+bool reprice_swap_write(struct reprice *run, const struct reprice_day *day,
+                        struct err *err) MUST_CHECK;
 bool reprice_swap_close(struct reprice *run, const struct reprice_day *day,
                         struct err *err) MUST_CHECK;
 void reprice_swap_abandon(struct reprice *run);

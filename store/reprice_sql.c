@@ -21,7 +21,7 @@ static const char *const column_name[COLUMN_COUNT] = {
     [COLUMN_OUTPUT] = "output_cost",    [COLUMN_OTHER] = "other_cost",
 };
 
-/* Their names in spend_adjustments; NULL: not there. */
+/* Their names in spend_adjustments when pricing makes them; NULL: it does not. */
 static const char *const posted_name[COLUMN_COUNT] = {
     [COLUMN_BOOK] = "new_price_book_id", [COLUMN_STATUS] = "new_status",
     [COLUMN_REASON] = "new_reason",      [COLUMN_SPEND] = "new_spend",
@@ -29,9 +29,10 @@ static const char *const posted_name[COLUMN_COUNT] = {
     [COLUMN_OTHER] = "new_other_cost",
 };
 
-static void add_column(struct buf *sql, enum reprice_column column, bool closed)
+/* `p` is the adjustment that overlays the row, if there is one. */
+static void add_column(struct buf *sql, enum reprice_column column, bool overlaid)
 {
-    if (closed && posted_name[column])
+    if (overlaid && posted_name[column])
         buf_printf(sql, "CASE WHEN p.run_id IS NULL THEN s.%s ELSE p.%s END", column_name[column],
                    posted_name[column]);
     else
@@ -68,64 +69,36 @@ static void columns_needed(struct reprice *run, bool closed, struct reprice_shap
     shape->fact[shape->fact_count++] = shape->count++;
 }
 
-static int place_of(const PGresult *res, const char *name)
-{
-    for (int i = 0; i < PQntuples(res); i++)
-        if (slice_is(pg_text(res, i, 0), name))
-            return i;
-    return -1;
-}
-
 /* Every column there is, also those that a later migration added. */
 static PGresult *columns_all(struct reprice *run, struct err *err)
 {
-    return pg_query(&run->read,
+    return pg_query(&run->write,
                     "SELECT attname::text FROM pg_attribute"
                     " WHERE attrelid = 'spendlog.spend_logs'::regclass AND attnum > 0"
                     " AND NOT attisdropped ORDER BY attnum",
                     NULL, err);
 }
 
-bool reprice_sql_columns(struct reprice *run, struct buf *sql, struct err *err)
+static void add_names(struct buf *sql, const PGresult *names)
 {
-    PGresult *res = columns_all(run, err);
-    for (int i = 0; res && i < PQntuples(res); i++)
-        buf_printf(sql, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(pg_text(res, i, 0)));
-    PQclear(res);
-    return res != NULL;
+    for (int i = 0; i < PQntuples(names); i++)
+        buf_printf(sql, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(pg_text(names, i, 0)));
 }
 
-static void patches_set(struct reprice_shape *shape)
+/* A column of the row, or of what is staged for it when pricing makes the column. */
+static void add_values(struct buf *sql, const PGresult *names)
 {
-    for (int c = COLUMN_PRICED_FIRST; c < COLUMN_COUNT; c++) {
-        int i = shape->patch_count++;
-        for (; i > 0 && shape->column[shape->patch[i - 1]] > shape->column[c]; i--)
-            shape->patch[i] = shape->patch[i - 1];
-        shape->patch[i] = (enum reprice_column)c;
+    for (int i = 0; i < PQntuples(names); i++) {
+        struct slice name = pg_text(names, i, 0);
+        int c = 0;
+        while (c < COLUMN_COUNT && !(posted_name[c] && slice_is(name, column_name[c])))
+            c++;
+        buf_add_text(sql, i ? ", " : "");
+        if (c < COLUMN_COUNT)
+            add_column(sql, (enum reprice_column)c, true);
+        else
+            buf_printf(sql, "s." SLICE_FMT, SLICE_ARG(name));
     }
-}
-
-static bool shape_of_all(struct reprice *run, struct reprice_shape *shape, struct err *err)
-{
-    PGresult *res = columns_all(run, err);
-    if (!res)
-        return false;
-    bool ok = PQntuples(res) <= REPRICE_COLUMNS_MAX;
-    shape->count = PQntuples(res);
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        shape->column[c] = place_of(res, column_name[c]);
-        ok &= shape->column[c] >= 0;
-    }
-    for (int f = 0; f <= FACT_COUNT; f++) {
-        if (f < FACT_COUNT && !fact_stored(f))
-            continue;
-        int place = place_of(res, f < FACT_COUNT ? row_fact_column((enum fact)f) : "usage");
-        shape->fact[shape->fact_count++] = place;
-        ok &= place >= 0;
-    }
-    PQclear(res);
-    patches_set(shape);
-    return ok ? true : err_set(err, ERR_CONFIG, "spend_logs has not the columns of this version");
 }
 
 /* --- conditions ----------------------------------------------------------------------------- */
@@ -224,21 +197,24 @@ static bool add_where(struct reprice *run, const struct reprice_day *day, struct
 
 /* --- the statement -------------------------------------------------------------------------- */
 
-static bool add_columns(struct reprice *run, const struct reprice_day *day,
-                        enum reprice_method method, struct reprice_shape *shape, struct err *err)
+static void add_columns(struct reprice *run, const struct reprice_day *day,
+                        struct reprice_shape *shape)
 {
-    if (method == METHOD_REWRITE)
-        return shape_of_all(run, shape, err) && reprice_sql_columns(run, &run->sql, err);
     columns_needed(run, day->closed, shape);
     if (day->changed == 0)
-        return true;
+        return;
     buf_printf(&run->sql,
                ", EXISTS (SELECT FROM spendlog.spend_adjustments d WHERE d.run_id = %lld"
                " AND d.start_time >= date '%s' AND d.start_time < date '%s' + 1"
                " AND d.start_time = s.start_time AND d.identity = s.identity)",
                (long long)run->run_id, day->text, day->text);
     shape->done = shape->count++;
-    return true;
+}
+
+static void add_piece(struct reprice *run)
+{
+    buf_printf(&run->sql, " AND s.ctid >= '(%lld,0)' AND s.ctid < '(%lld,0)'",
+               (long long)run->piece.from, (long long)run->piece.until);
 }
 
 bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
@@ -248,8 +224,7 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
     *shape = (struct reprice_shape){.done = -1};
     buf_reset(&run->sql);
     buf_add_text(&run->sql, "COPY (SELECT ");
-    if (!add_columns(run, day, method, shape, err))
-        return false;
+    add_columns(run, day, shape);
     buf_add_text(&run->sql, " FROM spendlog.spend_logs s");
     if (sample_percent > 0)
         buf_printf(&run->sql, " TABLESAMPLE SYSTEM (%.4f) REPEATABLE (1)", sample_percent);
@@ -262,8 +237,30 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                      " AND a.identity = s.identity ORDER BY a.run_id DESC LIMIT 1) p ON true");
     if (!add_where(run, day, err))
         return false;
+    if (method == METHOD_REWRITE)
+        add_piece(run);
     buf_add_text(&run->sql, ") TO STDOUT (FORMAT binary)");
     return reprice_sql_text(run) ? true : err_set(err, ERR_INPUT, "the filter is too long");
+}
+
+bool reprice_sql_fill(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    PGresult *names = columns_all(run, err);
+    if (!names)
+        return false;
+    buf_reset(&run->sql);
+    buf_printf(&run->sql, "INSERT INTO spendlog.reprice_%.4s%.2s%.2s (", day->text, day->text + 5,
+               day->text + 8);
+    add_names(&run->sql, names);
+    buf_add_text(&run->sql, ") SELECT ");
+    add_values(&run->sql, names);
+    PQclear(names);
+    buf_add_text(&run->sql, " FROM spendlog.spend_logs s LEFT JOIN pg_temp.reprice_staged p"
+                            " ON p.start_time = s.start_time AND p.identity = s.identity");
+    if (!add_where(run, day, err))
+        return false;
+    add_piece(run);
+    return reprice_sql_text(run) ? true : err_set(err, ERR_FATAL, "spend_logs is too wide");
 }
 
 const char *reprice_sql_text(struct reprice *run)

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A day rewritten. Three streams at once: rows out of the day's table, rows into a shadow table
- * nobody sees, adjustments into spend_adjustments inside the transaction that will end with the
- * swap. Until that COMMIT nothing has happened; a killed run leaves a shadow, which the next one
- * throws away.
+ * A day rewritten, piece by piece: the columns that pricing needs are read, what changed goes to the
+ * server twice, as the records in spend_adjustments (inside the transaction that will end with the
+ * swap) and into a temporary table, from where one INSERT lays it over the piece's rows on their
+ * way into a shadow table nobody sees. So the wide rows never leave the server, and while it fills
+ * one piece the next is read and priced. Until the last COMMIT nothing has happened; a killed run
+ * leaves at most a shadow, which the next one throws away.
  *
- * The shadow is filled with FREEZE: its rows are visible to every snapshot, so that a reader whose
- * transaction began before the swap does not find the day empty.
+ * All pieces are read, and filled, under one snapshot: no row is missed or taken twice, whatever
+ * is written to the day meanwhile; what came later the swap takes along.
  */
 #include "store/reprice_impl.h"
 
 #include "core/fault.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-#define CHUNK_BYTES (256u << 10)
+#define PIECE_BLOCKS_MAX 4096 /* at most 50 rows each, of 300 bytes staged */
+#define SNAPSHOT_MAX 64
 #define SWAP_TRIES_MAX 60 /* of 0.5 s lock timeout each, and a pause */
 #define SWAP_PAUSE_MS 200
 
@@ -27,103 +31,94 @@ static bool day_function(struct pg *pg, const char *function, const struct repri
     return pg_command(pg, sql, err);
 }
 
-static bool shadow_open(struct reprice *run, const struct reprice_day *day, struct err *err)
+/* The day as it is now, and how large it is. */
+static bool snapshot_take(struct reprice *run, const struct reprice_day *day,
+                          char snapshot[SNAPSHOT_MAX], struct err *err)
 {
-    struct pg_options options = {.conninfo = run->conninfo, .application_name = "spendlog reprice"};
-    if (!run->shadow.conn && !pg_open(&run->shadow, &options, err))
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "SELECT pg_export_snapshot(), pg_relation_size(('spendlog.' ||"
+             " spendlog.partition_name('%s'))::regclass) / current_setting('block_size')::bigint",
+             day->text);
+    if (!pg_command(&run->read, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err))
         return false;
-    if (!pg_command(&run->shadow, "BEGIN", err) ||
-        !day_function(&run->shadow, "shadow_create", day, err))
-        return false;
-    buf_reset(&run->sql);
-    buf_printf(&run->sql, "COPY spendlog.reprice_%.4s%.2s%.2s (", day->text, day->text + 5,
-               day->text + 8);
-    if (!reprice_sql_columns(run, &run->sql, err))
-        return false;
-    buf_add_text(&run->sql, ") FROM STDIN (FORMAT binary, FREEZE)");
-    return copy_in_open(&run->shadow, reprice_sql_text(run), err);
+    PGresult *res = pg_query(&run->read, sql, NULL, err);
+    if (res) {
+        snprintf(snapshot, SNAPSHOT_MAX, SLICE_FMT, SLICE_ARG(pg_text(res, 0, 0)));
+        run->piece.end = pg_int(res, 0, 1);
+    }
+    PQclear(res);
+    return res != NULL;
 }
 
-static bool adjustments_open(struct reprice *run, struct err *err)
+/* A piece's changes are hashed and its rows stream by, in the order of the day. */
+static bool shadow_open(struct reprice *run, const struct reprice_day *day, const char *snapshot,
+                        struct err *err)
 {
-    char sql[512];
-    snprintf(sql, sizeof(sql), "COPY spendlog.spend_adjustments (%s) FROM STDIN (FORMAT binary)",
-             reprice_adjustment_columns);
-    return pg_command(&run->write, "BEGIN", err) && copy_in_open(&run->write, sql, err);
+    char sql[256];
+    struct pg_options options = {.conninfo = run->conninfo, .application_name = "spendlog reprice"};
+    snprintf(sql, sizeof(sql),
+             "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '%s';"
+             "SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;"
+             "SET LOCAL work_mem = '64MB'",
+             snapshot);
+    return (run->shadow.conn || pg_open(&run->shadow, &options, err)) &&
+           pg_command(&run->shadow, sql, err) &&
+           day_function(&run->shadow, "shadow_create", day, err);
 }
 
 bool reprice_swap_open(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    copy_in_start(&run->copy);
-    run->copied = 0;
-    return shadow_open(run, day, err) && adjustments_open(run, err);
+    char snapshot[SNAPSHOT_MAX];
+    memset(&run->piece, 0, sizeof(run->piece));
+    if (!snapshot_take(run, day, snapshot, err))
+        return false;
+    run->piece.blocks = (int64_t)((double)run->options.slice_rows * (double)run->piece.end /
+                                  (double)(day->table_rows + 1)) +
+                        1;
+    if (run->piece.blocks > PIECE_BLOCKS_MAX)
+        run->piece.blocks = PIECE_BLOCKS_MAX;
+    return shadow_open(run, day, snapshot, err) && pg_command(&run->write, "BEGIN", err);
 }
 
-/* --- rows ----------------------------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------------------------- */
 
-static void add_priced(struct reprice *run, enum reprice_column column, const struct charge *charge)
+bool reprice_swap_next(struct reprice *run)
 {
-    struct buf *rows = &run->copy;
-    const char *reason = reason_info[charge->reason].name;
-    bool has = charge->has_spend;
-    switch (column) {
-    case COLUMN_BOOK:
-        copy_add_int4(rows, run->book_id);
-        break;
-    case COLUMN_STATUS:
-        copy_add_text(rows, charge_status_name[charge->status]);
-        break;
-    case COLUMN_REASON:
-        copy_add_text(rows, reason ? reason : "");
-        break;
-    case COLUMN_SPEND:
-        copy_add_money(rows, has, charge->spend);
-        break;
-    case COLUMN_INPUT:
-        copy_add_money(rows, has, charge->side[SIDE_INPUT]);
-        break;
-    case COLUMN_OUTPUT:
-        copy_add_money(rows, has, charge->side[SIDE_OUTPUT]);
-        break;
-    default:
-        copy_add_money(rows, has, charge->side[SIDE_OTHER]);
-    }
+    run->piece.from = run->piece.until;
+    run->piece.until += run->piece.blocks;
+    return run->piece.from < run->piece.end;
 }
 
-/* What lies between two patched fields is copied in one piece, lengths included. */
-static void add_changed(struct reprice *run, const struct reprice_shape *shape,
-                        const struct row_field *field, struct slice tuple,
-                        const struct charge *charge)
+/* The piece before, to its end. */
+static bool fill_await(struct reprice *run, struct err *err)
 {
-    const char *from = tuple.p;
-    for (int i = 0; i < shape->patch_count; i++) {
-        const struct row_field *old = &field[shape->column[shape->patch[i]]];
-        buf_add(&run->copy, (struct slice){from, (size_t)(old->p - 4 - from)});
-        add_priced(run, shape->patch[i], charge);
-        from = old->p + (old->bytes > 0 ? old->bytes : 0);
-    }
-    buf_add(&run->copy, (struct slice){from, (size_t)(tuple.p + tuple.bytes - from)});
+    if (!run->piece.filling)
+        return true;
+    run->piece.filling = false;
+    PGresult *res = pg_receive(&run->shadow, "filling the new table", err);
+    if (res)
+        run->piece.rows += strtoll(PQcmdTuples(res), NULL, 10);
+    PQclear(res);
+    return res != NULL;
 }
 
-bool reprice_swap_row(struct reprice *run, const struct reprice_shape *shape,
-                      const struct row_field *field, struct slice tuple,
-                      const struct charge *charge, struct err *err)
+static bool fill_start(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    if (charge)
-        add_changed(run, shape, field, tuple, charge);
-    else
-        buf_add(&run->copy, tuple);
-    run->copied++;
-    if (run->copy.bytes >= CHUNK_BYTES) {
-        if (!copy_in_send(&run->shadow, &run->copy, err))
-            return false;
-        buf_reset(&run->copy);
-    }
-    if (run->staged.bytes >= CHUNK_BYTES) {
-        if (!copy_in_send(&run->write, &run->staged, err))
-            return false;
-        buf_reset(&run->staged);
-    }
+    run->piece.filling = reprice_sql_fill(run, day, err) &&
+                         pg_send(&run->shadow, reprice_sql_text(run), err);
+    return run->piece.filling;
+}
+
+bool reprice_swap_write(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    bool first = run->piece.from == 0;
+    if (!fill_await(run, err) ||
+        (!first && !pg_command(&run->shadow, "TRUNCATE pg_temp.reprice_staged", err)) ||
+        !reprice_staged_copy(run, &run->shadow, err) || !fill_start(run, day, err) ||
+        !reprice_adjustments_copy(run, err))
+        return false;
+    reprice_stage_reset(run);
     return true;
 }
 
@@ -131,24 +126,15 @@ bool reprice_swap_row(struct reprice *run, const struct reprice_shape *shape,
 
 static bool shadow_close(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    int64_t count = 0;
-    if (!copy_in_send(&run->shadow, &run->copy, err) || !copy_in_close(&run->shadow, &count, err))
+    int64_t rows = run->slice.considered + run->rest.considered;
+    if (!fill_await(run, err))
         return false;
-    if (count != run->copied)
-        return err_set(err, ERR_FATAL, "%lld rows read, %lld copied", (long long)run->copied,
-                       (long long)count);
+    if (rows != run->piece.rows)
+        return err_set(err, ERR_FATAL, "%lld rows read, %lld copied", (long long)rows,
+                       (long long)run->piece.rows);
     return day_function(&run->shadow, "shadow_index", day, err) &&
-           pg_command(&run->shadow, "COMMIT", err);
-}
-
-static bool adjustments_close(struct reprice *run, struct err *err)
-{
-    int64_t count = 0;
-    if (!copy_in_send(&run->write, &run->staged, err) || !copy_in_close(&run->write, &count, err))
-        return false;
-    return count == run->slice.changed ? true
-                                       : err_set(err, ERR_FATAL, "%lld rows changed, %lld recorded",
-                                                 (long long)run->slice.changed, (long long)count);
+           pg_command(&run->read, "COMMIT", err) && pg_command(&run->shadow, "COMMIT", err) &&
+           pg_command(&run->shadow, "SELECT spendlog.older_snapshots_wait()", err);
 }
 
 /* A dashboard's long query or a batch under way may hold the table: the swap gives way, lets go of
@@ -158,7 +144,7 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
     struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
     char sql[128];
     snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s', %lld)", day->text,
-             (long long)run->copied);
+             (long long)run->piece.rows);
     for (int attempt = 1;; attempt++) {
         if (!pg_command(&run->write, "SAVEPOINT swap", err))
             return false;
@@ -175,8 +161,8 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
 
 bool reprice_swap_close(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    if (!shadow_close(run, day, err) || !adjustments_close(run, err) ||
-        !reprice_slice_close(run, err) || !reprice_slice_count(run, day, METHOD_REWRITE, true, err))
+    if (!shadow_close(run, day, err) || !reprice_slice_close(run, err) ||
+        !reprice_slice_count(run, day, METHOD_REWRITE, true, err))
         return false;
     fault_point("reprice_before_swap");
     if (!swap(run, day, err))
@@ -189,9 +175,10 @@ bool reprice_swap_close(struct reprice *run, const struct reprice_day *day, stru
     return true;
 }
 
-/* Closing the connections ends both transactions and a COPY under way; the run stops here. */
+/* Closing the connections ends their transactions and what is under way; the run stops here. */
 void reprice_swap_abandon(struct reprice *run)
 {
+    pg_rollback(&run->read);
     pg_close(&run->shadow);
     pg_close(&run->write);
 }

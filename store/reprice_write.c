@@ -21,8 +21,6 @@
     " new_output_cost, new_other_cost"
 #define ADJUSTMENT_COLUMN_COUNT 16
 
-const char reprice_adjustment_columns[] = ADJUSTMENT_COLUMNS;
-
 /* --- staging -------------------------------------------------------------------------------- */
 
 void reprice_stage_reset(struct reprice *run)
@@ -210,18 +208,26 @@ bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
 
 /* --- the transaction ------------------------------------------------------------------------ */
 
-static bool staged_copy(struct reprice *run, struct err *err)
+bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err)
 {
     int64_t count = 0;
-    return pg_command(&run->write,
+    return pg_command(pg,
                       "CREATE TEMP TABLE IF NOT EXISTS reprice_staged"
                       " (LIKE spendlog.spend_adjustments INCLUDING DEFAULTS) ON COMMIT DELETE ROWS",
                       err) &&
-           copy_in_open(&run->write,
-                        "COPY pg_temp.reprice_staged (" ADJUSTMENT_COLUMNS
-                        ") FROM STDIN (FORMAT binary)",
-                        err) &&
-           copy_in_send(&run->write, &run->staged, err) && copy_in_close(&run->write, &count, err);
+           copy_in(pg,
+                   "COPY pg_temp.reprice_staged (" ADJUSTMENT_COLUMNS
+                   ") FROM STDIN (FORMAT binary)",
+                   &run->staged, &count, err);
+}
+
+bool reprice_adjustments_copy(struct reprice *run, struct err *err)
+{
+    int64_t count = 0;
+    return copy_in(&run->write,
+                   "COPY spendlog.spend_adjustments (" ADJUSTMENT_COLUMNS
+                   ") FROM STDIN (FORMAT binary)",
+                   &run->staged, &count, err);
 }
 
 /* Joined by the key of the day's table, row by row. Statistics of a young table may say anything,
@@ -261,7 +267,7 @@ static bool slice_try(struct reprice *run, const struct reprice_day *day,
     if (!pg_command(&run->write, "BEGIN", err))
         return false;
     if (run->staged_rows) {
-        if (!staged_copy(run, err))
+        if (!reprice_staged_copy(run, &run->write, err))
             return false;
         fault_point("reprice_staged");
         if (method == METHOD_UPDATE && !rows_update(run, day, err))
