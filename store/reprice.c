@@ -110,7 +110,7 @@ bool reprice_resume(struct reprice *run, bool *found, struct buf *book_json, str
         return false;
     if (run->run_id == 0)
         return true;
-    *found = true;
+    *found = run->resumed = true;
     reprice_stage_reset(run);
     return reprice_run_load(run, err) && filter_check(run, err) && reprice_plan_load(run, err) &&
            reprice_run_load(run, err) &&

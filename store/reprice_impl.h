@@ -59,6 +59,7 @@ struct reprice {
     struct pg shadow;  /* a table that nobody sees yet is filled here */
 
     int64_t run_id;
+    bool resumed;
     int32_t book_id;
     int32_t filter_book_id;
     int32_t row_book_id; /* options.book: of the row read last; 0 = none yet */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run did. A dry run has it in memory; else the database has it, which also knows what a run
- * did before it was resumed. */
+/* What a run did. Totals and tallies of a dry run are in memory, those of others in the database. The
+ * rows that moved most are noted on the way; only a resumed run has to look for them among all its
+ * records. */
 #include "store/reprice_impl.h"
 
 #include <assert.h>
@@ -37,7 +38,7 @@ void reprice_move_note(struct reprice *run, const struct row_field *start_time,
         .before = before,
         .after = charge->has_spend ? charge->spend : (struct money){0},
     };
-    if (!run->options.dry_run)
+    if (run->resumed)
         return;
     memcpy(move.identity, identity->p, sizeof(move.identity));
     size_t i = report->move_count;
@@ -170,9 +171,9 @@ static bool tallies_load(struct reprice *run, struct err *err)
 const struct reprice_report *reprice_report(struct reprice *run, struct err *err)
 {
     struct reprice_report *report = &run->report;
-    bool dry = run->options.dry_run;
-    if (dry ? !moves_describe(run, err)
-            : !reprice_run_load(run, err) || !tallies_load(run, err) || !moves_load(run, err))
+    if (!run->options.dry_run && (!reprice_run_load(run, err) || !tallies_load(run, err)))
+        return NULL;
+    if (run->resumed ? !moves_load(run, err) : !moves_describe(run, err))
         return NULL;
     tally_sort(&run->tally);
     report->run_id = run->run_id;

@@ -60,7 +60,7 @@ static bool shadow_open(struct reprice *run, const struct reprice_day *day, cons
     snprintf(sql, sizeof(sql),
              "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '%s';"
              "SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;"
-             "SET LOCAL work_mem = '64MB'",
+             "SET LOCAL work_mem = '32MB'",
              snapshot);
     return (run->shadow.conn || pg_open(&run->shadow, &options, err)) &&
            pg_command(&run->shadow, sql, err) &&
@@ -110,13 +110,21 @@ static bool fill_start(struct reprice *run, const struct reprice_day *day, struc
     return run->piece.filling;
 }
 
-bool reprice_swap_write(struct reprice *run, const struct reprice_day *day, struct err *err)
+/* The planner learns once that the key is unique: else it would hash the wide rows, and they would
+ * lose their order. */
+static bool staged_replace(struct reprice *run, struct err *err)
 {
     bool first = run->piece.from == 0;
-    if (!fill_await(run, err) ||
-        (!first && !pg_command(&run->shadow, "TRUNCATE pg_temp.reprice_staged", err)) ||
-        !reprice_staged_copy(run, &run->shadow, err) || !fill_start(run, day, err) ||
-        !reprice_adjustments_copy(run, err))
+    return (first || pg_command(&run->shadow, "TRUNCATE pg_temp.reprice_staged", err)) &&
+           reprice_staged_copy(run, &run->shadow, err) &&
+           (!first || pg_command(&run->shadow,
+                                 "ANALYZE pg_temp.reprice_staged (start_time, identity)", err));
+}
+
+bool reprice_swap_write(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    if (!reprice_adjustments_copy(run, err) || !fill_await(run, err) ||
+        !staged_replace(run, err) || !fill_start(run, day, err))
         return false;
     reprice_stage_reset(run);
     return true;
