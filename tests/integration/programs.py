@@ -34,4 +34,9 @@ def reading(servers):
     return run_program(servers, "test_reading")
 
 
-ALL = (writer, schema, reading)
+def repricer(servers):
+    """Repricing in the library: each way of writing, kills, arrivals, locks, closed periods."""
+    return run_program(servers, "test_reprice")
+
+
+ALL = (writer, schema, reading, repricer)

@@ -509,6 +509,34 @@ static void rows_that_arrive_during_a_rewrite_are_kept(void **state)
     sql("DELETE FROM spendlog.spend_logs WHERE request_id = 'late'");
 }
 
+/* Of another user, so that the repricer must see the snapshot without any right to. */
+static void a_reader_older_than_the_copy_finds_the_day_whole(void **state)
+{
+    struct err err = {0};
+    struct pg reader;
+    struct pg_options options = {.conninfo = conninfo_of("reader")};
+    int status;
+    (void)state;
+    assert_true(pg_open(&reader, &options, &err));
+    assert_true(pg_command(&reader, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", &err));
+    pid_t pid = child_start(false, &everything);
+    for (int i = 0; scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND"
+                           " query LIKE '%older_snapshots_wait%'") == 0;
+         i++) {
+        assert_true(i < 400 && waitpid(pid, &status, WNOHANG) == 0);
+        usleep(25000);
+    }
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
+    PGresult *res = pg_query(&reader, "SELECT count(*) FROM spendlog.spend_logs", NULL, &err);
+    assert_int_equal(pg_int(res, 0, 0), ROWS);
+    PQclear(res);
+    pg_close(&reader);
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.reprice_days WHERE method = 'rewrite'"),
+                     6);
+}
+
 static void retention_waits_for_a_run(void **state)
 {
     struct err err = {0};
@@ -683,6 +711,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_model_that_lost_its_price_becomes_unpriced, reset),
         cmocka_unit_test_setup(two_runs_over_the_same_days_refuse_each_other, reset),
         cmocka_unit_test_setup(rows_that_arrive_during_a_rewrite_are_kept, reset),
+        cmocka_unit_test_setup(a_reader_older_than_the_copy_finds_the_day_whole, reset),
         cmocka_unit_test_setup(retention_waits_for_a_run, reset),
         cmocka_unit_test_setup(a_day_that_retention_dropped_before_the_resume_is_left_out, reset),
         cmocka_unit_test_setup(a_row_changed_by_somebody_else_stops_the_run, reset),
