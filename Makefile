@@ -150,7 +150,7 @@ $(B)/tests/bench/%: tests/bench/%.c $(wildcard tests/bench/payload.*) $(LIBS)
 	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/bench/$$w.c; done) \
 	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) $(LDLIBS)
 
-bench: spendlog tools $(BENCHES) ## speed beside PostgreSQL's own, into docs/benchmarks.md, 15 minutes; BENCH_EVENTS=n
+bench: spendlog tools $(BENCHES) $(B)/tests/integration/fill_rows ## speed beside PostgreSQL's own, into docs/benchmarks.md, 15 minutes; BENCH_EVENTS=n
 	tests/bench/run.py
 
 bench-long: spendlog tools $(BENCHES) ## the rate on a table of 10 million rows

@@ -212,8 +212,9 @@ bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err)
 {
     int64_t count = 0;
     return pg_command(pg,
-                      "CREATE TEMP TABLE IF NOT EXISTS reprice_staged"
-                      " (LIKE spendlog.spend_adjustments INCLUDING DEFAULTS) ON COMMIT DELETE ROWS",
+                      "CREATE TEMP TABLE IF NOT EXISTS reprice_staged ON COMMIT DELETE ROWS AS"
+                      " SELECT " ADJUSTMENT_COLUMNS
+                      " FROM spendlog.spend_adjustments WITH NO DATA",
                       err) &&
            copy_in(pg,
                    "COPY pg_temp.reprice_staged (" ADJUSTMENT_COLUMNS

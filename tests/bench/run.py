@@ -5,7 +5,7 @@
 A real Kafka and a real PostgreSQL of its own, both of scripts/local.sh. Every figure that is compared with another
 one was measured in the same run, in turn with it, best of ROUNDS: machines are noisy, ratios much less so.
 
-    BENCH_EVENTS=200000 tests/bench/run.py [--long] [--rounds N] [--no-write]
+    BENCH_EVENTS=200000 tests/bench/run.py [--long | --reprice] [--rounds N] [--no-write]
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness.report import Failed, wait_for  # noqa: E402
 from harness.servers import ROOT, SPENDLOG, Servers, run_checked  # noqa: E402
-from bench import peers  # noqa: E402
+from bench import bench_reprice, peers  # noqa: E402
 
 PROGRAMS = os.path.join(ROOT, "build/release/tests/bench")
 REPORT = os.path.join(ROOT, "docs/benchmarks.md")
@@ -30,8 +30,7 @@ WAIT_MS = 500
 PACED_S = 15
 
 # What PostgreSQL gets beside scripts/local.sh: no checkpoint inside a run; when each batch was committed.
-SETTINGS = {"shared_buffers": "'1GB'", "max_wal_size": "'24GB'", "checkpoint_timeout": "'1h'",
-            "track_commit_timestamp": "on"}
+SETTINGS = {**bench_reprice.SETTINGS, "track_commit_timestamp": "on"}
 
 # From the first commit to the last; what came with the first was read before the clock started.
 RATE = """
@@ -91,10 +90,7 @@ class Bench:
         self.servers.clean()  # of a run that was killed
         self.servers = Servers(self.servers.folder)
         self.servers.up()
-        for name, value in SETTINGS.items():
-            self.servers.psql("postgres", f"ALTER SYSTEM SET {name} = {value}")
-        self.servers.local("postgres-down")
-        self.servers.local("postgres-up")
+        self.servers.postgres_set(SETTINGS)
         self.postgres_pid = int(open(os.path.join(self.servers.socket_folder, "data/postmaster.pid")).readline())
         self.broker_pid = int(open(os.path.join(self.servers.folder, "kafka/pid")).read())
         run_checked([SPENDLOG, "migrate", "-q", "-c", self.configuration("none", 1)])
@@ -417,9 +413,23 @@ def long_report(result, rounds, where):
                       f"Ratio {grown['rate'] / empty['rate']:.2f}.", ""])
 
 
+def reprice_report(result, rounds, where):
+    lines = [f"{where}; {result['rows']:,} rows of one day, best of {rounds}.", "",
+             row("what", "rows/s", "PostgreSQL alone, rows/s", "ratio", "wanted", "met"),
+             "| --- | ---: | ---: | ---: | ---: | --- |"]
+    for name, what, wanted in (("check", "checking rows that do not change", 0.6),
+                               ("rewrite", "changing every row", 0.8)):
+        rate, bare = result[name], result["bare " + name]
+        lines.append(row(what, f"{rate:,.0f}", f"{bare:,.0f}", f"{rate / bare:.2f}", f">= {wanted:g}",
+                         "yes" if rate / bare >= wanted else "no"))
+    return "\n".join(lines + ["", f"The table has {result['heap_before']} MB before and {result['heap']} MB after, "
+                              f"the program takes {result['rss']} MB.", ""])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--long", action="store_true", help="the rate on a table of 10 million rows")
+    parser.add_argument("--reprice", action="store_true", help="the speed of `spendlog reprice` only")
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", 3)))
     parser.add_argument("--no-write", action="store_true", help="print only; docs/benchmarks.md stays")
     options = parser.parse_args()
@@ -427,19 +437,24 @@ def main():
     where = machine()
     bench = Bench(events, options.rounds)
     started = time.monotonic()
+    sections = {}
     try:
         bench.up()
         if options.long:
-            name, text = "bench-long", long_report(
+            sections["bench-long"] = long_report(
                 bench.measure_long(int(os.environ.get("BENCH_ROWS", 10000000))), options.rounds, where)
-        else:
+        elif not options.reprice:
             results = bench.measure()
-            name, text = "bench", report(results, events, options.rounds, where, peers.run(bench, results))
+            sections["bench"] = report(results, events, options.rounds, where, peers.run(bench, results))
+        if not options.long:
+            sections["bench-reprice"] = reprice_report(
+                bench_reprice.measure(bench.servers, events, options.rounds), options.rounds, where)
     finally:
         bench.servers.clean()
-    print(text)
-    if not options.no_write:
-        write_section(name, text)
+    for name, text in sections.items():
+        print(text)
+        if not options.no_write:
+            write_section(name, text)
     say(f"bench: {time.monotonic() - started:.0f} s")
 
 

@@ -39,6 +39,13 @@ class Servers:
             self.local("postgres-up")
             kafka.result()
 
+    def postgres_set(self, settings):
+        """Beside what scripts/local.sh gives; takes a restart."""
+        for name, value in settings.items():
+            self.psql("postgres", f"ALTER SYSTEM SET {name} = {value}")
+        self.local("postgres-down")
+        self.local("postgres-up")
+
     def clean(self):
         self.local("clean")
 
