@@ -113,7 +113,8 @@ PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const stru
 bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args,
                struct err *err) MUST_CHECK;
 bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err) MUST_CHECK;
-/* pg_query() without parameters in two steps: the server works while the caller does something else. */
+/* pg_query() without parameters in two steps: the server works while the caller does something
+ * else. */
 bool pg_send(struct pg *pg, const char *sql, struct err *err) MUST_CHECK;
 PGresult *pg_receive(struct pg *pg, const char *what, struct err *err);
 /* One or several statements without parameters and results. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run did. Totals and tallies of a dry run are in memory, those of others in the database. The
- * rows that moved most are noted on the way; only a resumed run has to look for them among all its
- * records. */
+/* What a run did. Totals and tallies of a dry run are in memory, those of others in the database.
+ * The rows that moved most are noted on the way; only a resumed run has to look for them among all
+ * its records. */
 #include "store/reprice_impl.h"
 
 #include <assert.h>

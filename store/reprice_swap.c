@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A day rewritten, piece by piece: the columns that pricing needs are read, what changed goes to the
- * server twice, as the records in spend_adjustments (inside the transaction that will end with the
- * swap) and into a temporary table, from where one INSERT lays it over the piece's rows on their
- * way into a shadow table nobody sees. So the wide rows never leave the server, and while it fills
- * one piece the next is read and priced. Until the last COMMIT nothing has happened; a killed run
- * leaves at most a shadow, which the next one throws away.
+ * A day rewritten, piece by piece: the columns that pricing needs are read, what changed goes to
+ * the server twice, as the records in spend_adjustments (inside the transaction that will end with
+ * the swap) and into a temporary table, from where one INSERT lays it over the piece's rows on
+ * their way into a shadow table nobody sees. So the wide rows never leave the server, and while it
+ * fills one piece the next is read and priced. Until the last COMMIT nothing has happened; a killed
+ * run leaves at most a shadow, which the next one throws away.
  *
  * All pieces are read, and filled, under one snapshot: no row is missed or taken twice, whatever
  * is written to the day meanwhile; what came later the swap takes along.
@@ -105,8 +105,8 @@ static bool fill_await(struct reprice *run, struct err *err)
 
 static bool fill_start(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    run->piece.filling = reprice_sql_fill(run, day, err) &&
-                         pg_send(&run->shadow, reprice_sql_text(run), err);
+    run->piece.filling =
+        reprice_sql_fill(run, day, err) && pg_send(&run->shadow, reprice_sql_text(run), err);
     return run->piece.filling;
 }
 
@@ -117,14 +117,14 @@ static bool staged_replace(struct reprice *run, struct err *err)
     bool first = run->piece.from == 0;
     return (first || pg_command(&run->shadow, "TRUNCATE pg_temp.reprice_staged", err)) &&
            reprice_staged_copy(run, &run->shadow, err) &&
-           (!first || pg_command(&run->shadow,
-                                 "ANALYZE pg_temp.reprice_staged (start_time, identity)", err));
+           (!first ||
+            pg_command(&run->shadow, "ANALYZE pg_temp.reprice_staged (start_time, identity)", err));
 }
 
 bool reprice_swap_write(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    if (!reprice_adjustments_copy(run, err) || !fill_await(run, err) ||
-        !staged_replace(run, err) || !fill_start(run, day, err))
+    if (!reprice_adjustments_copy(run, err) || !fill_await(run, err) || !staged_replace(run, err) ||
+        !fill_start(run, day, err))
         return false;
     reprice_stage_reset(run);
     return true;
@@ -140,8 +140,9 @@ static bool shadow_close(struct reprice *run, const struct reprice_day *day, str
     if (rows != run->piece.rows)
         return err_set(err, ERR_FATAL, "%lld rows read, %lld copied", (long long)rows,
                        (long long)run->piece.rows);
-    return day_function(&run->shadow, "shadow_index", day, err) &&
-           pg_command(&run->read, "COMMIT", err) && pg_command(&run->shadow, "COMMIT", err) &&
+    return pg_command(&run->read, "COMMIT", err) &&
+           day_function(&run->shadow, "shadow_index", day, err) &&
+           pg_command(&run->shadow, "COMMIT", err) &&
            pg_command(&run->shadow, "SELECT spendlog.older_snapshots_wait()", err);
 }
 

@@ -213,8 +213,7 @@ bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err)
     int64_t count = 0;
     return pg_command(pg,
                       "CREATE TEMP TABLE IF NOT EXISTS reprice_staged ON COMMIT DELETE ROWS AS"
-                      " SELECT " ADJUSTMENT_COLUMNS
-                      " FROM spendlog.spend_adjustments WITH NO DATA",
+                      " SELECT " ADJUSTMENT_COLUMNS " FROM spendlog.spend_adjustments WITH NO DATA",
                       err) &&
            copy_in(pg,
                    "COPY pg_temp.reprice_staged (" ADJUSTMENT_COLUMNS
@@ -224,11 +223,15 @@ bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err)
 
 bool reprice_adjustments_copy(struct reprice *run, struct err *err)
 {
-    int64_t count = 0;
-    return copy_in(&run->write,
-                   "COPY spendlog.spend_adjustments (" ADJUSTMENT_COLUMNS
-                   ") FROM STDIN (FORMAT binary)",
-                   &run->staged, &count, err);
+    int64_t count = 0, rows = (int64_t)run->staged_rows;
+    if (!copy_in(&run->write,
+                 "COPY spendlog.spend_adjustments (" ADJUSTMENT_COLUMNS
+                 ") FROM STDIN (FORMAT binary)",
+                 &run->staged, &count, err))
+        return false;
+    return count == rows ? true
+                         : err_set(err, ERR_FATAL, "%lld rows changed, %lld recorded",
+                                   (long long)rows, (long long)count);
 }
 
 /* Joined by the key of the day's table, row by row. Statistics of a young table may say anything,
