@@ -5,6 +5,7 @@
 #include "cli/reprice_print.h"
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/log.h"
 
 #include <string.h>
@@ -185,6 +186,7 @@ int cmd_reprice(const struct command *command, int argc, char **argv)
         return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (options.resume && (options.dry_run || filter_given()))
         return usage_error(command, "--resume takes the filter of the run it goes on with");
+    fault_init();
     if (!config_open(&config, false, &err))
         return fail(&err);
     if (config.postgres)

@@ -126,6 +126,7 @@ bool reprice_swap_write(struct reprice *run, const struct reprice_day *day, stru
     if (!reprice_adjustments_copy(run, err) || !fill_await(run, err) || !staged_replace(run, err) ||
         !fill_start(run, day, err))
         return false;
+    fault_point("reprice_filling");
     reprice_stage_reset(run);
     return true;
 }

@@ -135,6 +135,31 @@ def killed_and_resumed(servers, seed):
         return f"{kills} kills"
 
 
+def killed_at_each_point(servers):
+    """Killed wherever a transaction is about to do its next step, by each way of writing, and resumed: one clean run."""
+    rewriting = [f"reprice_{point}" for point in ("filling:1", "filling:2", "before_swap:2", "before_commit:1",
+                                                  "after_commit:1")]
+    updating = [f"reprice_{point}" for point in ("staged:1", "updated:1", "before_commit:1", "after_commit:1")]
+    with Repricing(servers, "reprice-points", rows=60000, days=2) as world:
+        world.stage.sql("ANALYZE spendlog.spend_logs")
+        for points, words in ((rewriting, ()), (updating, ("--mapping", "litellm-slp"))):
+            world.reprice("b", *words)
+            table = world.table()
+            for point in points:
+                world.reprice("a")
+                job = subprocess.run(world.argv("b", "reprice", *words), env={**os.environ, "SPENDLOG_FAULT": point},
+                                     stdout=subprocess.DEVNULL)
+                check_equal(job.returncode, -signal.SIGKILL, point)
+                world.reprice("b", "--resume")
+                check_equal(world.table(), table, f"table after {point}")
+                check_equal(world.value(f"SELECT sum(changed) = {ADJUSTED} FROM spendlog.reprice_runs"), "t",
+                            f"records after {point}")
+            methods = world.value("SELECT string_agg(DISTINCT method, ' ') FROM spendlog.reprice_days "
+                                  "WHERE run_id = (SELECT max(run_id) FROM spendlog.reprice_runs)")
+            check_equal(methods, "update" if words else "rewrite", "method")
+        return f"{len(rewriting) + len(updating)} kills"
+
+
 def closed_month_is_posted(servers):
     """A closed month takes no change in place: the difference is posted, once, and reports have it."""
     with Repricing(servers, "reprice-closed", rows=40000) as world:
@@ -198,4 +223,4 @@ def bad_input_is_told(servers):
         check_equal(world.value("SELECT count(*) FROM spendlog.reprice_runs WHERE state <> 'done'"), "0", "runs")
 
 
-ALL = (there_and_back, killed_and_resumed, closed_month_is_posted, explained_years_later, bad_input_is_told)
+ALL = (there_and_back, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, bad_input_is_told)
