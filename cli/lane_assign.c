@@ -304,11 +304,11 @@ void lane_look_at_group(struct lane *lane, int64_t now_ms)
 {
     struct err err = {0};
     int32_t unowned, before = lane->unowned;
-    int interval_ms = consumer_look_interval_ms(lane->consumer);
     bool first = lane->look_at_ms == 0;
-    if (lane->number != 0 || interval_ms < 0 || now_ms < lane->look_at_ms)
+    if (lane->number != 0 || now_ms < lane->look_at_ms)
         return;
-    lane->look_at_ms = now_ms + interval_ms;
+    int interval_ms = consumer_look_interval_ms(lane->consumer);
+    lane->look_at_ms = interval_ms < 0 ? INT64_MAX : now_ms + interval_ms;
     lane->unowned = 0;
     if (first)
         return;

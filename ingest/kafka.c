@@ -312,7 +312,10 @@ void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_messa
     if (consumer->queue_bytes > 0 && consumer->read_bytes > consumer->queue_bytes / 4)
         queue_wake(consumer);
     *message = (struct kafka_message){.kind = POLL_NOTHING};
-    rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
+    /* Without waiting librdkafka does not ask for the time. */
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer->rk, 0);
+    if (!m && timeout_ms > 0)
+        m = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
     if (consumer->fatal) {
         message->kind = POLL_FATAL;
         message->error = consumer->fatal_text;

@@ -28,6 +28,8 @@ REPORT = os.path.join(ROOT, "docs/benchmarks.md")
 TICKS = os.sysconf("SC_CLK_TCK")
 WAIT_MS = 500
 PACED_S = 15
+GROW_ROWS = 500000
+GROW_STEPS = (0, 1000000, 2500000, 5000000, 10000000)  # rows in the table
 
 # What PostgreSQL gets beside scripts/local.sh: no checkpoint inside a run; when each batch was committed.
 SETTINGS = {**bench_reprice.SETTINGS, "track_commit_timestamp": "on"}
@@ -95,8 +97,10 @@ class Bench:
         self.broker_pid = int(open(os.path.join(self.servers.folder, "kafka/pid")).read())
         run_checked([SPENDLOG, "migrate", "-q", "-c", self.configuration("none", 1)])
         self.sql("CREATE TABLE public.l0 (LIKE spendlog.spend_logs)")
-        first = self.base_us // 86400000000
-        for day in range(first, int(time.time()) // 86400 + 1):
+        self.partitions()
+
+    def partitions(self):
+        for day in range(self.base_us // 86400000000, int(time.time()) // 86400 + 1):
             self.sql(f"SELECT spendlog.ensure_partition(DATE '1970-01-01' + {day})")
 
     def sql(self, text):
@@ -267,25 +271,44 @@ class Bench:
             "pg_partition_tree('spendlog.spend_logs') WHERE isleaf")[0])
         return {"heap": heap / 1e5, "index": index / 1e5, "wal": wal / 1e5}
 
-    def measure_long(self, rows):
-        """The rate on an empty table and on one of `rows` rows, in turn."""
-        self.load("small", "small")
-        self.startup_measure("small")
-        empty = best([self.end_to_end("small", "small", 2) for _ in range(self.rounds)])
-        grown, chunk = [], 1000000
-        self.empty()
-        for n in range(rows // chunk):
-            self.program("bench_path", *self.payload("small", "--seed", 100 + n), "limit", self.conninfo,
-                         "spendlog.spend_logs", 2, chunk)
-            say(f"bench: {(n + 1) * chunk} rows in the table")
+    def grow(self, rows):
+        """So many rows more, later ones than all before: time moves on."""
+        for _ in range(rows // GROW_ROWS):
+            self.program("bench_path", *self.payload("small", "--seed", self.base_us % 1000003), "limit", self.conninfo,
+                         "spendlog.spend_logs", 2, GROW_ROWS)
+            self.base_us += GROW_ROWS * 1000
         self.sql("CHECKPOINT")
-        for _ in range(self.rounds):
-            self.sql("DELETE FROM spendlog.spend_logs WHERE price_book_id <> 1 OR partition_id IN "
-                     "(SELECT partition_id FROM spendlog.kafka_offsets)")
-            self.sql("TRUNCATE spendlog.kafka_offsets, spendlog.ingest_batches CASCADE")
-            self.sql("CHECKPOINT")
-            grown.append(self.end_to_end("small", "small", 2, keep_rows=True))
-        return {"rows": rows, "empty": empty, "grown": best(grown)}
+
+    def grown_run(self, number):
+        """End to end into the table as it is, of events that come later than all of its rows."""
+        topic, count = f"grown-{number}", self.events["small"]
+        self.load(topic, "small", "--seed", number)
+        self.base_us += count * 1000
+        self.sql("TRUNCATE spendlog.ingest_batches")
+        result = self.end_to_end(topic, "small", 2, keep_rows=True)
+        self.servers.topic_delete(topic)
+        return result
+
+    def measure_long(self, rows):
+        """(rows in the table before, best rate) while it grows."""
+        steps = [step for step in GROW_STEPS if step <= rows]
+        runs = len(steps) * (self.rounds + 1) + 1
+        self.base_us = (int(time.time()) - 3600) * 1000000 - (rows + runs * self.events["small"]) * 1000
+        self.partitions()
+        self.grown_run(0)  # the broker and the programs get warm
+        self.startup_measure("grown-0")
+        self.empty()
+        measured, number, there = [], 1, 0
+        for step in steps:
+            self.grow(max(0, step - there))
+            before, results = self.rows(), []
+            for _ in range(self.rounds):
+                results.append(self.grown_run(number))
+                number += 1
+            measured.append((before, best(results)))
+            there = self.rows()
+            say(f"bench: {before} rows in the table: {measured[-1][1]['rate']:.0f}/s")
+        return measured
 
 
 # --- the report
@@ -402,28 +425,14 @@ def write_section(name, text):
         new.write(head + begin + text + end + rest.partition(end)[2])
 
 
-def long_report(result, rounds, where):
-    empty, grown = result["empty"], result["grown"]
-    return "\n".join([f"{where}, best of {rounds}.", "",
-                      row("rows in the table before", "events/s", "own CPU s/M", "PostgreSQL CPU s/M"),
-                      "| ---: | ---: | ---: | ---: |",
-                      row(0, f"{empty['rate']:,.0f}", seconds(empty, "own"), seconds(empty, "postgres")),
-                      row(f"{result['rows']:,}", f"{grown['rate']:,.0f}", seconds(grown, "own"),
-                          seconds(grown, "postgres")), "",
-                      f"Ratio {grown['rate'] / empty['rate']:.2f}.", ""])
-
-
-def reprice_report(result, rounds, where):
-    lines = [f"{where}; {result['rows']:,} rows of one day, best of {rounds}.", "",
-             row("what", "rows/s", "PostgreSQL alone, rows/s", "ratio", "wanted", "met"),
-             "| --- | ---: | ---: | ---: | ---: | --- |"]
-    for name, what, wanted in (("check", "checking rows that do not change", 0.6),
-                               ("rewrite", "changing every row", 0.8)):
-        rate, bare = result[name], result["bare " + name]
-        lines.append(row(what, f"{rate:,.0f}", f"{bare:,.0f}", f"{rate / bare:.2f}", f">= {wanted:g}",
-                         "yes" if rate / bare >= wanted else "no"))
-    return "\n".join(lines + ["", f"The table has {result['heap_before']} MB before and {result['heap']} MB after, "
-                              f"the program takes {result['rss']} MB.", ""])
+def long_report(measured, rounds, where):
+    empty = measured[0][1]["rate"]
+    lines = [f"{where}, best of {rounds}.", "",
+             row("rows in the table before", "events/s", "of the rate at first", "own CPU s/M", "PostgreSQL CPU s/M"),
+             "| ---: | ---: | ---: | ---: | ---: |"]
+    lines += [row(f"{rows:,}", f"{r['rate']:,.0f}", f"{r['rate'] / empty:.2f}", seconds(r, "own"), seconds(r, "postgres"))
+              for rows, r in measured]
+    return "\n".join(lines) + "\n"
 
 
 def main():

@@ -102,37 +102,46 @@ def there_and_back(servers):
 def killed_and_resumed(servers, seed):
     """Killed 20 times at random points and resumed, the table is that of one clean run; rollups always equal rows."""
     with Repricing(servers, "reprice-kill") as world:
+        started = time.monotonic()
         clean = world.reprice("b")
+        clean_s = time.monotonic() - started
         table = world.table()
-        world.reprice("a")
-        world.stage.sql("TRUNCATE spendlog.spend_adjustments, spendlog.reprice_days, spendlog.reprice_tallies, "
-                        "spendlog.reprice_runs")
         chance = random.Random(seed)
-        kills = 0
-        while True:
-            begun = world.value("SELECT count(*) FROM spendlog.reprice_runs") != "0"
-            job = subprocess.Popen(world.argv("b", "reprice", *(["--resume"] if begun else [])),
-                                   stdout=subprocess.DEVNULL)
-            if kills < KILLS:
-                time.sleep(0.3 + chance.random() * 2.5)
-                job.send_signal(signal.SIGKILL)
-            code = job.wait()
-            kills += code == -signal.SIGKILL
-            wait_for("end of the killed run's sessions", lambda: world.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'spendlog reprice' "
-                "AND datname = current_database()") == "0", 30)
-            check_equal(world.value(
-                "SELECT (SELECT sum(spend) FROM spendlog.spend_daily) = (SELECT sum(spend) FROM spendlog.spend_logs)"
-                f" AND (SELECT coalesce(sum(changed), 0) FROM spendlog.reprice_runs) = {ADJUSTED}"), "t",
-                f"rollups and records after kill {kills}")
-            if code == 0:
-                break
-        check_equal(world.table(), table, "table")
-        run = world.stage.sql("SELECT considered, changed, unchanged, skipped, trim_scale(delta) "
-                              "FROM spendlog.reprice_runs")
-        check_equal([[Decimal(v) for v in row] for row in run],
-                    [[clean[k] for k in ("considered", "changed", "unchanged", "skipped", "delta")]], "the run")
-        return f"{kills} kills"
+        kills = runs = 0
+        while kills < KILLS:
+            world.reprice("a")
+            world.stage.sql("TRUNCATE spendlog.spend_adjustments, spendlog.reprice_days, spendlog.reprice_tallies, "
+                            "spendlog.reprice_runs")
+            kills += kill_until_done(world, chance, clean_s, KILLS - kills)
+            runs += 1
+            check_equal(world.table(), table, f"table of run {runs}")
+            run = world.stage.sql("SELECT considered, changed, unchanged, skipped, trim_scale(delta) "
+                                  "FROM spendlog.reprice_runs")
+            check_equal([[Decimal(v) for v in row] for row in run],
+                        [[clean[k] for k in ("considered", "changed", "unchanged", "skipped", "delta")]], "the run")
+        return f"{kills} kills in {runs} runs"
+
+
+def kill_until_done(world, chance, clean_s, kills_max):
+    """A run, killed and resumed until it ends by itself; how often it was killed. What it left is looked at each time."""
+    kills = 0
+    while True:
+        begun = world.value("SELECT count(*) FROM spendlog.reprice_runs") != "0"
+        job = subprocess.Popen(world.argv("b", "reprice", *(["--resume"] if begun else [])), stdout=subprocess.DEVNULL)
+        if kills < kills_max:
+            time.sleep(clean_s * chance.uniform(0.05, 0.6))
+            job.send_signal(signal.SIGKILL)
+        code = job.wait()
+        kills += code == -signal.SIGKILL
+        wait_for("end of the killed run's sessions", lambda: world.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'spendlog reprice' "
+            "AND datname = current_database()") == "0", 30)
+        check_equal(world.value(
+            "SELECT (SELECT sum(spend) FROM spendlog.spend_daily) = (SELECT sum(spend) FROM spendlog.spend_logs)"
+            f" AND (SELECT coalesce(sum(changed), 0) FROM spendlog.reprice_runs) = {ADJUSTED}"), "t",
+            f"rollups and records after kill {kills}")
+        if code == 0:
+            return kills
 
 
 def killed_at_each_point(servers):
