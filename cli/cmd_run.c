@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/lane.h"
 #include "cli/metrics.h"
+#include "cli/watch.h"
 
 #include "core/clock.h"
 #include "core/fault.h"
@@ -66,6 +67,7 @@ static int run_lanes(struct lane_group *group, struct err *err)
 {
     struct lane *lane[LANES_MAX] = {0};
     sigset_t signals;
+    struct watch *watch = NULL;
     unsigned started = 0;
 
     sigemptyset(&signals);
@@ -77,9 +79,10 @@ static int run_lanes(struct lane_group *group, struct err *err)
 
     while (started < group->lane_count && (lane[started] = lane_start(group, started, err)) != NULL)
         started++;
-    if (started == group->lane_count)
+    if (started == group->lane_count && watch_start(&watch, group, err))
         wait_for_end(group, &signals);
     atomic_store(&group->stop, true);
+    watch_stop(watch);
     for (unsigned i = 0; i < started; i++)
         lane_join(lane[i]);
     if (err->kind != ERR_NONE)

@@ -266,9 +266,14 @@ bool lane_take_book(struct lane *lane, struct err *err)
 
 /* --- the loop ------------------------------------------------------------------------------- */
 
-/* The end may lie beyond the last message: transaction markers, compaction. */
+/* The end may lie beyond the last message: transaction markers, compaction. Before what is stored
+ * it cannot lie: then this is another log, one message or more shorter. */
 static void at_end(struct lane *lane, struct lane_partition *p, int64_t offset)
 {
+    if (offset < p->state.next_offset) {
+        lane_out_of_range(lane, p);
+        return;
+    }
     p->caught_up = true;
     p->check_last = false;
     if (offset <= p->state.next_offset)
@@ -360,7 +365,9 @@ static void turn(struct lane *lane)
         flush_early(lane))
         lane_flush(lane);
     note_caught_up(lane);
-    lane_look_at_group(lane, now_ms);
+    if (lane->number == 0 && atomic_load_explicit(&lane->group->rejoin, memory_order_relaxed) &&
+        atomic_exchange(&lane->group->rejoin, false))
+        lane_rejoin(lane);
 }
 
 static bool lane_connect(struct lane *lane)
@@ -417,7 +424,6 @@ static void lane_free(struct lane *lane)
     for (size_t i = 0; lane->mapper && i < lane->group->topics->count; i++)
         mapper_free(lane->mapper[i]);
     free(lane->mapper);
-    free(lane->topic_name);
     batch_free(&lane->batch);
     lane_partitions_free(lane);
     free(lane);
@@ -426,15 +432,10 @@ static void lane_free(struct lane *lane)
 static bool open_consumer(struct lane *lane, struct err *err)
 {
     const struct lane_group *group = lane->group;
-    lane->topic_name = calloc(group->topics->count, sizeof(*lane->topic_name));
-    if (!lane->topic_name)
-        return err_set(err, ERR_FATAL, "out of memory");
-    for (size_t i = 0; i < group->topics->count; i++)
-        lane->topic_name[i] = group->topics->topic[i].pattern;
     struct consumer_options options = {
         .property = group->config->kafka,
         .property_count = group->config->kafka_count,
-        .topic = lane->topic_name,
+        .topic = group->topics->pattern,
         .topic_count = group->topics->count,
         .lanes = group->lane_count,
         .handler = {lane_on_assigned, lane_on_revoked, lane_on_told},

@@ -30,6 +30,7 @@ struct lane_group {
     unsigned lane_count;
     bool exit_eof;
     atomic_bool stop;
+    atomic_bool rejoin;    /* partitions belong to nobody: lane 0 has them shared out anew */
     atomic_uint caught_up; /* lanes whose partitions have all reached their end */
     atomic_uint failed;    /* lanes that ended with an error */
     atomic_bool halted;    /* a partition waits for the operator: kafka_gap: stop */

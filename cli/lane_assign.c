@@ -300,27 +300,9 @@ bool lane_topics_still_there(struct lane *lane)
     return false;
 }
 
-void lane_look_at_group(struct lane *lane, int64_t now_ms)
+void lane_rejoin(struct lane *lane)
 {
     struct err err = {0};
-    int32_t unowned, before = lane->unowned;
-    bool first = lane->look_at_ms == 0;
-    if (lane->number != 0 || now_ms < lane->look_at_ms)
-        return;
-    int interval_ms = consumer_look_interval_ms(lane->consumer);
-    lane->look_at_ms = interval_ms < 0 ? INT64_MAX : now_ms + interval_ms;
-    lane->unowned = 0;
-    if (first)
-        return;
-    if (!consumer_unowned(lane->consumer, &unowned, &err)) {
-        log_debug("%s", err.text);
-        return;
-    }
-    lane->unowned = unowned;
-    if (unowned == 0 || before == 0)
-        return;
-    log_warn("%d partitions belong to no member of the group: joining it again", (int)unowned);
-    lane->unowned = 0;
     if (!consumer_rejoin(lane->consumer, &err))
         log_warn("%s", err.text);
 }

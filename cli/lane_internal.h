@@ -34,8 +34,7 @@ struct lane {
     struct writer *writer;
     struct book_ref *book;
     struct pricer *pricer;
-    const char **topic_name; /* what the consumer subscribes to */
-    struct mapper **mapper;  /* one per topic of the group */
+    struct mapper **mapper; /* one per topic of the group */
     struct batch batch;
     int64_t batch_deadline_ms; /* monotonic; of the batch being gathered */
     size_t payload_left; /* of the message being read: how much its rejected records may keep */
@@ -47,9 +46,7 @@ struct lane {
     int64_t retry_at_ms;
     unsigned backoff_ms;
     bool counted_caught_up;
-    int64_t look_at_ms; /* when to look at the group again; lane 0 does it for the process */
-    int32_t unowned;    /* partitions that belonged to nobody then */
-    struct err err;     /* why the lane ended */
+    struct err err; /* why the lane ended */
 };
 
 /* Rebalance handlers (struct consumer_handler). */
@@ -78,8 +75,8 @@ bool lane_check_first(struct lane *lane, struct lane_partition *partition,
  * dropped, and assigning anew finds out. */
 bool lane_topics_still_there(struct lane *lane);
 
-/* Partitions that belong to no member of the group, seen twice in a row, are shared out anew. */
-void lane_look_at_group(struct lane *lane, int64_t now_ms);
+/* Leaves the group and joins it anew, so that all partitions are shared out again. */
+void lane_rejoin(struct lane *lane);
 
 /* Takes over the current price book; between two batches only, so that a batch has one book. */
 bool lane_take_book(struct lane *lane, struct err *err) MUST_CHECK;

@@ -24,9 +24,14 @@ bool topics_open(struct topics *topics, const struct config *config, struct err 
     if (config->topic_count == 0)
         return err_set(err, ERR_CONFIG, "%s: no topics to read", config->path);
     topics->topic = calloc(config->topic_count, sizeof(*topics->topic));
-    if (!topics->topic)
+    topics->pattern = calloc(config->topic_count, sizeof(*topics->pattern));
+    if (!topics->topic || !topics->pattern) {
+        topics_free(topics);
         return err_set(err, ERR_FATAL, "out of memory");
+    }
     topics->count = config->topic_count;
+    for (size_t i = 0; i < topics->count; i++)
+        topics->pattern[i] = config->topic[i].name;
     for (size_t i = 0; i < topics->count; i++)
         if (!topic_open(&topics->topic[i], config, &config->topic[i], err)) {
             topics_free(topics);
@@ -44,6 +49,7 @@ void topics_free(struct topics *topics)
         mappings_free(topic->mappings);
     }
     free(topics->topic);
+    free(topics->pattern);
     *topics = (struct topics){0};
 }
 

@@ -18,6 +18,7 @@ struct topic {
 
 struct topics {
     struct topic *topic;
+    const char **pattern; /* of each topic, for librdkafka */
     size_t count;
 };
 

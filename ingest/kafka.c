@@ -185,6 +185,8 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     struct consumer *consumer = opaque;
+    if (consumer->options.quiet)
+        return;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_fatal_error(rk, consumer->fatal_text, sizeof(consumer->fatal_text));
         consumer->fatal = true;
@@ -195,8 +197,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    (void)rk;
-    if (level <= 4)
+    const struct consumer *consumer = rd_kafka_opaque(rk);
+    if (level <= 4 && !consumer->options.quiet)
         log_warn("kafka: %s: %s", facility, text);
     else
         log_debug("kafka: %s: %s", facility, text);

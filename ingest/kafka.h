@@ -44,6 +44,7 @@ struct consumer_options {
     unsigned lanes; /* members in this process: they share the memory of the local queues */
     struct consumer_handler handler;
     void *context;
+    bool quiet; /* its connections are not worth a warning: others of the process have the same */
 };
 
 enum poll_kind {
@@ -106,8 +107,11 @@ bool consumer_committed(struct consumer *consumer, struct kafka_partition *parti
                         struct err *err) MUST_CHECK;
 
 /* How many partitions of our topics belong to no member of the group; 0 while members are still
- * sharing them out. Takes as long as the broker needs to answer, a few milliseconds. */
-bool consumer_unowned(struct consumer *consumer, int32_t *unowned, struct err *err) MUST_CHECK;
+ * sharing them out. Waits for the broker: not for a consumer that reads, whose connection answers
+ * in order, also what waits for new messages. */
+typedef bool topic_is_ours_fn(const void *context, const char *topic);
+bool consumer_unowned(struct consumer *consumer, topic_is_ours_fn *ours, const void *context,
+                      int32_t *unowned, struct err *err) MUST_CHECK;
 /* How often to ask that, from topic.metadata.refresh.interval.ms; -1 = never. */
 int consumer_look_interval_ms(const struct consumer *consumer);
 /* Leaves the group and joins it again, so that everything is shared out anew. */

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_TIMEOUT_MS 3000
+#define LOOK_TIMEOUT_MS 1000
+#define TOPICS_MAX 64
 
 /* Kafka's ConsumerProtocolAssignment: int16 version, then an array of topics with their partitions.
  * Numbers are big-endian; false at the end of the bytes. */
@@ -52,41 +53,55 @@ static int32_t owned_by(const struct rd_kafka_group_member_info *member, const c
     return owned;
 }
 
-static bool topic_look(struct consumer *consumer, const struct rd_kafka_group_info *group,
-                       const char *topic, int32_t *unowned, struct err *err)
+static int32_t unowned_of(const struct rd_kafka_group_info *group,
+                          const rd_kafka_metadata_topic_t *topic)
 {
-    int32_t count, owned = 0;
-    if (!consumer_partition_count(consumer, topic, &count, err))
-        return false;
+    int32_t owned = 0;
     for (int i = 0; i < group->member_cnt; i++)
-        owned += owned_by(&group->members[i], topic);
-    if (count > owned)
-        *unowned += count - owned;
-    return true;
+        owned += owned_by(&group->members[i], topic->topic);
+    return topic->partition_cnt > owned ? topic->partition_cnt - owned : 0;
 }
 
-/* The topics subscribed to by name, and those that a pattern ever brought us. */
-static bool topics_look(struct consumer *consumer, const struct rd_kafka_group_info *group,
-                        int32_t *unowned, struct err *err)
+/* Asks for all topics only when one of ours is a pattern. */
+static const rd_kafka_metadata_t *metadata_get(struct consumer *consumer, struct err *err)
 {
     const struct consumer_options *options = &consumer->options;
-    for (size_t i = 0; i < options->topic_count; i++)
-        if (options->topic[i][0] != '^' &&
-            !topic_look(consumer, group, options->topic[i], unowned, err))
-            return false;
-    for (size_t i = 0; i < consumer->name_count; i++) {
-        bool by_name = false;
-        for (size_t j = 0; j < options->topic_count; j++)
-            by_name |= strcmp(options->topic[j], consumer->names[i]) == 0;
-        if (!by_name && !topic_look(consumer, group, consumer->names[i], unowned, err))
-            return false;
+    const rd_kafka_metadata_t *metadata = NULL;
+    rd_kafka_topic_t *known[TOPICS_MAX];
+    size_t count = 0;
+    int all = options->topic_count > TOPICS_MAX;
+    for (size_t i = 0; !all && i < options->topic_count; i++) {
+        if (options->topic[i][0] == '^')
+            all = 1;
+        else if ((known[count] = rd_kafka_topic_new(consumer->rk, options->topic[i], NULL)))
+            count++;
     }
-    return true;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(consumer->rk, all, NULL, &metadata, LOOK_TIMEOUT_MS);
+    while (count > 0)
+        rd_kafka_topic_destroy(known[--count]);
+    if (code)
+        err_set(err, ERR_UNAVAILABLE, "kafka: metadata: %s", rd_kafka_err2str(code));
+    return code ? NULL : metadata;
+}
+
+static bool topics_look(struct consumer *consumer, const struct rd_kafka_group_info *group,
+                        topic_is_ours_fn *ours, const void *context, int32_t *unowned,
+                        struct err *err)
+{
+    const rd_kafka_metadata_t *metadata = metadata_get(consumer, err);
+    for (int i = 0; metadata && i < metadata->topic_cnt; i++)
+        if (!metadata->topics[i].err && ours(context, metadata->topics[i].topic))
+            *unowned += unowned_of(group, &metadata->topics[i]);
+    if (metadata)
+        rd_kafka_metadata_destroy(metadata);
+    return metadata != NULL;
 }
 
 /* By the older call: rd_kafka_DescribeConsumerGroups() of librdkafka 2.0.2 ends in an assertion
  * when the broker goes away meanwhile. */
-bool consumer_unowned(struct consumer *consumer, int32_t *unowned, struct err *err)
+bool consumer_unowned(struct consumer *consumer, topic_is_ours_fn *ours, const void *context,
+                      int32_t *unowned, struct err *err)
 {
     const struct rd_kafka_group_list *list = NULL;
     const char *group = kafka_property(&consumer->options, "group.id");
@@ -98,7 +113,7 @@ bool consumer_unowned(struct consumer *consumer, int32_t *unowned, struct err *e
                      rd_kafka_err2str(code));
     else if (list->group_cnt == 1 && !list->groups[0].err &&
              strcmp(list->groups[0].state, "Stable") == 0)
-        ok = topics_look(consumer, &list->groups[0], unowned, err);
+        ok = topics_look(consumer, &list->groups[0], ours, context, unowned, err);
     if (list)
         rd_kafka_group_list_destroy(list);
     return ok;

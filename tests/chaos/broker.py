@@ -19,6 +19,7 @@ def broker_restarted(servers, seed, rounds=2):
                 feed.send(60)
                 time.sleep(dice.uniform(0.05, 0.3))
             servers.local("kafka-down", "KILL" if number % 2 == 0 else "TERM")
+            world.faults += 1
             feed.send(60)
             time.sleep(dice.uniform(0, 1))
             servers.local("kafka-up")
@@ -33,6 +34,7 @@ def partitions_added(servers, seed):
         world.start()
         feed.send(300)
         servers.kafka_tool("grow", world.topic, 9)
+        world.faults += 1
         wait_for("the new partitions", lambda: len(servers.log_ends(world.topic) or {}) == 9, 20)
         world.producer.partitions = list(range(9))
         grown = world.feed()
@@ -55,6 +57,7 @@ def aborted_transactions(servers, seed):
                 feed.put(partition, value)
             feed.word("C" if keep else "A")
             if not keep:
+                world.faults += 1
                 aborted += len(made)
                 world.ledger.drop_last(partition for partition, _, _ in made)
                 gone = {id(records) for _, _, records in made}
@@ -72,6 +75,7 @@ def topic_recreated(servers, seed, restart=False):
                     check_equal(world.members[-1].end(), 0, "exit code")
                 servers.topic_delete(world.topic)
                 servers.topic_create(world.topic, 3)
+                world.faults += 1
             feed = world.feed()
             feed.send(messages)
             feed.finish()
@@ -89,6 +93,25 @@ def topic_recreated_while_down(servers, seed):
     return topic_recreated(servers, seed, restart=True)
 
 
+def topic_recreated_one_shorter(servers, seed):
+    """A topic made again that ends where the last message stored would be is noticed all the same."""
+    with World(servers, "shorter", seed, partitions=1, whole_log=False) as world:
+        for number, messages in enumerate((100, 99)):
+            if number:
+                check_equal(world.members[-1].end(), 0, "exit code")
+                servers.topic_delete(world.topic)
+                servers.topic_create(world.topic, 1)
+                world.faults += 1
+            feed = world.feed()
+            feed.send(messages)
+            feed.finish()
+            world.feeds.clear()
+            world.start()
+            wait_for(f"incarnation {number + 1}", lambda: world.drained() and incarnations(world) == [
+                ["0", str(number + 1)]], 30, 0.3)
+        return world.settle()
+
+
 def topic_away_in_a_rebalance(servers, seed):
     """A topic that was away just when the group shared its partitions out is read when it is back."""
     with World(servers, "away", seed, partitions=3, whole_log=False) as world:
@@ -100,6 +123,7 @@ def topic_away_in_a_rebalance(servers, seed):
         other = world.start(kafka=slow) and world.start(kafka=slow)
         world.drain(30)
         servers.topic_delete(world.topic)
+        world.faults += 1
         check_equal(other.end(), 0, "exit code")
         time.sleep(1)
         servers.topic_create(world.topic, 3)
@@ -130,6 +154,7 @@ def retention_overtakes(servers, seed):
         feed.flush()
         resumed = stored + 20
         servers.kafka_tool("trim", world.topic, 0, resumed)
+        world.faults += 1
         member = world.start("--exit-eof", lines=["kafka_gap: stop"])
         check_equal(member.wait(40), 1, f"exit code with a halted partition{member.tail()}")
         check_equal(world.stored()[0], stored, "offset of the halted partition")
@@ -156,4 +181,5 @@ def exit_eof_reads_everything(servers, seed):
 
 
 ALL = (broker_restarted, partitions_added, aborted_transactions, topic_recreated,
-       topic_recreated_while_down, topic_away_in_a_rebalance, retention_overtakes, exit_eof_reads_everything)
+       topic_recreated_while_down, topic_recreated_one_shorter, topic_away_in_a_rebalance, retention_overtakes,
+       exit_eof_reads_everything)

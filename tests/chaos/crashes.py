@@ -47,6 +47,7 @@ def every_fault_point(servers, seed):
             feed.flush()
             member = world.start(fault=f"{point}:1")
             check_equal(member.wait(20), -signal.SIGKILL, f"{point}: exit code")
+            world.faults += 1
         world.start()
         return world.settle()
 
@@ -65,6 +66,7 @@ def members_come_and_go(servers, seed):
             if len(running) > 2:
                 victim = dice.choice(running)
                 victim.kill() if dice.random() < 0.5 else check_equal(victim.end(), 0, "exit code")
+            world.faults += 1  # each round ends with a rebalance
         return world.settle()
 
 
@@ -136,6 +138,7 @@ def term_finishes_quickly(servers, seed):
             time.sleep(dice.uniform(0.2, 1.5))
             start = time.monotonic()
             check_equal(member.end(), 0, "exit code")
+            world.faults += 1
             slowest = max(slowest, time.monotonic() - start)
         check(slowest < 6, f"SIGTERM took {slowest:.1f} s")
         world.start()
@@ -157,6 +160,7 @@ def reload_under_load(servers, seed):
             with open(path, "w") as out:
                 out.write(content)
             member.signal(signal.SIGHUP)
+            world.faults += 1
             feed.send(150)
             time.sleep(0.4)
         check("prices not loaded" in member.text(), f"a broken cost map is not told{member.tail()}")

@@ -40,6 +40,7 @@ def connections_cut_and_delayed(servers, seed, rounds=25):
             feed.send(60)
             time.sleep(dice.uniform(0.05, 0.5))
             world.proxy.cut_all()
+            world.faults += 1
         world.proxy.budget_max_bytes = 0
         world.proxy.delay_max_s = 0.02
         feed.send(200)
@@ -59,6 +60,7 @@ def postgres_stopped_immediately(servers, seed, rounds=4):
                 feed.send(50)
                 time.sleep(dice.uniform(0.02, 0.2))
             servers.local("postgres-down", "immediate")
+            world.faults += 1
             feed.send(100)
             time.sleep(dice.uniform(0.1, 1.5))
             servers.local("postgres-up")
@@ -80,6 +82,7 @@ def backends_terminated(servers, seed, rounds=25):
             ended += len(world.sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
                 f"'{world.database}' AND usename = '{WRITER}'"))
+        world.faults += ended
         check(ended >= rounds // 3, f"only {ended} backends were there to be terminated")
         check(member.alive(), f"the member ended{member.tail()}")
         return f"{ended} terminated; {world.settle()}"
@@ -107,6 +110,7 @@ def database_read_only(servers, seed):
         check_equal(world.row_count(), before, "rows while it was read-only")
         check(member.alive(), f"the member ended{member.tail()}")
         servers.psql("postgres", f"ALTER DATABASE {world.database} RESET default_transaction_read_only")
+        world.faults += 1
         return world.settle()
 
 
@@ -160,6 +164,7 @@ def disk_full_on(servers, seed, folder):
         check(not world.drained(), "the small disk held everything: it was not full")
         check(member.alive(), f"the member ended{member.tail()}")
         os.unlink(ballast)
+        world.faults += 1
         return world.settle()
 
 
@@ -180,6 +185,7 @@ def refused_row_is_bisected(servers, seed):
                         records[i] = ("rejected", None, None)
                         refused += 1
         check(refused > 10, "nothing to refuse")
+        world.faults += refused
         check_equal(world.sql("SELECT count(*) FROM spendlog.rejected_events "
                               "WHERE reason = 'database_refused'"), [[str(refused)]], "refused rows")
         return world.settle()

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.dont_write_bytecode = True
 
 from chaos import bounds, broker, crashes, database  # noqa: E402
-from harness import report, servers  # noqa: E402
+from harness import report, servers, world  # noqa: E402
 
 ALL = crashes.ALL + database.ALL + broker.ALL + bounds.ALL
 # What `make check` can afford: kinds of fault, in small. A broker killed with -9 takes half a minute to
@@ -64,6 +64,15 @@ def main():
         mock.wait()
 
 
+def table_print():
+    """What survived what, counted in the database: the suite's result."""
+    names = ("faults", "records", "rows", "duplicates", "rejected", "skipped", "lost", "doubled")
+    lines = [*world.VERDICTS, ("together", *(sum(line[i] for line in world.VERDICTS) for i in range(1, 9)))]
+    print(f"{'':16}" + "".join(f"{name:>11}" for name in names))
+    for name, *numbers in lines:
+        print(f"{name:16}" + "".join(f"{number:11}" for number in numbers), flush=True)
+
+
 def run(chosen, options):
     seed = report.seed_of_environment()
     # For messages of 64 MiB, of which the small heap of scripts/local.sh holds few (java(1)).
@@ -73,6 +82,7 @@ def run(chosen, options):
     try:
         place.up()
         code = report.run([(s, (place, seed, *more)) for s, more in chosen], seed)
+        table_print()
     finally:
         if code == 0 and not options.keep:
             place.clean()

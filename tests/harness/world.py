@@ -24,6 +24,10 @@ FAST = {"session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": 400,
         "topic.metadata.refresh.interval.ms": 1000, "reconnect.backoff.max.ms": 500}
 
 
+RECORD_KINDS = ("row", "duplicate", "rejected", "skipped")
+VERDICTS = []  # of all worlds that were settled
+
+
 class Feed:
     """A running producer process; everything it was given is in the log once finish() returns."""
 
@@ -65,6 +69,7 @@ class Member:
     """One process of the service."""
 
     def __init__(self, world, config, words, environment):
+        self.world = world
         self.log = os.path.join(world.folder, f"member-{len(world.members)}.log")
         with open(self.log, "w") as log:
             self.process = subprocess.Popen([SPENDLOG, "run", "-c", config, *words],
@@ -80,9 +85,11 @@ class Member:
 
     def signal(self, number):
         if self.alive():
+            self.world.faults += number == signal.SIGSTOP
             self.process.send_signal(number)
 
     def kill(self):
+        self.world.faults += 1
         self.signal(signal.SIGKILL)
         self.process.wait()
 
@@ -122,6 +129,7 @@ class World:
         self.folder = os.path.join(servers.folder, name)
         self.members = []
         self.feeds = []
+        self.faults = 0  # of any kind; cuts of the proxy are counted by itself
         self.partitions = partitions
         self.whole_log = whole_log
         self.ledger = Ledger()
@@ -259,14 +267,21 @@ class World:
         self.verify_partitions()
         self.verify_rows(rows)
         self.verify_command()
+        VERDICTS.append(self.verdict(counts, rows))
         return (f"{sum(counts.values())} records = {counts['row']} rows + {counts['duplicate']} "
                 f"duplicates + {counts['rejected']} rejected + {counts['skipped']} skipped")
 
+    def verdict(self, counts, rows):
+        """A line of the suite's table: (scenario, faults, records, rows, ..., lost, doubled)."""
+        stored = self.sql("SELECT count(*), count(DISTINCT request_id) FROM spendlog.spend_logs")[0]
+        faults = self.faults + (sum(self.proxy.cuts.values()) if self.proxy else 0)
+        return (self.name, faults, sum(counts.values()), *(counts[n] for n in RECORD_KINDS),
+                len(rows) - int(stored[1]), int(stored[0]) - int(stored[1]))
+
     def verify_books(self, counts):
-        names = ("row", "duplicate", "rejected", "skipped")
-        want = [str(counts[name]) for name in names]
+        want = [str(counts[name]) for name in RECORD_KINDS]
         check_equal(self.sql("SELECT sum(rows), sum(duplicates), sum(rejected), sum(skipped) "
-                             "FROM spendlog.kafka_offsets")[0], want, f"{names} of kafka_offsets")
+                             "FROM spendlog.kafka_offsets")[0], want, f"{RECORD_KINDS} of kafka_offsets")
         check_equal(self.sql("SELECT (SELECT count(*) FROM spendlog.spend_logs), "
                              "(SELECT count(*) FROM spendlog.rejected_events)")[0],
                     [want[0], want[2]], "rows and rejected events stored")

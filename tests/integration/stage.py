@@ -49,6 +49,7 @@ class Stage:
         self.partitions = partitions
         self.folder = os.path.join(servers.folder, name)
         self.members = []
+        self.faults = 0
         self.databases = []
         os.makedirs(self.folder, exist_ok=True)
         servers.topic_create(self.topic, partitions)
