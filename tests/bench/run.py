@@ -5,7 +5,7 @@
 A real Kafka and a real PostgreSQL of its own, both of scripts/local.sh. Every figure that is compared with another
 one was measured in the same run, in turn with it, best of ROUNDS: machines are noisy, ratios much less so.
 
-    BENCH_EVENTS=200000 tests/bench/run.py [--long | --reprice] [--rounds N] [--no-write]
+    BENCH_EVENTS=200000 tests/bench/run.py [--long | --reprice | --peers] [--rounds N] [--no-write]
 """
 import argparse
 import json
@@ -22,10 +22,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness.report import Failed, wait_for  # noqa: E402
 from harness.servers import ROOT, SPENDLOG, Servers, run_checked  # noqa: E402
 from bench import bench_reprice, peers  # noqa: E402
+from bench.processes import tree_cpu_s  # noqa: E402
 
 PROGRAMS = os.path.join(ROOT, "build/release/tests/bench")
 REPORT = os.path.join(ROOT, "docs/benchmarks.md")
-TICKS = os.sysconf("SC_CLK_TCK")
 WAIT_MS = 500
 PACED_S = 15
 GROW_ROWS = 500000
@@ -49,25 +49,6 @@ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), percentile_cont(0.99) WI
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def stat_ticks(pid):
-    """(own, of children that are gone) CPU ticks of a process, and its parent."""
-    with open(f"/proc/{pid}/stat") as text:
-        fields = text.read().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])), sum(map(int, fields[13:15])), int(fields[1])
-
-
-def tree_cpu_s(root):
-    """CPU seconds of a process, its living children and those it has waited for."""
-    total = sum(stat_ticks(root)[:2])
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            own, gone, parent = stat_ticks(pid)
-        except OSError:
-            continue
-        total += own + gone if parent == root else 0
-    return total / TICKS
 
 
 class Result(dict):
@@ -248,6 +229,7 @@ class Bench:
                 runs["run", size, n] = lambda s=size, c=n: self.end_to_end(s, s, c)
         for percent in ("0.01", "1"):
             runs["dup", percent] = lambda p=percent: self.end_to_end(f"dup-{p}", "small", 2)
+        runs.update(peers.runs(self, "small"))
         results = self.rounds_of(runs)
         for size in ("small", "big"):
             results["stages", size] = self.stages(size)
@@ -258,6 +240,13 @@ class Bench:
         results["latency"] = self.latency(results["run", "small", 2]["rate"] / 10)
         results["table"] = self.sizes()
         return results
+
+    def measure_peers(self):
+        self.load("small", "small")
+        self.startup_measure("small")
+        runs = {("run", "small", 2): lambda: self.end_to_end("small", "small", 2)}
+        runs.update(peers.runs(self, "small"))
+        return self.rounds_of(runs)
 
     def sizes(self):
         """Bytes per row of heap, of indexes, of WAL: of 100,000 rows written once more, alone."""
@@ -404,7 +393,7 @@ def machine():
             + f"{os.getloadavg()[0]:.1f}")
 
 
-def report(results, events, rounds, where, peer_lines):
+def report(results, events, rounds, where):
     latency, table = results["latency"], results["table"]
     lines = [f"{where}; {events:,} events of 1.1 KB, {events // 2:,} of 4 KB, best of {rounds}.", "",
              *rates_table(results), "", *stages_table(results), "",
@@ -412,7 +401,7 @@ def report(results, events, rounds, where, peer_lines):
              f"Latency from produce to committed row at {latency['rate']:,} events/s (a tenth of full speed), "
              f"wait_ms {WAIT_MS}: p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms.", "",
              f"A row takes {table['heap']:.0f} bytes of table, {table['index']:.0f} of indexes, "
-             f"{table['wal']:.0f} of WAL.", "", *claims_table(results), "", *peer_lines]
+             f"{table['wal']:.0f} of WAL.", "", *claims_table(results), "", *peers.report(results)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -439,6 +428,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--long", action="store_true", help="the rate on a table of 10 million rows")
     parser.add_argument("--reprice", action="store_true", help="the speed of `spendlog reprice` only")
+    parser.add_argument("--peers", action="store_true", help="other programs beside 2 lanes only; writes nothing")
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", 3)))
     parser.add_argument("--no-write", action="store_true", help="print only; docs/benchmarks.md stays")
     options = parser.parse_args()
@@ -452,10 +442,11 @@ def main():
         if options.long:
             sections["bench-long"] = long_report(
                 bench.measure_long(int(os.environ.get("BENCH_ROWS", 10000000))), options.rounds, where)
+        elif options.peers:
+            print("\n".join(peers.report(bench.measure_peers())))
         elif not options.reprice:
-            results = bench.measure()
-            sections["bench"] = report(results, events, options.rounds, where, peers.run(bench, results))
-        if not options.long:
+            sections["bench"] = report(bench.measure(), events, options.rounds, where)
+        if not (options.long or options.peers):
             sections["bench-reprice"] = reprice_report(
                 bench_reprice.measure(bench.servers, events, options.rounds), options.rounds, where)
     finally:
