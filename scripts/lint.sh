@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 # A check whose tool is missing finds nothing, which is not the same as nothing being there.
-for tool in clang-format cppcheck ctags git man; do
+for tool in clang-format cppcheck ctags git man pyflakes3; do
     command -v "$tool" >/dev/null || { echo "lint: no $tool here; scripts/deps.sh check installs it" >&2; exit 69; }
 done
 
@@ -94,6 +94,11 @@ lint_shell() {
     ! command -v shellcheck >/dev/null || shellcheck -S warning scripts/*.sh
 }
 
+# Names that do not exist, imports nobody uses.
+lint_python() {
+    git ls-files '*.py' | xargs pyflakes3 | report
+}
+
 lint_cppcheck() {
     cppcheck --quiet --std=c11 --language=c -j 2 --max-configs=1 --error-exitcode=1 --inline-suppr \
         --enable=warning,performance,portability -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='""' \
@@ -123,7 +128,7 @@ lint_fields() {
     return $status
 }
 
-checks=(format layers foreign_headers banned lengths licence settings manuals fields shell cppcheck)
+checks=(format layers foreign_headers banned lengths licence settings manuals fields shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

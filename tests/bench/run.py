@@ -424,6 +424,19 @@ def long_report(measured, rounds, where):
     return "\n".join(lines) + "\n"
 
 
+def reprice_report(result, rounds, where):
+    lines = [f"{where}; {result['rows']:,} rows of one day, best of {rounds}.", "",
+             row("what", "rows/s", "PostgreSQL alone, rows/s", "ratio", "wanted", "met"),
+             "| --- | ---: | ---: | ---: | ---: | --- |"]
+    for name, what, wanted in (("check", "checking rows that do not change", 0.6),
+                               ("rewrite", "changing every row", 0.8)):
+        rate, bare = result[name], result["bare " + name]
+        lines.append(row(what, f"{rate:,.0f}", f"{bare:,.0f}", f"{rate / bare:.2f}", f">= {wanted:g}",
+                         "yes" if rate / bare >= wanted else "no"))
+    return "\n".join(lines + ["", f"The table has {result['heap_before']} MB before and {result['heap']} MB after, "
+                              f"the program takes {result['rss']} MB.", ""])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--long", action="store_true", help="the rate on a table of 10 million rows")

@@ -9,7 +9,7 @@ import time
 from decimal import Decimal
 
 from harness.report import check, check_equal, wait_for
-from integration.stage import Stage, demo_event, demo_lines, message_of
+from integration.stage import Stage, demo_lines, message_of
 
 
 def sigterm_ends_cleanly(servers):
