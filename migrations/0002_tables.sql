@@ -327,4 +327,4 @@ COMMENT ON COLUMN spendlog.spend_adjustments.start_time IS 'key of the row, with
 COMMENT ON COLUMN spendlog.spend_adjustments.posted_on IS 'day (UTC) of the open period on which the difference counts';
 COMMENT ON COLUMN spendlog.spend_adjustments.old_spend IS 'US dollars';
 COMMENT ON COLUMN spendlog.spend_adjustments.new_spend IS 'US dollars';
-COMMENT ON COLUMN spendlog.spend_adjustments.adjusted_at IS 'UTC';
+COMMENT ON COLUMN spendlog.spend_adjustments.adjusted_at IS 'UTC; when the run came to the day of the row';

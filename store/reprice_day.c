@@ -260,14 +260,18 @@ static bool method_choose(struct reprice *run, const struct reprice_day *day,
     return true;
 }
 
-/* The day on which corrections of closed periods count, as a date field. */
-static bool posting_day(struct reprice *run, struct err *err)
+/* What is the same in all records of the day: when it was come to (a default would be worked out
+ * for each of them), and the day on which corrections of closed periods count. */
+static bool records_begin(struct reprice *run, struct err *err)
 {
     if (run->options.dry_run)
         return true;
-    PGresult *res = pg_query(&run->write, "SELECT spendlog.posting_day()", NULL, err);
-    if (res)
+    PGresult *res =
+        pg_query(&run->write, "SELECT spendlog.posting_day(), now() AT TIME ZONE 'UTC'", NULL, err);
+    if (res) {
         memcpy(run->posted_on, PQgetvalue(res, 0, 0), sizeof(run->posted_on));
+        memcpy(run->adjusted_at, PQgetvalue(res, 0, 1), sizeof(run->adjusted_at));
+    }
     PQclear(res);
     return res != NULL;
 }
@@ -289,9 +293,7 @@ bool reprice_day_run(struct reprice *run, const struct reprice_day *day, struct 
 {
     struct stream stream;
     enum reprice_method method;
-    if (!method_choose(run, day, &method, err))
-        return false;
-    if (method == METHOD_POST && !posting_day(run, err))
+    if (!method_choose(run, day, &method, err) || !records_begin(run, err))
         return false;
     if (method == METHOD_REWRITE)
         return day_rewrite(run, day, &stream, err);

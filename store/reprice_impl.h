@@ -74,7 +74,8 @@ struct reprice {
     struct tally tally; /* of the slice; of everything in a dry run */
     struct buf staged;
     size_t staged_rows;
-    char posted_on[4]; /* date field, METHOD_POST */
+    char posted_on[4];   /* date field, METHOD_POST */
+    char adjusted_at[8]; /* timestamp field */
     /* Counted when the day is done. */
     struct reprice_totals rest;
     int64_t skip_rows[SKIP_COUNT];

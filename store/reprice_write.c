@@ -18,8 +18,8 @@
 #define ADJUSTMENT_COLUMNS                                                                         \
     "run_id, start_time, identity, kind, posted_on, old_spend, new_spend, old_status, new_status," \
     " old_reason, new_reason, old_price_book_id, new_price_book_id, new_input_cost,"               \
-    " new_output_cost, new_other_cost"
-#define ADJUSTMENT_COLUMN_COUNT 16
+    " new_output_cost, new_other_cost, adjusted_at"
+#define ADJUSTMENT_COLUMN_COUNT 17
 
 /* --- staging -------------------------------------------------------------------------------- */
 
@@ -57,6 +57,7 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
     copy_add_money(rows, has, charge->side[SIDE_INPUT]);
     copy_add_money(rows, has, charge->side[SIDE_OUTPUT]);
     copy_add_money(rows, has, charge->side[SIDE_OTHER]);
+    copy_add_bytes(rows, (struct slice){run->adjusted_at, sizeof(run->adjusted_at)});
     run->staged_rows++;
 }
 

@@ -275,6 +275,8 @@ class Bench:
         self.base_us += count * 1000
         self.sql("TRUNCATE spendlog.ingest_batches")
         result = self.end_to_end(topic, "small", 2, keep_rows=True)
+        if number == 0:
+            self.startup_measure(topic)
         self.servers.topic_delete(topic)
         return result
 
@@ -285,7 +287,6 @@ class Bench:
         self.base_us = (int(time.time()) - 3600) * 1000000 - (rows + runs * self.events["small"]) * 1000
         self.partitions()
         self.grown_run(0)  # the broker and the programs get warm
-        self.startup_measure("grown-0")
         self.empty()
         measured, number, there = [], 1, 0
         for step in steps:
