@@ -43,8 +43,12 @@ SELECT coalesce(provider, '') AS provider, coalesce(model, '') AS model, pricing
   count(*) AS calls, sum(input_tokens)::bigint AS input_tokens,
   sum(output_tokens)::bigint AS output_tokens, sum(gateway_cost) AS gateway_cost,
   min(start_time) AS first_seen, max(start_time) AS last_seen
-FROM spendlog.spend_logs
+FROM spendlog.spend_logs l
 WHERE pricing_status = 'unpriced'
+  -- a row of a closed period stays as it is; its latest posted adjustment says what it counts for
+  AND coalesce((SELECT a.new_status FROM spendlog.spend_adjustments a
+                WHERE a.start_time = l.start_time AND a.identity = l.identity AND a.kind = 'posted'
+                ORDER BY a.run_id DESC LIMIT 1), 'unpriced') = 'unpriced'
 GROUP BY 1, 2, 3;
 COMMENT ON VIEW spendlog.unpriced_models IS 'Models of rows without a price; `spendlog reprice --unpriced` heals them once there is one';
 

@@ -633,6 +633,26 @@ static void closed_periods_take_no_change_in_place(void **state)
     assert_int_equal(money_low(back.totals.after), entries);
 }
 
+/* Rows of a closed month without a price keep that status; a posted price takes them off the list.
+ */
+static void a_posted_price_heals_the_list(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    int64_t unpriced = run_all(&tariff_no_6, &everything, false).totals.changed;
+    if (!period_close(conninfo_of("repricer"), 2025, 6, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.unpriced_models"), unpriced);
+    struct reprice_report healed = run_all(&tariff_a, &everything, false);
+    assert_true(healed.totals.posted > 0);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs"
+                            " WHERE pricing_status = 'unpriced'"),
+                     healed.totals.posted);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.unpriced_models"), 0);
+    assert_int_equal(run_all(&tariff_no_6, &everything, false).totals.posted, healed.totals.posted);
+    assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.unpriced_models"), unpriced);
+}
+
 static void a_month_that_a_run_works_on_is_not_closed(void **state)
 {
     struct err err = {0};
@@ -720,6 +740,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_month_is_closed_once_and_only_when_it_is_over, reset),
         cmocka_unit_test_setup(a_month_that_a_run_works_on_is_not_closed, reset),
         cmocka_unit_test_setup(closed_periods_take_no_change_in_place, reset),
+        cmocka_unit_test_setup(a_posted_price_heals_the_list, reset),
     };
     if (argc > 1) /* a pattern with * and ? */
         cmocka_set_test_filter(argv[1]);
