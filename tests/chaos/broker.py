@@ -65,72 +65,57 @@ def aborted_transactions(servers, seed):
         return f"{aborted} messages aborted; {world.settle()}"
 
 
-def topic_recreated(servers, seed, restart=False):
+def topic_recreated(servers, seed):
     """A topic deleted and made again is read from its start as a new incarnation, with a recorded gap."""
-    name = "recreated-cold" if restart else "recreated"
-    with World(servers, name, seed, partitions=3, whole_log=False) as world:
-        for number, messages in enumerate((400, 60, 900)):  # ends before, and beyond, the stored offset
-            if number:
-                if restart:
-                    check_equal(world.members[-1].end(), 0, "exit code")
-                servers.topic_delete(world.topic)
-                servers.topic_create(world.topic, 3)
-                world.faults += 1
-            feed = world.feed()
-            feed.send(messages)
-            feed.finish()
-            world.feeds.clear()
-            if restart or not world.members:
-                world.start()
-            wait_for(f"incarnation {number + 1}", lambda: world.drained() and incarnations(world) == [
-                [str(p), str(number + 1)] for p in range(3)], 60, 0.3)
-        check_equal(world.sql("SELECT count(*) FROM spendlog.kafka_gaps"), [["6"]], "gaps")
-        return world.settle()
+    return recreate(servers, seed, "recreated", ENDS_BEFORE_AND_BEYOND)
 
 
 def topic_recreated_while_down(servers, seed):
     """The same when the service was not running meanwhile."""
-    return topic_recreated(servers, seed, restart=True)
+    return recreate(servers, seed, "recreated-cold", ENDS_BEFORE_AND_BEYOND, restart=True)
 
 
 def topic_recreated_one_shorter(servers, seed):
     """A topic made again that ends where the last message stored would be is noticed all the same."""
-    with World(servers, "shorter", seed, partitions=1, whole_log=False) as world:
-        for number, messages in enumerate((100, 99)):
+    return recreate(servers, seed, "shorter", (100, 99), partitions=1, restart=True, timeout_s=30)
+
+
+ENDS_BEFORE_AND_BEYOND = (400, 60, 900)  # messages of each incarnation: before, and beyond, the stored offset
+
+
+def recreate(servers, seed, name, lengths, partitions=3, restart=False, timeout_s=60):
+    with World(servers, name, seed, partitions=partitions, whole_log=False) as world:
+        for number, messages in enumerate(lengths):
             if number:
-                check_equal(world.members[-1].end(), 0, "exit code")
+                if restart:
+                    check_equal(world.members[-1].end(), 0, "exit code")
                 servers.topic_delete(world.topic)
-                servers.topic_create(world.topic, 1)
+                servers.topic_create(world.topic, partitions)
                 world.faults += 1
-            feed = world.feed()
-            feed.send(messages)
-            feed.finish()
-            world.feeds.clear()
-            world.start()
+            world.produce(messages)
+            if restart or not world.members:
+                world.start()
             wait_for(f"incarnation {number + 1}", lambda: world.drained() and incarnations(world) == [
-                ["0", str(number + 1)]], 30, 0.3)
+                [str(p), str(number + 1)] for p in range(partitions)], timeout_s, 0.3)
+        check_equal(world.sql("SELECT count(*) FROM spendlog.kafka_gaps"), [[str(partitions * (len(lengths) - 1))]],
+                    "gaps")
         return world.settle()
 
 
 def topic_away_in_a_rebalance(servers, seed):
     """A topic that was away just when the group shared its partitions out is read when it is back."""
     with World(servers, "away", seed, partitions=3, whole_log=False) as world:
-        feed = world.feed()
-        feed.send(300)
-        feed.finish()
-        world.feeds.clear()
+        world.produce(300)
         slow = {"topic.metadata.refresh.interval.ms": 4000}  # librdkafka itself has nothing to notice
-        other = world.start(kafka=slow) and world.start(kafka=slow)
+        world.start(kafka=slow)
+        other = world.start(kafka=slow)
         world.drain(30)
         servers.topic_delete(world.topic)
         world.faults += 1
         check_equal(other.end(), 0, "exit code")
         time.sleep(1)
         servers.topic_create(world.topic, 3)
-        feed = world.feed()
-        feed.send(300)
-        feed.finish()
-        world.feeds.clear()
+        world.produce(300)
         world.drain(60)
         return world.settle()
 

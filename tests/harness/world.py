@@ -188,6 +188,13 @@ class World:
         self.feeds.append(feed)
         return feed
 
+    def produce(self, messages):
+        """So many messages, all in the log when it returns."""
+        feed = self.feed()
+        feed.send(messages)
+        feed.finish()
+        self.feeds.remove(feed)
+
     # --- what the database says
 
     def sql(self, text):
