@@ -17,7 +17,7 @@ static inline uint64_t hash_take(uint64_t hash, uint64_t v)
 
 static inline uint64_t hash_take_text(uint64_t hash, struct slice text)
 {
-    return hash_take(hash, XXH3_64bits(text.bytes ? text.p : "", text.bytes));
+    return hash_take(hash, hash_xxh64(text));
 }
 
 static uint64_t hash_take_value(uint64_t hash, enum field_kind kind, union value value)

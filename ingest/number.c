@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/number.h"
 
+#include "ingest/digits.h"
+
 #define COUNT_DIGITS_FAST 18 /* cannot overflow int64 */
 #define EXPONENT_MAX 100000
 #define TEN_TO_37 ((u128)10000000000000000000u * 1000000000000000000u)
@@ -41,8 +43,7 @@ struct parts {
 static struct slice digits_take(const char **p, const char *end)
 {
     const char *start = *p;
-    while (*p < end && (unsigned)(**p - '0') <= 9)
-        ++*p;
+    *p = digits_end(start, end);
     return (struct slice){start, (size_t)(*p - start)};
 }
 
