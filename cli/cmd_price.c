@@ -6,12 +6,14 @@
 #include "core/log.h"
 
 static struct {
-    bool items, reasons;
+    bool items, reasons, flags;
 } options;
 
 const struct option_row price_options[] = {
     {"items", 0, NULL, "with the items that sum to the spend", OPTION_FLAG, &options.items},
     {"reasons", 0, NULL, "print the closed list of reasons", OPTION_FLAG, &options.reasons},
+    {"flags", 0, NULL, "print the closed list of flags, with their bits in spend_logs.flags",
+     OPTION_FLAG, &options.flags},
     {0},
 };
 
@@ -66,6 +68,14 @@ static int reasons_print(void)
     return 0;
 }
 
+static int flags_print(void)
+{
+    for (unsigned i = 0; i < flag_count; i++)
+        printf("%10u  %-20s %s%s\n", flag_info[i].bit, flag_info[i].name,
+               flag_info[i].doubt ? "doubtful: " : "", flag_info[i].doc);
+    return 0;
+}
+
 int cmd_price(const struct command *command, int argc, char **argv)
 {
     struct config config;
@@ -77,6 +87,8 @@ int cmd_price(const struct command *command, int argc, char **argv)
         return code;
     if (options.reasons)
         return reasons_print();
+    if (options.flags)
+        return flags_print();
     if (!config_open(&config, true, &err))
         return fail(&err);
     code = price_files(&config, argv + first, argc - first, &err);

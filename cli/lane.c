@@ -103,7 +103,7 @@ static void add_event(const struct record_context *rc, const struct record *reco
     batch->range[rc->range].rows++;
     if (!charge.has_spend)
         count(&lane->group->counters.unpriced, 1);
-    if (event->flags)
+    if ((event->flags | charge.flags) & ~READING_MASK)
         batch->flagged++;
 }
 

@@ -98,6 +98,21 @@ void result_items(struct buf *line, const struct charge *charge)
     buf_add_char(line, ']');
 }
 
+static void flags_list(struct buf *line, unsigned flags)
+{
+    bool first = true;
+    member(line, "flags");
+    buf_add_char(line, '[');
+    for (unsigned i = 0; i < flag_count; i++) {
+        if (!(flags & flag_info[i].bit))
+            continue;
+        buf_add_text(line, first ? "" : ",");
+        buf_add_json_string(line, slice_of(flag_info[i].name));
+        first = false;
+    }
+    buf_add_char(line, ']');
+}
+
 void result_charge(struct buf *line, const struct event *event, const struct charge *charge,
                    bool with_items)
 {
@@ -121,6 +136,7 @@ void result_charge(struct buf *line, const struct event *event, const struct cha
         result_decimal(line, "gateway_cost", stated);
     else
         result_null(line, "gateway_cost");
+    flags_list(line, event->flags | charge->flags);
     if (with_items)
         result_items(line, charge);
 }
@@ -176,11 +192,19 @@ static void field(struct buf *line, const char *name, enum field_kind kind, unio
     }
 }
 
+/* "cache_reading":"outside, numbers" */
+static void reading(struct buf *line, const char *name, struct reading reading)
+{
+    char text[64];
+    if (reading.ground == GROUND_NONE)
+        return;
+    snprintf(text, sizeof(text), "%s, %s", reading.outside ? "outside" : "inside",
+             reading_ground_name[reading.ground]);
+    result_text(line, name, slice_of(text));
+}
+
 void result_event(struct buf *line, const struct event *event)
 {
-    static const char *const flag_name[] = {"text_repaired",  "part_clamped", "duplicate_key",
-                                            "total_mismatch", "no_duration",  "key_hashed",
-                                            "text_cut"};
     result_text(line, "mapping", slice_of(event->mapping));
     if (labels_has(&event->labels, LABEL_REQUEST_ID))
         field(line, label_info[LABEL_REQUEST_ID].name, KIND_TEXT,
@@ -191,7 +215,9 @@ void result_event(struct buf *line, const struct event *event)
     for (enum label i = 0; i < LABEL_COUNT; i++)
         if (i != LABEL_REQUEST_ID && labels_has(&event->labels, i))
             field(line, label_info[i].name, label_info[i].kind, event->labels.v[i]);
-    for (unsigned i = 0; i < sizeof(flag_name) / sizeof(flag_name[0]); i++)
-        if (event->flags & 1u << i)
-            result_bool(line, flag_name[i], true);
+    for (unsigned i = 0; i < flag_count; i++)
+        if (event->flags & flag_info[i].bit)
+            result_bool(line, flag_info[i].name, true);
+    reading(line, "cache_reading", reading_of(event->flags, READING_CACHE_BIT));
+    reading(line, "reasoning_reading", reading_of(event->flags, READING_REASONING_BIT));
 }

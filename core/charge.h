@@ -7,6 +7,7 @@
 #define CORE_CHARGE_H
 
 #include "core/decimal.h"
+#include "core/flags.h"
 
 enum unit {
 #define UNIT(id, side, name) UNIT_##id,
@@ -65,6 +66,7 @@ struct charge_item {
 struct charge {
     enum charge_status status;
     enum reason reason;
+    unsigned flags;     /* flags.h: what pricing remarked */
     bool has_spend;     /* false: spend is NULL, never 0 */
     struct money spend; /* the exact sum of the items; the gateway's figure when reported */
     struct money side[3];

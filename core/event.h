@@ -12,6 +12,7 @@
 
 #include "core/arena.h"
 #include "core/decimal.h"
+#include "core/flags.h"
 
 enum fact {
 #define FACT(id, kind, store, name, doc) FACT_##id,
@@ -155,17 +156,6 @@ static inline struct slice labels_text(const struct labels *labels, enum label l
     return labels_has(labels, label) ? labels->v[label].s : (struct slice){"", 0};
 }
 
-/* What was odd about an event that was kept all the same; stored, counted, never fatal. */
-enum event_flag {
-    EVENT_TEXT_REPAIRED = 1 << 0,  /* U+0000, lone surrogate or invalid UTF-8 became U+FFFD */
-    EVENT_PART_CLAMPED = 1 << 1,   /* a part was larger than its whole */
-    EVENT_DUPLICATE_KEY = 1 << 2,  /* a JSON object named a member twice; the last one counted */
-    EVENT_TOTAL_MISMATCH = 1 << 3, /* total_tokens is not input + output */
-    EVENT_NO_DURATION = 1 << 4,    /* the end lay before the start: duration dropped */
-    EVENT_KEY_HASHED = 1 << 5,     /* a raw API key was replaced by its hash */
-    EVENT_TEXT_CUT = 1 << 6,       /* a text beyond its limit was cut */
-};
-
 enum time_source { TIME_EVENT, TIME_DERIVED, TIME_KAFKA };
 
 struct event {
@@ -176,7 +166,7 @@ struct event {
     bool has_identity;     /* false: the caller derives it from topic, partition and offset */
     uint64_t content_hash; /* of all facts and labels: tells a resend from a conflict */
     enum time_source time_source;
-    unsigned flags; /* enum event_flag, or-ed */
+    unsigned flags; /* flags.h: what reading remarked, and the reading taken */
 };
 
 #endif

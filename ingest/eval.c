@@ -40,7 +40,7 @@ static bool string_text(struct eval *eval, struct val val, struct slice *text)
     struct json json = val_json(val);
     *text = text_of(&json, eval->batch, &repaired);
     if (repaired)
-        eval->flags |= EVENT_TEXT_REPAIRED;
+        eval->flags |= FLAG_TEXT_REPAIRED;
     return text->p != NULL;
 }
 
@@ -274,7 +274,7 @@ static struct slice member_json(struct eval *eval, struct val val)
         struct json json = val_json(val);
         text = text_json(&json, eval->batch, &repaired);
         if (repaired)
-            eval->flags |= EVENT_TEXT_REPAIRED;
+            eval->flags |= FLAG_TEXT_REPAIRED;
         return text;
     }
     if (!val_text(eval, val, &text))
@@ -386,7 +386,7 @@ COLD static struct val join_eval(struct eval *eval, const struct expr *expr)
         if (expr->distinct && text_known(texts, count, texts[count]))
             continue;
         if (++count == JOIN_TEXTS_MAX) {
-            eval->flags |= EVENT_TEXT_CUT;
+            eval->flags |= FLAG_TEXT_CUT;
             break;
         }
     }

@@ -61,7 +61,7 @@ struct eval {
     struct reader reader;
     struct arena *batch;
     int64_t index;      /* @index */
-    unsigned flags;     /* enum event_flag of the record */
+    unsigned flags;     /* enum flag of the record */
     struct json misfit; /* the last value whose type or content did not fit; NONE: there was none */
     const struct expr *taken; /* for explain: what gave the value; NULL: its `default` */
     struct match_memo memo[MATCH_MEMOS];

@@ -81,7 +81,7 @@ static bool text_set(struct setter *setter, struct val val)
         return true;
     if (text.bytes > TEXT_BYTES_MAX) {
         text = text_cut(text, TEXT_BYTES_MAX);
-        setter->eval->flags |= EVENT_TEXT_CUT;
+        setter->eval->flags |= FLAG_TEXT_CUT;
     }
     put(setter, (union value){.s = text});
     return true;
@@ -141,7 +141,7 @@ COLD static bool tags_list(struct setter *setter, const struct json *array)
     walk_open(&walk, array);
     while (walk_element(&walk, &element)) {
         if (count == TAGS_MAX) {
-            setter->eval->flags |= EVENT_TEXT_CUT;
+            setter->eval->flags |= FLAG_TEXT_CUT;
             break;
         }
         if (!val_text(setter->eval, val_of(&element), &texts[count]) || texts[count].bytes == 0)
@@ -180,12 +180,12 @@ COLD static bool object_set(struct setter *setter, struct val val)
     if (object.type != TOKEN_OBJECT)
         return refuse(setter, REASON_BAD_TYPE, "not an object");
     if (object.bytes > METADATA_BYTES_MAX) {
-        setter->eval->flags |= EVENT_TEXT_CUT;
+        setter->eval->flags |= FLAG_TEXT_CUT;
         return true;
     }
     struct slice text = text_json(&object, setter->eval->batch, &repaired);
     if (repaired)
-        setter->eval->flags |= EVENT_TEXT_REPAIRED;
+        setter->eval->flags |= FLAG_TEXT_REPAIRED;
     if (text.p)
         put(setter, (union value){.s = text});
     return true;

@@ -5,8 +5,8 @@
 
 #include "ingest/eval.h"
 
-#define TEXT_BYTES_MAX 8192      /* longer texts are cut, EVENT_TEXT_CUT */
-#define METADATA_BYTES_MAX 32768 /* longer objects are left out, EVENT_TEXT_CUT */
+#define TEXT_BYTES_MAX 8192      /* longer texts are cut, FLAG_TEXT_CUT */
+#define METADATA_BYTES_MAX 32768 /* longer objects are left out, FLAG_TEXT_CUT */
 #define TAGS_MAX 256
 
 /* Why a record cannot become an event. */

@@ -83,7 +83,7 @@ static unsigned clamp(struct facts *facts, enum fact part, int64_t limit, bool k
         return 0;
     if (!keep)
         facts->v[part].i = limit;
-    return EVENT_PART_CLAMPED;
+    return FLAG_PART_CLAMPED;
 }
 
 /* Flags, after every part has been cut to its whole (`keep`: only looked at). */
@@ -108,7 +108,7 @@ static unsigned total_check(const struct facts *facts)
     bool off = __builtin_add_overflow(facts_int(facts, FACT_INPUT_TOKENS),
                                       facts_int(facts, FACT_OUTPUT_TOKENS), &sum) ||
                sum != facts_int(facts, FACT_TOTAL_TOKENS);
-    return off ? EVENT_TOTAL_MISMATCH : 0;
+    return off ? FLAG_TOTAL_MISMATCH : 0;
 }
 
 /* --- times --------------------------------------------------------------------------------- */
@@ -163,7 +163,7 @@ static int64_t duration_take(struct eval *eval, struct event *event)
         return us;
     }
     label_drop(&event->labels, LABEL_DURATION_S);
-    event->flags |= EVENT_NO_DURATION;
+    event->flags |= FLAG_NO_DURATION;
     return -1;
 }
 
@@ -199,7 +199,7 @@ static void end_complete(struct eval *eval, struct event *event, int64_t duratio
         return; /* a clock of another machine */
     if (end < start) {
         label_drop(&event->labels, LABEL_DURATION_S);
-        event->flags |= EVENT_NO_DURATION;
+        event->flags |= FLAG_NO_DURATION;
     } else if (duration_us < 0) {
         seconds_set(eval, event, LABEL_DURATION_S, end - start);
     }
@@ -246,7 +246,7 @@ static void api_key_hash(struct eval *eval, struct event *event)
         key = (struct slice){key.p + 7, key.bytes - 7};
     char *hex = arena_alloc(eval->batch, SHA256_HEX_BYTES);
     label_drop(&event->labels, LABEL_API_KEY);
-    event->flags |= EVENT_KEY_HASHED;
+    event->flags |= FLAG_KEY_HASHED;
     if (!hex)
         return;
     hash_sha256_hex(key, hex);
@@ -307,7 +307,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
 
     names_complete(mapping, &event->facts);
     api_key_hash(eval, event);
-    event->flags |= eval->flags | (eval->reader.duplicate_key ? EVENT_DUPLICATE_KEY : 0);
+    event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);
     event->mapping = mapping->name;
     identity_set(eval, mapping, event);
     return true;

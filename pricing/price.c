@@ -329,6 +329,7 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
         book->edition_count == 1 ? book->edition : book_edition(book, when);
     struct plan own;
     struct call call = {.book = book, .edition = edition, .facts = facts};
+    charge->flags = 0;
     bill_start(&call.bill, charge);
     call.plan = find_plan(pricer, edition, facts, trace, &own);
     enum reason zero = zero_rule(facts, call.plan->class);

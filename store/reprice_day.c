@@ -47,8 +47,15 @@ static bool money_is(struct row_field field, bool present, struct money m)
     return copy_money(&field, &stored) && stored.atto == m.atto;
 }
 
-static bool unchanged(const struct reprice_shape *shape, const struct row_field *field,
-                      const struct charge *charge)
+/* Flags are remarks of the rules of now: they are no difference to what an old book gave. */
+static bool flags_unchanged(const struct reprice *run, struct row_field flags,
+                            const struct charge *charge)
+{
+    return run->options.book || reprice_flags(&flags, charge) == (int32_t)copy_int(&flags);
+}
+
+static bool unchanged(const struct reprice *run, const struct reprice_shape *shape,
+                      const struct row_field *field, const struct charge *charge)
 {
     const char *reason = reason_info[charge->reason].name;
     bool has = charge->has_spend;
@@ -57,7 +64,8 @@ static bool unchanged(const struct reprice_shape *shape, const struct row_field 
            money_is(at(shape, field, COLUMN_SPEND), has, charge->spend) &&
            money_is(at(shape, field, COLUMN_INPUT), has, charge->side[SIDE_INPUT]) &&
            money_is(at(shape, field, COLUMN_OUTPUT), has, charge->side[SIDE_OUTPUT]) &&
-           money_is(at(shape, field, COLUMN_OTHER), has, charge->side[SIDE_OTHER]);
+           money_is(at(shape, field, COLUMN_OTHER), has, charge->side[SIDE_OTHER]) &&
+           flags_unchanged(run, at(shape, field, COLUMN_FLAGS), charge);
 }
 
 enum verdict {
@@ -93,7 +101,7 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
     if (!row_facts(gathered, &run->call, facts, NULL))
         return VERDICT_UNREADABLE;
     run->options.price(facts, charge, run->options.context);
-    return unchanged(shape, field, charge) ? VERDICT_UNCHANGED : VERDICT_CHANGED;
+    return unchanged(run, shape, field, charge) ? VERDICT_UNCHANGED : VERDICT_CHANGED;
 }
 
 /* --- counting ------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ enum reprice_column {
     COLUMN_INPUT,
     COLUMN_OUTPUT,
     COLUMN_OTHER,
+    COLUMN_FLAGS,
     COLUMN_COUNT
 };
 
@@ -118,6 +119,8 @@ bool reprice_day_run(struct reprice *run, const struct reprice_day *day,
                      struct err *err) MUST_CHECK;
 
 /* reprice_write.c */
+/* A row's flags as they will be: what reading remarked, and what pricing remarks now. */
+int32_t reprice_flags(const struct row_field *stored, const struct charge *charge);
 /* Adds a changed row to the slice. */
 void reprice_stage(struct reprice *run, enum reprice_method method,
                    const struct reprice_shape *shape, const struct row_field *field,

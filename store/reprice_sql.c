@@ -19,6 +19,7 @@ static const char *const column_name[COLUMN_COUNT] = {
     [COLUMN_STATUS] = "pricing_status", [COLUMN_REASON] = "pricing_reason",
     [COLUMN_SPEND] = "spend",           [COLUMN_INPUT] = "input_cost",
     [COLUMN_OUTPUT] = "output_cost",    [COLUMN_OTHER] = "other_cost",
+    [COLUMN_FLAGS] = "flags",
 };
 
 /* Their names in spend_adjustments when pricing makes them; NULL: it does not. */
@@ -26,7 +27,7 @@ static const char *const posted_name[COLUMN_COUNT] = {
     [COLUMN_BOOK] = "new_price_book_id", [COLUMN_STATUS] = "new_status",
     [COLUMN_REASON] = "new_reason",      [COLUMN_SPEND] = "new_spend",
     [COLUMN_INPUT] = "new_input_cost",   [COLUMN_OUTPUT] = "new_output_cost",
-    [COLUMN_OTHER] = "new_other_cost",
+    [COLUMN_OTHER] = "new_other_cost",   [COLUMN_FLAGS] = "new_flags",
 };
 
 /* `p` is the adjustment that overlays the row, if there is one. */
@@ -232,7 +233,8 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
         buf_add_text(&run->sql,
                      " LEFT JOIN LATERAL (SELECT a.run_id, a.new_price_book_id, a.new_status,"
                      " a.new_reason, a.new_spend, a.new_input_cost, a.new_output_cost,"
-                     " a.new_other_cost FROM spendlog.spend_adjustments a"
+                     " a.new_other_cost, coalesce(a.new_flags, s.flags) AS new_flags"
+                     " FROM spendlog.spend_adjustments a"
                      " WHERE a.kind = 'posted' AND a.start_time = s.start_time"
                      " AND a.identity = s.identity ORDER BY a.run_id DESC LIMIT 1) p ON true");
     if (!add_where(run, day, err))

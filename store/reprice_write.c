@@ -18,8 +18,8 @@
 #define ADJUSTMENT_COLUMNS                                                                         \
     "run_id, start_time, identity, kind, posted_on, old_spend, new_spend, old_status, new_status," \
     " old_reason, new_reason, old_price_book_id, new_price_book_id, new_input_cost,"               \
-    " new_output_cost, new_other_cost, adjusted_at"
-#define ADJUSTMENT_COLUMN_COUNT 17
+    " new_output_cost, new_other_cost, new_flags, adjusted_at"
+#define ADJUSTMENT_COLUMN_COUNT 18
 
 /* --- staging -------------------------------------------------------------------------------- */
 
@@ -27,6 +27,12 @@ void reprice_stage_reset(struct reprice *run)
 {
     copy_in_start(&run->staged);
     run->staged_rows = 0;
+}
+
+int32_t reprice_flags(const struct row_field *stored, const struct charge *charge)
+{
+    unsigned flags = (unsigned)copy_int(stored);
+    return (int32_t)((flags & ~flags_of_price) | charge->flags);
 }
 
 void reprice_stage(struct reprice *run, enum reprice_method method,
@@ -57,6 +63,7 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
     copy_add_money(rows, has, charge->side[SIDE_INPUT]);
     copy_add_money(rows, has, charge->side[SIDE_OUTPUT]);
     copy_add_money(rows, has, charge->side[SIDE_OTHER]);
+    copy_add_int4(rows, reprice_flags(&field[shape->column[COLUMN_FLAGS]], charge));
     copy_add_bytes(rows, (struct slice){run->adjusted_at, sizeof(run->adjusted_at)});
     run->staged_rows++;
 }
@@ -247,7 +254,7 @@ static bool rows_update(struct reprice *run, const struct reprice_day *day, stru
              "UPDATE spendlog.spend_logs s SET spend = n.new_spend, input_cost = n.new_input_cost,"
              " output_cost = n.new_output_cost, other_cost = n.new_other_cost,"
              " pricing_status = n.new_status, pricing_reason = n.new_reason,"
-             " price_book_id = n.new_price_book_id"
+             " price_book_id = n.new_price_book_id, flags = n.new_flags"
              " FROM pg_temp.reprice_staged n WHERE s.start_time = n.start_time"
              " AND s.identity = n.identity AND s.start_time >= date '%s'"
              " AND s.start_time < date '%s' + 1 AND s.price_book_id = n.old_price_book_id"

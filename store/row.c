@@ -189,7 +189,7 @@ static char *put_fixed(char *p, const struct event *event, const struct charge *
     p = field_int8(p, (uint64_t)place->kafka_offset);
     p = field_int4(p, place->record_index);
     p = field_int8(p, event->content_hash);
-    p = field_int4(p, event->flags);
+    p = field_int4(p, event->flags | charge->flags);
     p = field_money(p, has, charge->spend);
     p = field_money(p, has, charge->side[SIDE_INPUT]);
     p = field_money(p, has, charge->side[SIDE_OUTPUT]);

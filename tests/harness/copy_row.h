@@ -122,6 +122,14 @@ static inline bool copy_same_labels(const struct row_field *row, const struct la
     return true;
 }
 
+static inline bool copy_same_flags(const struct row_field *row, unsigned want, struct err *err)
+{
+    const struct row_field *field = &row[copy_column("flags")];
+    if (field->bytes == 4 && copy_be32(field->p) == want)
+        return true;
+    return err_set(err, ERR_INPUT, "flags come back as others");
+}
+
 /* Everything of a row but what the writer patches into it. */
 static inline bool copy_same_row(const struct row_field *row, const struct event *event,
                                  const struct charge *charge, struct arena *call, struct err *err)
@@ -136,6 +144,7 @@ static inline bool copy_same_row(const struct row_field *row, const struct event
            copy_same_text(row, "mapping", slice_of(event->mapping), err) &&
            copy_same_text(row, "pricing_status", slice_of(charge_status_name[charge->status]),
                           err) &&
+           copy_same_flags(row, event->flags | charge->flags, err) &&
            copy_same_labels(row, &event->labels, err) &&
            copy_same_facts(row, &event->facts, call, err);
 }

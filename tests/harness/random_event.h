@@ -156,7 +156,8 @@ static inline void chance_event(struct chance *c, int64_t day_us, struct arena *
     event->has_identity = true;
     event->content_hash = chance_u64(c);
     event->time_source = (enum time_source)chance_below(c, 3);
-    event->flags = chance_below(c, 128);
+    event->flags = chance_below(c, 1u << 22);
+    charge->flags = (unsigned)chance_u64(c) & flags_of_price;
     charge->status = (enum charge_status)chance_below(c, 4);
     charge->reason = (enum reason)chance_below(c, REASON_COUNT);
     charge->has_spend = charge->status != CHARGE_UNPRICED;

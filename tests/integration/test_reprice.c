@@ -62,11 +62,14 @@ struct tariff {
     int64_t input_atto, output_atto; /* per token, times the model's number */
     bool model_6;                    /* known */
     int64_t calls;
+    unsigned flags; /* what it remarks */
 };
 
-static struct tariff tariff_a = {BOOK_A, 3000000000000, 15000000000000, true, 0};
-static struct tariff tariff_b = {BOOK_B, 2500000000001, 10000000000003, true, 0};
-static struct tariff tariff_no_6 = {BOOK_B, 3000000000000, 15000000000000, false, 0};
+static struct tariff tariff_a = {BOOK_A, 3000000000000, 15000000000000, true, 0, 0};
+static struct tariff tariff_b = {BOOK_B, 2500000000001, 10000000000003, true, 0, 0};
+static struct tariff tariff_remarks = {BOOK_A, 3000000000000,         15000000000000, true,
+                                       0,      FLAG_UNKNOWN_PRICE_KEY};
+static struct tariff tariff_no_6 = {BOOK_B, 3000000000000, 15000000000000, false, 0, 0};
 
 static void price(const struct facts *facts, struct charge *charge, void *context)
 {
@@ -75,6 +78,7 @@ static void price(const struct facts *facts, struct charge *charge, void *contex
     int64_t number = model.p[model.bytes - 1] - '0';
     memset(charge, 0, sizeof(*charge));
     tariff->calls++;
+    charge->flags = tariff->flags;
     if (number == 6 && !tariff->model_6) {
         charge->status = CHARGE_UNPRICED;
         charge->reason = REASON_UNKNOWN_MODEL;
@@ -314,6 +318,34 @@ static void every_change_has_its_record(void **state)
             " <> 'skipped' GROUP BY 1 HAVING sum(spend_after - spend_before) ="
             " (SELECT delta FROM spendlog.reprice_runs)) d"),
         3);
+}
+
+/* The flags that a row of a closed period counts with are those of its latest adjustment. */
+#define ROWS_WITH_FLAGS(value)                                                                     \
+    "SELECT count(*) FROM spendlog.spend_logs l WHERE pricing_status <> 'reported' AND coalesce("  \
+    "(SELECT a.new_flags FROM spendlog.spend_adjustments a WHERE a.kind = 'posted' AND "           \
+    "a.start_time = l.start_time AND a.identity = l.identity ORDER BY run_id DESC LIMIT 1), "      \
+    "flags) = " #value
+
+static void pricing_remarks_anew_and_reading_keeps_its_own(void **state)
+{
+    struct reprice_filter halves = everything;
+    struct err err = {0};
+    int64_t rows = ROWS - ROWS / 97 - 1;
+    (void)state;
+    sql("UPDATE spendlog.spend_logs SET flags = 8 + 16777216"); /* total_mismatch, rate_missing */
+    halves.provider = (struct reprice_list){1, {"azure"}};
+    assert_true(run_all(&tariff_remarks, &halves, false).totals.changed > 0);
+    assert_int_equal(run_all(&tariff_remarks, &everything, false).totals.posted, 0);
+    assert_int_equal(scalar(ROWS_WITH_FLAGS(8 + 33554432)), rows);
+    assert_int_equal(run_all(&tariff_remarks, &everything, false).totals.changed, 0);
+
+    if (!period_close(conninfo_of("repricer"), 2025, 6, &err))
+        fail_msg("%s", err.text);
+    assert_true(run_all(&tariff_a, &everything, false).totals.posted > 0);
+    assert_int_equal(scalar(ROWS_WITH_FLAGS(8)), rows);
+    assert_int_equal(run_all(&tariff_a, &everything, false).totals.changed, 0);
+    sql("UPDATE spendlog.spend_logs SET flags = 0");
 }
 
 /* --- kill -9 --------------------------------------------------------------------------------- */
@@ -739,6 +771,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(killed_while_updating_and_resumed_equals_one_clean_run, reset),
         cmocka_unit_test_setup(a_month_is_closed_once_and_only_when_it_is_over, reset),
         cmocka_unit_test_setup(a_month_that_a_run_works_on_is_not_closed, reset),
+        cmocka_unit_test_setup(pricing_remarks_anew_and_reading_keeps_its_own, reset),
         cmocka_unit_test_setup(closed_periods_take_no_change_in_place, reset),
         cmocka_unit_test_setup(a_posted_price_heals_the_list, reset),
     };

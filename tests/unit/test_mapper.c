@@ -95,9 +95,9 @@ static void the_last_of_two_members_counts_whole(void **state)
     assert_string_equal(
         read_text("{\"u\":{\"m\":\"x\",\"n\":1},\"id\":1,\"u\":{\"n\":2},\"id\":\"two\"}"),
         "input_tokens=2 request_id=two");
-    assert_true(world.last.flags & EVENT_DUPLICATE_KEY);
+    assert_true(world.last.flags & FLAG_DUPLICATE_KEY);
     assert_string_equal(read_text("{\"u\":{\"n\":1},\"u\":null}"), "");
-    assert_true(world.last.flags & EVENT_DUPLICATE_KEY);
+    assert_true(world.last.flags & FLAG_DUPLICATE_KEY);
     assert_string_equal(read_text("{\"u\":{\"n\":1,\"\\u006e\":3}}"), "input_tokens=3");
     assert_string_equal(read_text("{\"u\":{\"n\":1},\"other\":1,\"other\":2}"), "input_tokens=1");
     assert_int_equal(world.last.flags, 0);
@@ -189,7 +189,7 @@ static void texts_are_repaired_and_cut(void **state)
     expect("model: /n", "{\"n\":\"a\\u0000b\"}",
            "model=a\xef\xbf\xbd"
            "b");
-    assert_int_equal(world.last.flags, EVENT_TEXT_REPAIRED);
+    assert_int_equal(world.last.flags, FLAG_TEXT_REPAIRED);
     expect("model: /n", "{\"n\":\"\xff\"}", "model=\xef\xbf\xbd");
     char message[9000] = "{\"n\":\"";
     memset(message + 6, 'x', 8191);
@@ -197,7 +197,7 @@ static void texts_are_repaired_and_cut(void **state)
     open_fields("model: /n");
     read_text(message);
     assert_int_equal(facts_text(&world.last.facts, FACT_MODEL).bytes, 8191);
-    assert_int_equal(world.last.flags, EVENT_TEXT_CUT);
+    assert_int_equal(world.last.flags, FLAG_TEXT_CUT);
 }
 
 /* --- conventions and completion ------------------------------------------------------------ */
@@ -234,19 +234,19 @@ static void a_part_is_not_larger_than_its_whole(void **state)
     expect(fields, "{\"i\":10,\"r\":12,\"w\":3,\"o\":5,\"z\":6}",
            "input_tokens=10 output_tokens=5 cache_read_tokens=10 cache_write_tokens=0 "
            "reasoning_tokens=5");
-    assert_int_equal(world.last.flags, EVENT_PART_CLAMPED);
+    assert_int_equal(world.last.flags, FLAG_PART_CLAMPED);
     expect(fields, "{\"i\":10,\"r\":6,\"w\":6}",
            "input_tokens=10 cache_read_tokens=6 cache_write_tokens=4");
     expect(fields, "{\"i\":10,\"o\":5,\"t\":16}",
            "input_tokens=10 output_tokens=5 total_tokens=16");
-    assert_int_equal(world.last.flags, EVENT_TOTAL_MISMATCH);
+    assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH);
     expect(fields, "{\"i\":10,\"o\":5,\"r\":10,\"t\":15}",
            "input_tokens=10 output_tokens=5 total_tokens=15 cache_read_tokens=10");
     assert_int_equal(world.last.flags, 0);
     open_yaml(
         "- {name: m, keep: '', parts: keep, fields: {input_tokens: /i, cache_read_tokens: /r}}\n");
     assert_string_equal(read_text("{\"i\":10,\"r\":12}"), "input_tokens=10 cache_read_tokens=12");
-    assert_int_equal(world.last.flags, EVENT_PART_CLAMPED);
+    assert_int_equal(world.last.flags, FLAG_PART_CLAMPED);
 }
 
 static void start_end_and_duration_complete_each_other(void **state)
@@ -263,9 +263,9 @@ static void start_end_and_duration_complete_each_other(void **state)
     assert_int_equal(world.last.time_source, TIME_DERIVED);
     expect(fields, "{\"s\":1795493178,\"e\":1795493170}",
            "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T04:06:10Z");
-    assert_int_equal(world.last.flags, EVENT_NO_DURATION);
+    assert_int_equal(world.last.flags, FLAG_NO_DURATION);
     expect(fields, "{\"s\":1795493178,\"d\":-1}", "started_at=2026-11-24T04:06:18Z");
-    assert_int_equal(world.last.flags, EVENT_NO_DURATION);
+    assert_int_equal(world.last.flags, FLAG_NO_DURATION);
     expect(fields, "{\"s\":1795493178,\"t\":0.25}",
            "started_at=2026-11-24T04:06:18Z ttft_s=0.25 first_token_at=2026-11-24T04:06:18.25Z");
     expect(
@@ -325,7 +325,7 @@ static void raw_keys_are_hashed_as_litellm_hashes_them(void **state)
     (void)state;
     const char *hash = "api_key=f3abf2a6cc4f00987743db5f544ba345b4899ae31f326d8ee9c4816de153c9e0";
     expect("api_key: /k", "{\"k\":\"sk-test\"}", hash);
-    assert_int_equal(world.last.flags, EVENT_KEY_HASHED);
+    assert_int_equal(world.last.flags, FLAG_KEY_HASHED);
     expect("api_key: /k", "{\"k\":\"Bearer sk-test\"}", hash);
     expect("api_key: /k", "{\"k\":\"team-key\"}", "api_key=team-key");
     assert_int_equal(world.last.flags, 0);

@@ -376,7 +376,8 @@ static void place_and_identity_are_in_the_row(void **state)
 {
     struct fixture *f = *state;
     f->event.time_source = TIME_KAFKA;
-    f->event.flags = EVENT_TEXT_CUT | EVENT_TEXT_REPAIRED;
+    f->event.flags = FLAG_TEXT_CUT | FLAG_TEXT_REPAIRED;
+    f->charge.flags = FLAG_RATE_MISSING;
     encode(f);
     expect_text(f, "identity", "0123456789abcdef");
     expect_text(f, "mapping", "litellm");
@@ -385,7 +386,8 @@ static void place_and_identity_are_in_the_row(void **state)
     assert_int_equal(be32(field(f, "kafka_offset")->p + 4), 22);
     assert_int_equal(be32(field(f, "record_index")->p), 33);
     assert_int_equal(be32(field(f, "content_hash")->p), 0xfedcba98);
-    assert_int_equal(be32(field(f, "flags")->p), EVENT_TEXT_CUT | EVENT_TEXT_REPAIRED);
+    assert_int_equal(be32(field(f, "flags")->p),
+                     FLAG_TEXT_CUT | FLAG_TEXT_REPAIRED | FLAG_RATE_MISSING);
     /* 2025-07-15 08:00 is 805,881,600 seconds after 2000-01-01 */
     const char *start = field(f, "start_time")->p;
     assert_true(((uint64_t)be32(start) << 32 | be32(start + 4)) == UINT64_C(805881600) * 1000000);
