@@ -32,7 +32,7 @@ LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help
+.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help oracle
 
 all: spendlog ## build ./spendlog
 
@@ -155,6 +155,10 @@ bench: spendlog tools $(BENCHES) $(B)/tests/integration/fill_rows ## speed besid
 
 bench-long: spendlog tools $(BENCHES) ## the rate on a table of 10 million rows
 	tests/bench/run.py --long
+
+# LITELLM=version SEED=n N=events MAP=file ORACLE=more options of tests/oracle/run.py
+oracle: spendlog ## prices beside a LiteLLM from PyPI, over generated events: LITELLM=1.110.2 [SEED=n] [N=events]
+	tests/oracle/run.py $(LITELLM) $(if $(SEED),--seed $(SEED)) $(if $(N),--events $(N)) $(if $(MAP),--map $(MAP)) $(ORACLE)
 
 lint: ## style, layers, banned functions, static analysis
 	scripts/lint.sh

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations: a deployment with prices of its own, a base model, discounts and margins."""
+
+# Keys an operator sets although the map's row has none of them.
+COMMON = ("input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost",
+          "cache_creation_input_token_cost", "input_cost_per_second", "output_cost_per_reasoning_token",
+          "input_cost_per_audio_token", "output_cost_per_image", "input_cost_per_query", "input_cost_per_character",
+          "input_cost_per_token_priority", "output_cost_per_token_above_200k_tokens", "input_cost_per_token_batches")
+
+
+def price(rng, old):
+    if isinstance(old, (int, float)) and not isinstance(old, bool) and old > 0:
+        made = float(f"{old * rng.choice((0.5, 0.75, 1.25, 2, 3)):.6g}")
+    else:
+        made = rng.choice((1e-6, 2.5e-6, 4e-5, 0.01))
+    return rng.choice((made, made, made, f"{made:.10g}", 0))
+
+
+def own_prices(rng, key, row):
+    plain = [k for k, v in row.entry.items() if k in row.keys and isinstance(v, (int, float)) and "multiplier" not in k]
+    pool = sorted(set(plain) | set(rng.sample(COMMON, 3)))
+    wanted = rng.sample(pool, min(len(pool), rng.choice((1, 1, 2, 3, 5))))
+    if key in plain and rng.random() < 0.5:
+        wanted.append(key)
+    if rng.random() < 0.5:
+        wanted += ["input_cost_per_token", "output_cost_per_token"]
+    return {k: price(rng, row.entry.get(k)) for k in dict.fromkeys(wanted)}
+
+
+def deployment(rng, request, key, row, alias):
+    params, info, tags = {"model": request["model"], "api_key": "sk-oracle"}, {}, []
+    base = (request.get("litellm_params") or {}).get("api_base")
+    if base:
+        params["api_base"] = base
+    kind = rng.choice(("prices", "prices", "prices", "prices", "base_model", "plain", "id"))
+    if kind == "base_model":
+        # Azure names a deployment as it likes; only the base model says what it is.
+        params["model"] = f"{row.provider}/my-own-name"
+        (info if rng.random() < 0.7 else params)["base_model"] = rng.choice((row.name, row.full_name()))
+        request["model"] = params["model"]
+        tags.append("config:base_model")
+    if kind in ("prices", "id") or rng.random() < 0.2:
+        for name, value in own_prices(rng, key, row).items():
+            (info if rng.random() < 0.6 else params)[name] = value
+        tags.append("config:prices")
+    if kind == "id":
+        info["id"] = f"dep-{rng.randint(0, 9999)}"
+        tags.append("config:id")
+    return {"model_name": alias, "litellm_params": params, **({"model_info": info} if info else {})}, tags
+
+
+def settings(rng, provider):
+    made, tags = {}, []
+    if rng.random() < 0.25:
+        made["cost_discount_config"] = {provider: rng.choice((0.05, 0.1, 0.25))}
+        tags.append("config:discount")
+    if rng.random() < 0.25:
+        margin = rng.choice((0.1, 0.03, {"percentage": 0.08, "fixed_amount": 0.0005}, {"fixed_amount": 0.001}))
+        made["cost_margin_config"] = {rng.choice((provider, "global")): margin}
+        tags.append("config:margin")
+    return made, tags
+
+
+def config(rng, request, key, row):
+    alias = "my-model"
+    made, tags = deployment(rng, request, key, row, alias)
+    shared, more = settings(rng, row.provider)
+    request["deployment"] = 0
+    whole = {"model_list": [made]}
+    if shared:
+        whole["litellm_settings"] = shared
+    return whole, ["config", *tags, *more]

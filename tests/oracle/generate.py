@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests from a map and a seed: the same two give the same requests, and more of them begin with the same."""
+import random
+
+from oracle import configs, families
+from oracle.rows import Map
+
+
+def special(rng, request, tags):
+    """What costs nothing, whatever was asked."""
+    roll = rng.random()
+    if roll < 0.01:
+        request["cache_hit"] = True
+        tags.append("cache_hit")
+    elif roll < 0.02:
+        request["failure"] = True
+        tags.append("failure")
+
+
+def spec(entries, seed, index):
+    rng = random.Random(f"{seed}/{index}")
+    key, row = entries.pick(rng)
+    ident = f"{seed}-{index:05d}"
+    family = families.family_of(rng, key, row)
+    request, answer, tags = family(rng, ident, key, row)
+    request["answer"] = answer
+    if "alias_of" in row.keys:
+        tags.append("alias_of")
+    made = {"id": f"oracle-{ident}", "key": f"{row.name}#{key}", "request": request}
+    if rng.random() < 0.2 and family is not families.search:
+        made["config"], more = configs.config(rng, request, key, row)
+        tags += more
+    special(rng, request, tags)
+    if rng.random() < 0.15 and not request.get("stream"):
+        made["drift"] = True
+        tags.append("gateway_drift")
+    made["tags"] = [*dict.fromkeys(tags), f"provider:{row.provider}"]
+    return made
+
+
+def specs(map_entries, seed, count):
+    entries = Map(map_entries)
+    for index in range(count):
+        yield spec(entries, seed, index)

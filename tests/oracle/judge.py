@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What spendlog makes of the cases, and how far that is from LiteLLM's figure."""
+import collections
+import json
+import os
+import subprocess
+
+# A figure agrees within 1e-9 of it, or 1e-15 USD.
+RELATIVE, ABSOLUTE = 1e-9, 1e-15
+# Reasons of ours that say "nobody knows the price", where LiteLLM logs a 0.
+NO_PRICE = ("no_rate", "unknown_model", "no_rule")
+VERDICTS = ("agrees", "declines", "disagrees", "silent 0", "approx.", "not asked")
+
+Verdict = collections.namedtuple("Verdict", "case verdict ours")
+
+
+def price(binary, map_file, cases, config, mode, folder):
+    """One result per case: what `spendlog price` says."""
+    events = os.path.join(folder, "events.jsonl")
+    with open(events, "w") as out:
+        out.writelines(json.dumps(case["event"]) + "\n" for case in cases)
+    command = [binary, "price", "--quiet", "--cost-map", map_file, "--overrides", mode, "--mapping", "litellm"]
+    if config:
+        path = os.path.join(folder, "config.yaml")
+        with open(path, "w") as out:
+            json.dump(config, out)
+        command += ["--config", path]
+    done = subprocess.run([*command, events], capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if len(lines) != len(cases):
+        return [{"status": "failed", "reason": done.stderr.strip()[-300:] or "no line", "spend": None}] * len(cases)
+    return lines
+
+
+def close(got, want):
+    return abs(got - want) <= max(ABSOLUTE, RELATIVE * abs(want))
+
+
+def judge(case, ours):
+    want, priced = case["expected"]["response_cost"] or 0.0, case["expected"]["priced"]
+    has = ours.get("spend") is not None
+    agrees = has and close(float(ours["spend"]), want)
+    if "underivable" in case["tags"]:
+        return "declines" if not has else "agrees" if agrees else "approx."
+    if ours["status"] in ("rejected", "skipped", "failed"):
+        return "disagrees"
+    if not priced:
+        return "agrees" if not has else "disagrees"
+    if agrees or (want == 0 and not has and ours.get("reason") in NO_PRICE):
+        return "agrees"
+    if has and float(ours["spend"]) == 0:
+        return "silent 0"
+    return "disagrees"
+
+
+def all_of(binary, map_file, cases, folder):
+    groups = collections.defaultdict(list)
+    verdicts = [Verdict(case, "not asked", None) for case in cases if "event" not in case]
+    for case in cases:
+        if "event" in case:
+            groups[(json.dumps(case.get("config")), case.get("overrides", "litellm"))].append(case)
+    for (config, mode), members in groups.items():
+        results = price(binary, map_file, members, json.loads(config), mode, folder)
+        verdicts += [Verdict(case, judge(case, ours), ours) for case, ours in zip(members, results)]
+    return sorted(verdicts, key=lambda v: v.case["id"])
+
+
+def tell(verdict):
+    case, ours = verdict.case, verdict.ours
+    print(f"{verdict.verdict}: {case['id']} {case['event']['call_type']} {case['event']['model']}\n"
+          f"  key      {case['key']}\n"
+          f"  tags     {' '.join(case['tags'])}\n"
+          f"  LiteLLM  {case['expected']['response_cost']!r}{'' if case['expected']['priced'] else ' (no price found)'}\n"
+          f"  spendlog {ours.get('spend')} {ours['status']} {ours.get('reason') or ''}\n"
+          f"  config   {json.dumps(case.get('config'))}\n"
+          f"  event    {json.dumps(case['event'])}")
+
+
+def table(verdicts):
+    counts = collections.defaultdict(collections.Counter)
+    for verdict in verdicts:
+        for tag in [*verdict.case["tags"], "all events"]:
+            counts[tag][verdict.verdict] += 1
+    print(f"{'tag':34}" + "".join(f"{name:>11}" for name in VERDICTS))
+    for tag in [*sorted(set(counts) - {"all events"}), "all events"]:
+        print(f"{tag:34}" + "".join(f"{counts[tag][name]:>11}" for name in VERDICTS))
+    return counts["all events"]
+
+
+def not_asked(verdicts):
+    why = collections.Counter(v.case["missing"] for v in verdicts if v.verdict == "not asked")
+    for reason, count in why.most_common(20):
+        print(f"not asked, {count} times: {reason}")
+
+
+def report(verdicts, with_events):
+    wrong = [v for v in verdicts if v.verdict in ("disagrees", "silent 0")]
+    if with_events:
+        for verdict in wrong:
+            tell(verdict)
+    not_asked(verdicts)
+    total = table(verdicts)
+    derivable = total["agrees"] + len(wrong)
+    print(f"{total['agrees']} of {derivable} derivable events agree, "
+          f"{100 * total['agrees'] / max(derivable, 1):.2f} %; {total['silent 0']} silent zeros")
+    return 1 if wrong or not total["agrees"] else 0
