@@ -14,6 +14,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import socket
 import sys
 import warnings
@@ -179,6 +180,7 @@ def ask(request, registered):
 
 
 def strip(event):
+    event["id"] = re.sub(r"_cache_hit[0-9.]+$", "_cache_hit1789000000.0", event["id"])  # LiteLLM puts its clock there
     event["model_map_information"] = {**(event.get("model_map_information") or {}), "model_map_value": None}
     if event.get("response_cost_failure_debug_info"):
         event["response_cost_failure_debug_info"]["traceback_str"] = ""
