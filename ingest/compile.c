@@ -274,27 +274,38 @@ static bool convention_word(struct compiler *compiler, const struct yaml_node *n
            yaml_err(compiler->err, node, "inclusive or exclusive");
 }
 
-static bool convention_compile(struct compiler *compiler, const struct yaml_node *node,
-                               const struct convention **out, size_t *count)
+static bool convention_entry(struct compiler *compiler, const struct yaml_node *node,
+                             struct convention *convention)
 {
-    static const char *const words[] = {"when", "is"};
+    static const char *const words[] = {"emitter", "when", "is"};
+    const struct yaml_node *when = yaml_get(node, "when"), *is = yaml_get(node, "is");
+    const struct yaml_node *emitter = yaml_get(node, "emitter");
+    if (!yaml_only(node, words, 3, compiler->err))
+        return false;
+    if (!is)
+        return yaml_err(compiler->err, node, "`is` is missing: inclusive or exclusive");
+    if (emitter && (emitter->kind != YAML_SCALAR || emitter->text.bytes == 0))
+        return yaml_err(compiler->err, emitter, "`emitter` is a name");
+    convention->emitter = emitter ? emitter->text.p : NULL;
+    return (!when || (convention->when = cond_compile(compiler, when))) &&
+           convention_word(compiler, is, &convention->exclusive);
+}
+
+/* A word, or a list of entries of which the first that holds counts. */
+static bool convention_compile(struct compiler *compiler, const struct yaml_node *node,
+                               struct conventions *out)
+{
+    if (!node)
+        return true;
     struct convention *list = compile_alloc(compiler, (node->count + 1) * sizeof *list);
     if (!list)
         return false;
-    *out = list;
+    out->entry = list;
     if (node->kind != YAML_LIST)
-        return convention_word(compiler, node, &list[(*count)++].exclusive);
-    for (const struct yaml_node *child = node->children; child; child = child->next) {
-        struct convention *convention = &list[(*count)++];
-        const struct yaml_node *when = yaml_get(child, "when"), *is = yaml_get(child, "is");
-        if (!yaml_only(child, words, 2, compiler->err))
+        return convention_word(compiler, node, &list[out->count++].exclusive);
+    for (const struct yaml_node *child = node->children; child; child = child->next)
+        if (!convention_entry(compiler, child, &list[out->count++]))
             return false;
-        if (!is)
-            return yaml_err(compiler->err, child, "`is` is missing: inclusive or exclusive");
-        if ((when && !(convention->when = cond_compile(compiler, when))) ||
-            !convention_word(compiler, is, &convention->exclusive))
-            return false;
-    }
     return true;
 }
 
@@ -340,14 +351,16 @@ static bool frame_compile(struct compiler *compiler, const struct yaml_node *nod
     return yaml_err(compiler->err, node, "`frame` is auto, object, array or lines");
 }
 
-/* What is done about a part that is larger than its whole. */
+/* Where a part is that is larger than its whole; `clamp`, which cut it in version 0.1, still reads.
+ */
 static bool parts_compile(struct compiler *compiler, const struct yaml_node *node,
                           struct mapping *mapping)
 {
     bool scalar = node->kind == YAML_SCALAR;
     mapping->keeps_parts = scalar && slice_is(node->text, "keep");
-    return mapping->keeps_parts || (scalar && slice_is(node->text, "clamp")) ||
-           yaml_err(compiler->err, node, "`parts` is clamp or keep");
+    return mapping->keeps_parts ||
+           (scalar && (slice_is(node->text, "outside") || slice_is(node->text, "clamp"))) ||
+           yaml_err(compiler->err, node, "`parts` is outside or keep");
 }
 
 static bool name_compile(struct compiler *compiler, const struct yaml_node *node,
@@ -376,10 +389,8 @@ static bool rules_compile(struct compiler *compiler, const struct yaml_node *nod
     return (mapping->keep = cond_compile(compiler, keep)) &&
            (!drop || (mapping->drop = cond_compile(compiler, drop))) &&
            (!parts || parts_compile(compiler, parts, mapping)) &&
-           (!cache ||
-            convention_compile(compiler, cache, &mapping->cache, &mapping->cache_count)) &&
-           (!reasoning || convention_compile(compiler, reasoning, &mapping->reasoning,
-                                             &mapping->reasoning_count));
+           convention_compile(compiler, cache, &mapping->cache) &&
+           convention_compile(compiler, reasoning, &mapping->reasoning);
 }
 
 /* What it reads. */

@@ -2,114 +2,9 @@
 #include "ingest/finish.h"
 
 #include "core/hash.h"
+#include "ingest/counts.h"
 #include "ingest/identity.h"
 #include "ingest/provider.h"
-
-/* --- token counts -------------------------------------------------------------------------- */
-
-static const struct {
-    enum fact part, whole;
-} part_table[] = {
-    {FACT_CACHE_READ_TOKENS, FACT_INPUT_TOKENS},
-    {FACT_CACHE_WRITE_TOKENS, FACT_INPUT_TOKENS},
-    {FACT_INPUT_TEXT_TOKENS, FACT_INPUT_TOKENS},
-    {FACT_INPUT_AUDIO_TOKENS, FACT_INPUT_TOKENS},
-    {FACT_INPUT_IMAGE_TOKENS, FACT_INPUT_TOKENS},
-    {FACT_INPUT_VIDEO_TOKENS, FACT_INPUT_TOKENS},
-    {FACT_REASONING_TOKENS, FACT_OUTPUT_TOKENS},
-    {FACT_OUTPUT_TEXT_TOKENS, FACT_OUTPUT_TOKENS},
-    {FACT_OUTPUT_AUDIO_TOKENS, FACT_OUTPUT_TOKENS},
-    {FACT_OUTPUT_IMAGE_TOKENS, FACT_OUTPUT_TOKENS},
-    {FACT_OUTPUT_VIDEO_TOKENS, FACT_OUTPUT_TOKENS},
-    {FACT_CACHE_WRITE_5M_TOKENS, FACT_CACHE_WRITE_TOKENS},
-    {FACT_CACHE_WRITE_1H_TOKENS, FACT_CACHE_WRITE_TOKENS},
-    {FACT_CACHE_READ_TEXT_TOKENS, FACT_CACHE_READ_TOKENS},
-    {FACT_CACHE_READ_AUDIO_TOKENS, FACT_CACHE_READ_TOKENS},
-    {FACT_CACHE_READ_IMAGE_TOKENS, FACT_CACHE_READ_TOKENS},
-};
-
-static bool too_many(struct fault *fault, enum fact fact)
-{
-    *fault = (struct fault){
-        REASON_BAD_NUMBER, fact_info[fact].name, "the sum exceeds 2^63-1", {NULL, 0}};
-    return false;
-}
-
-/* Adds a part to a total that was stated without it. */
-static bool include(struct facts *facts, enum fact whole, enum fact part, struct fault *fault)
-{
-    int64_t sum;
-    if (!facts_has(facts, part))
-        return true;
-    if (__builtin_add_overflow(facts_int(facts, whole), facts_int(facts, part), &sum))
-        return too_many(fault, whole);
-    facts_set_int(facts, whole, sum);
-    return true;
-}
-
-static bool is_exclusive(struct eval *eval, const struct convention *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!list[i].when || cond_holds(eval, list[i].when))
-            return list[i].exclusive;
-    return false;
-}
-
-/* A cache write given only by its times to live. */
-static bool cache_write_total(struct facts *facts, struct fault *fault)
-{
-    if (facts_has(facts, FACT_CACHE_WRITE_TOKENS))
-        return true;
-    return include(facts, FACT_CACHE_WRITE_TOKENS, FACT_CACHE_WRITE_5M_TOKENS, fault) &&
-           include(facts, FACT_CACHE_WRITE_TOKENS, FACT_CACHE_WRITE_1H_TOKENS, fault);
-}
-
-static bool totals_include(struct eval *eval, const struct mapping *mapping, struct facts *facts,
-                           struct fault *fault)
-{
-    if (!cache_write_total(facts, fault))
-        return false;
-    if (is_exclusive(eval, mapping->cache, mapping->cache_count) &&
-        (!include(facts, FACT_INPUT_TOKENS, FACT_CACHE_READ_TOKENS, fault) ||
-         !include(facts, FACT_INPUT_TOKENS, FACT_CACHE_WRITE_TOKENS, fault)))
-        return false;
-    return !is_exclusive(eval, mapping->reasoning, mapping->reasoning_count) ||
-           include(facts, FACT_OUTPUT_TOKENS, FACT_REASONING_TOKENS, fault);
-}
-
-static unsigned clamp(struct facts *facts, enum fact part, int64_t limit, bool keep)
-{
-    if (facts_int(facts, part) <= limit)
-        return 0;
-    if (!keep)
-        facts->v[part].i = limit;
-    return FLAG_PART_CLAMPED;
-}
-
-/* Flags, after every part has been cut to its whole (`keep`: only looked at). */
-static unsigned parts_clamp(struct facts *facts, bool keep)
-{
-    unsigned flags = 0;
-    for (size_t i = 0; i < sizeof part_table / sizeof part_table[0]; i++)
-        if (facts_has(facts, part_table[i].part) && facts_has(facts, part_table[i].whole))
-            flags |= clamp(facts, part_table[i].part, facts_int(facts, part_table[i].whole), keep);
-    if (facts_has(facts, FACT_CACHE_WRITE_TOKENS) && facts_has(facts, FACT_INPUT_TOKENS))
-        flags |= clamp(
-            facts, FACT_CACHE_WRITE_TOKENS,
-            facts_int(facts, FACT_INPUT_TOKENS) - facts_int(facts, FACT_CACHE_READ_TOKENS), keep);
-    return flags;
-}
-
-static unsigned total_check(const struct facts *facts)
-{
-    int64_t sum;
-    if (!facts_has(facts, FACT_TOTAL_TOKENS) || !facts_has(facts, FACT_INPUT_TOKENS))
-        return 0;
-    bool off = __builtin_add_overflow(facts_int(facts, FACT_INPUT_TOKENS),
-                                      facts_int(facts, FACT_OUTPUT_TOKENS), &sum) ||
-               sum != facts_int(facts, FACT_TOTAL_TOKENS);
-    return off ? FLAG_TOTAL_MISMATCH : 0;
-}
 
 /* --- times --------------------------------------------------------------------------------- */
 
@@ -294,18 +189,17 @@ static bool defaults_fill(struct eval *eval, const struct mappings *set,
 bool event_finish(struct eval *eval, const struct mappings *set, const struct mapping *mapping,
                   int64_t kafka_time_us, struct event *event, struct fault *fault)
 {
-    if (!defaults_fill(eval, set, mapping, event, fault) ||
-        !totals_include(eval, mapping, &event->facts, fault))
+    if (!defaults_fill(eval, set, mapping, event, fault))
         return false;
-    event->flags |= total_check(&event->facts);
-    event->flags |= parts_clamp(&event->facts, mapping->keeps_parts);
+    names_complete(mapping, &event->facts);
+    if (!counts_read(eval, mapping, event, fault))
+        return false;
 
     int64_t duration_us = duration_take(eval, event);
     start_complete(event, duration_us, kafka_time_us);
     end_complete(eval, event, duration_us);
     first_token_complete(eval, event);
 
-    names_complete(mapping, &event->facts);
     api_key_hash(eval, event);
     event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);
     event->mapping = mapping->name;

@@ -147,6 +147,7 @@ static bool event_read(struct mapper *mapper, const struct mapping *mapping, str
     event->labels.present = 0;
     event->flags = 0;
     mapper->eval.flags = 0;
+    mapper->eval.cache_by = mapper->eval.reasoning_by = NULL;
     fields_wanted(mapper, mapping, wanted);
     for (unsigned word = 0; word < FIELD_WORDS; word++)
         for (uint64_t bits = wanted[word]; bits; bits &= bits - 1) {
@@ -392,6 +393,19 @@ void mapper_read(struct mapper *mapper, const struct message *message, struct ar
 
 /* --- explaining ---------------------------------------------------------------------------- */
 
+static void explain_reading(const char *name, const char *whole, struct reading reading,
+                            const char *by, void (*line)(const char *text, void *context),
+                            void *context)
+{
+    char text[256];
+    if (reading.ground == GROUND_NONE)
+        return;
+    snprintf(text, sizeof text, "%s tokens are %s %s (%s%s%s)", name,
+             reading.outside ? "outside" : "inside", whole, reading_ground_name[reading.ground],
+             by ? " " : "", by ? by : "");
+    line(text, context);
+}
+
 void mapper_explain(const struct mapper *mapper, void (*line)(const char *text, void *context),
                     void *context)
 {
@@ -409,4 +423,11 @@ void mapper_explain(const struct mapper *mapper, void (*line)(const char *text, 
             line(text, context);
         }
     }
+    if (!mapper->mapping)
+        return;
+    unsigned flags = mapper->event.flags;
+    explain_reading("cached", "input_tokens", reading_of(flags, READING_CACHE_BIT),
+                    mapper->eval.cache_by, line, context);
+    explain_reading("reasoning", "output_tokens", reading_of(flags, READING_REASONING_BIT),
+                    mapper->eval.reasoning_by, line, context);
 }

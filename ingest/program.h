@@ -94,7 +94,13 @@ enum frame { FRAME_AUTO, FRAME_OBJECT, FRAME_ARRAY, FRAME_LINES };
 
 struct convention {
     const struct cond *when; /* NULL: always */
+    const char *emitter;     /* that is known to do so; NULL: what the mapping says otherwise */
     bool exclusive;
+};
+
+struct conventions {
+    const struct convention *entry;
+    size_t count;
 };
 
 /* Facts are numbered as they are, labels after them. */
@@ -130,8 +136,7 @@ struct mapping {
     size_t each_count;
     const struct scope *scope; /* where its paths start: the record or the last `each` */
     const struct cond *keep, *drop;
-    const struct convention *cache, *reasoning;
-    size_t cache_count, reasoning_count;
+    struct conventions cache, reasoning;
     const struct field *fields;
     size_t field_count;
     const struct field *guesses; /* for what is absent after the topic's defaults too */
@@ -144,7 +149,7 @@ struct mapping {
     const struct identity_part *identity;
     size_t identity_count;
     bool sets_model_answered;
-    bool keeps_parts;            /* a part larger than its whole is flagged, but stays */
+    bool keeps_parts;            /* the emitter's word counts, against the numbers too */
     const uint32_t *field_names; /* a hash of each field's name, for the content hash */
     const struct yaml_node *tests;
 };

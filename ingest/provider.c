@@ -215,3 +215,18 @@ struct slice provider_of_model(struct slice model)
             return slice_of(family_table[i].provider);
     return SLICE("");
 }
+
+static bool names_family(struct slice model, const char *family)
+{
+    size_t bytes = strlen(family);
+    for (size_t i = 0; i + bytes <= model.bytes; i++)
+        if (strncasecmp(model.p + i, family, bytes) == 0)
+            return true;
+    return false;
+}
+
+bool provider_thinks_aside(struct slice provider, struct slice model)
+{
+    return slice_is(provider, "gemini") || slice_is(provider, "xai") ||
+           names_family(model, "gemini") || names_family(model, "grok");
+}

@@ -12,4 +12,8 @@ struct slice provider_canonical(struct slice name);
  * empty otherwise. "ft:" in front does not matter. */
 struct slice provider_of_model(struct slice model);
 
+/* Whether the model's thoughts stand outside the output that its provider counts: Gemini
+ * (thoughtsTokenCount), Grok (xAI's chat completions). */
+bool provider_thinks_aside(struct slice provider, struct slice model);
+
 #endif

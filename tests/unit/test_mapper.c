@@ -226,27 +226,130 @@ static void totals_become_inclusive(void **state)
                         "bad_number(input_tokens)");
 }
 
-static void a_part_is_not_larger_than_its_whole(void **state)
+#define COUNTS                                                                                     \
+    "input_tokens: /i, cache_read_tokens: /r, cache_write_tokens: /w, output_tokens: /o, "         \
+    "reasoning_tokens: /z, total_tokens: /t"
+
+static unsigned reading(enum reading_ground cache, bool cache_outside,
+                        enum reading_ground reasoning, bool reasoning_outside)
+{
+    return reading_flags((struct reading){cache, cache_outside}, READING_CACHE_BIT) |
+           reading_flags((struct reading){reasoning, reasoning_outside}, READING_REASONING_BIT);
+}
+
+/* 0.1 cut it: what was used was lost. */
+static void a_part_above_its_whole_is_outside(void **state)
 {
     (void)state;
-    const char *fields = "input_tokens: /i, cache_read_tokens: /r, cache_write_tokens: /w, "
-                         "output_tokens: /o, reasoning_tokens: /z, total_tokens: /t";
-    expect(fields, "{\"i\":10,\"r\":12,\"w\":3,\"o\":5,\"z\":6}",
-           "input_tokens=10 output_tokens=5 cache_read_tokens=10 cache_write_tokens=0 "
-           "reasoning_tokens=5");
-    assert_int_equal(world.last.flags, FLAG_PART_CLAMPED);
-    expect(fields, "{\"i\":10,\"r\":6,\"w\":6}",
-           "input_tokens=10 cache_read_tokens=6 cache_write_tokens=4");
-    expect(fields, "{\"i\":10,\"o\":5,\"t\":16}",
-           "input_tokens=10 output_tokens=5 total_tokens=16");
-    assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH);
-    expect(fields, "{\"i\":10,\"o\":5,\"r\":10,\"t\":15}",
-           "input_tokens=10 output_tokens=5 total_tokens=15 cache_read_tokens=10");
-    assert_int_equal(world.last.flags, 0);
-    open_yaml(
-        "- {name: m, keep: '', parts: keep, fields: {input_tokens: /i, cache_read_tokens: /r}}\n");
+    expect(COUNTS, "{\"i\":10,\"r\":12,\"w\":3,\"o\":5,\"z\":6}",
+           "input_tokens=25 output_tokens=11 cache_read_tokens=12 cache_write_tokens=3 "
+           "reasoning_tokens=6");
+    assert_int_equal(world.last.flags, reading(GROUND_NUMBERS, true, GROUND_NUMBERS, true));
+    expect(COUNTS, "{\"i\":10,\"r\":6,\"w\":6}",
+           "input_tokens=22 cache_read_tokens=6 cache_write_tokens=6");
+    expect(COUNTS, "{\"i\":10,\"r\":6,\"o\":5,\"z\":5}",
+           "input_tokens=10 output_tokens=5 cache_read_tokens=6 reasoning_tokens=5");
+    assert_int_equal(world.last.flags, reading(GROUND_DECLARED, false, GROUND_DECLARED, false));
+}
+
+static void a_stated_total_tells_where_the_parts_are(void **state)
+{
+    (void)state;
+    expect(COUNTS, "{\"i\":10,\"r\":6,\"o\":5,\"t\":21}",
+           "input_tokens=16 output_tokens=5 total_tokens=21 cache_read_tokens=6");
+    assert_int_equal(world.last.flags, reading(GROUND_NUMBERS, true, GROUND_NONE, false));
+    expect(COUNTS, "{\"i\":10,\"o\":5,\"z\":2,\"t\":17}",
+           "input_tokens=10 output_tokens=7 total_tokens=17 reasoning_tokens=2");
+    assert_int_equal(world.last.flags, reading(GROUND_NONE, false, GROUND_NUMBERS, true));
+    expect(COUNTS, "{\"i\":10,\"r\":6,\"o\":5,\"z\":2,\"t\":23}",
+           "input_tokens=16 output_tokens=7 total_tokens=23 cache_read_tokens=6 "
+           "reasoning_tokens=2");
+    open_yaml("- {name: m, keep: '', reasoning: exclusive, fields: {" COUNTS "}}\n");
+    assert_string_equal(read_text("{\"i\":10,\"o\":5,\"z\":2,\"t\":15}"),
+                        "input_tokens=10 output_tokens=5 total_tokens=15 reasoning_tokens=2");
+    assert_int_equal(world.last.flags, reading(GROUND_NONE, false, GROUND_NUMBERS, false));
+    assert_string_equal(read_text("{\"i\":10,\"o\":5,\"z\":2}"),
+                        "input_tokens=10 output_tokens=7 reasoning_tokens=2");
+    assert_int_equal(world.last.flags, reading(GROUND_NONE, false, GROUND_DECLARED, true));
+}
+
+static void a_known_emitter_counts_before_the_numbers(void **state)
+{
+    (void)state;
+    open_yaml("- name: m\n  keep: ''\n  fields: {" COUNTS "}\n"
+              "  cache: [{emitter: E, when: {path: /e, eq: out}, is: exclusive},"
+              " {emitter: F, when: {path: /e, eq: in}, is: inclusive}, {is: exclusive}]\n"
+              "  reasoning: [{emitter: E, when: {path: /e, eq: out}, is: exclusive}]\n");
+    assert_string_equal(read_text("{\"e\":\"out\",\"i\":10,\"r\":6,\"o\":5,\"z\":2,\"t\":15}"),
+                        "input_tokens=16 output_tokens=7 total_tokens=15 cache_read_tokens=6 "
+                        "reasoning_tokens=2");
+    assert_int_equal(world.last.flags,
+                     FLAG_TOTAL_MISMATCH | reading(GROUND_EMITTER, true, GROUND_EMITTER, true));
+    assert_string_equal(read_text("{\"e\":\"in\",\"i\":10,\"r\":6,\"o\":5}"),
+                        "input_tokens=10 output_tokens=5 cache_read_tokens=6");
+    assert_int_equal(world.last.flags, reading(GROUND_EMITTER, false, GROUND_NONE, false));
+    /* what does not fit is outside, whoever says otherwise */
+    assert_string_equal(read_text("{\"e\":\"in\",\"i\":10,\"r\":60,\"o\":5}"),
+                        "input_tokens=70 output_tokens=5 cache_read_tokens=60");
+    assert_int_equal(world.last.flags, reading(GROUND_NUMBERS, true, GROUND_NONE, false));
+}
+
+static void a_word_that_stands_against_the_numbers_is_flagged(void **state)
+{
+    (void)state;
+    open_yaml("- {name: m, keep: '', parts: keep, cache: [{emitter: G, is: inclusive}],"
+              " fields: {" COUNTS "}}\n");
     assert_string_equal(read_text("{\"i\":10,\"r\":12}"), "input_tokens=10 cache_read_tokens=12");
-    assert_int_equal(world.last.flags, FLAG_PART_CLAMPED);
+    assert_int_equal(world.last.flags,
+                     FLAG_COUNTS_CONTRADICT | reading(GROUND_EMITTER, false, GROUND_NONE, false));
+}
+
+static void counts_that_no_reading_explains_stay_and_are_flagged(void **state)
+{
+    (void)state;
+    expect(COUNTS, "{\"i\":10,\"o\":5,\"t\":16}",
+           "input_tokens=10 output_tokens=5 total_tokens=16");
+    assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT);
+    expect("input_tokens: /i, input_audio_tokens: /a", "{\"i\":10,\"a\":12}",
+           "input_tokens=10 input_audio_tokens=12");
+    assert_int_equal(world.last.flags, FLAG_COUNTS_CONTRADICT);
+    expect(COUNTS, "{\"i\":10,\"o\":5,\"r\":10,\"t\":15}",
+           "input_tokens=10 output_tokens=5 total_tokens=15 cache_read_tokens=10");
+    assert_int_equal(world.last.flags, reading(GROUND_DECLARED, false, GROUND_NONE, false));
+    expect(COUNTS, "{\"i\":10,\"o\":5,\"t\":0}", "input_tokens=10 output_tokens=5 total_tokens=0");
+    assert_int_equal(world.last.flags & FLAG_COUNTS_CONTRADICT, 0);
+}
+
+/* Gemini and Grok think outside the output that is counted. */
+static void thoughts_are_what_the_total_leaves(void **state)
+{
+    (void)state;
+    const char *fields = "provider: /p, model: /m, " COUNTS;
+    expect(fields, "{\"p\":\"gcp.gemini\",\"i\":100,\"o\":50,\"t\":950}",
+           "provider=gemini input_tokens=100 output_tokens=850 total_tokens=950 "
+           "reasoning_tokens=800");
+    assert_int_equal(world.last.flags, reading(GROUND_NONE, false, GROUND_NUMBERS, true));
+    expect(fields, "{\"m\":\"xai/grok-4\",\"i\":100,\"o\":50,\"z\":800,\"t\":950}",
+           "model=xai/grok-4 input_tokens=100 output_tokens=850 "
+           "total_tokens=950 reasoning_tokens=800");
+    expect(fields, "{\"p\":\"openai\",\"i\":100,\"o\":50,\"t\":950}",
+           "provider=openai input_tokens=100 output_tokens=50 total_tokens=950");
+    assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT);
+}
+
+static void lifetimes_that_do_not_add_up_are_flagged(void **state)
+{
+    (void)state;
+    const char *fields = "input_tokens: /i, cache_write_tokens: /w, cache_write_5m_tokens: /f, "
+                         "cache_write_1h_tokens: /h";
+    expect(fields, "{\"i\":90,\"w\":30,\"f\":10,\"h\":5}",
+           "input_tokens=90 cache_write_tokens=30 cache_write_5m_tokens=10 "
+           "cache_write_1h_tokens=5");
+    assert_true(world.last.flags & FLAG_UNREAD_USAGE);
+    expect(fields, "{\"i\":90,\"w\":30,\"f\":25,\"h\":5}",
+           "input_tokens=90 cache_write_tokens=30 cache_write_5m_tokens=25 "
+           "cache_write_1h_tokens=5");
+    assert_false(world.last.flags & FLAG_UNREAD_USAGE);
 }
 
 static void start_end_and_duration_complete_each_other(void **state)
@@ -489,7 +592,13 @@ int main(void)
         cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
         cmocka_unit_test(texts_are_repaired_and_cut),
         cmocka_unit_test(totals_become_inclusive),
-        cmocka_unit_test(a_part_is_not_larger_than_its_whole),
+        cmocka_unit_test(a_part_above_its_whole_is_outside),
+        cmocka_unit_test(a_stated_total_tells_where_the_parts_are),
+        cmocka_unit_test(a_known_emitter_counts_before_the_numbers),
+        cmocka_unit_test(a_word_that_stands_against_the_numbers_is_flagged),
+        cmocka_unit_test(counts_that_no_reading_explains_stay_and_are_flagged),
+        cmocka_unit_test(thoughts_are_what_the_total_leaves),
+        cmocka_unit_test(lifetimes_that_do_not_add_up_are_flagged),
         cmocka_unit_test(start_end_and_duration_complete_each_other),
         cmocka_unit_test(the_messages_time_stands_in_for_the_start),
         cmocka_unit_test(defaults_fill_and_guesses_come_last),

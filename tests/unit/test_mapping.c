@@ -271,7 +271,7 @@ static void errors_name_the_place_and_suggest(void **state)
         {"- {name: m, keep: /a, unwrap: [{ech: /x}], fields: {model: /m}}", "t.yaml:1:", "each"},
         {"- {name: m, keep: /a, identity: [reqest_id], fields: {model: /m}}", "t.yaml:1:34",
          "request_id"},
-        {"- {name: m, keep: /a, parts: cut, fields: {model: /m}}", "t.yaml:1:30", "clamp"},
+        {"- {name: m, keep: /a, parts: cut, fields: {model: /m}}", "t.yaml:1:30", "outside"},
         {"- {keep: /a, fields: {model: /m}}", "t.yaml:1:", "`name`"},
         {"- {name: m, keep: /a, fields: {model: /m}}\n- {name: m, keep: /a, fields: {model: /m}}",
          "t.yaml:2:", "second mapping"},
