@@ -72,6 +72,7 @@ static void totals_json(const struct verify_totals *totals, const struct rederiv
     result_int(&line, "rejected", totals->rejected);
     result_int(&line, "skipped", totals->skipped);
     result_int(&line, "gaps", totals->gaps);
+    result_int(&line, "setbacks", totals->setbacks);
     result_int(&line, "rows_stored", totals->rows_stored);
     result_int(&line, "charges_derived", derived->checked);
     result_int(&line, "charges_differing", derived->differing);
@@ -87,11 +88,11 @@ static void totals_print(const struct verify_totals *totals, const struct rederi
     decimal_format(&totals->spend, spend);
     printf("%lld records = %lld rows + %lld duplicates + %lld rejected + %lld skipped in %lld "
            "partitions\n%lld rows stored, %s USD; %lld charges derived again, %lld of other "
-           "engines or books left out\n%lld gaps, %lld differences\n",
+           "engines or books left out\n%lld gaps, %lld setbacks, %lld differences\n",
            (long long)totals->records, (long long)totals->rows, (long long)totals->duplicates,
            (long long)totals->rejected, (long long)totals->skipped, (long long)totals->partitions,
            (long long)totals->rows_stored, spend, (long long)derived->checked,
-           (long long)derived->skipped, (long long)totals->gaps,
+           (long long)derived->skipped, (long long)totals->gaps, (long long)totals->setbacks,
            (long long)(totals->differences + derived->differing));
 }
 

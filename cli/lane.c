@@ -240,12 +240,13 @@ static bool batch_due(const struct lane *lane, int64_t now_ms)
             batch->arena.used_bytes >= BATCH_ARENA_MAX / 2 || now_ms >= lane->batch_deadline_ms);
 }
 
-/* The price book is taken over between two batches, so that a batch has one book. */
+/* The price book is taken over between two batches, so that a batch has one book; and put again
+ * when the database may have lost it. */
 bool lane_take_book(struct lane *lane, struct err *err)
 {
     struct book_slot *books = lane->group->books;
     struct book_ref *ref = book_acquire(books);
-    if (ref == lane->book) {
+    if (ref == lane->book && writer_has_book(lane->writer, book_id(ref->book))) {
         book_release(books, ref);
         return true;
     }
@@ -255,12 +256,13 @@ bool lane_take_book(struct lane *lane, struct err *err)
         book_release(books, ref);
         return err_set(err, ERR_FATAL, "out of memory");
     }
+    if (ref != lane->book)
+        log_info("price book %.12s", book_id(ref->book));
     pricer_free(lane->pricer);
     if (lane->book)
         book_release(books, lane->book);
     lane->book = ref;
     lane->pricer = pricer;
-    log_info("price book %.12s", book_id(ref->book));
     return true;
 }
 
@@ -364,6 +366,7 @@ static void turn(struct lane *lane)
     if (batch_due(lane, message.kind == POLL_MESSAGE ? now_ms : clock_monotonic_ms()) ||
         flush_early(lane))
         lane_flush(lane);
+    lane_look(lane, now_ms);
     note_caught_up(lane);
     if (lane->number == 0 && atomic_load_explicit(&lane->group->rejoin, memory_order_relaxed) &&
         atomic_exchange(&lane->group->rejoin, false))

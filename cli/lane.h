@@ -19,7 +19,7 @@
 
 struct lane_counters {
     _Atomic int64_t messages, rows, duplicates, rejected, skipped, unpriced, batches, recoveries,
-        gaps, flagged;
+        gaps, flagged, setback_messages;
 };
 
 /* What the lanes of a process share. */

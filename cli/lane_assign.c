@@ -19,6 +19,7 @@
 
 #define BACKOFF_MAX_MS 5000u
 #define LAST_BYTES_MAX (64u << 10)
+#define LOOK_EVERY_MS 2000
 
 void lane_partitions_free(struct lane *lane)
 {
@@ -51,6 +52,7 @@ void lane_on_assigned(void *context, const struct kafka_partition *partitions, s
         p->mapper = lane->mapper[p->topic - lane->group->topics->topic];
         p->state.topic = partitions[i].topic;
         p->state.partition = partitions[i].partition;
+        p->known_offset = p->began_offset = -1;
         buf_init(&p->last, LAST_BYTES_MAX);
         lane->partition_count++;
     }
@@ -120,27 +122,34 @@ static bool topic_begin_latest(struct lane *lane, const char *topic, struct err 
 
 static bool partition_first_seen(struct lane *lane, struct lane_partition *p, struct err *err)
 {
-    int64_t low, high;
+    int64_t low, high, start = p->began_offset;
     bool known;
-    if (p->topic->start_latest) {
+    if (p->topic->start_latest && start < 0) {
         if (!writer_topic_known(lane->writer, p->state.topic, &known, err))
             return false;
         if (!known && !topic_begin_latest(lane, p->state.topic, err))
             return false;
     }
+    /* A database that lost the row itself: reading begins where it had begun. */
     return consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high,
                                err) &&
-           writer_offset_load(lane->writer, p->state.topic, p->state.partition, low, &p->state,
-                              err);
+           writer_offset_load(lane->writer, p->state.topic, p->state.partition,
+                              start < 0 ? low : start, &p->state, err);
 }
 
 static bool partition_load(struct lane *lane, struct lane_partition *p, struct err *err)
 {
     p->caught_up = p->halted;
+    if (p->state.id != 0)
+        p->known_offset = p->state.next_offset;
     if (!writer_offset_load(lane->writer, p->state.topic, p->state.partition, -1, &p->state, err))
         return false;
-    if (p->state.id == 0 && !partition_first_seen(lane, p, err))
+    bool first_seen = p->state.id == 0;
+    if (first_seen && !partition_first_seen(lane, p, err))
         return false;
+    if (p->began_offset < 0 && first_seen)
+        p->known_offset = p->state.next_offset; /* what Kafka knows of the group is not ours */
+    p->began_offset = p->state.first_offset;
     p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0 &&
                     p->state.next_offset != p->unchecked_offset;
     return true;
@@ -168,24 +177,95 @@ static bool assign_all(struct lane *lane, struct err *err)
     return ok;
 }
 
+/* All partitions of the lane, with their stored offsets; to be freed. */
+static struct kafka_partition *partition_list(const struct lane *lane, struct err *err)
+{
+    struct kafka_partition *list = calloc(lane->partition_count + 1, sizeof(*list));
+    if (!list)
+        err_set(err, ERR_FATAL, "out of memory");
+    for (size_t i = 0; list && i < lane->partition_count; i++)
+        list[i] = (struct kafka_partition){.topic = lane->partition[i].state.topic,
+                                           .partition = lane->partition[i].state.partition,
+                                           .offset = lane->partition[i].state.next_offset};
+    return list;
+}
+
 /* Asks Kafka for the offsets of the group. `told` of a partition is whether it has one; false when
- * one that it had been told is gone. */
+ * one that it had been told is gone. A member that knows nothing yet learns from them how far the
+ * group had come: Kafka is told after PostgreSQL. */
 static bool told_ask(struct lane *lane, bool *gone, struct err *err)
 {
     size_t count = lane->partition_count;
-    struct kafka_partition *list = calloc(count + 1, sizeof(*list));
+    struct kafka_partition *list = partition_list(lane, err);
     if (!list)
-        return err_set(err, ERR_FATAL, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        list[i] = (struct kafka_partition){.topic = lane->partition[i].state.topic,
-                                           .partition = lane->partition[i].state.partition};
+        return false;
     bool ok = count == 0 || consumer_committed(lane->consumer, list, count, err);
     for (size_t i = 0; ok && i < count; i++) {
-        *gone |= lane->partition[i].told && list[i].offset < 0;
-        lane->partition[i].told = list[i].offset >= 0;
+        struct lane_partition *p = &lane->partition[i];
+        *gone |= p->told && list[i].offset < 0;
+        p->told = list[i].offset >= 0;
+        if (p->known_offset < 0)
+            p->known_offset = list[i].offset;
     }
     free(list);
     return ok;
+}
+
+/* --- a database that went back --------------------------------------------------------------- */
+
+static void told_correct(struct lane *lane)
+{
+    struct kafka_partition *list = partition_list(lane, NULL);
+    if (list)
+        consumer_commit(lane->consumer, list, lane->partition_count);
+    free(list);
+}
+
+/* After the rows were read: those that lie before what had been stored are told, once. Reading them
+ * again is all that is to be done. */
+static bool setbacks_tell(struct lane *lane, struct err *err)
+{
+    int64_t messages = 0;
+    size_t partitions = 0;
+    for (size_t i = 0; i < lane->partition_count; i++) {
+        struct lane_partition *p = &lane->partition[i];
+        int64_t known = p->known_offset;
+        if (known <= p->state.next_offset)
+            continue;
+        if (!writer_setback(lane->writer, &p->state, known, err))
+            return false;
+        p->known_offset = p->state.next_offset;
+        messages += known - p->state.next_offset;
+        partitions++;
+    }
+    if (partitions == 0)
+        return true;
+    atomic_fetch_add(&lane->group->counters.setback_messages, messages);
+    log_error(
+        "the database went back by %lld messages in %zu partitions (kafka_setbacks): they are "
+        "read again",
+        (long long)messages, partitions);
+    told_correct(lane);
+    return true;
+}
+
+void lane_look(struct lane *lane, int64_t now_ms)
+{
+    struct err err = {0};
+    bool stand = true;
+    if (!lane->active || lane->partition_count == 0 || now_ms < lane->look_at_ms)
+        return;
+    lane->look_at_ms = now_ms + LOOK_EVERY_MS;
+    struct partition_state **state = calloc(lane->partition_count, sizeof(*state));
+    if (!state)
+        return;
+    for (size_t i = 0; i < lane->partition_count; i++)
+        state[i] = &lane->partition[i].state;
+    if (writer_offsets_stand(lane->writer, state, lane->partition_count, &stand, &err) && !stand)
+        err_set(&err, ERR_RETRY, "the database does not hold the offsets that it held");
+    free(state);
+    if (err.kind != ERR_NONE)
+        lane_recover(lane, &err);
 }
 
 void lane_activate(struct lane *lane)
@@ -193,13 +273,15 @@ void lane_activate(struct lane *lane)
     struct err err = {0};
     bool gone = false;
     batch_reset(&lane->batch);
-    /* The poll that brings an assignment may bring its first message too: the book has to be there.
-     */
+    /* What is believed of the database is not older than the offset rows as they are read now. The
+     * poll that brings an assignment may bring its first message too: the book has to be there. */
+    writer_forget(lane->writer);
     bool ok = writer_connect(lane->writer, &err) && lane_take_book(lane, &err);
     for (size_t i = 0; ok && i < lane->partition_count; i++)
         ok = partition_load(lane, &lane->partition[i], &err);
-    if (ok && told_ask(lane, &gone, &err) && assign_all(lane, &err)) {
+    if (ok && told_ask(lane, &gone, &err) && setbacks_tell(lane, &err) && assign_all(lane, &err)) {
         lane->active = true;
+        lane->look_at_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
         return;
     }
     if (err.kind == ERR_CONFIG || err.kind == ERR_FATAL)

@@ -16,6 +16,8 @@ struct lane_partition {
     bool check_last; /* assigned one message early: the first one must be the last one stored */
     bool told;       /* Kafka has taken an offset of ours for it since it was assigned */
     bool caught_up;  /* its end was reached since the last rebalance */
+    int64_t known_offset;     /* stored, as far as we know; -1 = nothing known */
+    int64_t began_offset;     /* where reading began, once known: -1 until then */
     int64_t unchecked_offset; /* where the message before is gone from the log: nothing to check */
     bool halted;              /* left out: its log lost what we had not read, kafka_gap: stop */
     struct buf last;          /* the last message of the batch; failed: it is too large */
@@ -41,8 +43,9 @@ struct lane {
 
     struct lane_partition *partition; /* of the last rebalance */
     size_t partition_count;
-    bool assigned; /* a rebalance has given us a set, maybe an empty one */
-    bool active;   /* that set is being consumed */
+    bool assigned;      /* a rebalance has given us a set, maybe an empty one */
+    bool active;        /* that set is being consumed */
+    int64_t look_at_ms; /* when to ask whether the database still holds what it held */
     int64_t retry_at_ms;
     unsigned backoff_ms;
     bool counted_caught_up;
@@ -62,6 +65,10 @@ void lane_partitions_free(struct lane *lane);
 
 /* Drops the batch and stops consuming until lane_activate(). The one way back from any failure. */
 void lane_recover(struct lane *lane, const struct err *why);
+
+/* Now and then: whether the database still holds what it held. One that goes back while nothing
+ * comes, or behind a pooler that hides it, would not be noticed otherwise. */
+void lane_look(struct lane *lane, int64_t now_ms);
 
 /* The log does not hold what the offset row asks for: books the gap and recovers, or halts. */
 void lane_out_of_range(struct lane *lane, struct lane_partition *partition);

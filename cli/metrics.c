@@ -36,6 +36,8 @@ static const struct metric {
     COUNTER("spendlog_batches_total", counters.batches, "transactions committed"),
     COUNTER("spendlog_recoveries_total", counters.recoveries, "batches dropped to be read again"),
     COUNTER("spendlog_gaps_total", counters.gaps, "gaps: messages gone before they were read"),
+    COUNTER("spendlog_setback_messages_total", counters.setback_messages,
+            "messages read again because the database went back"),
     COUNTER("spendlog_reload_failures_total", reload_failures, "price reloads that failed"),
 #undef COUNTER
 };

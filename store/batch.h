@@ -25,6 +25,7 @@ struct partition_state {
     const char *topic; /* lives as long as the assignment */
     int32_t partition;
     int32_t incarnation;
+    int64_t first_offset; /* where reading began */
     int64_t next_offset;  /* stored: the next offset to read */
     int64_t last_time_ms; /* timestamp of the last message stored, -1 = none */
     uint64_t last_hash;   /* XXH3-64 of its value */
@@ -45,7 +46,7 @@ struct batch_range {
 /* What the writer found out about a row; ROW_NEW is written. */
 enum row_fate {
     ROW_NEW,
-    ROW_DUPLICATE_NEAR,   /* of a row of this batch or of a recent one */
+    ROW_DUPLICATE_NEAR,   /* of a row of this batch */
     ROW_DUPLICATE_STORED, /* of a row in the table */
     ROW_REFUSED,          /* PostgreSQL will not have it */
 };
@@ -60,6 +61,7 @@ struct batch_row {
     int64_t kafka_offset;
     unsigned record_index;
     bool time_not_own; /* goes through identity_guard */
+    bool suspected;    /* its key was written lately: asked for before the COPY */
     enum row_fate fate;
     bool conflict;       /* a duplicate whose first delivery said something else */
     uint64_t first_hash; /* of a duplicate: content hash of the row that stays */

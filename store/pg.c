@@ -25,6 +25,7 @@ static const struct {
     {"23", ERR_INPUT},          /* integrity constraint violation */
     {"25006", ERR_UNAVAILABLE}, /* read-only transaction: a standby, until it is promoted */
     {"25P03", ERR_UNAVAILABLE}, /* idle-in-transaction timeout */
+    {"26000", ERR_UNAVAILABLE}, /* our prepared statement is not there: another session */
     {"28", ERR_CONFIG},         /* authorization */
     {"3D", ERR_CONFIG},         /* no such database */
     {"3F", ERR_CONFIG},         /* no such schema */
@@ -86,8 +87,10 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
     err_set(err, pg_err_kind(pg->sqlstate), "%s: %s: %s%s%s%s%s%s", pg->place, what, pg->message,
             *pg->sqlstate ? " [" : "", pg->sqlstate, *pg->sqlstate ? "]" : "", hint ? "; " : "",
             hint ? hint : "");
-    /* A session that began read-only stays so when the database is writable again. */
-    if (pg->conn && (PQstatus(pg->conn) == CONNECTION_BAD || strcmp(pg->sqlstate, "25006") == 0))
+    /* A session that began read-only stays so when the database is writable again. Behind one that
+     * lacks what we prepared, a pooler has put another server. */
+    if (pg->conn && (PQstatus(pg->conn) == CONNECTION_BAD || strcmp(pg->sqlstate, "25006") == 0 ||
+                     strcmp(pg->sqlstate, "26000") == 0))
         pg_close(pg);
     return false;
 }

@@ -24,7 +24,7 @@ void recent_free(struct recent *recent)
 static bool is_free(const struct recent_entry *entry)
 {
     static const struct recent_entry none;
-    return memcmp(entry, &none, offsetof(struct recent_entry, content_hash)) == 0;
+    return memcmp(entry, &none, sizeof(none)) == 0;
 }
 
 /* The entry of a key, or the free slot where it would stand. */
@@ -42,28 +42,36 @@ static struct recent_entry *probe(const struct recent_generation *generation, in
     }
 }
 
-const uint64_t *recent_find(const struct recent *recent, int64_t start_time_us,
-                            const uint8_t identity[16])
+bool recent_has(const struct recent *recent, int64_t start_time_us, const uint8_t identity[16])
 {
-    for (int g = 0; g < 2; g++) {
-        const struct recent_entry *entry = probe(&recent->generation[g], start_time_us, identity);
-        if (!is_free(entry))
-            return &entry->content_hash;
-    }
-    return NULL;
+    for (int g = 0; g < 2; g++)
+        if (!is_free(probe(&recent->generation[g], start_time_us, identity)))
+            return true;
+    return false;
+}
+
+static void generation_clear(struct recent_generation *generation)
+{
+    memset(generation->slot, 0, RECENT_SLOTS * sizeof(*generation->slot));
+    generation->count = 0;
 }
 
 static void turn_over(struct recent *recent)
 {
     struct recent_generation older = recent->generation[1];
     recent->generation[1] = recent->generation[0];
-    memset(older.slot, 0, RECENT_SLOTS * sizeof(*older.slot));
-    older.count = 0;
+    generation_clear(&older);
     recent->generation[0] = older;
 }
 
-void recent_learn(struct recent *recent, int64_t start_time_us, const uint8_t identity[16],
-                  uint64_t content_hash)
+void recent_forget(struct recent *recent)
+{
+    for (int g = 0; g < 2; g++)
+        if (recent->generation[g].count > 0)
+            generation_clear(&recent->generation[g]);
+}
+
+void recent_learn(struct recent *recent, int64_t start_time_us, const uint8_t identity[16])
 {
     if (recent->generation[0].count >= RECENT_GENERATION)
         turn_over(recent);
@@ -72,5 +80,4 @@ void recent_learn(struct recent *recent, int64_t start_time_us, const uint8_t id
         recent->generation[0].count++;
     memcpy(entry->identity, identity, 16);
     entry->start_time_us = start_time_us;
-    entry->content_hash = content_hash;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rows written last, exactly: (start time, identity) to content hash. A producer that sends
- * twice mostly does so within minutes; a duplicate found here costs the database nothing.
+ * The keys of the rows written last: (start time, identity). A producer that sends twice mostly
+ * does so within minutes. A key found here is asked for before the COPY, which would otherwise be
+ * refused and begun again; whether its row is there, the database says in the batch's own
+ * transaction.
  *
- * Bounded: two generations of RECENT_GENERATION entries; when the younger is full the older is
- * forgotten. It holds the last 98,304 to 196,608 rows in 8 MiB.
- * It must learn only what has been committed.
+ * Bounded: two generations of RECENT_GENERATION keys; when the younger is full the older is
+ * forgotten. It holds the last 98,304 to 196,608 keys in 6 MiB.
  */
 #ifndef STORE_RECENT_H
 #define STORE_RECENT_H
@@ -21,7 +22,6 @@
 struct recent_entry {
     uint8_t identity[16];
     int64_t start_time_us;
-    uint64_t content_hash;
 };
 
 struct recent_generation {
@@ -36,10 +36,8 @@ struct recent {
 bool recent_init(struct recent *recent) MUST_CHECK;
 void recent_free(struct recent *recent);
 
-/* The content hash stored under a key; NULL when it is not known. */
-const uint64_t *recent_find(const struct recent *recent, int64_t start_time_us,
-                            const uint8_t identity[16]);
-void recent_learn(struct recent *recent, int64_t start_time_us, const uint8_t identity[16],
-                  uint64_t content_hash);
+bool recent_has(const struct recent *recent, int64_t start_time_us, const uint8_t identity[16]);
+void recent_learn(struct recent *recent, int64_t start_time_us, const uint8_t identity[16]);
+void recent_forget(struct recent *recent); /* all of it */
 
 #endif

@@ -17,7 +17,9 @@ const char *const verify_kind_name[VERIFY_KINDS] = {
     [VERIFY_BOOK] = "book",
     [VERIFY_DAILY] = "daily",
     [VERIFY_CHARGE] = "charge",
+    [VERIFY_DUPLICATE] = "duplicate",
     [VERIFY_GAP] = "gap",
+    [VERIFY_SETBACK] = "setback",
 };
 
 struct verify {
@@ -30,7 +32,8 @@ struct verify {
 static void tell(struct verify *v, enum verify_kind kind, const char *place, const char *text,
                  int64_t expected, int64_t found)
 {
-    const struct verify_finding finding = {kind, kind != VERIFY_GAP, place, text, expected, found};
+    const struct verify_finding finding = {
+        kind, kind != VERIFY_GAP && kind != VERIFY_SETBACK, place, text, expected, found};
     v->totals->differences += finding.difference;
     v->tell(&finding, v->context);
 }
@@ -235,6 +238,58 @@ static bool check_daily(struct verify *v, struct err *err)
     return true;
 }
 
+/* Of each batch some duplicates are noted with the key of their row (duplicate_samples). A row that
+ * retention dropped since is not missing. */
+static bool check_duplicates(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(
+        &v->pg,
+        "SELECT o.group_id, o.topic, o.partition, o.incarnation, count(*), min(d.kafka_offset)"
+        " FROM spendlog.duplicate_samples d JOIN spendlog.kafka_offsets o"
+        "  ON o.partition_id = d.partition_id"
+        " WHERE NOT EXISTS (SELECT FROM spendlog.spend_logs l"
+        "   WHERE l.start_time = d.start_time AND l.identity = d.identity)"
+        "  AND NOT EXISTS (SELECT FROM spendlog.dropped_partitions p"
+        "   WHERE p.day = d.start_time::date)"
+        " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        char place[512], text[160];
+        place_of(res, i, place, sizeof(place));
+        snprintf(text, sizeof(text),
+                 "%lld sampled duplicates, the first at offset %lld, are of rows that are nowhere",
+                 (long long)pg_int(res, i, 4), (long long)pg_int(res, i, 5));
+        tell(v, VERIFY_DUPLICATE, place, text, 0, pg_int(res, i, 4));
+    }
+    PQclear(res);
+    return true;
+}
+
+static bool tell_setbacks(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(&v->pg,
+                             "SELECT o.group_id, o.topic, o.partition, o.incarnation,"
+                             " s.known_offset, s.stored_offset"
+                             " FROM spendlog.kafka_setbacks s JOIN spendlog.kafka_offsets o"
+                             " ON o.partition_id = s.partition_id ORDER BY s.setback_id",
+                             NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        char place[512], text[160];
+        place_of(res, i, place, sizeof(place));
+        snprintf(text, sizeof(text),
+                 "the database went back from offset %lld to %lld, which was read again",
+                 (long long)pg_int(res, i, 4), (long long)pg_int(res, i, 5));
+        tell(v, VERIFY_SETBACK, place, text, pg_int(res, i, 4), pg_int(res, i, 5));
+        v->totals->setbacks++;
+    }
+    PQclear(res);
+    return true;
+}
+
 static bool tell_gaps(struct verify *v, struct err *err)
 {
     PGresult *res = pg_query(&v->pg,
@@ -268,7 +323,7 @@ bool verify_run(const char *conninfo, verify_fn *finding, void *context,
         return false;
     bool ok = pg_command(&v.pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
               check_partitions(&v, err) && check_batches(&v, err) && check_daily(&v, err) &&
-              tell_gaps(&v, err);
+              check_duplicates(&v, err) && tell_gaps(&v, err) && tell_setbacks(&v, err);
     pg_close(&v.pg);
     return ok;
 }

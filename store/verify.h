@@ -18,7 +18,9 @@ enum verify_kind {
     VERIFY_BOOK,         /* rows whose price book is not stored */
     VERIFY_DAILY,        /* the daily view does not sum to rows and posted adjustments */
     VERIFY_CHARGE,       /* a stored charge that its own book gives differently (cli/rederive.h) */
+    VERIFY_DUPLICATE,    /* a record counted as a duplicate of a row that is nowhere */
     VERIFY_GAP,          /* a recorded gap: told, but no difference */
+    VERIFY_SETBACK,      /* the database went back, and reading with it: the same */
     VERIFY_KINDS
 };
 
@@ -33,7 +35,7 @@ struct verify_finding {
 };
 
 struct verify_totals {
-    int64_t partitions, messages, records, rows, duplicates, rejected, skipped, gaps;
+    int64_t partitions, messages, records, rows, duplicates, rejected, skipped, gaps, setbacks;
     int64_t rows_stored, differences;
     struct decimal spend; /* US dollars: of the rows; 0 when none has any */
 };

@@ -71,6 +71,27 @@ const char *writer_cluster_id(const struct writer *w)
     return w->cluster_id;
 }
 
+void writer_forget(struct writer *w)
+{
+    recent_forget(&w->recent);
+    w->book_hash[0] = '\0';
+    w->day_count = 0;
+}
+
+/* Numbers that this database has given out are not given out again. */
+static bool sequences_forward(struct writer *w, struct err *err)
+{
+    PGresult *res = pg_query(&w->pg, "SELECT spendlog.sequences_forward()", NULL, err);
+    if (!res)
+        return false;
+    int64_t moved = pg_int(res, 0, 0);
+    PQclear(res);
+    if (moved)
+        log_warn("%lld sequences were behind the numbers in use and were set forward",
+                 (long long)moved);
+    return true;
+}
+
 bool writer_connect(struct writer *w, struct err *err)
 {
     const struct pg_options options = {
@@ -82,10 +103,11 @@ bool writer_connect(struct writer *w, struct err *err)
     };
     if (w->pg.conn)
         return true;
+    writer_forget(w);
     if (!migrate_open(&w->pg, &options, err))
         return false;
     log_info("connected to %s", w->pg.place);
-    return true;
+    return sequences_forward(w, err);
 }
 
 /* --- offset rows ---------------------------------------------------------------------------- */
@@ -97,7 +119,8 @@ static const char offset_insert[] =
     " ON CONFLICT ON CONSTRAINT kafka_offsets_place_key DO NOTHING";
 
 static const char offset_select[] =
-    "SELECT partition_id, incarnation, next_offset, last_message_ms, last_message_hash"
+    "SELECT partition_id, incarnation, first_offset, next_offset, last_message_ms,"
+    " last_message_hash"
     " FROM spendlog.kafka_offsets"
     " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"
     " ORDER BY incarnation DESC LIMIT 1";
@@ -123,9 +146,10 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
     if (PQntuples(res) == 1) {
         state->id = pg_int(res, 0, 0);
         state->incarnation = (int32_t)pg_int(res, 0, 1);
-        state->next_offset = pg_int(res, 0, 2);
-        state->last_time_ms = pg_null(res, 0, 3) ? -1 : pg_int(res, 0, 3);
-        state->last_hash = pg_null(res, 0, 4) ? 0 : (uint64_t)pg_int(res, 0, 4);
+        state->first_offset = pg_int(res, 0, 2);
+        state->next_offset = pg_int(res, 0, 3);
+        state->last_time_ms = pg_null(res, 0, 4) ? -1 : pg_int(res, 0, 4);
+        state->last_hash = pg_null(res, 0, 5) ? 0 : (uint64_t)pg_int(res, 0, 5);
     }
     PQclear(res);
     return true;
@@ -160,6 +184,73 @@ bool writer_topic_known(struct writer *w, const char *topic, bool *known, struct
     *known = PQntuples(res) > 0;
     PQclear(res);
     return true;
+}
+
+/* --- going back ----------------------------------------------------------------------------- */
+
+/* A number alone does not say which partition it is: another history may have given it again. */
+static const struct pg_statement standing = {
+    STATEMENT_STAND,
+    "SELECT count(*) FROM unnest($3::bigint[], $4::text[], $5::integer[], $6::integer[],"
+    "  $7::bigint[]) AS k (partition_id, topic, partition, incarnation, next_offset)"
+    " JOIN spendlog.kafka_offsets o USING (partition_id, topic, partition, incarnation)"
+    " WHERE o.cluster_id = $1 AND o.group_id = $2 AND o.next_offset >= k.next_offset"};
+
+static void args_add_states(struct pg_args *args, struct partition_state *const state[],
+                            size_t count)
+{
+    pg_array_open(args, PG_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int8(args, state[i]->id);
+    pg_array_close(args);
+    pg_array_open(args, PG_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_bytes(args, slice_of(state[i]->topic));
+    pg_array_close(args);
+    pg_array_open(args, PG_INT4, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int4(args, state[i]->partition);
+    pg_array_close(args);
+    pg_array_open(args, PG_INT4, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int4(args, state[i]->incarnation);
+    pg_array_close(args);
+    pg_array_open(args, PG_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int8(args, state[i]->next_offset);
+    pg_array_close(args);
+}
+
+bool writer_offsets_stand(struct writer *w, struct partition_state *const state[], size_t count,
+                          bool *stand, struct err *err)
+{
+    pg_args_reset(&w->args);
+    pg_arg_text(&w->args, slice_of(w->cluster_id));
+    pg_arg_text(&w->args, slice_of(w->group_id));
+    args_add_states(&w->args, state, count);
+    PGresult *res = pg_run(&w->pg, &standing, &w->args, err);
+    if (!res)
+        return false;
+    *stand = (size_t)pg_int(res, 0, 0) == count;
+    PQclear(res);
+    return true;
+}
+
+bool writer_setback(struct writer *w, const struct partition_state *state, int64_t known_offset,
+                    struct err *err)
+{
+    pg_args_reset(&w->args);
+    pg_arg_int8(&w->args, state->id);
+    pg_arg_int8(&w->args, known_offset);
+    pg_arg_int8(&w->args, state->next_offset);
+    pg_arg_text(&w->args, slice_of(w->application_name));
+    PGresult *res = pg_query(&w->pg,
+                             "INSERT INTO spendlog.kafka_setbacks"
+                             " (partition_id, known_offset, stored_offset, member)"
+                             " VALUES ($1::bigint, $2::bigint, $3::bigint, $4)",
+                             &w->args, err);
+    PQclear(res);
+    return res != NULL;
 }
 
 /* --- gaps ----------------------------------------------------------------------------------- */
@@ -209,6 +300,8 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
     if (moved) {
         state->id = pg_int(res, 0, 0);
         state->incarnation += (int32_t)pg_int(res, 0, 1);
+        if (new_incarnation)
+            state->first_offset = next_offset;
         state->next_offset = next_offset;
         state->last_time_ms = -1;
     }
@@ -226,4 +319,9 @@ bool writer_put_book(struct writer *w, const char *book_id, struct slice json, s
         return false;
     memcpy(w->book_hash, book_id, sizeof(w->book_hash));
     return true;
+}
+
+bool writer_has_book(const struct writer *w, const char *book_id)
+{
+    return strcmp(w->book_hash, book_id) == 0;
 }

@@ -40,6 +40,11 @@ const char *writer_cluster_id(const struct writer *writer); /* "" until set */
  * of another version ("run spendlog migrate"). */
 bool writer_connect(struct writer *writer, struct err *err) MUST_CHECK;
 
+/* Forgets what is believed of the database beside the offset rows: recent keys, the price book's
+ * number, the days that have a partition. To be called whenever it may be another database than it
+ * was; connecting does so by itself. writer_put_book() has to follow. */
+void writer_forget(struct writer *writer);
+
 /* Reads the offset row of a partition, making it on first sight (start_offset, then re-read). The
  * newest incarnation counts. Fills *state but for topic. start_offset < 0 only looks: state->id is
  * 0 when there is no row. */
@@ -57,14 +62,27 @@ bool writer_topic_known(struct writer *writer, const char *topic, bool *known,
 bool writer_offset_gap(struct writer *writer, struct partition_state *state, bool new_incarnation,
                        int64_t next_offset, const char *why, struct err *err) MUST_CHECK;
 
+/* Whether the database still holds these partitions as far as their states say. *stand false: it
+ * went back, or their rows are gone. */
+bool writer_offsets_stand(struct writer *writer, struct partition_state *const state[],
+                          size_t count, bool *stand, struct err *err) MUST_CHECK;
+
+/* Notes that the database went back: `known_offset` had been stored, state->next_offset is there.
+ */
+bool writer_setback(struct writer *writer, const struct partition_state *state,
+                    int64_t known_offset, struct err *err) MUST_CHECK;
+
 /* ERR_RETRY: fenced, an offset row was not where the batch starts: drop the batch, reload,
  * re-assign (deadlocks and frozen members have been dealt with inside). ERR_UNAVAILABLE: the
  * outcome may be unknown: reconnect, reload the offset rows, compare, go on. On success the
  * partition states are advanced and the batch's ranges hold the final counts. */
 bool writer_commit(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
-/* A book must be in price_books before the first batch that names it. Idempotent. */
+/* A book must be in price_books before the first batch that names it. Idempotent. Each batch looks
+ * in its own transaction whether the number still means that book. */
 bool writer_put_book(struct writer *writer, const char *book_id, struct slice json,
                      struct err *err) MUST_CHECK;
+/* Whether that was done, as far as the writer knows. */
+bool writer_has_book(const struct writer *writer, const char *book_id);
 
 #endif

@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define SAMPLES_MAX 16 /* of the duplicates of a batch */
+
 bool writer_run(struct writer *w, const struct pg_statement *statement, struct err *err)
 {
     PGresult *res = pg_run(&w->pg, statement, &w->args, err);
@@ -115,6 +117,75 @@ static bool write_conflicts(struct writer *w, const struct batch *batch, size_t 
         pg_array_close(&w->args);
     }
     return writer_run(w, &conflict, err);
+}
+
+/* --- samples of duplicates ------------------------------------------------------------------- */
+
+static const struct pg_statement sample = {
+    STATEMENT_SAMPLE,
+    "INSERT INTO spendlog.duplicate_samples (batch_id, partition_id, kafka_offset, record_index,"
+    "  start_time, identity)"
+    " SELECT $1::bigint, d.partition_id, d.kafka_offset, d.record_index, d.start_time, d.identity"
+    " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::timestamp[], $6::uuid[])"
+    "  AS d (partition_id, kafka_offset, record_index, start_time, identity)"
+    " ON CONFLICT ON CONSTRAINT duplicate_samples_pkey DO NOTHING"};
+
+/* The row of a guarded identity has another key. */
+static bool can_be_sampled(const struct batch_row *row)
+{
+    return !row->time_not_own &&
+           (row->fate == ROW_DUPLICATE_NEAR || row->fate == ROW_DUPLICATE_STORED);
+}
+
+/* Spread evenly over the batch. */
+static size_t samples_choose(const struct batch *batch, const struct batch_row **chosen)
+{
+    size_t all = 0, seen = 0, count = 0;
+    for (size_t i = 0; i < batch->row_count; i++)
+        all += can_be_sampled(&batch->rows[i]);
+    for (size_t i = 0; i < batch->row_count && count < SAMPLES_MAX; i++)
+        if (can_be_sampled(&batch->rows[i]) && seen++ * SAMPLES_MAX >= count * all)
+            chosen[count++] = &batch->rows[i];
+    return count;
+}
+
+static void sample_add(struct pg_args *args, const struct batch *batch, const struct batch_row *row,
+                       int column)
+{
+    switch (column) {
+    case 0:
+        pg_array_int8(args, batch->range[row->range].state->id);
+        break;
+    case 1:
+        pg_array_int8(args, row->kafka_offset);
+        break;
+    case 2:
+        pg_array_int4(args, (int32_t)row->record_index);
+        break;
+    case 3:
+        pg_array_int8(args, row->start_time_us - PG_EPOCH_US);
+        break;
+    default:
+        pg_array_bytes(args, (struct slice){(const char *)row->identity, sizeof(row->identity)});
+    }
+}
+
+static bool write_samples(struct writer *w, const struct batch *batch, struct err *err)
+{
+    static const enum pg_type type[] = {PG_INT8, PG_INT8, PG_INT4, PG_TIMESTAMP, PG_UUID};
+    const struct batch_row *chosen[SAMPLES_MAX];
+    size_t count = samples_choose(batch, chosen);
+    if (count == 0)
+        return true;
+    pg_args_reset(&w->args);
+    pg_arg_int8(&w->args, w->batch_id);
+    for (int c = 0; c < (int)(sizeof(type) / sizeof(type[0])); c++) {
+        pg_array_open(&w->args, type[c], count);
+        for (size_t i = 0; i < count; i++)
+            sample_add(&w->args, batch, chosen[i], c);
+        pg_array_close(&w->args);
+    }
+    return writer_run(w, &sample, err);
 }
 
 /* --- counters ------------------------------------------------------------------------------- */
@@ -292,5 +363,6 @@ bool books_write(struct writer *w, const struct batch *batch, struct err *err)
 {
     return rejects_write(w, batch, err) && rejects_resolve(w, batch, err) &&
            write_conflicts(w, batch, (size_t)total(w, batch).conflicts, err) &&
-           write_counters(w, batch, err) && write_offsets(w, batch, err);
+           write_samples(w, batch, err) && write_counters(w, batch, err) &&
+           write_offsets(w, batch, err);
 }

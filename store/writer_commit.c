@@ -14,6 +14,7 @@
 
 #define TRIES_MAX 6
 #define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
+#define SAMPLES_KEEP_DAYS 100
 
 /* --- days ----------------------------------------------------------------------------------- */
 
@@ -31,7 +32,8 @@ static void keep_house(struct writer *w, const struct batch *batch)
 {
     struct err err = {0};
     char sql[80];
-    snprintf(sql, sizeof(sql), "SELECT spendlog.guard_prune(%d)", GUARD_KEEP_DAYS);
+    snprintf(sql, sizeof(sql), "SELECT spendlog.guard_prune(%d), spendlog.duplicates_prune(%d)",
+             GUARD_KEEP_DAYS, SAMPLES_KEEP_DAYS);
     bool ok = pg_command(&w->pg, sql, &err);
     snprintf(sql, sizeof(sql), "SELECT spendlog.drop_expired(%d)", batch->retain_days);
     for (bool more = batch->retain_days > 0; ok && more;) {
@@ -82,13 +84,21 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
 
 /* --- begin ---------------------------------------------------------------------------------- */
 
-/* By partition_id, the same order for everybody: two members cannot wait for each other. */
+/* By partition_id, the same order for everybody: two members cannot wait for each other. What the
+ * numbers in our memory mean is asked for with it: in a database that went back, the number of a
+ * partition or a price book may be gone or may have been given to another one. */
 static const struct pg_statement lock = {
-    STATEMENT_LOCK, "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id)"
-                    " SELECT o.partition_id, o.next_offset, batch.id"
-                    " FROM (SELECT partition_id, next_offset FROM spendlog.kafka_offsets"
-                    "       WHERE partition_id = ANY ($1::bigint[]) AND (replaced_at IS NULL OR $2)"
-                    "       ORDER BY partition_id FOR UPDATE) o CROSS JOIN batch"};
+    STATEMENT_LOCK,
+    "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id,"
+    "  (SELECT book_hash FROM spendlog.price_books WHERE price_book_id = $5::integer) AS book)"
+    " SELECT o.partition_id, o.next_offset, o.topic, o.partition, o.incarnation, batch.id,"
+    "  batch.book"
+    " FROM (SELECT * FROM spendlog.kafka_offsets"
+    "       WHERE partition_id = ANY ($1::bigint[]) AND (replaced_at IS NULL OR $2)"
+    "        AND ($3 = '' OR cluster_id = $3) AND group_id = $4"
+    "       ORDER BY partition_id FOR UPDATE) o CROSS JOIN batch"};
+
+enum { LOCK_ID, LOCK_NEXT, LOCK_TOPIC, LOCK_PARTITION, LOCK_INCARNATION, LOCK_BATCH, LOCK_BOOK };
 
 static void args_add_partitions(struct writer *w, const struct batch *batch)
 {
@@ -99,39 +109,61 @@ static void args_add_partitions(struct writer *w, const struct batch *batch)
     pg_array_close(&w->args);
 }
 
+static bool is_partition(const PGresult *res, int row, const struct partition_state *state)
+{
+    return pg_int(res, row, LOCK_ID) == state->id &&
+           pg_int(res, row, LOCK_PARTITION) == state->partition &&
+           pg_int(res, row, LOCK_INCARNATION) == state->incarnation &&
+           slice_is(pg_text(res, row, LOCK_TOPIC), state->topic);
+}
+
 /* A retry takes the offset as it is and leaves it there. */
 static bool range_stands(struct batch_range *range, const PGresult *res, bool retry)
 {
     for (int i = 0; i < PQntuples(res); i++) {
-        if (pg_int(res, i, 0) != range->state->id)
+        if (!is_partition(res, i, range->state))
             continue;
         if (retry)
-            range->first_offset = range->next_offset = pg_int(res, i, 1);
-        return pg_int(res, i, 1) == range->first_offset;
+            range->first_offset = range->next_offset = pg_int(res, i, LOCK_NEXT);
+        return pg_int(res, i, LOCK_NEXT) == range->first_offset;
     }
     return false;
+}
+
+static bool fence(struct writer *w, struct err *err, const char *why)
+{
+    w->fenced = true;
+    return err_set(err, ERR_RETRY, "%s", why);
+}
+
+static bool book_stands(const struct writer *w, const struct batch *batch, const PGresult *res)
+{
+    return batch->row_count == 0 ||
+           (!pg_null(res, 0, LOCK_BOOK) && slice_is(pg_text(res, 0, LOCK_BOOK), w->book_hash));
 }
 
 static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
 {
     args_add_partitions(w, batch);
     pg_arg_bool(&w->args, batch->retry);
+    pg_arg_text(&w->args, slice_of(w->cluster_id));
+    pg_arg_text(&w->args, slice_of(w->group_id));
+    pg_arg_int4(&w->args, w->book_id);
     PGresult *res = pg_run(&w->pg, &lock, &w->args, err);
     if (!res)
         return false;
-    const struct batch_range *moved = NULL;
-    for (size_t i = 0; !moved && i < batch->range_count; i++)
+    char why[400] = "";
+    for (size_t i = 0; !*why && i < batch->range_count; i++)
         if (!range_stands(&batch->range[i], res, batch->retry))
-            moved = &batch->range[i];
-    if (!moved)
-        w->batch_id = pg_int(res, 0, 2);
+            snprintf(why, sizeof(why), "%s [%d]: the stored offset is not %lld any more",
+                     batch->range[i].state->topic, (int)batch->range[i].state->partition,
+                     (long long)batch->range[i].first_offset);
+    if (!*why && !book_stands(w, batch, res))
+        snprintf(why, sizeof(why), "price book %.12s is not stored any more", w->book_hash);
+    if (!*why)
+        w->batch_id = pg_int(res, 0, LOCK_BATCH);
     PQclear(res);
-    if (!moved)
-        return true;
-    w->fenced = true;
-    return err_set(err, ERR_RETRY, "%s [%d]: the stored offset is not %lld any more",
-                   moved->state->topic, (int)moved->state->partition,
-                   (long long)moved->first_offset);
+    return *why ? fence(w, err, why) : true;
 }
 
 /* --- the transaction ------------------------------------------------------------------------ */
@@ -147,10 +179,13 @@ static bool commit(struct writer *w, struct err *err)
     return committed ? true : err_set(err, ERR_RETRY, "the transaction was rolled back");
 }
 
-static bool book_known(struct writer *w, const struct batch *batch, struct err *err)
+static bool book_known(const struct writer *w, const struct batch *batch, struct err *err)
 {
-    if (batch->row_count == 0 || strcmp(w->book_hash, batch->book_id) == 0)
+    if (batch->row_count == 0 || writer_has_book(w, batch->book_id))
         return true;
+    if (!w->book_hash[0])
+        return err_set(err, ERR_RETRY, "connected anew: price book %.12s is to be stored again",
+                       batch->book_id);
     return err_set(err, ERR_FATAL, "price book %.12s was not stored first", batch->book_id);
 }
 
@@ -159,8 +194,7 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
     if (!pg_command(&w->pg, "BEGIN", err) || !lock_offsets(w, batch, err))
         return false;
     fault_point("after_lock");
-    if (!rows_guard(w, batch, err) || (w->look_first && !rows_look(w, batch, err)) ||
-        !rows_copy(w, batch, err))
+    if (!rows_guard(w, batch, err) || !rows_look(w, batch, err) || !rows_copy(w, batch, err))
         return false;
     fault_point("after_copy");
     if (!books_tally(w, batch, err) || !books_write(w, batch, err))

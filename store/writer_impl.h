@@ -28,9 +28,10 @@ struct writer {
     struct pg pg;
     struct pg_args args; /* of the statement being run */
     struct buf copy_sql;
-    struct recent recent;
 
-    char book_hash[65]; /* of the book stored last */
+    /* What is believed of the database: writer_forget() drops all of it. */
+    struct recent recent;
+    char book_hash[65]; /* of the book stored last; "" = none */
     int32_t book_id;
     int32_t day[DAYS_KNOWN_MAX]; /* days since 1970 whose partition is there; any order */
     size_t day_count;
@@ -56,6 +57,8 @@ enum writer_statement {
     STATEMENT_CONFLICT,
     STATEMENT_COUNT_UP,
     STATEMENT_RESOLVE,
+    STATEMENT_STAND,
+    STATEMENT_SAMPLE,
 };
 
 /* writer_rows.c */

@@ -2,14 +2,15 @@
 /*
  * Rows into the table. What is a duplicate is found out as cheaply as possible, in this order:
  *
- *   1. sorted by key, equal neighbours in the batch; then the set of rows written recently: no
- * database
- *   2. the COPY itself: PostgreSQL refuses a key that is there (23505), and the batch is begun
+ *   1. sorted by key, equal neighbours in the batch: no database
+ *   2. keys that this writer wrote lately (store/recent.h) are asked for before the COPY. The
+ * database says whether their rows are there: it may have gone back since
+ *   3. the COPY itself: PostgreSQL refuses a key that is there (23505), and the batch is begun
  * again
- *   3. then, and for as long as duplicates keep coming: ask for the keys of the batch before the
+ *   4. then, and for as long as duplicates keep coming: ask for all keys of the batch before the
  * COPY. Another member may still insert one in between; the COPY waits for it and is refused again,
  * and the next look sees it
- *   4. rows whose time is not their own (a resend has another key): identity_guard
+ *   5. rows whose time is not their own (a resend has another key): identity_guard
  *
  * Of rows with one key the first stays. Later ones are duplicates, conflicts when their content
  * differs.
@@ -41,15 +42,25 @@ void rows_mark_near(struct writer *w, struct batch *batch)
     rows_sort(batch->rows, batch->row_count);
     for (size_t i = 0, first = 0; i < batch->row_count; i++) {
         struct batch_row *row = &batch->rows[i];
-        const uint64_t *hash = recent_find(&w->recent, row->start_time_us, row->identity);
         if (i == 0 || row_key_compare(&batch->rows[first], row) != 0)
             first = i;
         row->fate = ROW_NEW;
         row->conflict = false;
-        if (hash)
-            mark_duplicate(row, ROW_DUPLICATE_NEAR, *hash);
-        else if (first != i)
+        row->suspected = first == i && recent_has(&w->recent, row->start_time_us, row->identity);
+        if (first != i)
             mark_duplicate(row, ROW_DUPLICATE_NEAR, batch->rows[first].content_hash);
+    }
+}
+
+/* Resends within the batch of a row that is in the table are duplicates of that one. */
+static void rows_follow(struct batch *batch)
+{
+    for (size_t i = 1, first = 0; i < batch->row_count; i++) {
+        const struct batch_row *of = &batch->rows[first];
+        if (row_key_compare(of, &batch->rows[i]) != 0)
+            first = i;
+        else if (of->fate == ROW_DUPLICATE_STORED)
+            mark_duplicate(&batch->rows[i], ROW_DUPLICATE_STORED, of->first_hash);
     }
 }
 
@@ -58,7 +69,7 @@ void rows_learn(struct writer *w, const struct batch *batch)
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct batch_row *row = &batch->rows[i];
         if (row->fate == ROW_NEW)
-            recent_learn(&w->recent, row->start_time_us, row->identity, row->content_hash);
+            recent_learn(&w->recent, row->start_time_us, row->identity);
     }
 }
 
@@ -75,26 +86,34 @@ static const struct pg_statement look = {
     "  WHERE l.start_time = k.start_time AND l.identity = k.identity"
     "   AND l.start_time BETWEEN $3::timestamp AND $4::timestamp LIMIT 1) s"};
 
-/* Rows a statement is about: those still new, all or only the guarded ones, in their order. */
+/* Rows a statement is about: of those still new, in their order, all or some. */
+enum select { SELECT_ALL, SELECT_GUARDED, SELECT_SUSPECTED };
+
 struct selection {
     struct batch *batch;
-    bool guarded_only;
+    enum select which;
     size_t count;
 };
+
+static bool is_selected(const struct batch_row *row, enum select which)
+{
+    return row->fate == ROW_NEW &&
+           (which == SELECT_ALL || (which == SELECT_GUARDED ? row->time_not_own : row->suspected));
+}
 
 static struct batch_row *next_selected(const struct selection *s, size_t *from)
 {
     while (*from < s->batch->row_count) {
         struct batch_row *row = &s->batch->rows[(*from)++];
-        if (row->fate == ROW_NEW && (row->time_not_own || !s->guarded_only))
+        if (is_selected(row, s->which))
             return row;
     }
     return NULL;
 }
 
-static struct selection select_new(struct batch *batch, bool guarded_only)
+static struct selection select_new(struct batch *batch, enum select which)
 {
-    struct selection s = {batch, guarded_only, 0};
+    struct selection s = {batch, which, 0};
     for (size_t from = 0; next_selected(&s, &from) != NULL;)
         s.count++;
     return s;
@@ -133,7 +152,7 @@ static bool mark_stored(const struct selection *s, const PGresult *res, struct e
 
 bool rows_look(struct writer *w, struct batch *batch, struct err *err)
 {
-    const struct selection s = select_new(batch, false);
+    const struct selection s = select_new(batch, w->look_first ? SELECT_ALL : SELECT_SUSPECTED);
     if (s.count == 0)
         return true;
     pg_args_reset(&w->args);
@@ -145,7 +164,9 @@ bool rows_look(struct writer *w, struct batch *batch, struct err *err)
         return false;
     bool found = PQntuples(res) > 0, ok = mark_stored(&s, res, err);
     PQclear(res);
-    w->batches_clean = found ? 0 : w->batches_clean + 1;
+    rows_follow(batch);
+    if (s.which == SELECT_ALL)
+        w->batches_clean = found ? 0 : w->batches_clean + 1;
     if (w->batches_clean >= CLEAN_BATCHES)
         w->look_first = false;
     return ok;
@@ -170,7 +191,7 @@ static const struct pg_statement guarded = {
 
 bool rows_guard(struct writer *w, struct batch *batch, struct err *err)
 {
-    const struct selection s = select_new(batch, true);
+    const struct selection s = select_new(batch, SELECT_GUARDED);
     const struct batch_row *row;
     if (s.count == 0)
         return true;

@@ -22,6 +22,7 @@ def run_checked(argv, **options):
 class Servers:
     def __init__(self, folder):
         self.folder = os.path.abspath(folder)
+        self.pg_port = 5432  # of the server that is asked; another one after a failover
         os.makedirs(self.folder, exist_ok=True)
 
     def local(self, *words):
@@ -46,6 +47,12 @@ class Servers:
         self.local("postgres-down")
         self.local("postgres-up")
 
+    def postgres_reset(self, names):
+        for name in names:
+            self.psql("postgres", f"ALTER SYSTEM RESET {name}")
+        self.local("postgres-down")
+        self.local("postgres-up")
+
     def clean(self):
         self.local("clean")
 
@@ -60,12 +67,15 @@ class Servers:
 
     @property
     def socket(self):
-        return os.path.join(self.socket_folder, ".s.PGSQL.5432")
+        return self.socket_of(5432)
 
-    def psql(self, database, sql, user="spendlog"):
+    def socket_of(self, port):
+        return os.path.join(self.socket_folder, f".s.PGSQL.{port}")
+
+    def psql(self, database, sql, user="spendlog", port=None):
         """Rows of tab-separated texts; NULL is the two characters \\N."""
         out = run_checked(["psql", "-XAtq", "-F", "\t", "-P", "null=\\N", "-v", "ON_ERROR_STOP=1",
-                           "-h", self.socket_folder, "-p", "5432", "-U", user, "-d", database,
+                           "-h", self.socket_folder, "-p", str(port or self.pg_port), "-U", user, "-d", database,
                            "-c", sql])
         return [line.split("\t") for line in out.splitlines()]
 

@@ -119,9 +119,12 @@ class Member:
 
 
 class World:
-    def __init__(self, servers, name, seed, partitions=12, proxied=False, tablespace=None,
+    def __init__(self, servers, name, seed, partitions=12, proxied=False, proxy=None, tablespace=None, hosts=(5432,),
                  topic_config=None, whole_log=True, **producer_options):
-        """whole_log: the log holds every message there ever was, so that it can vouch for the ledger."""
+        """
+        whole_log: the log holds every message there ever was, so that it can vouch for the ledger.
+        hosts: ports of the servers that members may find the database on; proxy: what they go through.
+        """
         self.servers = servers
         self.name = name
         self.topic = f"{name}.usage"
@@ -135,7 +138,8 @@ class World:
         self.ledger = Ledger()
         self.producer = Producer(self.ledger, seed, range(partitions), **producer_options)
         os.makedirs(self.folder, exist_ok=True)
-        self.proxy = Proxy(servers.socket, seed) if proxied else None
+        self.hosts = hosts
+        self.proxy = Proxy(servers.socket, seed) if proxied else proxy
         self.create(tablespace, topic_config or {})
 
     def create(self, tablespace, topic_config):
@@ -156,7 +160,10 @@ class World:
         if self.proxy and user == WRITER:
             return (f"host=127.0.0.1 port={self.proxy.port} user={user} dbname={self.database} "
                     "sslmode=disable gssencmode=disable connect_timeout=5")
-        return f"host={self.servers.socket_folder} port=5432 user={user} dbname={self.database}"
+        ports = self.hosts if user == WRITER else (self.servers.pg_port,)
+        folders = ",".join([self.servers.socket_folder] * len(ports))
+        where = "" if len(ports) == 1 else " target_session_attrs=read-write"
+        return (f"host={folders} port={','.join(map(str, ports))} user={user} dbname={self.database}{where}")
 
     def config(self, label, user=WRITER, kafka=None, lines=(), tuned=True, mappings="mappings: [litellm]",
                metrics=""):

@@ -150,6 +150,11 @@ static void each_lie_of_the_books_is_found(void **state)
                    "UPDATE spendlog.spend_logs SET price_book_id = (SELECT min(price_book_id) FROM"
                    " spendlog.price_books) WHERE kafka_offset = 59",
                    VERIFY_BOOK);
+    expect_finding("INSERT INTO spendlog.duplicate_samples SELECT partition_id, 9, 0, 1,"
+                   " '2026-01-01', '00000000-0000-0000-0000-000000000009'"
+                   " FROM spendlog.kafka_offsets WHERE partition = 1",
+                   "DELETE FROM spendlog.duplicate_samples WHERE kafka_offset = 9",
+                   VERIFY_DUPLICATE);
     expect_finding(
         "UPDATE spendlog.spend_logs SET partition_id = -partition_id WHERE kafka_offset = 59",
         "UPDATE spendlog.spend_logs SET partition_id = -partition_id WHERE kafka_offset = 59",
@@ -289,7 +294,7 @@ static void rejected_events_are_listed_by_filter(void **state)
 static void retry_one(struct writer *retry, int64_t offset, const struct sample *sample)
 {
     struct err err = {0};
-    struct partition_state state = {.id = partition[0].id, .topic = "llm.usage"};
+    struct partition_state state = partition[0];
     batch_reset(&batch);
     batch.retry = true;
     const struct batch_resolved resolved = {
@@ -355,7 +360,7 @@ static void the_second_of_two_retries_writes_nothing(void **state)
     struct err err = {0};
     struct findings findings;
     struct verify_totals totals;
-    struct partition_state p = {.id = partition[0].id, .topic = "llm.usage"};
+    struct partition_state p = partition[0];
     (void)state;
     batch_reset(&batch);
     batch.retry = true;
@@ -382,6 +387,18 @@ static void a_gap_is_told_and_is_no_difference(void **state)
     assert_int_equal(findings.found, 5000);
 }
 
+static void a_setback_is_told_and_is_no_difference(void **state)
+{
+    struct err err = {0};
+    struct findings findings;
+    struct verify_totals totals;
+    (void)state;
+    assert_true(writer_setback(writer, &partition[0], partition[0].next_offset + 37, &err));
+    assert_int_equal(verify(&findings, &totals), 0);
+    assert_int_equal(findings.count[VERIFY_SETBACK], 1);
+    assert_int_equal(totals.setbacks, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_retry_moves_counts_and_no_offset),
         cmocka_unit_test(the_second_of_two_retries_writes_nothing),
         cmocka_unit_test(a_gap_is_told_and_is_no_difference),
+        cmocka_unit_test(a_setback_is_told_and_is_no_difference),
     };
     return cmocka_run_group_tests(tests, fill, clear);
 }

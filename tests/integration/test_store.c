@@ -721,6 +721,19 @@ static void a_dropped_day_is_booked(void **state)
 
 /* --- connection ----------------------------------------------------------------------------- */
 
+static struct err *err_cleared(struct err *err)
+{
+    err_clear(err);
+    return err;
+}
+
+static void book_put(struct writer *writer)
+{
+    struct err err = {0};
+    if (!writer_put_book(writer, BOOK_A, SLICE("{\"rules\": []}"), &err))
+        fail_msg("%s", err.text);
+}
+
 static void a_cut_connection_is_noticed_and_mended(void **state)
 {
     struct world *w = *state;
@@ -734,8 +747,144 @@ static void a_cut_connection_is_noticed_and_mended(void **state)
     partition_load(w->writer, topic, 0, &w->p[0]);
     batch_reset(&w->batch);
     add_rows(&w->batch, &w->p[0], first, 10);
+    /* It may be another database than it was: nothing is believed of it, not even the book. */
+    assert_false(writer_has_book(w->writer, BOOK_A));
+    assert_false(writer_commit(w->writer, &w->batch, err_cleared(&err)));
+    assert_int_equal(err.kind, ERR_RETRY);
+    book_put(w->writer);
     commit_or_fail(w->writer, &w->batch);
     expect_counts(10, 0, 0, 0);
+}
+
+/* --- a database that went back --------------------------------------------------------------- */
+
+/* As if the last commits had never been: without a word to the writer, whose connection stays. */
+static void go_back(const struct world *w, int64_t offset)
+{
+    char statement[512];
+    snprintf(
+        statement, sizeof(statement),
+        "DELETE FROM spendlog.spend_logs WHERE partition_id = %lld AND kafka_offset >= %lld;"
+        "UPDATE spendlog.kafka_offsets SET next_offset = %lld, messages = %lld, records = %lld,"
+        " rows = %lld, duplicates = 0 WHERE partition_id = %lld",
+        (long long)w->p[0].id, (long long)offset, (long long)offset, (long long)offset,
+        (long long)offset, (long long)offset, (long long)w->p[0].id);
+    sql(statement);
+}
+
+static void rows_that_went_with_the_database_are_written_again(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    bool stand;
+    struct partition_state *states[] = {&w->p[0], &w->p[1]};
+    add_rows(&w->batch, &w->p[0], first, 100);
+    commit_or_fail(w->writer, &w->batch);
+    assert_true(writer_offsets_stand(w->writer, states, 2, &stand, &err));
+    assert_true(stand);
+    go_back(w, 40);
+    assert_true(writer_offsets_stand(w->writer, states, 2, &stand, &err));
+    assert_false(stand);
+
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 100, 10);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    partition_load(w->writer, topic, 0, &w->p[0]);
+    assert_int_equal(w->p[0].next_offset, 40);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 40, 70);
+    commit_or_fail(w->writer, &w->batch); /* its keys are recent ones, and their rows are gone */
+    expect_counts(110, 0, 0, 0);
+}
+
+/* A resend of a row that is gone, in another partition than the one that went back. */
+static void a_recent_key_without_its_row_is_no_duplicate(void **state)
+{
+    struct world *w = *state;
+    add_rows(&w->batch, &w->p[0], first, 20);
+    commit_or_fail(w->writer, &w->batch);
+    go_back(w, 5);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[1], first, 20);
+    add_rows(&w->batch, &w->p[1], first, 20);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(20, 25, 0, 0);
+}
+
+static void a_number_that_means_another_book_is_not_used(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    add_rows(&w->batch, &w->p[0], first, 5);
+    sql("UPDATE spendlog.price_books SET book_hash = repeat('c', 64) WHERE book_hash = '" BOOK_A
+        "'");
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    expect_counts(0, 0, 0, 0);
+    book_put(w->writer);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(rows_of_topic("price_book_id = (SELECT price_book_id FROM"
+                                   " spendlog.price_books WHERE book_hash = '" BOOK_A "')"),
+                     5);
+    sql("DELETE FROM spendlog.price_books WHERE book_hash = repeat('c', 64)");
+}
+
+static void a_number_that_means_another_partition_is_not_used(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    char statement[160];
+    add_rows(&w->batch, &w->p[0], first, 5);
+    snprintf(statement, sizeof(statement),
+             "UPDATE spendlog.kafka_offsets SET partition = 77 WHERE partition_id = %lld",
+             (long long)w->p[0].id);
+    sql(statement);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_int_equal(rows_of_topic("true"), 0);
+}
+
+static void a_sequence_behind_its_numbers_is_set_forward(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    add_rows(&w->batch, &w->p[0], first, 5);
+    commit_or_fail(w->writer, &w->batch);
+    sql("SELECT setval('spendlog.batch_id_seq', 1, false),"
+        " setval('spendlog.price_books_price_book_id_seq', 1, false),"
+        " setval('spendlog.kafka_offsets_partition_id_seq', 1, false)");
+    begin_again(w);
+    assert_true(writer_put_book(w->writer,
+                                "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd",
+                                SLICE("{}"), &err));
+    book_put(w->writer);
+    struct partition_state fresh;
+    partition_load(w->writer, topic, 9, &fresh);
+    add_rows(&w->batch, &fresh, first + 100, 5);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 0, 0);
+}
+
+static void some_duplicates_of_a_batch_are_noted_with_their_rows(void **state)
+{
+    struct world *w = *state;
+    char query[512];
+    add_rows(&w->batch, &w->p[0], first, 100);
+    commit_or_fail(w->writer, &w->batch);
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[1], first, 90);
+    commit_or_fail(w->writer, &w->batch);
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.duplicate_samples d JOIN spendlog.spend_logs l"
+             " USING (start_time, identity) WHERE d.partition_id = %lld",
+             (long long)w->p[1].id);
+    assert_int_equal(scalar(query), 16);
+    snprintf(query, sizeof(query),
+             "SELECT max(kafka_offset) - min(kafka_offset) FROM spendlog.duplicate_samples"
+             " WHERE partition_id = %lld",
+             (long long)w->p[1].id);
+    assert_in_range(scalar(query), 75, 89); /* from all over the batch */
 }
 
 static void a_book_that_was_not_stored_is_a_bug_that_stops(void **state)
@@ -784,6 +933,12 @@ int main(void)
         STORE_TEST(with_a_new_day_old_ones_go),
         STORE_TEST(a_dropped_day_is_booked),
         STORE_TEST(a_cut_connection_is_noticed_and_mended),
+        STORE_TEST(rows_that_went_with_the_database_are_written_again),
+        STORE_TEST(a_recent_key_without_its_row_is_no_duplicate),
+        STORE_TEST(a_number_that_means_another_book_is_not_used),
+        STORE_TEST(a_number_that_means_another_partition_is_not_used),
+        STORE_TEST(a_sequence_behind_its_numbers_is_set_forward),
+        STORE_TEST(some_duplicates_of_a_batch_are_noted_with_their_rows),
         STORE_TEST(a_book_that_was_not_stored_is_a_bug_that_stops),
     };
     return cmocka_run_group_tests(tests, database_create, database_drop);

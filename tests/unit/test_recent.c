@@ -27,15 +27,12 @@ static struct key key_of(uint64_t n)
 
 static void learn(struct recent *recent, uint64_t n)
 {
-    recent_learn(recent, 1000 + (int64_t)n, key_of(n).identity, n * 3);
+    recent_learn(recent, 1000 + (int64_t)n, key_of(n).identity);
 }
 
 static bool knows(const struct recent *recent, uint64_t n)
 {
-    const uint64_t *hash = recent_find(recent, 1000 + (int64_t)n, key_of(n).identity);
-    if (hash)
-        assert_int_equal(*hash, n * 3);
-    return hash != NULL;
+    return recent_has(recent, 1000 + (int64_t)n, key_of(n).identity);
 }
 
 static void a_key_is_known_once_learnt(void **state)
@@ -55,9 +52,9 @@ static void the_same_identity_at_another_time_is_another_key(void **state)
     struct recent recent;
     (void)state;
     assert_true(recent_init(&recent));
-    recent_learn(&recent, 5, key_of(1).identity, 9);
-    assert_null(recent_find(&recent, 6, key_of(1).identity));
-    assert_non_null(recent_find(&recent, 5, key_of(1).identity));
+    recent_learn(&recent, 5, key_of(1).identity);
+    assert_false(recent_has(&recent, 6, key_of(1).identity));
+    assert_true(recent_has(&recent, 5, key_of(1).identity));
     recent_free(&recent);
 }
 
@@ -69,10 +66,11 @@ static void keys_whose_slots_collide_are_told_apart(void **state)
     a.identity[15] = 1; /* the slot comes from the first bytes and the time */
     b.identity[15] = 2;
     assert_true(recent_init(&recent));
-    recent_learn(&recent, 1, a.identity, 10);
-    recent_learn(&recent, 1, b.identity, 20);
-    assert_int_equal(*recent_find(&recent, 1, a.identity), 10);
-    assert_int_equal(*recent_find(&recent, 1, b.identity), 20);
+    recent_learn(&recent, 1, a.identity);
+    assert_false(recent_has(&recent, 1, b.identity));
+    recent_learn(&recent, 1, b.identity);
+    assert_true(recent_has(&recent, 1, a.identity));
+    assert_true(recent_has(&recent, 1, b.identity));
     recent_free(&recent);
 }
 
@@ -94,6 +92,22 @@ static void a_generation_at_least_is_remembered_and_two_at_most(void **state)
     recent_free(&recent);
 }
 
+static void what_was_forgotten_is_not_known(void **state)
+{
+    struct recent recent;
+    const uint64_t total = RECENT_GENERATION + 10; /* both generations hold some */
+    (void)state;
+    assert_true(recent_init(&recent));
+    for (uint64_t n = 0; n < total; n++)
+        learn(&recent, n);
+    recent_forget(&recent);
+    for (uint64_t n = 0; n < total; n++)
+        assert_false(knows(&recent, n));
+    learn(&recent, 3);
+    assert_true(knows(&recent, 3));
+    recent_free(&recent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +115,7 @@ int main(void)
         cmocka_unit_test(the_same_identity_at_another_time_is_another_key),
         cmocka_unit_test(keys_whose_slots_collide_are_told_apart),
         cmocka_unit_test(a_generation_at_least_is_remembered_and_two_at_most),
+        cmocka_unit_test(what_was_forgotten_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

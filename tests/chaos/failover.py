@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The database comes back older than it was: promoted standbys, commits that no disk had, poolers."""
+import random
+import time
+
+from harness.pooler import Pooler
+from harness.report import check, check_equal, wait_for
+from harness.standby import PRIMARY_PORT, STANDBY_PORT, Standby
+from harness.world import World
+
+
+def went_back(world):
+    """How many messages the database went back by, in its own books."""
+    return int(world.sql("SELECT coalesce(sum(known_offset - stored_offset), 0) FROM spendlog.kafka_setbacks")[0][0])
+
+
+def books_are_there(world):
+    check_equal(world.sql("SELECT count(*) FROM spendlog.spend_logs l LEFT JOIN spendlog.price_books b "
+                          "USING (price_book_id) WHERE b.price_book_id IS NULL"), [["0"]], "rows without their book")
+
+
+def load(feed, dice, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        feed.send(dice.randint(20, 120))
+        time.sleep(dice.uniform(0.02, 0.15))
+
+
+def standby_promoted(servers, seed):
+    """A standby that was behind is promoted at a random moment, before or after the first book: every row is there."""
+    notes = [promoted(servers, seed, f"promoted-{name}", early) for name, early in
+             (("early", True), ("late", False))]
+    return "; ".join(notes)
+
+
+def promoted(servers, seed, name, early):
+    dice = random.Random(f"{seed} {name}")
+    with World(servers, name, seed, hosts=(PRIMARY_PORT, STANDBY_PORT)) as world, Standby(servers) as standby:
+        feed = world.feed()
+        if early:
+            standby.leave_behind()  # with the schema, and no book, partition or row
+        member = world.start()
+        load(feed, dice, dice.uniform(0.5, 2))
+        wait_for("the first rows", lambda: world.row_count() > 0, 30)
+        if not early:
+            standby.caught_up()
+            standby.leave_behind()
+        rows = world.row_count()
+        load(feed, dice, dice.uniform(0.5, 3))
+        wait_for("rows that the standby lacks", lambda: world.row_count() > rows, 30)
+        if dice.random() < 0.3:
+            feed.flush()
+            world.drain(30)  # and nothing comes afterwards
+        servers.local("postgres-down", "immediate")
+        standby.promote()
+        world.faults += 1
+        if dice.random() < 0.5:
+            load(feed, dice, dice.uniform(0, 1.5))
+        feed.flush()
+        wait_for(f"the setback told{member.tail()}", lambda: "the database went back by" in member.text(), 30)
+        check(member.alive(), f"the member ended{member.tail()}")
+        verdict = world.settle()
+        back = went_back(world)
+        check(back > 0, "the database did not go back at all")
+        books_are_there(world)
+        for made in world.members:
+            made.kill()  # before the old primary is back
+        return f"back by {back}: {verdict}"
+
+
+def async_commit_crash(servers, seed, crashes=4):
+    """With synchronous_commit off, commits that a crash loses are read again: every row, once."""
+    dice = random.Random(seed)
+    slow = {"synchronous_commit": "off", "wal_writer_delay": "'10s'", "wal_writer_flush_after": "'1GB'"}
+    servers.postgres_set(slow)
+    try:
+        with World(servers, "async-commit", seed) as world:
+            feed = world.feed()
+            member = world.start()
+            for _ in range(crashes):
+                rows = world.row_count()
+                load(feed, dice, dice.uniform(0.3, 2))
+                wait_for("rows", lambda: world.row_count() > rows, 30)
+                servers.local("postgres-down", "immediate")
+                world.faults += 1
+                time.sleep(dice.uniform(0, 0.5))
+                servers.local("postgres-up")
+            check(member.alive(), f"the member ended{member.tail()}")
+            verdict = world.settle()
+            back = went_back(world)
+            check(back > 0, "no crash lost a commit")
+            books_are_there(world)
+            return f"back by {back}: {verdict}"
+    finally:
+        servers.postgres_reset(slow)
+
+
+def went_back_behind_a_pooler(servers, seed):
+    """A pooler puts an older server behind sessions that go on: no reconnect, and every row is there."""
+    dice = random.Random(seed)
+    pooler = Pooler(servers.socket_of(PRIMARY_PORT))
+    with World(servers, "pooler", seed, proxy=pooler) as world, Standby(servers) as standby:
+        feed = world.feed()
+        member = world.start()
+        load(feed, dice, 1)
+        wait_for("the first rows", lambda: world.row_count() > 0, 30)
+        standby.caught_up()
+        standby.leave_behind()
+        rows = world.row_count()
+        load(feed, dice, dice.uniform(0.5, 2))
+        wait_for("rows that the standby lacks", lambda: world.row_count() > rows, 30)
+        connected = member.text().count("connected to")
+        standby.promote()
+        pooler.swap(servers.socket_of(STANDBY_PORT))
+        world.faults += 1
+        if dice.random() < 0.5:
+            load(feed, dice, 1)
+        feed.flush()
+        wait_for(f"the setback told{member.tail()}", lambda: "the database went back by" in member.text(), 30)
+        check(pooler.swaps > 0, "no session went over")
+        check_equal(member.text().count("connected to"), connected, "connections of the member")
+        verdict = world.settle()
+        books_are_there(world)
+        back = went_back(world)
+        for made in world.members:
+            made.kill()
+        return f"back by {back}: {verdict}"
+
+
+ALL = (standby_promoted, async_commit_crash, went_back_behind_a_pooler)
