@@ -47,11 +47,39 @@ static bool all_done(struct lane_group *group)
     return group->exit_eof && atomic_load(&group->caught_up) == group->lane_count;
 }
 
-static void wait_for_end(struct lane_group *group, const sigset_t *signals)
+/* From here on they wait until somebody asks for them. Before any thread is made: a thread takes
+ * over the mask of its maker, and one that blocks nothing lets a signal end the process. */
+static void signals_hold(void)
 {
-    const struct timespec wait = {0, WAIT_NS};
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGHUP);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* The next one; 0: none came. Those that end come first, however many reloads are asked for. */
+static int signal_next(void)
+{
+    const struct timespec none = {0, 0}, wait = {0, WAIT_NS};
+    sigset_t ending, all;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    all = ending;
+    sigaddset(&all, SIGHUP);
+    int signal = sigtimedwait(&ending, NULL, &none);
+    if (signal < 0)
+        signal = sigtimedwait(&all, NULL, &wait);
+    return signal < 0 ? 0 : signal;
+}
+
+static void wait_for_end(struct lane_group *group)
+{
     for (;;) {
-        int signal = sigtimedwait(signals, NULL, &wait);
+        int signal = signal_next();
         if (signal == SIGTERM || signal == SIGINT) {
             log_info("signal %s: ending", strsignal(signal));
             return;
@@ -66,21 +94,13 @@ static void wait_for_end(struct lane_group *group, const sigset_t *signals)
 static int run_lanes(struct lane_group *group, struct err *err)
 {
     struct lane *lane[LANES_MAX] = {0};
-    sigset_t signals;
     struct watch *watch = NULL;
     unsigned started = 0;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
 
     while (started < group->lane_count && (lane[started] = lane_start(group, started, err)) != NULL)
         started++;
     if (started == group->lane_count && watch_start(&watch, group, err))
-        wait_for_end(group, &signals);
+        wait_for_end(group);
     atomic_store(&group->stop, true);
     watch_stop(watch);
     for (unsigned i = 0; i < started; i++)
@@ -143,6 +163,7 @@ int cmd_run(const struct command *command, int argc, char **argv)
         return code;
     if (first < argc)
         return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    signals_hold();
     fault_init();
     if (!config_open(&config, false, &err))
         return fail(&err);

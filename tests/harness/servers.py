@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private PostgreSQL and a private Kafka broker, both of scripts/local.sh, in a folder of the suite's own."""
 import os
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,13 @@ def run_checked(argv, **options):
         raise Failed(f"{os.path.basename(argv[0])} {' '.join(argv[1:4])}: exit {done.returncode}: "
                      f"{(done.stderr or done.stdout).strip()[-600:]}")
     return done.stdout
+
+
+def free_port():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Servers:
