@@ -5,6 +5,7 @@
  * to.
  */
 #include "cli/command.h"
+#include "cli/ready.h"
 
 #include "ingest/kafka.h"
 #include "store/server.h"
@@ -97,9 +98,8 @@ static bool check_kafka(const struct config *config, struct err *err)
         .handler = {handler_assigned, handler_revoked},
     };
     struct consumer *consumer = consumer_new(&consumer_options, err);
-    bool ok =
-        consumer && (options.offline || consumer_cluster_id(consumer, 10000, id, sizeof(id), err));
-    if (ok && !options.offline)
+    bool ok = consumer && consumer_cluster_id(consumer, 10000, id, sizeof(id), err);
+    if (ok)
         printf("kafka: cluster %s answers\n", id);
     consumer_close(consumer);
     return ok;
@@ -130,7 +130,8 @@ static int check(const struct config *config, struct err *err)
     }
     if (!check_prices(config, &warnings, err) || !check_mappings(config, &tests, err))
         return fail(err);
-    if (config->kafka_count > 0 && !check_kafka(config, err))
+    if (config_reads_kafka(config) &&
+        (!run_ready(config, err) || (!options.offline && !check_kafka(config, err))))
         return fail(err);
     if (!check_postgres(config, &warnings, err))
         return fail(err);

@@ -164,6 +164,8 @@ static int show(const struct config *config, struct rejected_filter *filter, cha
 static int retry(const struct config *config, const struct rejected_filter *filter, struct err *err)
 {
     struct retry_counts counts = {0};
+    if (!config_ready(config, CONFIG_RETRY, err))
+        return fail(err);
     struct book *book = book_open(config, NULL, NULL, err);
     bool ok = book && retry_run(config, book, filter, &counts, err);
     book_free(book);

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/lane.h"
 #include "cli/metrics.h"
+#include "cli/ready.h"
 #include "cli/watch.h"
 
 #include "core/clock.h"
@@ -167,7 +168,7 @@ int cmd_run(const struct command *command, int argc, char **argv)
     fault_init();
     if (!config_open(&config, false, &err))
         return fail(&err);
-    code = run_with(&config, &err);
+    code = run_ready(&config, &err) ? run_with(&config, &err) : fail(&err);
     config_free(&config);
     return code;
 }

@@ -87,6 +87,15 @@ const char *config_kafka(const struct config *config, const char *name);
  */
 bool config_kafka_set(struct config *config, const char *assignment, struct err *err) MUST_CHECK;
 
+/* Whether every setting that a command needs and that has no default is there. ERR_CONFIG with file
+ * and line. `run` and `check` ask before they open anything. */
+enum config_use { CONFIG_RUN = 1, CONFIG_RETRY = 2 };
+bool config_ready(const struct config *config, enum config_use use, struct err *err) MUST_CHECK;
+/* Line of a section of the file, or where it would stand: the first. */
+unsigned config_line(const struct config *config, const char *section);
+/* Whether it is meant for `run`; many are only prices, or a database to report from. */
+bool config_reads_kafka(const struct config *config);
+
 /* Properties that exactly-once depends on and spendlog sets itself. */
 bool config_kafka_refused(const char *name);
 

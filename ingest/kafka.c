@@ -237,6 +237,17 @@ failed:
     return NULL;
 }
 
+bool consumer_options_check(const struct consumer_options *options, struct err *err)
+{
+    struct consumer consumer = {.options = *options};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (!conf)
+        return err_set(err, ERR_FATAL, "out of memory");
+    bool ok = conf_fill(conf, &consumer, err);
+    rd_kafka_conf_destroy(conf);
+    return ok;
+}
+
 bool consumer_cluster_id(struct consumer *consumer, int timeout_ms, char *id, size_t capacity,
                          struct err *err)
 {

@@ -73,6 +73,9 @@ struct kafka_message {
  * that exactly-once depends on are set last. ERR_CONFIG. */
 struct consumer *consumer_new(const struct consumer_options *options, struct err *err);
 
+/* The same complaints without making one: nothing is opened. */
+bool consumer_options_check(const struct consumer_options *options, struct err *err) MUST_CHECK;
+
 /* Id of the cluster; waits up to timeout_ms for a broker. ERR_UNAVAILABLE. */
 bool consumer_cluster_id(struct consumer *consumer, int timeout_ms, char *id, size_t capacity,
                          struct err *err) MUST_CHECK;

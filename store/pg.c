@@ -163,7 +163,7 @@ static bool session_set(struct pg *pg, const struct pg_options *o, struct err *e
     return pg_command(pg, sql, err);
 }
 
-static bool conninfo_valid(const char *conninfo, struct err *err)
+bool pg_conninfo_check(const char *conninfo, struct err *err)
 {
     char *message = NULL;
     PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
@@ -185,7 +185,7 @@ bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
                                   NULL};
 
     memset(pg, 0, sizeof(*pg));
-    if (!conninfo_valid(options->conninfo, err))
+    if (!pg_conninfo_check(options->conninfo, err))
         return false;
     pg->conn = PQconnectStartParams(names, values, 1);
     if (!pg->conn)

@@ -13,6 +13,11 @@ const char *server_client_version(void)
     return text;
 }
 
+bool server_conninfo_check(const char *conninfo, struct err *err)
+{
+    return pg_conninfo_check(conninfo, err);
+}
+
 static bool open_for_check(struct pg *pg, const char *conninfo, struct err *err)
 {
     const struct pg_options options = {

@@ -10,6 +10,9 @@
 /* "15.3": the version of libpq. */
 const char *server_client_version(void);
 
+/* Whether libpq can read the connection string; nothing is opened. ERR_CONFIG. */
+bool server_conninfo_check(const char *conninfo, struct err *err) MUST_CHECK;
+
 /* Connects and compares the schema's version. text: one line for people, without secrets.
  * ERR_UNAVAILABLE, ERR_CONFIG. */
 bool server_check(const char *conninfo, char *text, size_t capacity, struct err *err) MUST_CHECK;

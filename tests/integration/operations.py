@@ -4,11 +4,14 @@ import csv
 import io
 import json
 import os
+import re
 import signal
+import subprocess
 import time
 from decimal import Decimal
 
 from harness.report import check, check_equal, wait_for
+from harness.servers import SPENDLOG, free_port
 from integration.stage import Stage, demo_lines, message_of
 
 
@@ -104,4 +107,40 @@ def explained_from_the_database(servers):
         check(all(item["source"] for item in told["items"]), "an item without its source")
 
 
-ALL = (sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, explained_from_the_database)
+SETTINGS = {"bootstrap.servers": "  bootstrap.servers: {brokers}\n", "group.id": "  group.id: needs\n",
+            "topics": "topics: [{{name: needs.usage}}]\n", "postgres": "postgres: {postgres}\n"}
+
+
+def run_and_check_miss_the_same(servers):
+    """Each setting that `run` needs is missed by it and by `check` with file and line, exit 78, before a port opens."""
+    folder = os.path.join(servers.folder, "needs")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "spendlog.yaml")
+    port = free_port()
+    values = {"brokers": servers.brokers, "postgres": f"host={servers.socket_folder} user=spendlog dbname=spend"}
+
+    def answers(text):
+        """Exit code and complaint of both, which have to be the same."""
+        with open(path, "w") as out:
+            out.write(text)
+        said = [subprocess.run([SPENDLOG, *words, "-c", path], capture_output=True, text=True, timeout=20)
+                for words in (("run", "--exit-eof"), ("check", "-q", "--offline"))]
+        complaints = [[line for line in one.stderr.splitlines() if line.startswith("spendlog: ")] for one in said]
+        check_equal(complaints[0], complaints[1], "what run and check say")
+        check_equal([one.returncode for one in said], [78, 78], f"exit codes ({said[0].stderr[-300:]})")
+        check("lanes, group" not in said[0].stderr, "run had begun")
+        return complaints[0][0]
+
+    for name in SETTINGS:
+        text = "kafka:\n  client.id: needs\n" + "".join(
+            line.format(**values) for other, line in SETTINGS.items() if other != name)
+        said = answers(text + f'metrics: {{listen: "127.0.0.1:{port}"}}\n')
+        check(re.search(rf"spendlog.yaml:\d+: .*{re.escape(name)} is not set", said), f"without {name}: {said}")
+    whole = "".join(line.format(**values) for line in SETTINGS.values())
+    for broken, word in ((f"kafka:\n  no.such.property: 1\n{whole}", "no.such.property"),
+                         (f"kafka:\n{whole}".replace("postgres: host=", "postgres: hots="), "hots")):
+        said = answers(broken)
+        check(re.search(r"spendlog.yaml:\d+", said) and word in said, f"{word}: {said}")
+
+
+ALL = (run_and_check_miss_the_same, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, explained_from_the_database)

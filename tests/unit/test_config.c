@@ -259,6 +259,45 @@ static void secrets_are_printed_as_references_or_not_at_all(void **state)
     }
 }
 
+static void what_a_command_needs_is_missed_with_its_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *run, *retry; /* what is missed; NULL: nothing */
+    } cases[] = {
+        {"lanes: 2", "spendlog.yaml:1: kafka: bootstrap.servers is not set", "1: kafka: group.id"},
+        {"lanes: 2\nkafka: {group.id: g}", "spendlog.yaml:2: kafka: bootstrap.servers",
+         "1: topics"},
+        {"lanes: 2\nkafka: {bootstrap.servers: '', group.id: g}", "2: kafka: bootstrap.servers",
+         "1: topics"},
+        {"\nkafka: {bootstrap.servers: b}", "2: kafka: group.id", "2: kafka: group.id"},
+        {"kafka: {bootstrap.servers: b, group.id: ''}", "1: kafka: group.id", "1: kafka: group.id"},
+        {"kafka: {metadata.broker.list: b, group.id: g}\n\ntopics: []", "3: topics is not set",
+         "3: topics is not set"},
+        {"topics: [{name: t}]\nkafka: {bootstrap.servers: b, group.id: g}\n", "1: postgres is not",
+         "1: postgres is not"},
+        {"topics: [{name: t}]\nkafka: {bootstrap.servers: b, group.id: g}\npostgres: ''",
+         "3: postgres is not set", "3: postgres is not set"},
+        {"topics: [{name: t}]\nkafka: {group.id: g}\npostgres: host=h",
+         "2: kafka: bootstrap.servers", NULL},
+        {"topics: [{name: t}]\nkafka: {bootstrap.servers: b, group.id: g}\npostgres: host=h", NULL,
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (int retry = 0; retry < 2; retry++) {
+            struct config c;
+            struct err err = {0};
+            const char *missed = retry ? cases[i].retry : cases[i].run;
+            load(&c, cases[i].file);
+            bool ready = config_ready(&c, retry ? CONFIG_RETRY : CONFIG_RUN, &err);
+            assert_int_equal(ready, !missed);
+            assert_int_equal(err.kind, missed ? ERR_CONFIG : ERR_NONE);
+            if (missed && !strstr(err.text, missed))
+                fail_msg("%zu: \"%s\" lacks \"%s\"", i, err.text, missed);
+            config_free(&c);
+        }
+}
+
 static void mistakes_name_their_place_and_what_was_meant(void **state)
 {
     (void)state;
@@ -480,6 +519,7 @@ int main(void)
         cmocka_unit_test(what_is_printed_reads_back_to_itself),
         cmocka_unit_test(the_printed_text_of_a_mapping_is_the_same_text),
         cmocka_unit_test(secrets_are_printed_as_references_or_not_at_all),
+        cmocka_unit_test(what_a_command_needs_is_missed_with_its_line),
         cmocka_unit_test(mistakes_name_their_place_and_what_was_meant),
         cmocka_unit_test(error_texts_never_hold_a_secret),
         cmocka_unit_test(properties_of_the_command_line_replace_those_of_the_file),

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `run` needs before it opens anything; `check` asks the same. */
+#ifndef CLI_READY_H
+#define CLI_READY_H
+
+#include "core/config.h"
+
+/* Every setting is there, librdkafka takes its properties, libpq reads the connection string; no
+ * server is asked. ERR_CONFIG with file and line. */
+bool run_ready(const struct config *config, struct err *err) MUST_CHECK;
+
+#endif
