@@ -27,6 +27,7 @@ struct mapper {
     record_fn *on_record;
     void *context;
     unsigned index;                /* of the next record */
+    bool full;                     /* RECORDS_MAX was told: nothing more of this message counts */
     enum frame frame;              /* of the content that is being read */
     const struct mapping *mapping; /* of the record being reported */
     bool dropped;                  /* a `drop` held for the record that nobody took */
@@ -59,8 +60,26 @@ void mapper_only(struct mapper *mapper, const struct mapping *mapping)
 
 /* --- reporting ----------------------------------------------------------------------------- */
 
+static void report_full(struct mapper *mapper)
+{
+    struct record record = {.outcome = RECORD_REJECTED,
+                            .reason = REASON_TOO_LARGE,
+                            .detail = "more than 100000 records in one message",
+                            .byte = -1,
+                            .index = mapper->index++};
+    mapper->full = true;
+    mapper->on_record(&record, mapper->context);
+}
+
+/* The one way of a record out, whatever it was made from: where the limit is kept, and told. */
 static void report(struct mapper *mapper, struct record *record)
 {
+    if (mapper->full)
+        return;
+    if (mapper->index == RECORDS_MAX) {
+        report_full(mapper);
+        return;
+    }
     record->index = mapper->index++;
     mapper->on_record(record, mapper->context);
 }
@@ -216,7 +235,7 @@ static void each_try(struct attempt *attempt, size_t level)
     struct walk walk;
     int64_t index = 0;
     walk_open(&walk, array);
-    while (mapper->index < RECORDS_MAX && reader_next(&mapper->eval.reader, scope, &walk)) {
+    while (!mapper->full && reader_next(&mapper->eval.reader, scope, &walk)) {
         mapper->eval.index = index++;
         each_try(attempt, level + 1);
     }
@@ -293,11 +312,7 @@ static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappe
     }
     mapper->frame = FRAME_ARRAY;
     walk_open(&walk, &array);
-    while (walk_more(&walk)) {
-        if (mapper->index >= RECORDS_MAX) {
-            reject_large(mapper, "more than 100000 records in one message");
-            return;
-        }
+    while (!mapper->full && walk_more(&walk)) {
         bool ok = reader_record(&mapper->eval.reader, &walk.scan, 0);
         assert(ok); /* scan_text() accepted it */
         (void)ok;
@@ -320,7 +335,7 @@ static bool line_end(struct scan *scan)
 /* Lines after the first: each stands for itself, a broken one is rejected alone. */
 static void lines_read(struct mapper *mapper, struct scan *scan, unsigned wrappers)
 {
-    while (scan->p < scan->end && mapper->index < RECORDS_MAX) {
+    while (!mapper->full && scan->p < scan->end) {
         bool ok = reader_record(&mapper->eval.reader, scan, 0);
         if (ok && !line_end(scan) && scan->p < scan->end)
             ok = scan_fail(scan, REASON_BAD_JSON, "bytes after the value");
@@ -373,6 +388,7 @@ void mapper_read(struct mapper *mapper, const struct message *message, struct ar
     mapper->on_record = on_record;
     mapper->context = context;
     mapper->index = 0;
+    mapper->full = false;
     mapper->eval.batch = mapper->eval.reader.batch = batch;
     if (message->tombstone || message->bytes.bytes == 0) {
         report_skipped(mapper, REASON_EMPTY);

@@ -139,6 +139,75 @@ static void limits_refuse_and_say_so(void **state)
 
 /* --- what values are refused --------------------------------------------------------------- */
 
+struct tally {
+    unsigned events, others, refused, last_index;
+    enum reason reason;
+};
+
+static void on_counted(const struct record *record, void *context)
+{
+    struct tally *tally = context;
+    assert_int_equal(record->index, tally->events + tally->others);
+    tally->last_index = record->index;
+    tally->events += record->outcome == RECORD_EVENT;
+    tally->others += record->outcome != RECORD_EVENT;
+    tally->refused += record->outcome == RECORD_REJECTED;
+    tally->reason = record->reason;
+}
+
+/* head, count times the element with a separator between, tail. */
+static struct tally count_records(const char *const part[4], unsigned count)
+{
+    size_t bytes = strlen(part[0]) + count * (strlen(part[1]) + strlen(part[2])) + strlen(part[3]);
+    char *text = malloc(bytes + 1), *p = text;
+    struct tally tally = {0};
+    assert_non_null(text);
+    p = stpcpy(p, part[0]);
+    for (unsigned i = 0; i < count; i++)
+        p = stpcpy(stpcpy(p, i ? part[2] : ""), part[1]);
+    stpcpy(p, part[3]);
+    struct message message = {.bytes = slice_of(text)};
+    arena_reset(&world.batch);
+    mapper_read(world.mapper, &message, &world.batch, on_counted, &tally);
+    free(text);
+    return tally;
+}
+
+/* Of 100,001 the last is told, whatever way they came; of more only one is told for all. */
+static void more_records_than_a_message_may_hold_are_told(void **state)
+{
+    (void)state;
+    static const char *const ways[][4] = {
+        {"[", "{\"id\":1}", ",", "]"},
+        {"", "{\"id\":1}", "\n", "\n"},
+        {"{\"r\":[", "{\"id\":1}", ",", "]}"},
+        {"[{\"r\":[", "{\"id\":1}", ",", "]},{\"r\":[]}]"},
+        {"{\"r\":[{\"s\":[", "{\"id\":1}", ",", "]}]}"},
+        {"{\"records\":[", "{\"value\":{\"id\":1}}", ",", "]}"},
+        {"[", "{\"x\":1}", ",", "]"},
+        {"{\"x\":1}\n", "xx", "\n", ""},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        bool nested = strstr(ways[i][0], "\"s\"") != NULL, each = strstr(ways[i][0], "\"r\"");
+        open_yaml(nested ? "- {name: m, unwrap: [{each: /r}, {each: /s}], keep: /id, fields: "
+                           "{request_id: {const: x}}}\n"
+                  : each ? "- {name: m, unwrap: [{each: /r}], keep: /id, fields: "
+                           "{request_id: {const: x}}}\n"
+                         : "- {name: m, keep: /id, fields: {request_id: {const: x}}}\n");
+        for (unsigned more = 0; more < 3; more++) {
+            unsigned beside = i == 3 || i == 7; /* records before or behind the elements */
+            struct tally t = count_records(ways[i], 100000 - beside + more);
+            assert_int_equal(t.events + t.others, 100000 + (more > 0));
+            if (more > 0) {
+                assert_int_equal(t.last_index, 100000);
+                assert_int_equal(t.reason, REASON_TOO_LARGE);
+            }
+            if (i < 6)
+                assert_int_equal(t.refused, more > 0);
+        }
+    }
+}
+
 static void bad_values_reject_the_record_and_name_the_field(void **state)
 {
     (void)state;
@@ -589,6 +658,7 @@ int main(void)
         cmocka_unit_test(wrappers_are_opened_when_nobody_wants_them_as_they_are),
         cmocka_unit_test(the_last_of_two_members_counts_whole),
         cmocka_unit_test(limits_refuse_and_say_so),
+        cmocka_unit_test(more_records_than_a_message_may_hold_are_told),
         cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
         cmocka_unit_test(texts_are_repaired_and_cut),
         cmocka_unit_test(totals_become_inclusive),
