@@ -32,7 +32,7 @@ LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help oracle
+.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help oracle lists
 
 all: spendlog ## build ./spendlog
 
@@ -159,6 +159,9 @@ bench-long: spendlog tools $(BENCHES) ## the rate on a table of 10 million rows
 # LITELLM=version SEED=n N=events MAP=file ORACLE=more options of tests/oracle/run.py
 oracle: spendlog ## prices beside a LiteLLM from PyPI, over generated events: LITELLM=1.110.2 [SEED=n] [N=events]
 	tests/oracle/run.py $(LITELLM) $(if $(SEED),--seed $(SEED)) $(if $(N),--events $(N)) $(if $(MAP),--map $(MAP)) $(ORACLE)
+
+lists: ## pricing/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=--check]
+	tests/oracle/closed_lists.py $(LITELLM) $(LISTS)
 
 lint: ## style, layers, banned functions, static analysis
 	scripts/lint.sh

@@ -2,7 +2,7 @@
 """Requests from a map and a seed: the same two give the same requests, and more of them begin with the same."""
 import random
 
-from oracle import configs, families
+from oracle import configs, families, spelled
 from oracle.rows import Map
 
 
@@ -30,6 +30,9 @@ def spec(entries, seed, index):
     if rng.random() < 0.2 and family is not families.search:
         made["config"], more = configs.config(rng, request, key, row)
         tags += more
+        if rng.random() < 0.35 and spelled.can_be_spelled(row, family.__name__):
+            made["spelled"] = spelled.config(made["config"], row)
+            tags += ["merge"] if made["spelled"] else []
     special(rng, request, tags)
     if rng.random() < 0.15 and not request.get("stream"):
         made["drift"] = True

@@ -23,37 +23,16 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 
-from oracle import generate, judge  # noqa: E402
+from oracle import generate, judge, place  # noqa: E402
 
 BINARY = os.environ.get("SPENDLOG", os.path.join(ROOT, "spendlog"))
 
 
-def environment(version):
-    """The interpreter of a virtual environment with this LiteLLM; made once."""
-    folder = os.path.join(ROOT, "build", "oracle", f"litellm-{version}")
-    python = os.path.join(folder, "bin", "python")
-    done = os.path.join(folder, "installed")
-    if not os.path.exists(done):
-        print(f"installing litellm {version} into {os.path.relpath(folder, ROOT)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        f"litellm=={version}"], check=True)
-        open(done, "w").close()
-    return python
-
-
-def bundled_map(python):
-    found = subprocess.run([python, "-c", "import importlib.util as u, os; print(os.path.dirname(u.find_spec('litellm').origin))"],
-                           check=True, capture_output=True, text=True).stdout.strip()
-    return os.path.join(found, "model_prices_and_context_window_backup.json")
-
-
 def one_driver(python, requests, cases, map_file):
-    clean = {"PATH": "/usr/bin:/bin", "HOME": os.path.dirname(cases), "TZ": "UTC", "LANG": "C.UTF-8",
-             "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-    log = open(cases + ".log", "w")
-    return subprocess.Popen([python, os.path.join(HERE, "litellm_driver.py"), requests, cases, *([map_file] if map_file else [])],
-                            env=clean, stdout=log, stderr=log, cwd=os.path.dirname(cases))
+    folder = os.path.dirname(cases)
+    command = [python, os.path.join(HERE, "litellm_driver.py"), requests, cases, *([map_file] if map_file else [])]
+    with open(cases + ".log", "w") as log:
+        return subprocess.Popen(command, env=place.clean_environment(folder), stdout=log, stderr=log, cwd=folder)
 
 
 def ask_litellm(python, specs, folder, map_file, workers):
@@ -92,8 +71,8 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else str(random.SystemRandom().randrange(1, 10**6))
-    python = environment(options.version)
-    map_file = os.path.abspath(options.map) if options.map else bundled_map(python)
+    python = place.environment(options.version)
+    map_file = os.path.abspath(options.map) if options.map else place.bundled_map(python)
     with open(map_file) as source:
         specs = list(generate.specs(json.load(source), seed, options.events))
     with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
