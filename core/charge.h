@@ -70,7 +70,8 @@ struct charge {
     bool has_spend;     /* false: spend is NULL, never 0 */
     struct money spend; /* the exact sum of the items; the gateway's figure when reported */
     struct money side[3];
-    const char *rule; /* name of the entry that priced it; "" when none did */
+    const char *rule;  /* name of the entry that priced it; "" when none did */
+    enum unit missing; /* REASON_RATE_MISSING: what has no rate; UNIT_COUNT: nothing */
     size_t item_count;
     struct charge_item item[CHARGE_ITEMS_MAX];
 };

@@ -11,12 +11,13 @@ static const struct decimal one = {1, 0, false};
 
 void bill_start(struct bill *bill, struct charge *charge)
 {
-    *bill = (struct bill){.charge = charge};
+    *bill = (struct bill){.charge = charge, .missing = UNIT_COUNT};
     charge->item_count = 0;
     charge->spend = (struct money){0};
     for (size_t i = 0; i < 3; i++)
         charge->side[i] = (struct money){0};
     charge->rule = "";
+    charge->missing = UNIT_COUNT;
 }
 
 /* quantity * rate * factor * multiplier; either of the last may be NULL for 1. */
@@ -56,13 +57,22 @@ static void add_item(struct bill *bill, enum unit unit, const struct decimal *qu
     charge->item_count++;
 }
 
+static void lack_rate(struct bill *bill, enum unit unit)
+{
+    if (bill->missing == UNIT_COUNT)
+        bill->missing = unit;
+}
+
 void bill_add(struct bill *bill, enum unit unit, const struct decimal *quantity, struct use use)
 {
     if (decimal_is_zero(quantity))
         return;
+    if (!use.rate) {
+        lack_rate(bill, unit);
+        return;
+    }
     bill->used = true;
-    if (use.rate)
-        add_item(bill, unit, quantity, &use.rate->value, use.factor, &use.rate->source);
+    add_item(bill, unit, quantity, &use.rate->value, use.factor, &use.rate->source);
 }
 
 void bill_count(struct bill *bill, enum unit unit, i128 quantity, struct use use)
@@ -70,9 +80,11 @@ void bill_count(struct bill *bill, enum unit unit, i128 quantity, struct use use
     struct decimal n;
     if (quantity <= 0)
         return;
-    bill->used = true;
-    if (!use.rate)
+    if (!use.rate) {
+        lack_rate(bill, unit);
         return;
+    }
+    bill->used = true;
     n = (struct decimal){(u128)quantity, 0, false};
     add_item(bill, unit, &n, &use.rate->value, use.factor, &use.rate->source);
 }
@@ -82,7 +94,7 @@ void bill_stated(struct bill *bill, enum unit unit, const struct decimal *cost,
 {
     const struct decimal *multiplier = bill->multiplier;
     bill->multiplier = NULL;
-    bill->used = true;
+    bill->used = bill->stated = true;
     add_item(bill, unit, &one, cost, NULL, source);
     bill->multiplier = multiplier;
 }

@@ -16,17 +16,28 @@ struct bill {
     struct charge *charge;
     const struct decimal *multiplier; /* of everything added from now on; NULL: 1 */
     bool overflow;                    /* an amount does not fit, or too many items */
-    bool used;                        /* any quantity at all */
+    bool used;                        /* any quantity that has a rate, or a cost somebody states */
+    bool stated;                      /* a cost somebody states */
+    enum unit missing;                /* the first quantity without a rate; UNIT_COUNT: none */
 };
 
 void bill_start(struct bill *bill, struct charge *charge);
-/* quantity * rate * factor * multiplier. Nothing for a quantity of 0 or without a rate. */
+/* quantity * rate * factor * multiplier. Nothing for a quantity of 0; a quantity without a rate is
+ * remembered as missing one, so that nobody takes the sum of the rest for the price. */
 void bill_add(struct bill *bill, enum unit unit, const struct decimal *quantity, struct use use);
 void bill_count(struct bill *bill, enum unit unit, i128 quantity, struct use use);
 static inline void bill_rate(struct bill *bill, enum unit unit, i128 quantity,
                              const struct rate *rate)
 {
     bill_count(bill, unit, quantity, (struct use){rate, NULL});
+}
+/* For a quantity that is billed apart only where it has a rate, else within another (the tokens of
+ * an image) or not at all (citations). */
+static inline void bill_if_rated(struct bill *bill, enum unit unit, i128 quantity,
+                                 const struct rate *rate)
+{
+    if (rate)
+        bill_rate(bill, unit, quantity, rate);
 }
 /* A cost that somebody states: quantity 1 at that rate. */
 void bill_stated(struct bill *bill, enum unit unit, const struct decimal *cost,
@@ -45,6 +56,9 @@ struct call {
     enum reason reason;           /* OUTCOME_UNDERIVABLE: why; OUTCOME_PRICED at 0: why, if known */
     bool skips_extras;            /* no tools, fees, discount or margin (sections 9, 10) */
     bool stated_by_provider;      /* the provider's own cost was taken */
+    bool used;                    /* the formula used something; tools and fees do not count */
+    bool known;                   /* a rule was found under some name */
+    enum unit unrated_tool;       /* a tool's use without a price; UNIT_COUNT: none */
     struct decimal multiplier[3]; /* products of uplifts */
 };
 

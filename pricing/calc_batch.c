@@ -60,9 +60,11 @@ static void bill_half_input(struct call *call, const struct rule *rule)
     struct input_usage in;
     const struct rate *input = rule_rate(rule, RATE_INPUT, VARIANT_PLAIN);
     const struct rate *write = rule_rate(rule, RATE_WRITE, VARIANT_PLAIN);
-    if (!rate_positive(input))
-        return;
     usage_read_parts(call->facts, &in);
+    if (!rate_positive(input)) {
+        bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS, in.prompt, input);
+        return;
+    }
     bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS, in.prompt - in.cached - in.written,
                halved(input));
     bill_count(&call->bill, UNIT_CACHE_READ_TOKENS, in.cached,
@@ -99,7 +101,6 @@ enum outcome calc_batch(struct call *call)
         call->reason = REASON_UNDERIVABLE_MIXED_BATCH;
         return OUTCOME_UNDERIVABLE;
     }
-    call->reason = rule->zero_reason;
     if (rates.input)
         bill_input(call, rule, &rates);
     else

@@ -140,8 +140,8 @@ static void bill_perplexity(struct call *call)
         reasoning = 0;
     bill_count(bill, UNIT_INPUT_TEXT_TOKENS, facts_int(facts, FACT_INPUT_TOKENS),
                plain_use(rule, RATE_INPUT, open ? open->input : NULL));
-    bill_rate(bill, UNIT_CITATION_TOKENS, facts_int(facts, FACT_CITATION_TOKENS),
-              rule_rate(rule, RATE_CITATION, VARIANT_PLAIN));
+    bill_if_rated(bill, UNIT_CITATION_TOKENS, facts_int(facts, FACT_CITATION_TOKENS),
+                  rule_rate(rule, RATE_CITATION, VARIANT_PLAIN));
     bill_count(bill, UNIT_OUTPUT_TEXT_TOKENS, completion - reasoning,
                plain_use(rule, RATE_OUTPUT, open ? open->output : NULL));
     bill_rate(bill, UNIT_OUTPUT_REASONING_TOKENS, reasoning, reasoning_rate);
@@ -214,12 +214,18 @@ static void bill_nothing(struct call *call)
     call->reason = REASON_FREE_PROVIDER;
 }
 
+/* Without a token rate above 0 nothing else of the entry counts either. */
 static void bill_other(struct call *call)
 {
-    if (rule_prices_tokens(call->candidate->rule))
+    const struct rule *rule = call->candidate->rule;
+    if (rule_prices_tokens(rule)) {
         bill_generic(call);
-    else
-        call->bill.used |= facts_int(call->facts, FACT_INPUT_TOKENS) > 0;
+        return;
+    }
+    bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS, facts_int(call->facts, FACT_INPUT_TOKENS),
+               plain_use(rule, RATE_INPUT, NULL));
+    bill_count(&call->bill, UNIT_OUTPUT_TEXT_TOKENS, facts_int(call->facts, FACT_OUTPUT_TOKENS),
+               plain_use(rule, RATE_OUTPUT, NULL));
 }
 
 /* ---- Vertex (8.2) ------------------------------------------------------------------------------
@@ -287,11 +293,11 @@ static bool vertex_characters(struct call *call, const struct usage *usage)
         return false;
     if (characters > CHARACTERS_128K) {
         const struct rate *above = band ? band->rate[RATE_OUTPUT_CHARACTER][VARIANT_PLAIN] : NULL;
-        bill_rate(&call->bill, UNIT_OUTPUT_TEXT_TOKENS, usage->out.completion, above);
+        bill_if_rated(&call->bill, UNIT_OUTPUT_TEXT_TOKENS, usage->out.completion, above);
         return above != NULL;
     }
     const struct rate *rate = rule_rate(rule, RATE_OUTPUT_CHARACTER, VARIANT_PLAIN);
-    bill_rate(&call->bill, UNIT_OUTPUT_CHARACTERS, characters, rate);
+    bill_if_rated(&call->bill, UNIT_OUTPUT_CHARACTERS, characters, rate);
     return rate != NULL;
 }
 
@@ -363,8 +369,6 @@ enum outcome calc_chat(struct call *call)
     if (!candidate->rule && !router_alone && !states_cost(call) &&
         call->plan->provider != P_LEMONADE)
         return OUTCOME_UNMAPPED;
-    if (candidate->rule && candidate->rule->zero_reason)
-        call->reason = candidate->rule->zero_reason;
     if (merged_lemonade)
         bill_other(call);
     else
@@ -378,7 +382,8 @@ enum outcome calc_agent(struct call *call)
     const struct rule *rule = call->plan->deployment ? call->plan->deployment->call : NULL;
     const struct rate *per_call = rule ? rule_rate(rule, RATE_CALL, VARIANT_PLAIN) : NULL;
     call->skips_extras = true;
-    bill_rate(&call->bill, UNIT_CALLS, 1, per_call);
+    call->reason = rule && rule_has_price(rule) ? REASON_NONE : REASON_NO_RATE;
+    bill_if_rated(&call->bill, UNIT_CALLS, 1, per_call);
     if (!rule || per_call)
         return OUTCOME_PRICED;
     bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS, facts_int(call->facts, FACT_INPUT_TOKENS),

@@ -273,12 +273,11 @@ static enum outcome calc_azure_ai(struct call *call)
         return OUTCOME_UNMAPPED;
     if (bill_tokens(call, rule))
         return OUTCOME_PRICED;
-    if (rate_positive(rule_rate(rule, RATE_OUTPUT_IMAGE, VARIANT_PLAIN))) {
+    if (rate_positive(rule_rate(rule, RATE_OUTPUT_IMAGE, VARIANT_PLAIN)) ||
+        !rate_positive(rule_rate(rule, RATE_INPUT_PIXEL, VARIANT_PLAIN))) {
         bill_images(call, rule);
         return OUTCOME_PRICED;
     }
-    if (!rate_positive(rule_rate(rule, RATE_INPUT_PIXEL, VARIANT_PLAIN)))
-        return OUTCOME_PRICED;
     read_size(call, size);
     const struct entry *base = call->plan->custom ? call->plan->override.base : NULL;
     return bill_default(call, base ? base->name : rule->name, size);
@@ -426,7 +425,7 @@ static bool bill_fal_flat(struct call *call, const char *name)
     struct slice resolution = facts_text(call->facts, FACT_VIDEO_RESOLUTION);
     if (!rate && raw && resolution.bytes)
         rate = rule_detail(raw, RATE_OUTPUT_IMAGE, resolution);
-    bill_rate(&call->bill, UNIT_OUTPUT_IMAGES, images_made(call), rate);
+    bill_if_rated(&call->bill, UNIT_OUTPUT_IMAGES, images_made(call), rate);
     return rate != NULL;
 }
 

@@ -110,6 +110,13 @@ static bool has_token_usage(const struct facts *facts)
            facts_int(facts, FACT_INPUT_TEXT_TOKENS) > 0;
 }
 
+static bool has_positive_token_rate(const struct rule *rule)
+{
+    return rule_prices_tokens(rule) ||
+           rate_positive(rule_rate(rule, RATE_INPUT_AUDIO_TOKEN, VARIANT_PLAIN)) ||
+           rate_positive(rule_rate(rule, RATE_OUTPUT_AUDIO_TOKEN, VARIANT_PLAIN));
+}
+
 static bool has_token_rate(const struct rule *rule)
 {
     return rule_prices_tokens(rule) || rule_rate(rule, RATE_INPUT, VARIANT_PLAIN) ||
@@ -117,13 +124,21 @@ static bool has_token_rate(const struct rule *rule)
            rule_rate(rule, RATE_INPUT_AUDIO_TOKEN, VARIANT_PLAIN);
 }
 
-/* Mode merge: token usage counts only if the entry has a token rate (5.4). */
+static bool has_second_rate(const struct rule *rule)
+{
+    return rate_positive(rule_rate(rule, RATE_INPUT_SECOND, VARIANT_PLAIN)) ||
+           rate_positive(rule_rate(rule, RATE_OUTPUT_SECOND, VARIANT_PLAIN));
+}
+
+/* Mode merge: token usage counts only if the entry has a token rate (5.4), and token rates of 0
+ * beside a price per second leave the call to the seconds. */
 static bool bills_token_usage(const struct call *call, const struct rule *rule)
 {
     if (!has_token_usage(call->facts))
         return false;
-    bool merged = call->plan->custom && call->book->overrides == OVERRIDES_MERGE;
-    return !merged || has_token_rate(rule);
+    if (!call->plan->custom || call->book->overrides != OVERRIDES_MERGE)
+        return true;
+    return has_token_rate(rule) && (has_positive_token_rate(rule) || !has_second_rate(rule));
 }
 
 enum outcome calc_transcription(struct call *call)
@@ -146,7 +161,7 @@ enum outcome calc_transcription(struct call *call)
     /* A usage block of type duration is not billed (LiteLLM 1.106.2). */
     bool stated_apart =
         slice_is(facts_text(call->facts, FACT_TRANSCRIPTION_USAGE_TYPE), "duration");
-    if (!rate || (!seconds && stated_apart))
+    if (!seconds && (!rate || stated_apart))
         return OUTCOME_PRICED;
     if (!seconds)
         return underivable(call, REASON_UNDERIVABLE_AUDIO_DURATION);
@@ -158,14 +173,26 @@ enum outcome calc_transcription(struct call *call)
 /* ---- rerank ------------------------------------------------------------------------------------
  */
 
-/* LiteLLM 1.106.2 prices an unmapped rerank or OCR model at 0 and stops there; an unknown price is
- * no price in mode merge. */
+/* LiteLLM 1.106.2 logs 0 for an unmapped rerank or OCR model and stops there; mode merge goes on to
+ * the next name. */
 static enum outcome unmapped_document(struct call *call)
 {
-    if (call->book->overrides == OVERRIDES_MERGE)
-        return OUTCOME_UNMAPPED;
-    call->reason = REASON_ZERO_RATE;
-    return OUTCOME_PRICED;
+    return call->book->overrides == OVERRIDES_MERGE ? OUTCOME_UNMAPPED
+                                                    : underivable(call, REASON_UNKNOWN_MODEL);
+}
+
+/* What a deployment sets is billed by what the answer has: a call that states no search units is
+ * one query, and a price per token takes the billed tokens. LiteLLM 1.106.2 makes 0 of both. */
+static void bill_own_rerank(struct call *call, const struct rule *rule)
+{
+    const struct rate *query = rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN);
+    int64_t units = facts_int(call->facts, FACT_SEARCH_UNITS);
+    if (query)
+        bill_rate(&call->bill, UNIT_INPUT_QUERIES, units ? units : 1, query);
+    else
+        bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS,
+                  first_count(call->facts, FACT_RERANK_TOKENS, FACT_INPUT_TOKENS),
+                  rule_rate(rule, RATE_INPUT, VARIANT_PLAIN));
 }
 
 enum outcome calc_rerank(struct call *call)
@@ -179,6 +206,8 @@ enum outcome calc_rerank(struct call *call)
     if (by_token)
         bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS, facts_int(call->facts, FACT_RERANK_TOKENS),
                   rule_rate(rule, RATE_INPUT, VARIANT_PLAIN));
+    else if (call->plan->custom && call->book->overrides == OVERRIDES_MERGE)
+        bill_own_rerank(call, rule);
     else
         bill_rate(&call->bill, UNIT_INPUT_QUERIES, facts_int(call->facts, FACT_SEARCH_UNITS),
                   rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN));
@@ -213,10 +242,12 @@ enum outcome calc_ocr(struct call *call)
     if (!annotation)
         annotation = page;
     bool bills_annotation = annotation && annotated > 0;
-    if (!page && !bills_annotation)
-        return call->candidate->rule ? OUTCOME_PRICED : unmapped_document(call);
-    if (!facts_has(facts, FACT_PAGES) && !bills_annotation)
+    if (!page && !bills_annotation && !call->candidate->rule)
+        return unmapped_document(call);
+    if (page && !facts_has(facts, FACT_PAGES) && !bills_annotation)
         return credit ? OUTCOME_PRICED : OUTCOME_UNMAPPED;
+    if (credits && !page)
+        bill_add(&call->bill, UNIT_CREDITS, credits, (struct use){NULL, NULL});
     bill_rate(&call->bill, UNIT_PAGES, facts_int(facts, FACT_PAGES), page);
     bill_rate(&call->bill, UNIT_ANNOTATION_PAGES, annotated, annotation);
     return OUTCOME_PRICED;

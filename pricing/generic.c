@@ -210,13 +210,13 @@ static void add_modalities(struct bill *bill, const struct rule *rule, const str
     if (!(in->video_seconds && video))
         bill_count(bill, UNIT_INPUT_VIDEO_TOKENS, in->video,
                    input_use(rule, RATE_INPUT_VIDEO_TOKEN, variant, input));
-    bill_rate(bill, UNIT_INPUT_IMAGES, in->images, image);
-    if (in->video_seconds)
+    bill_if_rated(bill, UNIT_INPUT_IMAGES, in->images, image);
+    if (in->video_seconds && video)
         bill_add(bill, UNIT_INPUT_VIDEO_SECONDS, in->video_seconds, (struct use){video, NULL});
-    if (in->audio_seconds)
+    if (in->audio_seconds && audio)
         bill_add(bill, UNIT_INPUT_AUDIO_SECONDS, in->audio_seconds, (struct use){audio, NULL});
-    bill_rate(bill, UNIT_INPUT_QUERIES, in->queries,
-              rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN));
+    bill_if_rated(bill, UNIT_INPUT_QUERIES, in->queries,
+                  rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN));
 }
 
 static void add_input(struct bill *bill, const struct rule *rule, const struct input_usage *in,
@@ -225,7 +225,7 @@ static void add_input(struct bill *bill, const struct rule *rule, const struct i
     const struct rate *characters = rule_rate(rule, RATE_INPUT_CHARACTER, VARIANT_PLAIN);
     if (!(in->characters && characters))
         bill_count(bill, UNIT_INPUT_TEXT_TOKENS, in->text, base->input);
-    bill_rate(bill, UNIT_INPUT_CHARACTERS, in->characters, characters);
+    bill_if_rated(bill, UNIT_INPUT_CHARACTERS, in->characters, characters);
     if (in->cached | in->written | in->written_5m | in->written_1h)
         add_cache(bill, rule, in, base, variant);
     if (in->audio | in->image | in->video | in->images | in->queries || in->video_seconds ||

@@ -571,6 +571,7 @@ void plan_make(const struct book *book, const struct edition *edition, const str
         return;
     }
     plan->custom = plan->deployment && plan->deployment->custom && !is_spilled(&p);
+    plan->provisioned = plan->custom && plan->deployment->deployment->is_ptu;
     if (plan->deployment)
         plan->vertex_location = plan->deployment->deployment->vertex_location;
     if (is_mantle(&p))

@@ -89,6 +89,7 @@ struct plan {
     enum reason refusal;                        /* the names alone decide that there is no price */
     const struct priced_deployment *deployment; /* NULL: none configured */
     bool custom;
+    bool provisioned;         /* paid by the hour: what has no rate is free (5.5) */
     struct override override; /* of a custom-priced deployment */
     struct candidate candidate[CANDIDATES_TRIED_MAX];
     size_t candidate_count;

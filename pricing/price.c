@@ -7,7 +7,9 @@
  *   3. the names give a plan; the first candidate that resolves is priced by the call type's
  * formula
  *   4. tools and fees, discount, margin, where the formula allows
- *   5. guardrails are added to everything, failures and cache hits included
+ *   5. what the rule prices and the event states decide what becomes of it: a quantity without a
+ *      rate, or no quantity at all, is no price
+ *   6. guardrails are added to everything, failures and cache hits included
  */
 #include "core/hash.h"
 #include "pricing/calc.h"
@@ -155,6 +157,18 @@ static bool takes_tools(enum call_class class)
            class == CALL_RERANK || class == CALL_OCR;
 }
 
+/* A tool without a price does not make the call's price unknown, but the row says so. */
+static void add_extras(struct call *call)
+{
+    enum unit missing = call->bill.missing;
+    if (takes_tools(call->plan->class))
+        tools_add(call);
+    if (missing == UNIT_COUNT)
+        call->unrated_tool = call->bill.missing;
+    call->bill.missing = missing;
+    adjust_add(call);
+}
+
 static enum outcome try_candidates(struct call *call, const struct trace *trace)
 {
     for (size_t i = 0; i < call->plan->candidate_count; i++) {
@@ -162,6 +176,8 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
         bill_start(&call->bill, call->bill.charge);
         call->reason = REASON_NONE;
         enum outcome outcome = run(call);
+        call->used = call->bill.used;
+        call->known |= call->candidate->rule != NULL;
         if (outcome == OUTCOME_UNMAPPED) {
             trace_line(trace, SLICE_FMT ": no price here, next name",
                        SLICE_ARG(call->candidate->name));
@@ -169,11 +185,8 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
         }
         if (call->candidate->rule && !call->bill.charge->rule[0])
             call->bill.charge->rule = call->candidate->rule->name;
-        if (outcome == OUTCOME_PRICED && !call->skips_extras) {
-            if (takes_tools(call->plan->class))
-                tools_add(call);
-            adjust_add(call);
-        }
+        if (outcome == OUTCOME_PRICED && !call->skips_extras)
+            add_extras(call);
         return outcome;
     }
     return OUTCOME_UNMAPPED;
@@ -182,18 +195,16 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
 /* ---- outcomes ----------------------------------------------------------------------------------
  */
 
+/* The sum of the items is the price; of 0 with the reason for it. */
 static void conclude_priced(struct call *call)
 {
     struct charge *charge = call->bill.charge;
     charge->spend = bill_total(&call->bill);
     charge->has_spend = true;
     charge->status = charge->spend.atto ? CHARGE_PRICED : CHARGE_FREE;
-    charge->reason = REASON_NONE;
-    if (charge->spend.atto)
-        return;
-    charge->reason = call->reason      ? call->reason
-                     : call->bill.used ? REASON_ZERO_RATE
-                                       : REASON_ZERO_USAGE;
+    charge->reason = charge->spend.atto ? REASON_NONE
+                     : call->reason     ? call->reason
+                                        : REASON_ZERO_RATE;
 }
 
 static void conclude_unpriced(struct charge *charge, enum reason reason)
@@ -207,12 +218,13 @@ static void conclude_unpriced(struct charge *charge, enum reason reason)
     charge->item_count = 0;
 }
 
-/* The gateway's own figure, marked as such. */
+/* The gateway's own figure, marked as such. Its 0 is none: LiteLLM writes it where it failed to
+ * price. */
 static bool conclude_reported(struct charge *charge, const struct facts *facts, enum reason reason)
 {
     const struct decimal *cost = facts_decimal(facts, FACT_GATEWAY_COST);
     struct bill bill;
-    if (!cost)
+    if (!cost || decimal_is_zero(cost))
         return false;
     const char *rule = charge->rule;
     bill_start(&bill, charge);
@@ -236,6 +248,68 @@ static void conclude_underivable(struct call *call, enum reason reason)
     conclude_unpriced(charge, reason);
 }
 
+/* Why the sum of the items is not the price: REASON_NONE where every quantity that the event states
+ * has a rate, and there is one. */
+static enum reason doubt(const struct call *call)
+{
+    const struct bill *bill = &call->bill;
+    const struct rule *rule = call->candidate ? call->candidate->rule : NULL;
+    const struct decimal *cost = facts_decimal(call->facts, FACT_GATEWAY_COST);
+    bool complete = call->plan->provisioned || (call->used && bill->missing == UNIT_COUNT);
+    if (complete && bill->stated && cost && !decimal_is_zero(cost) && bill_total(bill).atto == 0)
+        return REASON_UNDERIVABLE_STATED_ZERO;
+    if (complete)
+        return REASON_NONE;
+    if (call->reason == REASON_NO_RATE)
+        return REASON_NO_RATE;
+    if (rule && rule->zero_reason)
+        return rule->zero_reason == REASON_CAPABILITY_RULE ? REASON_UNKNOWN_MODEL : REASON_NO_RATE;
+    if (rule && !rule_has_price(rule))
+        return REASON_NO_RATE;
+    return bill->missing != UNIT_COUNT ? REASON_RATE_MISSING : REASON_UNDERIVABLE_NO_USAGE;
+}
+
+static void trace_known(const struct call *call, const struct trace *trace)
+{
+    const struct charge *charge = call->bill.charge;
+    char quantity[DECIMAL_TEXT_MAX], amount[DECIMAL_TEXT_MAX];
+    for (size_t i = 0; trace && i < charge->item_count; i++) {
+        decimal_format(&charge->item[i].quantity, quantity);
+        money_format(charge->item[i].amount, amount);
+        trace_line(trace, "%s: %s cost %s", unit_info[charge->item[i].unit].name, quantity, amount);
+    }
+    if (call->bill.missing != UNIT_COUNT)
+        trace_line(trace, "%s: there is no rate for them", unit_info[call->bill.missing].name);
+}
+
+static void trace_tool(const struct call *call, const struct trace *trace)
+{
+    if (call->unrated_tool != UNIT_COUNT)
+        trace_line(trace, "%s: there is no rate for them, the price is without",
+                   unit_info[call->unrated_tool].name);
+}
+
+/* What a formula came to. Mode litellm bills whatever it has a rate for, as LiteLLM does; only
+ * where that is nothing is it no price either. */
+static void conclude(struct call *call, const struct trace *trace)
+{
+    struct charge *charge = call->bill.charge;
+    if (call->plan->provisioned)
+        call->reason = REASON_PROVISIONED;
+    enum reason why = call->reason == REASON_FREE_PROVIDER ? REASON_NONE : doubt(call);
+    bool strict = call->book->overrides == OVERRIDES_MERGE;
+    if (why && (strict || bill_total(&call->bill).atto == 0)) {
+        trace_known(call, trace);
+        charge->missing = call->bill.missing;
+        conclude_underivable(call, why);
+    } else {
+        trace_tool(call, trace);
+        if (why == REASON_RATE_MISSING || call->unrated_tool != UNIT_COUNT)
+            charge->flags |= FLAG_RATE_MISSING;
+        conclude_priced(call);
+    }
+}
+
 /* ---- the order of decisions --------------------------------------------------------------------
  */
 
@@ -251,14 +325,16 @@ static enum reason zero_rule(const struct facts *facts, enum call_class class)
     return class == CALL_MANAGEMENT && unused ? REASON_MANAGEMENT_CALL : REASON_NONE;
 }
 
-/* Free under every name without a price (8.5). */
+/* Only Vertex' has a price (8.5). */
 static void price_vector_search(struct call *call)
 {
+    call->reason = REASON_NO_RATE;
     for (size_t i = 0; i < call->plan->candidate_count; i++) {
         call->candidate = &call->plan->candidate[i];
         if (!call->candidate->rule)
             continue;
         call->bill.charge->rule = call->candidate->rule->name;
+        call->reason = REASON_NONE;
         bill_rate(&call->bill, UNIT_INPUT_QUERIES, 1,
                   rule_rate(call->candidate->rule, RATE_INPUT_QUERY, VARIANT_PLAIN));
         adjust_add(call);
@@ -274,6 +350,7 @@ static bool price_nameless(struct call *call)
     case CALL_MCP_TOOL:
         if (tool)
             bill_stated(&call->bill, UNIT_CALLS, tool, &source_tool_cost);
+        call->reason = tool ? REASON_NONE : REASON_NO_RATE;
         return true;
     case CALL_AGENT:
         return calc_agent(call) == OUTCOME_PRICED;
@@ -295,14 +372,18 @@ static void price_by_plan(struct call *call, const struct trace *trace)
     }
     if (!nameless)
         outcome = try_candidates(call, trace);
+    else
+        call->used = call->bill.used;
     if (call->bill.overflow)
         conclude_underivable(call, REASON_UNDERIVABLE_AMOUNT);
     else if (outcome == OUTCOME_UNDERIVABLE)
         conclude_underivable(call, call->reason);
+    else if (outcome == OUTCOME_UNMAPPED && call->known)
+        conclude_underivable(call, REASON_NO_RATE);
     else if (outcome == OUTCOME_UNMAPPED)
         conclude_unpriced(call->bill.charge, REASON_UNKNOWN_MODEL);
     else
-        conclude_priced(call);
+        conclude(call, trace);
 }
 
 /* Added last, to whatever was decided, but not to an unknown price. */
@@ -328,7 +409,8 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
     const struct edition *edition =
         book->edition_count == 1 ? book->edition : book_edition(book, when);
     struct plan own;
-    struct call call = {.book = book, .edition = edition, .facts = facts};
+    struct call call = {
+        .book = book, .edition = edition, .facts = facts, .unrated_tool = UNIT_COUNT};
     charge->flags = 0;
     bill_start(&call.bill, charge);
     call.plan = find_plan(pricer, edition, facts, trace, &own);
@@ -344,7 +426,8 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
         return;
     } else if (upstream) {
         bill_stated(&call.bill, UNIT_STATED_COST, upstream, &source_upstream_cost);
-        conclude_priced(&call);
+        call.used = true;
+        conclude(&call, trace);
     } else {
         price_by_plan(&call, trace);
     }

@@ -501,6 +501,22 @@ struct rule *rule_compile(struct arena *arena, const struct fields *fields,
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
+/* An uplift alone multiplies nothing, so it is no price. */
+static bool has_plain_price(const struct rule *rule)
+{
+    for (enum rate_kind kind = 0; kind < RATE_UPLIFT_EU; kind++)
+        for (unsigned variant = 0; variant < VARIANTS_MAX; variant++)
+            if (rule->slot[kind][variant])
+                return true;
+    return false;
+}
+
+bool rule_has_price(const struct rule *rule)
+{
+    return rule->band_count || rule->tier_count || rule->detail_count || rule->off_peak ||
+           rule->has_context || has_plain_price(rule);
+}
+
 const struct rate *rule_detail(const struct rule *rule, enum rate_kind kind, struct slice name)
 {
     for (size_t i = 0; i < rule->detail_count; i++)

@@ -99,7 +99,7 @@ struct rule {
     bool names_input_rate;   /* the key input_cost_per_token is there at all (Together, 8.1) */
     bool has_tiers, per_query, is_lyria;
     uint8_t slot[RATE_COUNT][VARIANTS_MAX]; /* index into rate; 0 = absent */
-    const struct rate *const *rate;
+    const struct rate *const *rate;         /* rate[0] is the absent one */
     size_t band_count, tier_count, detail_count, multiplier_count, region_count;
     struct band *band; /* ascending */
     struct tier_row *tier;
@@ -134,6 +134,8 @@ static inline const struct rate *rule_tier_rate(const struct rule *rule, enum ra
     return rate ? rate : rule_rate(rule, kind, VARIANT_PLAIN);
 }
 
+/* Any price at all that a formula reads. */
+bool rule_has_price(const struct rule *rule);
 const struct rate *rule_detail(const struct rule *rule, enum rate_kind kind, struct slice name);
 const struct rate *rule_multiplier(const struct rule *rule, struct slice name);
 bool off_peak_open(const struct off_peak *off_peak, int64_t time_us);

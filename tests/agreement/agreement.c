@@ -9,7 +9,9 @@
  *     agreement [-v] [-q] [-s N] [CASES.jsonl]...     -v: also what does not agree; -q: the sum
  * only; -s: every Nth of the cases with a configuration
  *
- * A result agrees within 1e-9 relative or 1e-15 absolute. "priced": false must be unpriced; a case
+ * A result agrees within 1e-9 relative or 1e-15 absolute. "priced": false must be unpriced. LiteLLM
+ * logs 0 also for what it cannot price, so unpriced agrees with a 0, in both modes. Mode merge
+ * declines where a quantity has no rate and LiteLLM bills that side at 0 (rate_missing). A case
  * tagged "underivable" lacks something LiteLLM priced on, so declining is right, and a figure that
  * is given all the same is counted apart. Override mode: "overrides" of the case, else litellm.
  */
@@ -140,6 +142,16 @@ static bool is_tagged(const json_t *c, const char *tag)
     return false;
 }
 
+/* Mode merge: LiteLLM takes the missing rate for 0, so that side of its bill is 0. */
+static bool lacks_rate(const json_t *c, const struct charge *charge)
+{
+    static const char *const side[] = {"input_cost", "output_cost", "tool_usage_cost"};
+    const char *mode = json_string_value(json_object_get(c, "overrides"));
+    const json_t *bill = json_object_get(json_object_get(c, "expected"), "cost_breakdown");
+    return mode && strcmp(mode, "merge") == 0 && charge->reason == REASON_RATE_MISSING &&
+           json_number_value(json_object_get(bill, side[unit_info[charge->missing].side])) == 0;
+}
+
 static enum verdict judge(const json_t *c, const struct charge *charge, const char *amount)
 {
     const json_t *expected = json_object_get(c, "expected");
@@ -148,7 +160,10 @@ static enum verdict judge(const json_t *c, const struct charge *charge, const ch
     bool agrees = charge->has_spend && close_enough(strtod(amount, NULL), want);
     if (is_tagged(c, "underivable"))
         return !charge->has_spend ? DECLINES : agrees ? AGREES : APPROXIMATES;
-    return (priced ? agrees : !charge->has_spend) ? AGREES : DISAGREES;
+    bool no_price = !charge->has_spend && (!priced || want == 0);
+    if (no_price || (priced && agrees))
+        return AGREES;
+    return lacks_rate(c, charge) ? DECLINES : DISAGREES;
 }
 
 static void report(const json_t *c, const struct pricing *pricing, const char *amount)

@@ -282,11 +282,99 @@ static void calls_that_are_never_billed_are_free_with_a_reason(void **state)
     expect_status(plain, CALL "call_type=aget_responses", CHARGE_FREE, "management_call");
     expect_status(plain, CALL "call_type=get_responses background=true", CHARGE_PRICED, "");
     expect_status(plain, "provider=openai call_type=acreate_file", CHARGE_FREE, "management_call");
-    expect_status(plain, "provider=openai model=gpt-4o call_type=chat", CHARGE_FREE, "zero_usage");
+    expect_status(plain, "provider=openai model=gpt-4o call_type=chat", CHARGE_UNPRICED,
+                  "underivable_no_usage");
     expect_status(plain, CALL "call_type=chat status=failure guardrail_cost=0.25", CHARGE_PRICED,
                   "");
     expect_spend(plain, CALL "call_type=chat status=failure guardrail_cost=0.25", "0.25");
 #undef CALL
+}
+
+#define FAMILY                                                                                     \
+    "{\"fallback_generalizations\": {\"rules\": [{\"pattern\": \"^claude-.*\","                    \
+    "\"model_info\": {\"litellm_provider\": \"anthropic\", \"supports_vision\": true}}]},"         \
+    "\"bare\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\"},"                            \
+    "\"half\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 1},"                   \
+    "\"gift\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 0,"                    \
+    "\"output_cost_per_token\": 0}}"
+
+static void absent_is_not_zero(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event;
+        enum charge_status status;
+        const char *reason;
+    } rows[] = {
+        {"provider=anthropic model=claude-new input_tokens=9", CHARGE_UNPRICED, "unknown_model"},
+        {"provider=anthropic model=claude-new input_tokens=9 gateway_cost=5", CHARGE_REPORTED,
+         "unknown_model"},
+        {"provider=openai model=bare input_tokens=9 gateway_cost=0", CHARGE_UNPRICED, "no_rate"},
+        {"provider=openai model=bare input_tokens=9 gateway_cost=5", CHARGE_REPORTED, "no_rate"},
+        {"provider=openai model=half input_tokens=9", CHARGE_PRICED, ""},
+        {"provider=openai model=half input_tokens=9 output_tokens=0", CHARGE_PRICED, ""},
+        {"provider=openai model=half input_tokens=9 output_tokens=1", CHARGE_UNPRICED,
+         "rate_missing"},
+        {"provider=openai model=half input_tokens=9 output_tokens=1 gateway_cost=5",
+         CHARGE_REPORTED, "rate_missing"},
+        {"provider=openai model=half gateway_cost=5", CHARGE_REPORTED, "underivable_no_usage"},
+        {"provider=openai model=half input_tokens=0 output_tokens=0 gateway_cost=0",
+         CHARGE_UNPRICED, "underivable_no_usage"},
+        {"provider=openai model=gift input_tokens=9 output_tokens=1", CHARGE_FREE, "zero_rate"},
+        {"provider=openai model=gift input_tokens=0", CHARGE_UNPRICED, "underivable_no_usage"},
+        {"provider=openai model=gift input_tokens=9 upstream_cost=0", CHARGE_FREE, "zero_rate"},
+        {"provider=openai model=gift input_tokens=9 upstream_cost=0 gateway_cost=5",
+         CHARGE_REPORTED, "underivable_stated_zero"},
+    };
+    struct err err = {0};
+    struct book *book = book_with(NULL, FAMILY, OVERRIDES_MERGE, REPORTED_FALLBACK, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_status(book, rows[i].event, rows[i].status, rows[i].reason);
+    assert_int_equal(charge_of(book, rows[6].event)->missing, UNIT_OUTPUT_TEXT_TOKENS);
+    book_free(book);
+}
+
+static void mode_litellm_bills_what_it_has_a_rate_for(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct book *book = book_with(NULL, FAMILY, OVERRIDES_LITELLM, REPORTED_FALLBACK, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    expect_spend(book, "provider=openai model=half input_tokens=9 output_tokens=1", "9");
+    expect_status(book, "provider=openai model=half output_tokens=1", CHARGE_UNPRICED,
+                  "rate_missing");
+    expect_status(book, "provider=openai model=bare input_tokens=9", CHARGE_UNPRICED, "no_rate");
+    book_free(book);
+}
+
+#define OWN(model, prices)                                                                         \
+    "model_list:\n- model_name: m\n  litellm_params: {model: " model ", " prices "}\n"
+
+static void an_own_price_is_never_passed_over(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {OWN("hosted_vllm/rr", "input_cost_per_query: 0.002"),
+         "provider=hosted_vllm model=rr model_group=m call_type=rerank rerank_tokens=560", "0.002"},
+        {OWN("hosted_vllm/rr", "input_cost_per_query: 0.002"),
+         "provider=hosted_vllm model=rr model_group=m call_type=rerank search_units=3", "0.006"},
+        {OWN("hosted_vllm/rr", "input_cost_per_token: 0.000001"),
+         "provider=hosted_vllm model=rr model_group=m call_type=rerank rerank_tokens=560",
+         "0.00056"},
+        {OWN("hosted_vllm/w", "input_cost_per_token: 0, output_cost_per_token: 0, "
+                              "input_cost_per_second: 0.0001"),
+         "provider=hosted_vllm model=w model_group=m call_type=transcription audio_seconds=60 "
+         "input_tokens=100 output_tokens=20",
+         "0.006"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct book *book = book_of(rows[i][0], OVERRIDES_MERGE);
+        expect_spend(book, rows[i][1], rows[i][2]);
+        book_free(book);
+    }
 }
 
 static void an_unknown_price_is_null_and_never_zero(void **state)
@@ -421,7 +509,9 @@ static void a_tool_call_costs_what_the_event_says(void **state)
 {
     (void)state;
     expect_spend(plain, "call_type=call_mcp_tool tool_cost=0.02", "0.02");
-    expect_status(plain, "call_type=call_mcp_tool", CHARGE_FREE, "zero_usage");
+    expect_status(plain, "call_type=call_mcp_tool tool_cost=0", CHARGE_FREE, "zero_rate");
+    expect_status(plain, "call_type=call_mcp_tool", CHARGE_UNPRICED, "no_rate");
+    expect_status(plain, "call_type=call_mcp_tool gateway_cost=0.01", CHARGE_REPORTED, "no_rate");
 }
 
 /* ---- overrides ---------------------------------------------------------------------------------
@@ -438,8 +528,9 @@ static void only_vertex_charges_for_searching_a_vector_store(void **state)
     expect_spend(plain, "provider=vertex_ai model=search_api call_type=avector_store_search",
                  "0.0015");
     expect_spend(plain, "call_type=vector_store_search model=vertex_ai/search_api", "0.0015");
-    expect_spend(plain, "provider=openai model=search_api call_type=vector_store_search", "0");
-    expect_spend(plain, "call_type=vector_store_search", "0");
+    expect_spend(plain, "provider=openai model=search_api call_type=vector_store_search",
+                 "no_rate");
+    expect_spend(plain, "call_type=vector_store_search", "no_rate");
 }
 
 static void names_without_a_price_follow_what_is_set(void **state)
@@ -497,7 +588,7 @@ static void the_rest_of_section_5_4_holds(void **state)
                  "provider=openai model=acme model_group=m call_type=chat input_tokens=1000 "
                  "output_tokens=100 "
                  "cache_read_tokens=400",
-                 "0.00024");
+                 "rate_missing");
     book_free(book);
     book = book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/tts-1}\n"
                    "  model_info: {input_cost_per_character: 2e-5}\n",
@@ -734,6 +825,9 @@ int main(void)
         cmocka_unit_test(next_months_thresholds_and_tiers_need_no_change),
         cmocka_unit_test(the_served_tier_wins_over_the_requested),
         cmocka_unit_test(calls_that_are_never_billed_are_free_with_a_reason),
+        cmocka_unit_test(absent_is_not_zero),
+        cmocka_unit_test(mode_litellm_bills_what_it_has_a_rate_for),
+        cmocka_unit_test(an_own_price_is_never_passed_over),
         cmocka_unit_test(an_unknown_price_is_null_and_never_zero),
         cmocka_unit_test(a_provider_is_implied_only_where_the_name_says_one),
         cmocka_unit_test(what_the_event_lacks_is_reported_or_null),
