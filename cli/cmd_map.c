@@ -28,10 +28,10 @@ static void explain_line(const char *text, void *context)
     fprintf(stderr, "  %s\n", text);
 }
 
-static void print(struct buf *rest, const struct record *record, struct mapper *mapper,
-                  void *context)
+static void print(struct buf *rest, const struct record *record, const struct charge *charge,
+                  struct mapper *mapper)
 {
-    (void)context;
+    (void)charge;
     if (record->outcome != RECORD_EVENT) {
         result_no_event(rest, record);
         return;
@@ -71,7 +71,8 @@ static int text_print(const struct command *command, const char *name)
 
 static int map_files(const struct config *config, char *const files[], int count, struct err *err)
 {
-    struct records records = {.files = files, .file_count = count, .print = print};
+    struct records records = {
+        .files = files, .file_count = count, .limits = &config->limits, .print = print};
     struct mappings *mappings = mappings_open(config, err);
     records.mappings = mappings;
     bool ok = mappings && records_run(&records, err);

@@ -25,8 +25,8 @@ static void period_json(const struct period *period)
     result_text(&line, "month", slice_of(period->month));
     result_int(&line, "rows", period->rows);
     result_int(&line, "late_rows", period->rows_now - period->rows);
-    result_money(&line, "spend", period->spend);
-    result_money(&line, "posted", period->posted);
+    result_sum(&line, "spend", period->spend);
+    result_sum(&line, "posted", period->posted);
     result_time(&line, "closed_at", period->closed_at_us);
     result_text(&line, "closed_by", slice_of(period->closed_by));
     printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
@@ -35,7 +35,7 @@ static void period_json(const struct period *period)
 
 static void period_print(const struct period *period, void *context)
 {
-    char spend[DECIMAL_TEXT_MAX], posted[DECIMAL_TEXT_MAX];
+    char spend[SUM_TEXT_MAX], posted[SUM_TEXT_MAX];
     bool *headed = context;
     if (options.json) {
         period_json(period);
@@ -45,8 +45,8 @@ static void period_print(const struct period *period, void *context)
         printf("%-8s %12s %10s %24s %24s  %s\n", "month", "rows", "late rows", "spend", "posted",
                "closed by");
     *headed = true;
-    spend[money_format(period->spend, spend)] = '\0';
-    posted[money_format(period->posted, posted)] = '\0';
+    sum_format(period->spend, spend);
+    sum_format(period->posted, posted);
     printf("%-8s %12lld %10lld %24s %24s  %s\n", period->month, (long long)period->rows,
            (long long)(period->rows_now - period->rows), spend, posted, period->closed_by);
 }

@@ -17,18 +17,14 @@ const struct option_row price_options[] = {
     {0},
 };
 
-static void print(struct buf *rest, const struct record *record, struct mapper *mapper,
-                  void *context)
+static void print(struct buf *rest, const struct record *record, const struct charge *charge,
+                  struct mapper *mapper)
 {
-    struct pricer *pricer = context;
-    struct charge charge;
     (void)mapper;
-    if (record->outcome != RECORD_EVENT) {
+    if (record->outcome == RECORD_EVENT)
+        result_charge(rest, record->event, charge, options.items);
+    else
         result_no_event(rest, record);
-        return;
-    }
-    pricer_price(pricer, &record->event->facts, &charge, NULL);
-    result_charge(rest, record->event, &charge, options.items);
 }
 
 static void log_finding(enum finding_level level, const char *text, void *context)
@@ -40,7 +36,8 @@ static void log_finding(enum finding_level level, const char *text, void *contex
 
 static int price_files(const struct config *config, char *const files[], int count, struct err *err)
 {
-    struct records records = {.files = files, .file_count = count, .print = print};
+    struct records records = {
+        .files = files, .file_count = count, .limits = &config->limits, .print = print};
     struct book *book = book_open(config, log_finding, NULL, err);
     struct mappings *mappings = book ? mappings_open(config, err) : NULL;
     struct pricer *pricer = mappings ? pricer_new(book) : NULL;
@@ -48,7 +45,7 @@ static int price_files(const struct config *config, char *const files[], int cou
 
     if (pricer) {
         records.mappings = mappings;
-        records.context = pricer;
+        records.pricer = pricer;
         ok = records_run(&records, err);
     } else {
         err_set(err, ERR_FATAL, "out of memory");

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/result.h"
 
+#include "core/show.h"
 #include "store/report.h"
 
 #include <errno.h>
@@ -32,10 +33,9 @@ const struct option_row report_options[] = {
 
 struct report {
     struct report_options query;
-    struct buf line;
-    int64_t calls, unpriced;
-    struct money spend;
-    bool overflow;
+    struct buf out;           /* of the line under way */
+    struct report_sums total; /* texts of total_text */
+    char total_text[512];
 };
 
 /* One way to print a report. */
@@ -46,146 +46,112 @@ struct format {
     void (*foot)(struct report *report);
 };
 
-static void money_text(bool has, struct money m, char text[DECIMAL_TEXT_MAX])
-{
-    if (has)
-        money_format(m, text);
-    else
-        memcpy(text, "-", 2);
-}
-
 /* --- table */
+
+#define KEY_WIDTH 44
 
 static void table_head(struct report *report)
 {
     for (size_t k = 0; k < report->query.by_count; k++)
-        printf("%-44s ", report->query.by[k]);
-    printf("%9s %9s %13s %12s %26s\n", "calls", "unpriced", "input_tokens", "output_tokens",
-           "spend USD");
+        buf_printf(&report->out, "%-*s ", KEY_WIDTH, report->query.by[k]);
+    buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", "calls", "unpriced", "input_tokens",
+               "output_tokens", "spend USD");
 }
 
 static void table_row(struct report *report, const struct report_row *row)
 {
-    char spend[DECIMAL_TEXT_MAX];
-    for (size_t k = 0; k < report->query.by_count; k++)
-        printf("%-44.*s ", SLICE_ARG(row->key[k].bytes ? row->key[k] : SLICE("-")));
-    money_text(row->has_spend, row->spend, spend);
-    printf("%9lld %9lld %13lld %12lld %26s\n", (long long)row->calls, (long long)row->unpriced,
-           (long long)row->input_tokens, (long long)row->output_tokens, spend);
+    const struct report_sums *sums = &row->sums;
+    for (size_t k = 0; k < report->query.by_count; k++) {
+        show_add_column(&report->out, row->key[k], KEY_WIDTH, true);
+        buf_add_char(&report->out, ' ');
+    }
+    buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", sums->calls.p, sums->unpriced.p,
+               sums->input_tokens.p, sums->output_tokens.p,
+               sums->spend.bytes ? sums->spend.p : "-");
 }
 
 static void table_foot(struct report *report)
 {
-    char spend[DECIMAL_TEXT_MAX];
-    money_format(report->spend, spend);
-    printf("total: %lld calls, %s USD", (long long)report->calls, spend);
-    if (report->unpriced > 0)
-        printf("; %lld calls without a price are not in it", (long long)report->unpriced);
-    printf("\n");
+    const struct report_sums *total = &report->total;
+    buf_printf(&report->out, "total: " SLICE_FMT " calls, " SLICE_FMT " USD",
+               SLICE_ARG(total->calls), SLICE_ARG(total->spend));
+    if (!slice_is(total->unpriced, "0"))
+        buf_printf(&report->out, "; " SLICE_FMT " calls without a price are not in it",
+                   SLICE_ARG(total->unpriced));
+    buf_add_char(&report->out, '\n');
 }
 
 /* --- csv */
 
-static void csv_text(struct slice text)
-{
-    putchar('"');
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (text.p[i] == '"')
-            putchar('"');
-        putchar(text.p[i]);
-    }
-    putchar('"');
-}
-
 static void csv_head(struct report *report)
 {
     for (size_t k = 0; k < report->query.by_count; k++)
-        printf("%s,", report->query.by[k]);
-    printf("calls,unpriced,input_tokens,output_tokens,spend,gateway_cost\n");
+        buf_printf(&report->out, "%s,", report->query.by[k]);
+    buf_add_text(&report->out, "calls,unpriced,input_tokens,output_tokens,spend,gateway_cost\n");
 }
 
 static void csv_row(struct report *report, const struct report_row *row)
 {
-    char spend[DECIMAL_TEXT_MAX] = "", gateway[DECIMAL_TEXT_MAX] = "";
+    const struct report_sums *sums = &row->sums;
     for (size_t k = 0; k < report->query.by_count; k++) {
-        csv_text(row->key[k]);
-        putchar(',');
+        show_add_csv(&report->out, row->key[k]);
+        buf_add_char(&report->out, ',');
     }
-    if (row->has_spend)
-        money_format(row->spend, spend);
-    if (row->has_gateway_cost)
-        money_format(row->gateway_cost, gateway);
-    printf("%lld,%lld,%lld,%lld,%s,%s\n", (long long)row->calls, (long long)row->unpriced,
-           (long long)row->input_tokens, (long long)row->output_tokens, spend, gateway);
+    buf_printf(&report->out, "%s,%s,%s,%s,%s,%s\n", sums->calls.p, sums->unpriced.p,
+               sums->input_tokens.p, sums->output_tokens.p, sums->spend.p, sums->gateway_cost.p);
 }
 
 /* --- json lines */
 
 static void json_row(struct report *report, const struct report_row *row)
 {
-    struct buf *line = &report->line;
-    buf_reset(line);
+    struct buf *line = &report->out;
+    const struct report_sums *sums = &row->sums;
     buf_add_char(line, '{');
     for (size_t k = 0; k < report->query.by_count; k++)
         result_text(line, report->query.by[k], row->key[k]);
-    result_int(line, "calls", row->calls);
-    result_int(line, "unpriced", row->unpriced);
-    result_int(line, "input_tokens", row->input_tokens);
-    result_int(line, "output_tokens", row->output_tokens);
-    if (row->has_spend)
-        result_money(line, "spend", row->spend);
-    else
-        result_null(line, "spend");
-    if (row->has_gateway_cost)
-        result_money(line, "gateway_cost", row->gateway_cost);
-    else
-        result_null(line, "gateway_cost");
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(line)));
+    result_number(line, "calls", sums->calls);
+    result_number(line, "unpriced", sums->unpriced);
+    result_number(line, "input_tokens", sums->input_tokens);
+    result_number(line, "output_tokens", sums->output_tokens);
+    result_number(line, "spend", sums->spend);
+    result_number(line, "gateway_cost", sums->gateway_cost);
+    buf_add_text(line, "}\n");
 }
 
 /* --- html */
 
-static void html_text(struct slice text)
-{
-    for (size_t i = 0; i < text.bytes; i++) {
-        char c = text.p[i];
-        if (c == '<' || c == '>' || c == '&' || c == '"')
-            printf("&#%d;", c);
-        else
-            putchar(c);
-    }
-}
-
 static void html_head(struct report *report)
 {
-    puts("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>spend</title>"
-         "<style>body{font-family:sans-serif}table{border-collapse:collapse}"
-         "td,th{border-bottom:1px solid #ccc;padding:2px 10px}"
-         "td:nth-last-child(-n+5){text-align:right}</style><table><tr>");
+    buf_add_text(&report->out,
+                 "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>spend</title>"
+                 "<style>body{font-family:sans-serif}table{border-collapse:collapse}"
+                 "td,th{border-bottom:1px solid #ccc;padding:2px 10px}"
+                 "td:nth-last-child(-n+5){text-align:right}</style><table><tr>");
     for (size_t k = 0; k < report->query.by_count; k++)
-        printf("<th>%s", report->query.by[k]);
-    puts("<th>calls<th>unpriced<th>input tokens<th>output tokens<th>spend USD");
+        buf_printf(&report->out, "<th>%s", report->query.by[k]);
+    buf_add_text(&report->out,
+                 "<th>calls<th>unpriced<th>input tokens<th>output tokens<th>spend USD\n");
 }
 
 static void html_row(struct report *report, const struct report_row *row)
 {
-    char spend[DECIMAL_TEXT_MAX];
-    printf("<tr>");
+    const struct report_sums *sums = &row->sums;
+    buf_add_text(&report->out, "<tr>");
     for (size_t k = 0; k < report->query.by_count; k++) {
-        printf("<td>");
-        html_text(row->key[k]);
+        buf_add_text(&report->out, "<td>");
+        show_add_html(&report->out, row->key[k]);
     }
-    money_text(row->has_spend, row->spend, spend);
-    printf("<td>%lld<td>%lld<td>%lld<td>%lld<td>%s\n", (long long)row->calls,
-           (long long)row->unpriced, (long long)row->input_tokens, (long long)row->output_tokens,
-           spend);
+    buf_printf(&report->out, "<td>%s<td>%s<td>%s<td>%s<td>%s\n", sums->calls.p, sums->unpriced.p,
+               sums->input_tokens.p, sums->output_tokens.p,
+               sums->spend.bytes ? sums->spend.p : "-");
 }
 
 static void html_foot(struct report *report)
 {
-    printf("</table><p>");
+    buf_add_text(&report->out, "</table><p>");
     table_foot(report);
-    puts("</html>");
+    buf_add_text(&report->out, "</html>\n");
 }
 
 static void nothing(struct report *report)
@@ -213,15 +179,30 @@ struct printing {
     const struct format *format;
 };
 
+static void line_out(struct report *report)
+{
+    fwrite(report->out.p, 1, report->out.bytes, stdout);
+    buf_reset(&report->out);
+}
+
+/* The total outlives the rows it came with. */
+static void total_keep(struct report *report, const struct report_sums *total)
+{
+    int calls = (int)total->calls.bytes, unpriced = (int)total->unpriced.bytes;
+    snprintf(report->total_text, sizeof(report->total_text), "%.*s %.*s %.*s", calls,
+             total->calls.p, unpriced, total->unpriced.p, (int)total->spend.bytes, total->spend.p);
+    report->total.calls = (struct slice){report->total_text, (size_t)calls};
+    report->total.unpriced = (struct slice){report->total_text + calls + 1, (size_t)unpriced};
+    report->total.spend = slice_of(report->total_text + calls + 1 + unpriced + 1);
+}
+
 static void on_row(const struct report_row *row, void *context)
 {
     struct printing *printing = context;
-    struct report *report = printing->report;
-    report->calls += row->calls;
-    report->unpriced += row->unpriced;
-    if (row->has_spend && !money_add(report->spend, row->spend, &report->spend))
-        report->overflow = true;
-    printing->format->row(report, row);
+    if (printing->report->total.calls.bytes == 0)
+        total_keep(printing->report, &row->total);
+    printing->format->row(printing->report, row);
+    line_out(printing->report);
 }
 
 /* --- options */
@@ -261,14 +242,16 @@ static int report_print(const struct config *config, char *by, struct err *err)
         !option_time("since", options.since, &report.query.since_us, err) ||
         !option_time("until", options.until, &report.query.until_us, err))
         return fail(err);
-    buf_init(&report.line, LINE_MAX_BYTES);
+    buf_init(&report.out, LINE_MAX_BYTES);
     printing.format->head(&report);
+    line_out(&report);
     bool ok = report_run(config->postgres, &report.query, on_row, &printing, err);
-    if (ok && report.overflow)
-        ok = err_set(err, ERR_FATAL, "the total does not fit numeric(38,18)");
+    if (ok && report.total.calls.bytes == 0)
+        total_keep(&report, &(struct report_sums){SLICE("0"), SLICE("0"), .spend = SLICE("0")});
     if (ok)
         printing.format->foot(&report);
-    buf_free(&report.line);
+    line_out(&report);
+    buf_free(&report.out);
     return ok ? 0 : fail(err);
 }
 

@@ -77,15 +77,15 @@ static void totals_json(const struct verify_totals *totals, const struct rederiv
     result_int(&line, "charges_derived", derived->checked);
     result_int(&line, "charges_differing", derived->differing);
     result_int(&line, "charges_skipped", derived->skipped);
-    result_decimal(&line, "spend", &totals->spend);
+    result_sum(&line, "spend", totals->spend);
     printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
     buf_free(&line);
 }
 
 static void totals_print(const struct verify_totals *totals, const struct rederive *derived)
 {
-    char spend[DECIMAL_TEXT_MAX];
-    decimal_format(&totals->spend, spend);
+    char spend[SUM_TEXT_MAX];
+    sum_format(totals->spend, spend);
     printf("%lld records = %lld rows + %lld duplicates + %lld rejected + %lld skipped in %lld "
            "partitions\n%lld rows stored, %s USD; %lld charges derived again, %lld of other "
            "engines or books left out\n%lld gaps, %lld setbacks, %lld differences\n",

@@ -64,13 +64,13 @@ static void reject(const struct record_context *rc, const struct record *record)
 }
 
 static void reject_as(const struct record_context *rc, const struct record *record,
-                      enum reason reason, const char *detail)
+                      enum reason reason, const char *field, const char *detail)
 {
     struct record rejected = *record;
     rejected.outcome = RECORD_REJECTED;
     rejected.reason = reason;
     rejected.detail = detail;
-    rejected.field = NULL;
+    rejected.field = field;
     rejected.byte = -1;
     reject(rc, &rejected);
 }
@@ -81,6 +81,7 @@ static void add_event(const struct record_context *rc, const struct record *reco
     struct batch *batch = &lane->batch;
     struct event *event = record->event;
     struct charge charge;
+    struct implausible why;
     struct err err;
     struct row_origin origin = {
         .range = rc->range,
@@ -95,9 +96,13 @@ static void add_event(const struct record_context *rc, const struct record *reco
                        rc->message->offset, record->index);
     privacy_apply(&lane->group->config->privacy, event, &batch->arena);
     pricer_price(lane->pricer, &event->facts, &charge, NULL);
+    if (!sanity_holds(&lane->group->config->limits, &event->facts, &charge, &why)) {
+        reject_as(rc, record, REASON_IMPLAUSIBLE, why.field, why.detail);
+        return;
+    }
     if (!batch_add_row(batch, event, &charge, &origin, &err)) {
         reject_as(rc, record, err.kind == ERR_INPUT ? REASON_TIME_OUT_OF_RANGE : REASON_TOO_LARGE,
-                  err.text);
+                  NULL, err.text);
         return;
     }
     batch->range[rc->range].rows++;

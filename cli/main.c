@@ -39,6 +39,11 @@ static const struct command commands[] = {
      reprice_options, cmd_reprice},
     {"periods", "closed months, in which corrections are posted", "close MONTH | list", false, NULL,
      periods_options, cmd_periods},
+    {"exclude", "set a stored row aside, so that it counts in no sum",
+     "REQUEST_ID | --identity UUID | --list [--restore] --why TEXT", false,
+     "The row stays; what it comes to leaves all sums by a recorded entry, and comes back with "
+     "--restore. Repricing leaves an excluded row alone.",
+     exclude_options, cmd_exclude},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found.", verify_options, cmd_verify},
     {"rejected", "what could not be read, and reading it again",

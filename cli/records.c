@@ -31,14 +31,35 @@ static void line_out(struct run *run, int64_t index)
         run->failed = true;
 }
 
+/* As `run` would: an event that no call can be is rejected. */
+static void record_print(struct run *run, const struct record *record)
+{
+    struct records *records = run->records;
+    struct record shown = *record;
+    struct charge charge;
+    struct implausible why;
+    bool event = record->outcome == RECORD_EVENT, priced = event && records->pricer;
+    if (priced)
+        pricer_price(records->pricer, &record->event->facts, &charge, NULL);
+    if (event &&
+        !sanity_holds(records->limits, &record->event->facts, priced ? &charge : NULL, &why)) {
+        shown.outcome = RECORD_REJECTED;
+        shown.reason = REASON_IMPLAUSIBLE;
+        shown.detail = why.detail;
+        shown.field = why.field;
+        shown.byte = -1;
+    }
+    records->print(&run->rest, &shown, priced ? &charge : NULL, run->mapper);
+    records->rejected |= shown.outcome == RECORD_REJECTED;
+}
+
 static void on_record(const struct record *record, void *context)
 {
     struct run *run = context;
     if (run->count == 1)
         line_out(run, 0);
     buf_reset(&run->rest);
-    run->records->print(&run->rest, record, run->mapper, run->records->context);
-    run->records->rejected |= record->outcome == RECORD_REJECTED;
+    record_print(run, record);
     if (run->count++ > 0)
         line_out(run, record->index);
 }

@@ -4,15 +4,19 @@
 #define CLI_RECORDS_H
 
 #include "cli/result.h"
+#include "core/sanity.h"
+#include "pricing/book.h"
 
 struct records {
     const struct mappings *mappings;
     char *const *files;
-    int file_count; /* 0: stdin */
-    /* Adds to `rest` what follows line and index in the record's line. */
-    void (*print)(struct buf *rest, const struct record *record, struct mapper *mapper,
-                  void *context);
-    void *context;
+    int file_count;        /* 0: stdin */
+    struct pricer *pricer; /* NULL: records are not priced */
+    const struct sanity_limits *limits;
+    /* Adds to `rest` what follows line and index in the record's line. `charge` is NULL unless the
+     * record is an event and priced. */
+    void (*print)(struct buf *rest, const struct record *record, const struct charge *charge,
+                  struct mapper *mapper);
     bool rejected; /* out: at least one record was */
 };
 

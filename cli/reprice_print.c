@@ -13,15 +13,15 @@
 #define LINE_INTERVAL_MS 10000
 #define TABLE_ROWS_MAX 20 /* of a dimension; CSV and JSON have them all */
 
-static struct money less(struct money a, struct money b)
+static const char *text_of(struct sum sum, char text[SUM_TEXT_MAX])
 {
-    return (struct money){a.atto - b.atto};
+    sum_format(sum, text);
+    return text;
 }
 
-static const char *text_of(struct money m, char text[DECIMAL_TEXT_MAX])
+static struct sum delta_of(const struct reprice_move *move)
 {
-    text[money_format(m, text)] = '\0';
-    return text;
+    return sum_less(sum_of(move->after), sum_of(move->before));
 }
 
 /* --- JSON ----------------------------------------------------------------------------------- */
@@ -31,9 +31,9 @@ static void json_group(struct buf *out, const struct tally_entry *entry)
     buf_add_char(out, '{');
     result_text(out, tally_dimension_name[entry->dimension], entry->value);
     result_int(out, "rows", entry->rows);
-    result_money(out, "spend_before", entry->before);
-    result_money(out, "spend_after", entry->after);
-    result_money(out, "delta", less(entry->after, entry->before));
+    result_sum(out, "spend_before", entry->before);
+    result_sum(out, "spend_after", entry->after);
+    result_sum(out, "delta", sum_less(entry->after, entry->before));
     buf_add_char(out, '}');
 }
 
@@ -86,7 +86,7 @@ static void json_moves(struct buf *out, const struct reprice_report *report)
         result_text(out, "team", slice_of(move->team));
         json_spend(out, "spend_before", move->had_spend, move->before);
         json_spend(out, "spend_after", move->has_spend, move->after);
-        result_money(out, "delta", less(move->after, move->before));
+        result_sum(out, "delta", delta_of(move));
         buf_add_char(out, '}');
     }
     buf_add_char(out, ']');
@@ -110,9 +110,9 @@ static void print_json(const struct reprice_report *report, const char *book_id,
     result_int(out, "skipped", t->skipped);
     json_skipped(out, report->tally);
     result_int(out, "posted", t->posted);
-    result_money(out, "spend_before", t->before);
-    result_money(out, "spend_after", t->after);
-    result_money(out, "delta", less(t->after, t->before));
+    result_sum(out, "spend_before", t->before);
+    result_sum(out, "spend_after", t->after);
+    result_sum(out, "delta", sum_less(t->after, t->before));
     json_groups(out, report->tally, TALLY_MODEL);
     json_groups(out, report->tally, TALLY_TEAM);
     json_groups(out, report->tally, TALLY_DAY);
@@ -134,14 +134,14 @@ static void csv_text(struct buf *out, struct slice text)
 }
 
 static void csv_row(struct buf *out, const char *dimension, struct slice value, int64_t rows,
-                    struct money before, struct money after)
+                    struct sum before, struct sum after)
 {
-    char text[DECIMAL_TEXT_MAX];
+    char text[SUM_TEXT_MAX];
     buf_printf(out, "%s,", dimension);
     csv_text(out, value);
     buf_printf(out, ",%lld,%s", (long long)rows, text_of(before, text));
     buf_printf(out, ",%s", text_of(after, text));
-    buf_printf(out, ",%s\r\n", text_of(less(after, before), text));
+    buf_printf(out, ",%s\r\n", text_of(sum_less(after, before), text));
 }
 
 static void print_csv(const struct reprice_report *report, struct buf *out)
@@ -154,25 +154,25 @@ static void print_csv(const struct reprice_report *report, struct buf *out)
         csv_row(out, tally_dimension_name[e->dimension], e->value, e->rows, e->before, e->after);
     }
     for (size_t i = 0; i < report->move_count; i++)
-        csv_row(out, "row", slice_of(report->move[i].request_id), 1, report->move[i].before,
-                report->move[i].after);
+        csv_row(out, "row", slice_of(report->move[i].request_id), 1, sum_of(report->move[i].before),
+                sum_of(report->move[i].after));
 }
 
 /* --- table ----------------------------------------------------------------------------------- */
 
 #define NAME_WIDTH 36
 
-static void table_line(struct buf *out, struct slice name, int64_t rows, struct money before,
-                       struct money after)
+static void table_line(struct buf *out, struct slice name, int64_t rows, struct sum before,
+                       struct sum after)
 {
-    char a[DECIMAL_TEXT_MAX], b[DECIMAL_TEXT_MAX], c[DECIMAL_TEXT_MAX];
+    char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
     if (name.bytes == 0)
         name = SLICE("(none)");
     if (name.bytes > NAME_WIDTH)
         name.bytes = NAME_WIDTH;
     buf_printf(out, "  %-*.*s %10lld %22s %22s %22s\n", NAME_WIDTH, (int)name.bytes, name.p,
                (long long)rows, text_of(before, a), text_of(after, b),
-               text_of(less(after, before), c));
+               text_of(sum_less(after, before), c));
 }
 
 static void table_groups(struct buf *out, const struct tally *tally, enum tally_dimension dimension)
@@ -217,18 +217,18 @@ static void table_moves(struct buf *out, const struct reprice_report *report)
     buf_printf(out, "\n%-38s %33s %22s %22s\n", "rows that moved most", "before", "after", "delta");
     for (size_t i = 0; i < report->move_count; i++) {
         const struct reprice_move *m = &report->move[i];
-        char a[DECIMAL_TEXT_MAX], b[DECIMAL_TEXT_MAX], c[DECIMAL_TEXT_MAX];
+        char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
         buf_printf(out, "  %-*.*s %33s %22s %22s\n", NAME_WIDTH, NAME_WIDTH, m->request_id,
-                   m->had_spend ? text_of(m->before, a) : "unknown",
-                   m->has_spend ? text_of(m->after, b) : "unknown",
-                   text_of(less(m->after, m->before), c));
+                   m->had_spend ? text_of(sum_of(m->before), a) : "unknown",
+                   m->has_spend ? text_of(sum_of(m->after), b) : "unknown",
+                   text_of(delta_of(m), c));
     }
 }
 
 static void print_table(const struct reprice_report *report, const char *book_id, struct buf *out)
 {
     const struct reprice_totals *t = &report->totals;
-    char a[DECIMAL_TEXT_MAX], b[DECIMAL_TEXT_MAX], c[DECIMAL_TEXT_MAX];
+    char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
     if (report->run_id)
         buf_printf(out, "run %lld, book %.12s\n", (long long)report->run_id, book_id);
     else
@@ -246,7 +246,7 @@ static void print_table(const struct reprice_report *report, const char *book_id
         buf_printf(out, "%u days were dropped by retention meanwhile and are left out\n",
                    report->days_dropped);
     buf_printf(out, "spend before %s, after %s, delta %s USD\n", text_of(t->before, a),
-               text_of(t->after, b), text_of(less(t->after, t->before), c));
+               text_of(t->after, b), text_of(sum_less(t->after, t->before), c));
     table_groups(out, report->tally, TALLY_MODEL);
     table_groups(out, report->tally, TALLY_TEAM);
     table_groups(out, report->tally, TALLY_DAY);

@@ -37,6 +37,19 @@ void result_money(struct buf *line, const char *name, struct money m)
     buf_add(line, (struct slice){text, money_format(m, text)});
 }
 
+void result_sum(struct buf *line, const char *name, struct sum sum)
+{
+    char text[SUM_TEXT_MAX];
+    member(line, name);
+    buf_add(line, (struct slice){text, sum_format(sum, text)});
+}
+
+void result_number(struct buf *line, const char *name, struct slice digits)
+{
+    member(line, name);
+    buf_add(line, digits.bytes ? digits : SLICE("null"));
+}
+
 void result_int(struct buf *line, const char *name, int64_t v)
 {
     member(line, name);

@@ -10,6 +10,7 @@
 #include "core/buf.h"
 #include "core/charge.h"
 #include "core/event.h"
+#include "core/sum.h"
 #include "ingest/mapping.h"
 
 #include <stdio.h>
@@ -19,6 +20,9 @@ void result_text(struct buf *line, const char *name, struct slice text);
 void result_null(struct buf *line, const char *name);
 void result_decimal(struct buf *line, const char *name, const struct decimal *d);
 void result_money(struct buf *line, const char *name, struct money m);
+void result_sum(struct buf *line, const char *name, struct sum sum);
+/* Digits as they are; no text gives null. */
+void result_number(struct buf *line, const char *name, struct slice digits);
 void result_int(struct buf *line, const char *name, int64_t v);
 void result_bool(struct buf *line, const char *name, bool v);
 void result_time(struct buf *line, const char *name, int64_t us);

@@ -85,13 +85,15 @@ static bool add_row(struct retry *retry, const struct record *record)
     struct charge charge;
     struct row_origin origin = {retry->range, retry->event->kafka_offset,
                                 retry->event->record_index, retry->book_id};
+    struct implausible why;
     struct err refused = {0};
     if (!event.has_identity)
         place_identity(&event, retry->event->cluster, retry->batch.range[retry->range].state,
                        origin.kafka_offset, origin.record_index);
     privacy_apply(&retry->config->privacy, &event, &retry->batch.arena);
     pricer_price(retry->pricer, &event.facts, &charge, NULL);
-    return batch_add_row(&retry->batch, &event, &charge, &origin, &refused);
+    return sanity_holds(&retry->config->limits, &event.facts, &charge, &why) &&
+           batch_add_row(&retry->batch, &event, &charge, &origin, &refused);
 }
 
 static void on_record(const struct record *record, void *context)

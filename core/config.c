@@ -123,6 +123,8 @@ static bool setting_read(struct config *config, const struct setting *row,
     case SETTING_INT:
     case SETTING_AUTO:
         return read_int(row, node, field, err);
+    case SETTING_LONG:
+        return yaml_int(node, row->min, row->max, field, err);
     case SETTING_WORD:
         return read_word(row, node, field, err);
     case SETTING_LISTEN:

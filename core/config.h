@@ -13,6 +13,7 @@
 #define CORE_CONFIG_H
 
 #include "core/arena.h"
+#include "core/sanity.h"
 #include "core/sources.h"
 #include "core/yaml.h"
 
@@ -66,6 +67,7 @@ struct config {
     unsigned partition;                /* 0: day */
     unsigned retain_days, future_days; /* retain_days 0: for ever */
     unsigned keep_payloads;
+    struct sanity_limits limits;
     struct config_privacy privacy;
     const char *metrics_listen; /* "host:port"; "" = none */
 

@@ -9,6 +9,7 @@ enum setting_type {
     SETTING_INT,
     SETTING_AUTO,
     SETTING_WORD,
+    SETTING_LONG,
     SETTING_LISTEN,
     SETTING_PATH,
     SETTING_SECRET,

@@ -328,6 +328,9 @@ static void add_value(struct buf *out, const struct config *config, const struct
         else
             buf_printf(out, "%u", number);
         break;
+    case SETTING_LONG:
+        buf_printf(out, "%lld", (long long)*(const int64_t *)field);
+        break;
     case SETTING_LISTEN:
         add_quoted(out, *(const char *const *)field);
         break;

@@ -210,11 +210,10 @@ int64_t copy_int(const struct row_field *field)
     return (int64_t)v;
 }
 
-bool copy_money(const struct row_field *field, struct money *out)
+static bool atto_of(const struct row_field *field, struct money *out)
 {
     struct decimal d;
-    if (field->bytes < 0 || !numeric_decode(field->p, (size_t)field->bytes, &d) ||
-        d.scale > MONEY_SCALE)
+    if (!numeric_decode(field->p, (size_t)field->bytes, &d) || d.scale > MONEY_SCALE)
         return false;
     u128 atto = d.coef;
     for (unsigned i = d.scale; i < MONEY_SCALE; i++)
@@ -224,4 +223,13 @@ bool copy_money(const struct row_field *field, struct money *out)
         return false;
     out->atto = d.negative ? -(i128)atto : (i128)atto;
     return true;
+}
+
+bool copy_money(const struct row_field *field, bool *has, struct money *out, struct err *err)
+{
+    *has = field->bytes >= 0;
+    out->atto = 0;
+    if (!*has || atto_of(field, out))
+        return true;
+    return err_set(err, ERR_INPUT, "a stored amount is no numeric(38,18)");
 }

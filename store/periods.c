@@ -3,7 +3,7 @@
  * run; a run that starts later sees the month closed. */
 #include "store/periods.h"
 
-#include "store/copy.h"
+#include "store/pg.h"
 
 #include <stdio.h>
 
@@ -79,12 +79,6 @@ static void copy_text(char *to, size_t capacity, struct slice text)
     to[bytes] = '\0';
 }
 
-static bool money_at(const PGresult *res, int row, int column, struct money *out)
-{
-    struct row_field field = {PQgetvalue(res, row, column), PQgetlength(res, row, column)};
-    return copy_money(&field, out);
-}
-
 static bool period_take(const PGresult *res, int row, struct period *period, struct err *err)
 {
     copy_text(period->month, sizeof(period->month), pg_text(res, row, 0));
@@ -92,8 +86,7 @@ static bool period_take(const PGresult *res, int row, struct period *period, str
     period->rows_now = pg_int(res, row, 4);
     period->closed_at_us = pg_time_us(res, row, 5);
     copy_text(period->closed_by, sizeof(period->closed_by), pg_text(res, row, 6));
-    return (money_at(res, row, 2, &period->spend) && money_at(res, row, 3, &period->posted)) ||
-           err_set(err, ERR_FATAL, "an amount of %s cannot be read", period->month);
+    return pg_sum(res, row, 2, &period->spend, err) && pg_sum(res, row, 3, &period->posted, err);
 }
 
 bool period_list(const char *conninfo, period_fn *each, void *context, struct err *err)
@@ -104,8 +97,8 @@ bool period_list(const char *conninfo, period_fn *each, void *context, struct er
         return false;
     PGresult *res = pg_query(
         &pg,
-        "SELECT to_char(c.month, 'YYYY-MM'), c.rows, c.spend, (SELECT"
-        " coalesce(sum(coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0)), 0)"
+        "SELECT to_char(c.month, 'YYYY-MM'), c.rows, c.spend::text, (SELECT"
+        " coalesce(sum(coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0)), 0)::text"
         " FROM spendlog.spend_adjustments a WHERE a.kind = 'posted' AND a.start_time >= c.month"
         " AND a.start_time < c.month + interval '1 month'), (SELECT count(*) FROM"
         " spendlog.spend_logs l WHERE l.start_time >= c.month"

@@ -7,13 +7,13 @@
 #ifndef STORE_PERIODS_H
 #define STORE_PERIODS_H
 
-#include "core/decimal.h"
+#include "core/sum.h"
 
 struct period {
     char month[8]; /* 2026-10 */
     int64_t rows, rows_now;
-    struct money spend;  /* when it was closed */
-    struct money posted; /* corrections of its rows since, which count elsewhere */
+    struct sum spend;  /* when it was closed */
+    struct sum posted; /* corrections of its rows since, which count elsewhere */
     int64_t closed_at_us;
     char closed_by[64];
 };

@@ -513,3 +513,12 @@ int64_t pg_time_us(const PGresult *res, int row, int column)
 {
     return pg_int(res, row, column) + PG_EPOCH_US;
 }
+
+bool pg_sum(const PGresult *res, int row, int column, struct sum *sum, struct err *err)
+{
+    struct slice text = pg_text(res, row, column);
+    *sum = (struct sum){0};
+    if (pg_null(res, row, column) || sum_parse(text, sum))
+        return true;
+    return err_set(err, ERR_INPUT, "a stored sum cannot be shown: %.60s", text.p);
+}

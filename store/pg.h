@@ -16,6 +16,7 @@
 #define STORE_PG_H
 
 #include "core/buf.h"
+#include "core/sum.h"
 
 #include <libpq-fe.h>
 
@@ -135,5 +136,7 @@ int64_t pg_int(const PGresult *res, int row,
                int column); /* int2, int4, int8, date, timestamp, bool */
 struct slice pg_text(const PGresult *res, int row, int column);
 int64_t pg_time_us(const PGresult *res, int row, int column); /* since 1970 */
+/* A sum that was asked for as text (numeric::text); NULL is 0. ERR_INPUT: it cannot be shown. */
+bool pg_sum(const PGresult *res, int row, int column, struct sum *sum, struct err *err) MUST_CHECK;
 
 #endif

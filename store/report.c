@@ -2,7 +2,6 @@
 #include "store/report.h"
 
 #include "store/pg.h"
-#include "store/row_read.h"
 
 #include <string.h>
 
@@ -29,6 +28,7 @@ static const struct {
 
 #define DIMENSIONS (sizeof(dimension) / sizeof(dimension[0]))
 #define SQL_MAX 8192
+#define SUMS 6 /* of struct report_sums */
 
 const char *const *report_dimensions(void)
 {
@@ -47,7 +47,7 @@ static bool sql_add_keys(struct buf *sql, const struct report_options *options, 
             i++;
         if (i == DIMENSIONS)
             return err_set(err, ERR_USAGE, "cannot report by \"%s\"", options->by[k]);
-        buf_printf(sql, "%s, ", dimension[i].sql);
+        buf_printf(sql, "%s AS k%zu, ", dimension[i].sql, k);
         *tags |= strcmp(dimension[i].name, "tag") == 0;
     }
     return true;
@@ -59,18 +59,33 @@ static void sql_add_time(struct buf *sql, struct pg_args *args, const char *oper
     buf_printf(sql, " AND start_time %s $%d", operator, args->count);
 }
 
+/* The groups as texts, each with the total of all groups that are left by the limit. */
+static void sql_add_outside(struct buf *sql, const struct report_options *options)
+{
+    static const char *const sum[] = {"calls", "unpriced", "input", "output", "spend", "gateway"};
+    buf_add_text(sql, "SELECT ");
+    for (size_t k = 0; k < options->by_count; k++)
+        buf_printf(sql, "k%zu, ", k);
+    for (size_t i = 0; i < SUMS; i++)
+        buf_printf(sql, "trim_scale(%s)::text, ", sum[i]);
+    for (size_t i = 0; i < SUMS; i++)
+        buf_printf(sql, "trim_scale(coalesce(sum(%s) OVER (), 0))::text%s", sum[i],
+                   i + 1 < SUMS ? ", " : " FROM (SELECT *, row_number() OVER () AS place FROM (");
+    buf_add_text(sql, "SELECT ");
+}
+
 static bool sql_build(struct buf *sql, struct pg_args *args, const struct report_options *options,
                       struct err *err)
 {
     bool tags = false;
-    buf_add_text(sql, "SELECT ");
+    sql_add_outside(sql, options);
     if (!sql_add_keys(sql, options, &tags, err))
         return false;
-    buf_add_text(sql, "sum(calls)::bigint,"
-                      " count(*) FILTER (WHERE pricing_status = 'unpriced' AND calls > 0),"
-                      " coalesce(sum(input_tokens), 0)::bigint,"
-                      " coalesce(sum(output_tokens), 0)::bigint,"
-                      " sum(spend), round(sum(gateway_cost), 18) FROM spendlog.spend_entries");
+    buf_add_text(sql, "sum(calls)::numeric AS calls, count(*) FILTER (WHERE"
+                      " pricing_status = 'unpriced' AND calls > 0)::numeric AS unpriced,"
+                      " coalesce(sum(input_tokens), 0) AS input,"
+                      " coalesce(sum(output_tokens), 0) AS output, sum(spend) AS spend,"
+                      " round(sum(gateway_cost), 18) AS gateway FROM spendlog.spend_entries");
     if (tags)
         buf_add_text(sql, " LEFT JOIN LATERAL unnest(request_tags) AS tag ON true");
     buf_add_text(sql, " WHERE true");
@@ -86,23 +101,29 @@ static bool sql_build(struct buf *sql, struct pg_args *args, const struct report
         buf_printf(sql, ", %zu", k + 1);
     if (options->limit > 0)
         buf_printf(sql, " LIMIT %lld", (long long)options->limit);
+    buf_add_text(sql, ") g) t ORDER BY place");
     return buf_ok(sql) ? true : err_set(err, ERR_FATAL, "report: query too long");
+}
+
+static struct report_sums sums_at(const PGresult *res, int row, int column)
+{
+    return (struct report_sums){
+        .calls = pg_text(res, row, column),
+        .unpriced = pg_text(res, row, column + 1),
+        .input_tokens = pg_text(res, row, column + 2),
+        .output_tokens = pg_text(res, row, column + 3),
+        .spend = pg_text(res, row, column + 4),
+        .gateway_cost = pg_text(res, row, column + 5),
+    };
 }
 
 static void rows_give(const PGresult *res, size_t keys, report_fn *on_row, void *context)
 {
-    int first = (int)keys;
     for (int i = 0; i < PQntuples(res); i++) {
-        struct report_row row = {
-            .calls = pg_int(res, i, first),
-            .unpriced = pg_int(res, i, first + 1),
-            .input_tokens = pg_int(res, i, first + 2),
-            .output_tokens = pg_int(res, i, first + 3),
-        };
+        struct report_row row = {.sums = sums_at(res, i, (int)keys),
+                                 .total = sums_at(res, i, (int)keys + SUMS)};
         for (size_t k = 0; k < keys; k++)
             row.key[k] = pg_text(res, i, (int)k);
-        row.has_spend = row_money(res, i, first + 4, &row.spend);
-        row.has_gateway_cost = row_money(res, i, first + 5, &row.gateway_cost);
         on_row(&row, context);
     }
 }

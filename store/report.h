@@ -6,7 +6,10 @@
 #ifndef STORE_REPORT_H
 #define STORE_REPORT_H
 
-#include "core/decimal.h"
+#include "core/err.h"
+#include "core/slice.h"
+
+#include <stdint.h>
 
 #define REPORT_KEYS_MAX 4
 
@@ -17,14 +20,21 @@ struct report_options {
     int64_t limit;              /* groups, largest spend first; 0 = all */
 };
 
-struct report_row {
-    struct slice key[REPORT_KEYS_MAX]; /* until the callback returns */
-    int64_t calls, unpriced;
-    int64_t input_tokens, output_tokens;
-    bool has_spend, has_gateway_cost;
-    struct money spend, gateway_cost;
+/* Sums as the database writes them, plain decimals of any length: none is too large to be shown. */
+struct report_sums {
+    struct slice calls, unpriced;
+    struct slice input_tokens, output_tokens;
+    struct slice spend, gateway_cost; /* empty: none of it has one */
 };
 
+struct report_row {
+    struct slice key[REPORT_KEYS_MAX];
+    struct report_sums sums;
+    struct report_sums
+        total; /* of all rows that the report shows; costs are 0 when there are none */
+};
+
+/* Texts live until the callback returns. */
 typedef void report_fn(const struct report_row *row, void *context);
 
 /* Names that `by` takes; NULL ends the list. */

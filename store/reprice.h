@@ -40,8 +40,8 @@ struct reprice_filter {
 
 struct reprice_totals {
     int64_t considered, changed, unchanged, skipped;
-    int64_t posted;             /* those of the changed rows that lie in closed periods */
-    struct money before, after; /* spend of all rows considered */
+    int64_t posted;           /* those of the changed rows that lie in closed periods */
+    struct sum before, after; /* spend of all rows considered */
 };
 
 /* One of the rows that moved most. */

@@ -18,7 +18,8 @@
 
 const char *const reprice_skip_name[SKIP_COUNT] = {[SKIP_REPORTED] = "reported",
                                                    [SKIP_UNREADABLE] = "unreadable",
-                                                   [SKIP_BOOK] = "book_not_restorable"};
+                                                   [SKIP_BOOK] = "book_not_restorable",
+                                                   [SKIP_EXCLUDED] = "excluded"};
 
 /* --- one row -------------------------------------------------------------------------------- */
 
@@ -39,12 +40,13 @@ static bool money_is(struct row_field field, bool present, struct money m)
 {
     char numeric[NUMERIC_BYTES_MAX];
     struct money stored;
+    bool has;
     if (!present || field.bytes < 0)
         return !present && field.bytes < 0;
     size_t bytes = numeric_encode_money(numeric, m);
     if ((size_t)field.bytes == bytes && memcmp(field.p, numeric, bytes) == 0)
         return true;
-    return copy_money(&field, &stored) && stored.atto == m.atto;
+    return copy_money(&field, &has, &stored, NULL) && stored.atto == m.atto;
 }
 
 /* Flags are remarks of the rules of now: they are no difference to what an old book gave. */
@@ -74,6 +76,7 @@ enum verdict {
     VERDICT_REPORTED,
     VERDICT_UNREADABLE,
     VERDICT_NO_BOOK,
+    VERDICT_EXCLUDED,
 };
 
 static bool book_take(struct reprice *run, struct row_field field)
@@ -90,6 +93,8 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
                           const struct row_field *field, struct facts *facts, struct charge *charge)
 {
     struct row_field gathered[FACT_COUNT + 1];
+    if (shape->excluded >= 0 && copy_int(&field[shape->excluded]) != 0)
+        return VERDICT_EXCLUDED;
     if (!run->filter.include_reported &&
         text_is(at(shape, field, COLUMN_STATUS), charge_status_name[CHARGE_REPORTED]))
         return VERDICT_REPORTED;
@@ -106,53 +111,61 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
 
 /* --- counting ------------------------------------------------------------------------------- */
 
-static void sums_add(struct reprice *run, struct reprice_totals *totals, struct money before,
-                     struct money after)
+static void sums_add(struct reprice *run, struct reprice_totals *totals, struct sum before,
+                     struct sum after)
 {
-    if (!money_add(totals->before, before, &totals->before) ||
-        !money_add(totals->after, after, &totals->after) ||
-        !money_add(run->total.before, before, &run->total.before) ||
-        !money_add(run->total.after, after, &run->total.after))
-        run->tally.overflow = true;
+    sum_add(&totals->before, before);
+    sum_add(&totals->after, after);
+    sum_add(&run->total.before, before);
+    sum_add(&run->total.after, after);
     totals->considered++;
     run->total.considered++;
 }
 
 static void count_unchanged(struct reprice *run, const struct charge *charge)
 {
-    struct money spend = charge->has_spend ? charge->spend : (struct money){0};
+    struct sum spend = charge->has_spend ? sum_of(charge->spend) : (struct sum){0};
     sums_add(run, &run->rest, spend, spend);
     run->rest.unchanged++;
     run->total.unchanged++;
 }
 
-static void count_skipped(struct reprice *run, enum reprice_skip why, struct row_field field)
+static enum reprice_skip skip_of(enum verdict verdict)
 {
-    struct money spend = {0};
-    if (!copy_money(&field, &spend))
-        spend.atto = 0;
+    return verdict == VERDICT_REPORTED   ? SKIP_REPORTED
+           : verdict == VERDICT_NO_BOOK  ? SKIP_BOOK
+           : verdict == VERDICT_EXCLUDED ? SKIP_EXCLUDED
+                                         : SKIP_UNREADABLE;
+}
+
+static void count_skipped(struct reprice *run, enum reprice_skip why, struct money money)
+{
+    struct sum spend = sum_of(money);
     sums_add(run, &run->rest, spend, spend);
     run->rest.skipped++;
     run->total.skipped++;
     run->skip_rows[why]++;
-    if (!money_add(run->skip_spend[why], spend, &run->skip_spend[why]))
-        run->tally.overflow = true;
+    sum_add(&run->skip_spend[why], spend);
     if (run->options.dry_run)
         tally_add(&run->tally, TALLY_SKIPPED, slice_of(reprice_skip_name[why]), 1, spend, spend);
 }
 
+/* What a row came to before; the amount is 0 when there was none. */
+struct stored_spend {
+    bool has;
+    struct money amount;
+};
+
 static void count_changed(struct reprice *run, const struct reprice_day *day,
                           const struct reprice_shape *shape, const struct row_field *field,
-                          const struct facts *facts, const struct charge *charge)
+                          const struct facts *facts, const struct stored_spend *stored,
+                          const struct charge *charge)
 {
-    struct money before = {0}, after = charge->has_spend ? charge->spend : (struct money){0};
+    struct sum before = sum_of(stored->amount),
+               after = charge->has_spend ? sum_of(charge->spend) : (struct sum){0};
     struct row_field team = at(shape, field, COLUMN_TEAM),
                      time = at(shape, field, COLUMN_START_TIME),
-                     identity = at(shape, field, COLUMN_IDENTITY),
-                     spend = at(shape, field, COLUMN_SPEND);
-    bool had_spend = copy_money(&spend, &before);
-    if (!had_spend)
-        before.atto = 0;
+                     identity = at(shape, field, COLUMN_IDENTITY);
     sums_add(run, &run->slice, before, after);
     run->slice.changed++;
     run->total.changed++;
@@ -164,7 +177,7 @@ static void count_changed(struct reprice *run, const struct reprice_day *day,
     tally_add(&run->tally, TALLY_TEAM, (struct slice){team.p, (size_t)team.bytes}, 1, before,
               after);
     tally_add(&run->tally, TALLY_DAY, slice_of(day->text), 1, before, after);
-    reprice_move_note(run, &time, &identity, had_spend, before, charge);
+    reprice_move_note(run, &time, &identity, stored->has, stored->amount, charge);
 }
 
 /* --- the stream ----------------------------------------------------------------------------- */
@@ -180,27 +193,25 @@ static bool row_take(struct reprice *run, const struct reprice_day *day, enum re
 {
     const struct reprice_shape *shape = &stream->shape;
     const struct row_field *field = stream->field;
+    struct row_field spend = at(shape, field, COLUMN_SPEND);
+    struct stored_spend stored;
     struct facts facts;
     struct charge charge;
     if (shape->done >= 0 && copy_int(&field[shape->done]) != 0)
         return true;
+    if (!copy_money(&spend, &stored.has, &stored.amount, err))
+        return false;
 
     enum verdict verdict = judge(run, shape, field, &facts, &charge);
     if (verdict == VERDICT_UNCHANGED)
         count_unchanged(run, &charge);
     else if (verdict == VERDICT_CHANGED)
-        count_changed(run, day, shape, field, &facts, &charge);
+        count_changed(run, day, shape, field, &facts, &stored, &charge);
     else
-        count_skipped(run,
-                      verdict == VERDICT_REPORTED  ? SKIP_REPORTED
-                      : verdict == VERDICT_NO_BOOK ? SKIP_BOOK
-                                                   : SKIP_UNREADABLE,
-                      at(shape, field, COLUMN_SPEND));
+        count_skipped(run, skip_of(verdict), stored.amount);
     if (run->options.progress && run->total.considered % PROGRESS_ROWS == 0)
         run->options.progress(&run->total, run->expected, run->options.context);
 
-    if (run->tally.overflow)
-        return err_set(err, ERR_FATAL, "a sum leaves the range of numeric(38,18)");
     if (run->options.dry_run)
         return true;
     if (verdict == VERDICT_CHANGED)

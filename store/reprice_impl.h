@@ -24,12 +24,12 @@ enum reprice_column {
     COLUMN_COUNT
 };
 
-#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 2) /* usage, and done below */
+#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 3) /* usage, excluded, done */
 
 enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
 extern const char *const reprice_method_name[];
 
-enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_BOOK, SKIP_COUNT };
+enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_BOOK, SKIP_EXCLUDED, SKIP_COUNT };
 extern const char *const reprice_skip_name[SKIP_COUNT];
 
 struct reprice_day {
@@ -47,7 +47,8 @@ struct reprice_shape {
     int count;
     int column[COLUMN_COUNT];
     int fact[FACT_COUNT + 1], fact_count;
-    int done; /* marks rows that this run has changed before; -1 = not read */
+    int excluded; /* marks rows that are set aside; -1 = not read */
+    int done;     /* marks rows that this run has changed before; -1 = not read */
 };
 
 struct reprice {
@@ -80,7 +81,7 @@ struct reprice {
     /* Counted when the day is done. */
     struct reprice_totals rest;
     int64_t skip_rows[SKIP_COUNT];
-    struct money skip_spend[SKIP_COUNT];
+    struct sum skip_spend[SKIP_COUNT];
 
     struct arena call;
     struct buf sql;
@@ -129,7 +130,7 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
 bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err) MUST_CHECK;
 /* The day's last slice also counts what did not change. Once, before its transaction. */
-bool reprice_slice_close(struct reprice *run, struct err *err) MUST_CHECK;
+void reprice_slice_close(struct reprice *run);
 /* Inside a transaction: the slice's counts and tallies. */
 bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err) MUST_CHECK;

@@ -287,13 +287,6 @@ bool reprice_find_unfinished(struct reprice *run, int64_t *run_id, struct err *e
     return res != NULL;
 }
 
-static struct money money_of(const PGresult *res, int column)
-{
-    struct money m = {0};
-    struct row_field field = {PQgetvalue(res, 0, column), PQgetlength(res, 0, column)};
-    return copy_money(&field, &m) ? m : (struct money){0};
-}
-
 static bool run_take(struct reprice *run, const PGresult *res, struct err *err)
 {
     struct reprice_totals *t = &run->total;
@@ -304,8 +297,8 @@ static bool run_take(struct reprice *run, const PGresult *res, struct err *err)
     t->unchanged = pg_int(res, 0, 3);
     t->skipped = pg_int(res, 0, 4);
     t->posted = pg_int(res, 0, 5);
-    t->before = money_of(res, 6);
-    t->after = money_of(res, 7);
+    if (!pg_sum(res, 0, 6, &t->before, err) || !pg_sum(res, 0, 7, &t->after, err))
+        return false;
     if (run->filter_json)
         return true;
     run->filter.since_us = since == INT64_MIN ? since : since + PG_EPOCH_US;
@@ -321,7 +314,7 @@ bool reprice_run_load(struct reprice *run, struct err *err)
     PGresult *res =
         pg_query(&run->write,
                  "SELECT price_book_id, considered, changed, unchanged, skipped, posted,"
-                 " spend_before, spend_after, (filter ->> 'since')::timestamp,"
+                 " spend_before::text, spend_after::text, (filter ->> 'since')::timestamp,"
                  " (filter ->> 'until')::timestamp, (filter - 'since' - 'until')::text"
                  " FROM spendlog.reprice_runs WHERE run_id = $1",
                  &args, err);

@@ -94,12 +94,12 @@ static bool moves_describe(struct reprice *run, struct err *err)
     return true;
 }
 
-static struct money money_at(const PGresult *res, int row, int column)
+static bool money_at(const PGresult *res, int row, int column, bool *has, struct money *m,
+                     struct err *err)
 {
-    struct money m = {0};
     struct row_field field = {PQgetvalue(res, row, column),
                               pg_null(res, row, column) ? -1 : PQgetlength(res, row, column)};
-    return copy_money(&field, &m) ? m : (struct money){0};
+    return copy_money(&field, has, m, err);
 }
 
 static bool moves_load(struct reprice *run, struct err *err)
@@ -120,21 +120,20 @@ static bool moves_load(struct reprice *run, struct err *err)
         "t.identity"
         " ORDER BY t.size DESC, t.start_time, t.identity",
         &args, err);
-    for (int i = 0; res && i < PQntuples(res); i++) {
+    bool ok = res != NULL;
+    for (int i = 0; ok && i < PQntuples(res); i++) {
         struct reprice_move *move = &run->report.move[i];
         move->start_time_us = pg_time_us(res, i, 0);
         assert(PQgetlength(res, i, 1) == (int)sizeof(move->identity));
         memcpy(move->identity, PQgetvalue(res, i, 1), sizeof(move->identity));
-        move->had_spend = !pg_null(res, i, 2);
-        move->has_spend = !pg_null(res, i, 3);
-        move->before = money_at(res, i, 2);
-        move->after = money_at(res, i, 3);
+        ok = money_at(res, i, 2, &move->had_spend, &move->before, err) &&
+             money_at(res, i, 3, &move->has_spend, &move->after, err);
         labels_take(move, res, i, 4);
         run->report.move_count = (size_t)i + 1;
     }
     PQclear(res);
     pg_args_free(&args);
-    return res != NULL;
+    return ok;
 }
 
 /* --- tallies -------------------------------------------------------------------------------- */
@@ -153,19 +152,21 @@ static bool tallies_load(struct reprice *run, struct err *err)
     pg_args_init(&args);
     pg_arg_int8(&args, run->run_id);
     PGresult *res = pg_query(&run->read,
-                             "SELECT dimension, value, rows, spend_before, spend_after"
+                             "SELECT dimension, value, rows, spend_before::text, spend_after::text"
                              " FROM spendlog.reprice_tallies WHERE run_id = $1",
                              &args, err);
     tally_reset(&run->tally);
-    for (int i = 0; res && i < PQntuples(res); i++) {
+    bool ok = res != NULL;
+    for (int i = 0; ok && i < PQntuples(res); i++) {
         enum tally_dimension dimension = dimension_of(pg_text(res, i, 0));
-        if (dimension < TALLY_DIMENSIONS)
-            tally_add(&run->tally, dimension, pg_text(res, i, 1), pg_int(res, i, 2),
-                      money_at(res, i, 3), money_at(res, i, 4));
+        struct sum before, after;
+        ok = pg_sum(res, i, 3, &before, err) && pg_sum(res, i, 4, &after, err);
+        if (ok && dimension < TALLY_DIMENSIONS)
+            tally_add(&run->tally, dimension, pg_text(res, i, 1), pg_int(res, i, 2), before, after);
     }
     PQclear(res);
     pg_args_free(&args);
-    return res != NULL;
+    return ok;
 }
 
 const struct reprice_report *reprice_report(struct reprice *run, struct err *err)

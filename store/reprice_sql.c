@@ -202,6 +202,11 @@ static void add_columns(struct reprice *run, const struct reprice_day *day,
                         struct reprice_shape *shape)
 {
     columns_needed(run, day->closed, shape);
+    if (!run->options.book) { /* deriving again changes nothing: all rows are looked at */
+        buf_add_text(&run->sql, ", EXISTS (SELECT FROM spendlog.excluded_rows x"
+                                " WHERE x.start_time = s.start_time AND x.identity = s.identity)");
+        shape->excluded = shape->count++;
+    }
     if (day->changed == 0)
         return;
     buf_printf(&run->sql,
@@ -222,7 +227,7 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, double sample_percent,
                       struct reprice_shape *shape, struct err *err)
 {
-    *shape = (struct reprice_shape){.done = -1};
+    *shape = (struct reprice_shape){.excluded = -1, .done = -1};
     buf_reset(&run->sql);
     buf_add_text(&run->sql, "COPY (SELECT ");
     add_columns(run, day, shape);

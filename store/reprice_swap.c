@@ -171,8 +171,10 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
 
 bool reprice_swap_close(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    if (!shadow_close(run, day, err) || !reprice_slice_close(run, err) ||
-        !reprice_slice_count(run, day, METHOD_REWRITE, true, err))
+    if (!shadow_close(run, day, err))
+        return false;
+    reprice_slice_close(run);
+    if (!reprice_slice_count(run, day, METHOD_REWRITE, true, err))
         return false;
     fault_point("reprice_before_swap");
     if (!swap(run, day, err))

@@ -77,16 +77,16 @@ void reprice_slice_reset(struct reprice *run)
 
 /* --- counting ------------------------------------------------------------------------------- */
 
-static void arg_money(struct pg_args *args, struct money m)
+static void arg_sum(struct pg_args *args, struct sum sum)
 {
-    char text[DECIMAL_TEXT_MAX];
-    pg_arg_text(args, (struct slice){text, money_format(m, text)});
+    char text[SUM_TEXT_MAX];
+    pg_arg_text(args, (struct slice){text, sum_format(sum, text)});
 }
 
-static void array_money(struct pg_args *args, struct money m)
+static void array_sum(struct pg_args *args, struct sum sum)
 {
-    char text[DECIMAL_TEXT_MAX];
-    pg_array_bytes(args, (struct slice){text, money_format(m, text)});
+    char text[SUM_TEXT_MAX];
+    pg_array_bytes(args, (struct slice){text, sum_format(sum, text)});
 }
 
 static bool run_statement(struct reprice *run, const char *sql, const struct pg_args *args,
@@ -121,11 +121,11 @@ static bool tallies_write(struct reprice *run, struct err *err)
     pg_array_close(&args);
     pg_array_open(&args, PG_TEXT, tally->count);
     for (size_t i = 0; i < tally->count; i++)
-        array_money(&args, tally->entry[i].before);
+        array_sum(&args, tally->entry[i].before);
     pg_array_close(&args);
     pg_array_open(&args, PG_TEXT, tally->count);
     for (size_t i = 0; i < tally->count; i++)
-        array_money(&args, tally->entry[i].after);
+        array_sum(&args, tally->entry[i].after);
     pg_array_close(&args);
     bool ok = run_statement(
         run,
@@ -153,8 +153,8 @@ static bool run_count(struct reprice *run, const struct reprice_totals *t, struc
     pg_arg_int8(&args, t->unchanged);
     pg_arg_int8(&args, t->skipped);
     pg_arg_int8(&args, t->posted);
-    arg_money(&args, t->before);
-    arg_money(&args, t->after);
+    arg_sum(&args, t->before);
+    arg_sum(&args, t->after);
     bool ok = run_statement(
         run,
         "UPDATE spendlog.reprice_runs SET considered = considered + $2, changed = changed + $3,"
@@ -188,7 +188,7 @@ static bool day_count(struct reprice *run, const struct reprice_day *day,
     return ok;
 }
 
-bool reprice_slice_close(struct reprice *run, struct err *err)
+void reprice_slice_close(struct reprice *run)
 {
     struct reprice_totals *t = &run->slice;
     t->considered += run->rest.considered;
@@ -198,13 +198,11 @@ bool reprice_slice_close(struct reprice *run, struct err *err)
         if (run->skip_rows[i])
             tally_add(&run->tally, TALLY_SKIPPED, slice_of(reprice_skip_name[i]), run->skip_rows[i],
                       run->skip_spend[i], run->skip_spend[i]);
-    if (!money_add(t->before, run->rest.before, &t->before) ||
-        !money_add(t->after, run->rest.after, &t->after))
-        return err_set(err, ERR_FATAL, "a sum leaves the range of numeric(38,18)");
+    sum_add(&t->before, run->rest.before);
+    sum_add(&t->after, run->rest.after);
     memset(&run->rest, 0, sizeof(run->rest));
     memset(run->skip_rows, 0, sizeof(run->skip_rows));
     memset(run->skip_spend, 0, sizeof(run->skip_spend));
-    return true;
 }
 
 bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
@@ -309,8 +307,8 @@ static void pause_ms(unsigned ms)
 bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err)
 {
-    if (last && !reprice_slice_close(run, err))
-        return false;
+    if (last)
+        reprice_slice_close(run);
     for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {
         pg_rollback(&run->write);
         if (err->kind != ERR_RETRY || attempt == TRIES_MAX)

@@ -227,20 +227,3 @@ bool row_facts_of_result(const PGresult *res, int row, int first, struct arena *
     }
     return row_facts(field, call, facts, err);
 }
-
-bool row_money(const PGresult *res, int row, int column, struct money *out)
-{
-    struct decimal d;
-    if (pg_null(res, row, column) ||
-        !numeric_decode(PQgetvalue(res, row, column), (size_t)PQgetlength(res, row, column), &d) ||
-        d.scale > MONEY_SCALE)
-        return false;
-    u128 atto = d.coef;
-    for (unsigned i = d.scale; i < MONEY_SCALE; i++)
-        if (__builtin_mul_overflow(atto, (u128)10, &atto))
-            return false;
-    if (atto > (u128)INT64_MAX << 63)
-        return false;
-    out->atto = d.negative ? -(i128)atto : (i128)atto;
-    return true;
-}

@@ -28,8 +28,4 @@ bool row_facts(const struct row_field *field, struct arena *call, struct facts *
 bool row_facts_of_result(const PGresult *res, int row, int first, struct arena *call,
                          struct facts *facts, struct err *err) MUST_CHECK;
 
-/* A numeric column; false for NULL. ERR_INPUT is left to the caller: NaN reads as absent too, and a
- * CHECK keeps it out. */
-bool row_money(const PGresult *res, int row, int column, struct money *out);
-
 #endif

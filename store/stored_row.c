@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/stored_row.h"
 
-#include "store/pg.h"
+#include "store/copy.h"
 #include "store/row_read.h"
 #include "store/stored_book.h"
 
@@ -101,6 +101,14 @@ static void label_set(struct labels *labels, enum label label, struct slice text
     labels->present |= UINT64_C(1) << label;
 }
 
+static bool money_at(const PGresult *res, int row, int column, bool *has, struct money *m,
+                     struct err *err)
+{
+    struct row_field field = {PQgetvalue(res, row, column),
+                              pg_null(res, row, column) ? -1 : PQgetlength(res, row, column)};
+    return copy_money(&field, has, m, err);
+}
+
 bool stored_rows_get(struct stored_rows *rows, int index, struct stored_row *row, struct err *err)
 {
     const PGresult *res = rows->found;
@@ -115,7 +123,7 @@ bool stored_rows_get(struct stored_rows *rows, int index, struct stored_row *row
     label_set(&row->event.labels, LABEL_CALL_ID, pg_text(res, index, COLUMN_CALL_ID));
     row->status = pg_text(res, index, COLUMN_STATUS);
     row->reason = pg_text(res, index, COLUMN_REASON);
-    row->has_spend = row_money(res, index, COLUMN_SPEND, &row->spend);
+
     row->book_id = (int32_t)pg_int(res, index, COLUMN_BOOK);
     row->book_hash = pg_text(res, index, COLUMN_HASH);
     row->topic = pg_text(res, index, COLUMN_TOPIC);
@@ -123,24 +131,26 @@ bool stored_rows_get(struct stored_rows *rows, int index, struct stored_row *row
     row->kafka_offset = pg_int(res, index, COLUMN_OFFSET);
     row->record_index = pg_int(res, index, COLUMN_INDEX);
     arena_reset(&rows->call);
-    return row_facts_of_result(res, index, COLUMN_FACTS, &rows->call, &row->event.facts, err);
+    return money_at(res, index, COLUMN_SPEND, &row->has_spend, &row->spend, err) &&
+           row_facts_of_result(res, index, COLUMN_FACTS, &rows->call, &row->event.facts, err);
 }
 
-static void adjustment_take(const PGresult *res, int i, struct stored_adjustment *a)
+static bool adjustment_take(const PGresult *res, int i, struct stored_adjustment *a,
+                            struct err *err)
 {
     memset(a, 0, sizeof(*a));
     a->run_id = pg_int(res, i, 0);
     a->adjusted_at_us = pg_time_us(res, i, 1);
     a->kind = pg_text(res, i, 2);
     a->posted_on = pg_text(res, i, 3);
-    a->had_spend = row_money(res, i, 4, &a->before);
-    a->has_spend = row_money(res, i, 5, &a->after);
     a->status_before = pg_text(res, i, 6);
     a->status_after = pg_text(res, i, 7);
     a->book_id = (int32_t)pg_int(res, i, 8);
     a->book_before = pg_text(res, i, 9);
     a->book_after = pg_text(res, i, 10);
     a->started_by = pg_text(res, i, 11);
+    return money_at(res, i, 4, &a->had_spend, &a->before, err) &&
+           money_at(res, i, 5, &a->has_spend, &a->after, err);
 }
 
 bool stored_rows_adjustments(struct stored_rows *rows, int index,
@@ -163,13 +173,15 @@ bool stored_rows_adjustments(struct stored_rows *rows, int index,
         " JOIN spendlog.price_books n ON n.price_book_id = a.new_price_book_id"
         " WHERE a.start_time = $1::timestamp AND a.identity = $2::uuid ORDER BY a.run_id",
         &args, err);
-    for (int i = 0; res && i < PQntuples(res); i++) {
-        adjustment_take(res, i, &adjustment);
-        each(&adjustment, context);
+    bool ok = res != NULL;
+    for (int i = 0; ok && i < PQntuples(res); i++) {
+        ok = adjustment_take(res, i, &adjustment, err);
+        if (ok)
+            each(&adjustment, context);
     }
     PQclear(res);
     pg_args_free(&args);
-    return res != NULL;
+    return ok;
 }
 
 bool stored_rows_book(struct stored_rows *rows, int32_t book_id, struct buf *json, struct err *err)

@@ -26,7 +26,6 @@ bool tally_init(struct tally *tally, struct err *err)
 void tally_reset(struct tally *tally)
 {
     tally->count = 0;
-    tally->overflow = false;
     memset(tally->slot, 0, SLOTS * sizeof(tally->slot[0]));
     arena_reset(&tally->texts);
 }
@@ -83,27 +82,25 @@ static struct tally_entry *entry_of(struct tally *tally, enum tally_dimension di
 }
 
 void tally_add(struct tally *tally, enum tally_dimension dimension, struct slice value,
-               int64_t rows, struct money before, struct money after)
+               int64_t rows, struct sum before, struct sum after)
 {
     struct tally_entry *entry = entry_of(tally, dimension, value);
     entry->rows += rows;
-    if (!money_add(entry->before, before, &entry->before) ||
-        !money_add(entry->after, after, &entry->after))
-        tally->overflow = true;
+    sum_add(&entry->before, before);
+    sum_add(&entry->after, after);
 }
 
-static i128 move_of(const struct tally_entry *entry)
+static struct sum move_of(const struct tally_entry *entry)
 {
-    i128 move = entry->after.atto - entry->before.atto;
-    return move < 0 ? -move : move;
+    return sum_size(sum_less(entry->after, entry->before));
 }
 
 static int by_move(const void *a, const void *b)
 {
     const struct tally_entry *x = a, *y = b;
-    i128 left = move_of(x), right = move_of(y);
-    if (left != right)
-        return left > right ? -1 : 1;
+    int moved = sum_cmp(move_of(y), move_of(x));
+    if (moved != 0)
+        return moved;
     size_t bytes = x->value.bytes < y->value.bytes ? x->value.bytes : y->value.bytes;
     int order = bytes ? memcmp(x->value.p, y->value.p, bytes) : 0;
     return order ? order : (x->value.bytes > y->value.bytes) - (x->value.bytes < y->value.bytes);

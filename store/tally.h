@@ -7,7 +7,7 @@
 #define STORE_TALLY_H
 
 #include "core/arena.h"
-#include "core/decimal.h"
+#include "core/sum.h"
 
 #define TALLY_ENTRIES_MAX 16384
 #define TALLY_OTHERS "(others)"
@@ -20,7 +20,7 @@ struct tally_entry {
     enum tally_dimension dimension;
     struct slice value;
     int64_t rows;
-    struct money before, after;
+    struct sum before, after;
 };
 
 struct tally {
@@ -28,7 +28,6 @@ struct tally {
     size_t count;
     uint32_t *slot; /* hash table: index + 1, 0 = free */
     struct arena texts;
-    bool overflow; /* a sum left the range of money; latched until tally_reset() */
 };
 
 bool tally_init(struct tally *tally, struct err *err) MUST_CHECK;
@@ -36,7 +35,7 @@ void tally_reset(struct tally *tally);
 void tally_free(struct tally *tally);
 
 void tally_add(struct tally *tally, enum tally_dimension dimension, struct slice value,
-               int64_t rows, struct money before, struct money after);
+               int64_t rows, struct sum before, struct sum after);
 
 /* By the size of the move, greatest first; then by value. */
 void tally_sort(struct tally *tally);

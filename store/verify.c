@@ -2,7 +2,6 @@
 #include "store/verify.h"
 
 #include "store/migrate.h"
-#include "store/numeric.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -67,7 +66,7 @@ static const char partitions[] =
     " SELECT o.group_id, o.topic, o.partition, o.incarnation, o.first_offset, o.next_offset,"
     "  o.messages, o.records, o.rows, o.duplicates, o.rejected, o.skipped, o.conflicts,"
     "  o.rows_dropped, coalesce(s.rows, 0), s.first, s.last, coalesce(s.without_book, 0),"
-    "  coalesce(r.count, 0), coalesce(c.count, 0), coalesce(s.partition_id, 0), s.spend"
+    "  coalesce(r.count, 0), coalesce(c.count, 0), coalesce(s.partition_id, 0), s.spend::text"
     " FROM spendlog.kafka_offsets o"
     " FULL JOIN stored s ON s.partition_id = o.partition_id"
     " LEFT JOIN open_rejects r ON r.partition_id = o.partition_id"
@@ -162,14 +161,11 @@ static void check_stranger(struct verify *v, const PGresult *res, int row)
 
 static bool add_spend(struct verify_totals *totals, const PGresult *res, int row, struct err *err)
 {
-    struct decimal spend;
-    if (pg_null(res, row, P_SPEND))
-        return true;
-    if (numeric_decode(PQgetvalue(res, row, P_SPEND), (size_t)PQgetlength(res, row, P_SPEND),
-                       &spend) &&
-        decimal_add(&totals->spend, &spend, &totals->spend))
-        return true;
-    return err_set(err, ERR_INPUT, "the sum of spend has too many digits");
+    struct sum spend;
+    if (!pg_sum(res, row, P_SPEND, &spend, err))
+        return false;
+    sum_add(&totals->spend, spend);
+    return true;
 }
 
 static bool check_partitions(struct verify *v, struct err *err)

@@ -6,7 +6,7 @@
 #ifndef STORE_VERIFY_H
 #define STORE_VERIFY_H
 
-#include "core/decimal.h"
+#include "core/sum.h"
 
 enum verify_kind {
     VERIFY_CONSERVATION, /* records are not rows + duplicates + rejected + skipped */
@@ -37,7 +37,7 @@ struct verify_finding {
 struct verify_totals {
     int64_t partitions, messages, records, rows, duplicates, rejected, skipped, gaps, setbacks;
     int64_t rows_stored, differences;
-    struct decimal spend; /* US dollars: of the rows; 0 when none has any */
+    struct sum spend; /* US dollars: of the rows; 0 when none has any */
 };
 
 typedef void verify_fn(const struct verify_finding *finding, void *context);

@@ -26,7 +26,8 @@ static int teardown(void **state)
 
 static void add(enum tally_dimension dimension, const char *value, int before, int after)
 {
-    tally_add(&tally, dimension, slice_of(value), 1, (struct money){before}, (struct money){after});
+    tally_add(&tally, dimension, slice_of(value), 1, (struct sum){0, before},
+              (struct sum){0, after});
 }
 
 static void a_group_is_its_dimension_and_value(void **state)
@@ -78,17 +79,16 @@ static void groups_beyond_the_limit_are_summed_as_others(void **state)
     assert_true(slice_is(tally.entry[tally.count - 1].value, TALLY_OTHERS));
 }
 
-static void a_sum_beyond_the_range_of_money_is_noticed(void **state)
+static void a_sum_beyond_the_range_of_an_amount_is_exact(void **state)
 {
-    const struct money half = {(i128)1000000000000000000 * 1000000000000000000 * 60};
+    const struct sum most =
+        sum_of((struct money){(i128)1000000000000000000 * 1000000000000000000 * 99});
+    char text[SUM_TEXT_MAX];
     (void)state;
-    tally_add(&tally, TALLY_DAY, SLICE("d"), 1, half, half);
-    assert_false(tally.overflow);
-    tally_add(&tally, TALLY_DAY, SLICE("d"), 1, half, half);
-    assert_true(tally.overflow);
-    tally_reset(&tally);
-    assert_false(tally.overflow);
-    assert_int_equal(tally.count, 0);
+    for (int i = 0; i < 1000; i++)
+        tally_add(&tally, TALLY_DAY, SLICE("d"), 1, (struct sum){0}, most);
+    sum_format(tally.entry[0].after, text);
+    assert_string_equal(text, "99000000000000000000000");
 }
 
 int main(void)
@@ -99,7 +99,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(groups_beyond_the_limit_are_summed_as_others, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_sum_beyond_the_range_of_money_is_noticed, setup,
+        cmocka_unit_test_setup_teardown(a_sum_beyond_the_range_of_an_amount_is_exact, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

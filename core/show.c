@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Bytes of the character at p, 0 when it is no UTF-8; *c is its code point. */
+static size_t decode(const unsigned char *p, size_t left, unsigned *c)
+{
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t bytes = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+    if (bytes == 0 || bytes > left)
+        return 0;
+    *c = bytes == 1 ? *p : *p & (0x7fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        if (p[i] >> 6 != 2)
+            return 0;
+        *c = *c << 6 | (p[i] & 0x3fu);
+    }
+    return *c < least[bytes] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : bytes;
+}
+
+/* Not to be shown as it is: controls, and what orders or breaks lines (Unicode 15, 23.2). */
+static bool steers(unsigned c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+/* One character of the name, as it is shown, at `text`; returns the bytes it takes of the name. */
+static size_t next(struct slice name, size_t at, char text[12])
+{
+    const unsigned char *p = (const unsigned char *)name.p + at;
+    unsigned c = 0;
+    size_t bytes = decode(p, name.bytes - at, &c);
+    if (bytes == 0 || (steers(c) && bytes == 1)) {
+        snprintf(text, 12, "\\x%02x", *p);
+        return 1;
+    }
+    if (steers(c)) {
+        snprintf(text, 12, "\\u%04x", c);
+        return bytes;
+    }
+    memcpy(text, p, bytes);
+    text[bytes] = '\0';
+    return bytes;
+}
+
+void show_add(struct buf *out, struct slice name)
+{
+    char text[12];
+    for (size_t i = 0; i < name.bytes;) {
+        i += next(name, i, text);
+        buf_add_text(out, text);
+    }
+}
+
+/* How many columns of a terminal a shown character takes, wide scripts left aside. */
+static unsigned width_of(const char *text)
+{
+    return text[0] == '\\' && text[1] ? (unsigned)strlen(text) : 1;
+}
+
+void show_add_column(struct buf *out, struct slice name, unsigned width, bool fill)
+{
+    char text[12];
+    unsigned used = 0;
+    if (name.bytes == 0)
+        name = SLICE("-");
+    for (size_t i = 0; i < name.bytes; used += width_of(text)) {
+        i += next(name, i, text);
+        if (used + width_of(text) > width)
+            break;
+        buf_add_text(out, text);
+    }
+    if (fill && used < width)
+        buf_printf(out, "%*s", (int)(width - used), "");
+}
+
+void show_add_csv(struct buf *out, struct slice name)
+{
+    char text[12];
+    buf_add_char(out, '"');
+    if (name.bytes > 0 && memchr("=+-@\t\r", name.p[0], 6))
+        buf_add_char(out, '\'');
+    for (size_t i = 0; i < name.bytes;) {
+        i += next(name, i, text);
+        buf_add_text(out, text[0] == '"' ? "\"\"" : text);
+    }
+    buf_add_char(out, '"');
+}
+
+void show_add_html(struct buf *out, struct slice name)
+{
+    char text[12];
+    for (size_t i = 0; i < name.bytes;) {
+        i += next(name, i, text);
+        if (text[0] && strchr("<>&\"'", text[0]))
+            buf_printf(out, "&#%d;", text[0]);
+        else
+            buf_add_text(out, text);
+    }
+}
+
+void show_blank(char *text)
+{
+    struct slice all = slice_of(text);
+    for (size_t i = 0; i < all.bytes;) {
+        unsigned c = 0;
+        size_t bytes = decode((const unsigned char *)text + i, all.bytes - i, &c);
+        if (bytes <= 1 && (bytes == 0 || steers(c)))
+            text[i] = bytes == 0 ? '?' : ' ';
+        else if (steers(c))
+            memset(text + i, '?', bytes);
+        i += bytes ? bytes : 1;
+    }
+}
