@@ -5,6 +5,7 @@
 #include "tests/integration/store_fixture.h"
 
 #include "core/clock.h"
+#include "store/copy.h"
 #include "store/row_read.h"
 
 #include <pthread.h>
@@ -195,6 +196,7 @@ static void what_was_stored_reads_back(void **state)
     struct err err = {0};
     struct pg pg;
     struct money spend;
+    bool has;
     const struct pg_options options = {conninfo_of("reader"), "test", 0, 0, 0};
     const struct sample sample = {
         .identity = first, .start_us = BASE_US + 123456, .model = "model \xe2\x82\xac"};
@@ -212,7 +214,9 @@ static void what_was_stored_reads_back(void **state)
     PGresult *res = pg_query(&pg, query.p, NULL, &err);
     assert_non_null(res);
     assert_int_equal(PQntuples(res), 1);
-    assert_true(row_money(res, 0, 0, &spend));
+    const struct row_field field = {PQgetvalue(res, 0, 0), PQgetlength(res, 0, 0)};
+    assert_true(copy_money(&field, &has, &spend, &err));
+    assert_true(has);
     assert_true(spend.atto == 1000000000000);
     assert_true(row_facts_of_result(res, 0, 1, &arena, &facts, &err));
     assert_int_equal(facts_int(&facts, FACT_STARTED_AT), BASE_US + 123456);
