@@ -157,12 +157,31 @@ static void provider_guess(struct facts *facts)
         facts_set_text(facts, FACT_PROVIDER, provider);
 }
 
-static void names_complete(const struct mapping *mapping, struct facts *facts)
+/* "claude-3-5-haiku-…" to "anthropic.claude-3-5-haiku-…". */
+static void vendor_complete(struct eval *eval, struct facts *facts, enum fact fact)
+{
+    struct slice model = facts_text(facts, fact), vendor = provider_bedrock_vendor(model);
+    if (vendor.bytes == 0)
+        return;
+    char *text = arena_alloc(eval->batch, vendor.bytes + 1 + model.bytes);
+    if (!text)
+        return;
+    memcpy(text, vendor.p, vendor.bytes);
+    text[vendor.bytes] = '.';
+    memcpy(text + vendor.bytes + 1, model.p, model.bytes);
+    facts_set_text(facts, fact, (struct slice){text, vendor.bytes + 1 + model.bytes});
+}
+
+static void names_complete(struct eval *eval, const struct mapping *mapping, struct facts *facts)
 {
     if (!facts_has(facts, FACT_PROVIDER))
         provider_guess(facts);
     if (facts_has(facts, FACT_PROVIDER))
         facts->v[FACT_PROVIDER].s = provider_canonical(facts->v[FACT_PROVIDER].s);
+    if (slice_is(facts_text(facts, FACT_PROVIDER), "bedrock") && !mapping->keeps_parts) {
+        vendor_complete(eval, facts, FACT_MODEL);
+        vendor_complete(eval, facts, FACT_MODEL_REQUESTED);
+    }
     if (!mapping->sets_model_answered && facts_has(facts, FACT_MODEL))
         facts_set_text(facts, FACT_MODEL_ANSWERED, facts->v[FACT_MODEL].s);
 }
@@ -191,7 +210,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
 {
     if (!defaults_fill(eval, set, mapping, event, fault))
         return false;
-    names_complete(mapping, &event->facts);
+    names_complete(eval, mapping, &event->facts);
     if (!counts_read(eval, mapping, event, fault))
         return false;
 

@@ -7,6 +7,7 @@
  */
 #include "ingest/provider.h"
 
+#include <string.h>
 #include <strings.h>
 
 /* Sorted by the left side, where case does not matter; rows of a word to itself are there for the
@@ -19,6 +20,7 @@ static const struct {
     {"amazon", "bedrock"},
     {"amazon bedrock", "bedrock"},
     {"amazon-bedrock", "bedrock"},
+    {"amazon.bedrock", "bedrock"},
     {"amazon_bedrock", "bedrock"},
     {"anthropic", "anthropic"},
     {"anthropic.messages", "anthropic"},
@@ -26,6 +28,8 @@ static const struct {
     {"aws-bedrock", "bedrock"},
     {"aws.bedrock", "bedrock"},
     {"aws_bedrock", "bedrock"},
+    {"aws_bedrock_converse", "bedrock"},
+    {"aws_sagemaker", "sagemaker"},
     {"awsbedrock", "bedrock"},
     {"az.ai.inference", "azure_ai"},
     {"az.ai.openai", "azure"},
@@ -35,14 +39,18 @@ static const struct {
     {"azure.ai.inference", "azure_ai"},
     {"azure.ai.openai", "azure"},
     {"azure_ai_inference", "azure_ai"},
+    {"azure_ai_openai", "azure"},
     {"azure_openai", "azure"},
     {"azureai", "azure_ai"},
     {"azureopenai", "azure"},
+    {"baseten", "baseten"},
     {"bedrock", "bedrock"},
+    {"bedrock_converse", "bedrock"},
     {"cerebras", "cerebras"},
     {"cloudflare", "cloudflare"},
     {"cohere", "cohere"},
     {"cohere.chat", "cohere"},
+    {"cohereai", "cohere"},
     {"databricks", "databricks"},
     {"deepinfra", "deepinfra"},
     {"deepinfra.chat", "deepinfra"},
@@ -50,22 +58,32 @@ static const struct {
     {"deepseek.chat", "deepseek"},
     {"fireworks", "fireworks_ai"},
     {"fireworks-ai", "fireworks_ai"},
+    {"fireworks_ai", "fireworks_ai"},
+    {"gateway", "vercel_ai_gateway"},
     {"gcp.gemini", "gemini"},
     {"gcp.gen_ai", "gemini"},
+    {"gcp.vertex.agent", "vertex_ai"},
     {"gcp.vertex_ai", "vertex_ai"},
     {"gcpvertexai", "vertex_ai"},
     {"gemini", "gemini"},
+    {"gemini_ai", "gemini"},
     {"google", "gemini"},
     {"google ai studio", "gemini"},
     {"google vertex", "vertex_ai"},
     {"google-ai-studio", "gemini"},
+    {"google-gla", "gemini"},
     {"google-vertex", "vertex_ai"},
     {"google-vertex-ai", "vertex_ai"},
+    {"google.genai", "gemini"},
     {"google.generative-ai", "gemini"},
     {"google.vertex", "vertex_ai"},
     {"google.vertex.chat", "vertex_ai"},
+    {"google_ai_studio", "gemini"},
+    {"google_gemini", "gemini"},
     {"google_genai", "gemini"},
+    {"google_generative_ai", "gemini"},
     {"google_vertexai", "vertex_ai"},
+    {"googleai", "gemini"},
     {"grok", "xai"},
     {"groq", "groq"},
     {"groq.chat", "groq"},
@@ -82,9 +100,11 @@ static const struct {
     {"mistralai", "mistral"},
     {"moonshot", "moonshot"},
     {"moonshotai", "moonshot"},
+    {"moonshotai-cn", "moonshot"},
     {"nebius", "nebius"},
     {"novita", "novita"},
     {"nvidia", "nvidia_nim"},
+    {"nvidia.nim", "nvidia_nim"},
     {"ollama", "ollama"},
     {"openai", "openai"},
     {"openai.chat", "openai"},
@@ -99,11 +119,16 @@ static const struct {
     {"snowflake", "snowflake"},
     {"together", "together_ai"},
     {"together-ai", "together_ai"},
+    {"together_ai", "together_ai"},
     {"togetherai", "together_ai"},
+    {"togethercomputer", "together_ai"},
+    {"vercel", "vercel_ai_gateway"},
     {"vertex", "vertex_ai"},
     {"vertex-ai", "vertex_ai"},
     {"vertex_ai", "vertex_ai"},
+    {"vertex_ai_beta", "vertex_ai"},
     {"vertexai", "vertex_ai"},
+    {"vertexaianthropic", "vertex_ai"},
     {"voyage", "voyage"},
     {"voyageai", "voyage"},
     {"watsonx", "watsonx"},
@@ -112,6 +137,7 @@ static const struct {
     {"x_ai", "xai"},
     {"xai", "xai"},
     {"z-ai", "zai"},
+    {"zai", "zai"},
     {"zhipu", "zai"},
 };
 
@@ -130,22 +156,67 @@ static int row_cmp(size_t row, struct slice name)
     return order ? order : from[name.bytes] != '\0';
 }
 
-struct slice provider_canonical(struct slice name)
+/* The table's word for exactly this name, or NULL. */
+static const char *row_find(struct slice name)
 {
     size_t low = 0, high = sizeof provider_table / sizeof provider_table[0];
-    if (common(name))
-        return name;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = row_cmp(middle, name);
         if (order == 0)
-            return slice_of(provider_table[middle].to);
+            return provider_table[middle].to;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return name;
+    return NULL;
+}
+
+/* Vercel's AI SDK says <provider>.<API>: "azure.responses", "vertex.anthropic.messages". */
+static bool names_api(struct slice word)
+{
+    static const char *const apis[] = {"chat",      "completion", "completions",   "responses",
+                                       "messages",  "embedding",  "embeddings",    "textembedding",
+                                       "image",     "images",     "transcription", "speech",
+                                       "reranking", "rerank",     "realtime",      "video"};
+    for (size_t i = 0; i < sizeof apis / sizeof apis[0]; i++)
+        if (strlen(apis[i]) == word.bytes && strncasecmp(apis[i], word.p, word.bytes) == 0)
+            return true;
+    return false;
+}
+
+/* What is left of a name without its last part; empty when it has only one. `last`: that part. */
+static struct slice name_head(struct slice name, struct slice *last)
+{
+    size_t dot = name.bytes;
+    while (dot > 0 && name.p[dot - 1] != '.')
+        dot--;
+    *last = (struct slice){name.p + dot, name.bytes - dot};
+    return (struct slice){name.p, dot > 0 ? dot - 1 : 0};
+}
+
+/* A known name with something behind it, or any name without its API. */
+static struct slice provider_of_api(struct slice name)
+{
+    struct slice bare = name, last;
+    for (struct slice head = name_head(name, &last); head.bytes > 0;
+         head = name_head(head, &last)) {
+        const char *known = row_find(head);
+        if (known)
+            return slice_of(known);
+        if (head.p + head.bytes + 1 + last.bytes == bare.p + bare.bytes && names_api(last))
+            bare = head;
+    }
+    return bare;
+}
+
+struct slice provider_canonical(struct slice name)
+{
+    if (common(name))
+        return name;
+    const char *known = row_find(name);
+    return known ? slice_of(known) : provider_of_api(name);
 }
 
 /* Open models, which anybody serves (llama, qwen, gpt-oss, mixtral, deepseek-r1), must not be here.
@@ -229,4 +300,53 @@ bool provider_thinks_aside(struct slice provider, struct slice model)
 {
     return slice_is(provider, "gemini") || slice_is(provider, "xai") ||
            names_family(model, "gemini") || names_family(model, "grok");
+}
+
+/* Who made a model that Bedrock serves, by how its name begins without the vendor. Source: the cost
+ * map's ids. */
+static const struct {
+    const char *prefix, *vendor;
+} vendor_table[] = {
+    {"claude-", "anthropic"},
+    {"titan-", "amazon"},
+    {"nova-", "amazon"},
+    {"rerank-v1", "amazon"},
+    {"llama", "meta"},
+    {"command-", "cohere"},
+    {"embed-", "cohere"},
+    {"rerank-v3", "cohere"},
+    {"mistral-", "mistral"},
+    {"mixtral-", "mistral"},
+    {"ministral-", "mistral"},
+    {"magistral-", "mistral"},
+    {"pixtral-", "mistral"},
+    {"voxtral-", "mistral"},
+    {"devstral-", "mistral"},
+    {"jamba-", "ai21"},
+    {"j2-", "ai21"},
+    {"qwen3", "qwen"},
+    {"gpt-", "openai"},
+    {"r1-v1", "deepseek"},
+    {"v3-v1", "deepseek"},
+    {"v3.", "deepseek"},
+    {"gemma-", "google"},
+    {"kimi-k2-thinking", "moonshot"},
+    {"kimi-", "moonshotai"},
+    {"minimax-", "minimax"},
+    {"nemotron-", "nvidia"},
+    {"palmyra-", "writer"},
+    {"stable-", "stability"},
+    {"sd3-", "stability"},
+    {"pegasus-", "twelvelabs"},
+    {"marengo-", "twelvelabs"},
+    {"glm-", "zai"},
+    {"grok-", "xai"},
+};
+
+struct slice provider_bedrock_vendor(struct slice model)
+{
+    for (size_t i = 0; i < sizeof vendor_table / sizeof vendor_table[0]; i++)
+        if (slice_starts(model, slice_of(vendor_table[i].prefix)))
+            return slice_of(vendor_table[i].vendor);
+    return SLICE("");
 }

@@ -16,4 +16,8 @@ struct slice provider_of_model(struct slice model);
  * (thoughtsTokenCount), Grok (xAI's chat completions). */
 bool provider_thinks_aside(struct slice provider, struct slice model);
 
+/* The vendor that Bedrock's id of this model begins with, when the name comes without it
+ * ("claude-3-5-haiku-20241022-v1:0", as OpenLLMetry writes it); empty otherwise. */
+struct slice provider_bedrock_vendor(struct slice model);
+
 #endif
