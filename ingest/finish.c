@@ -157,19 +157,21 @@ static void provider_guess(struct facts *facts)
         facts_set_text(facts, FACT_PROVIDER, provider);
 }
 
-/* "claude-3-5-haiku-…" to "anthropic.claude-3-5-haiku-…". */
-static void vendor_complete(struct eval *eval, struct facts *facts, enum fact fact)
+/* "claude-3-5-haiku-20241022" to "anthropic.claude-3-5-haiku-20241022-v1:0". */
+static void bedrock_id_complete(struct eval *eval, struct facts *facts, enum fact fact)
 {
-    struct slice model = facts_text(facts, fact), vendor = provider_bedrock_vendor(model);
-    if (vendor.bytes == 0)
-        return;
-    char *text = arena_alloc(eval->batch, vendor.bytes + 1 + model.bytes);
+    struct slice model = facts_text(facts, fact);
+    struct slice vendor = provider_bedrock_vendor(model);
+    struct slice version = provider_bedrock_version(model);
+    size_t bytes = vendor.bytes + 1 + model.bytes + version.bytes;
+    char *text = vendor.bytes > 0 ? arena_alloc(eval->batch, bytes) : NULL;
     if (!text)
         return;
     memcpy(text, vendor.p, vendor.bytes);
     text[vendor.bytes] = '.';
     memcpy(text + vendor.bytes + 1, model.p, model.bytes);
-    facts_set_text(facts, fact, (struct slice){text, vendor.bytes + 1 + model.bytes});
+    memcpy(text + vendor.bytes + 1 + model.bytes, version.p, version.bytes);
+    facts_set_text(facts, fact, (struct slice){text, bytes});
 }
 
 static void names_complete(struct eval *eval, const struct mapping *mapping, struct facts *facts)
@@ -179,8 +181,8 @@ static void names_complete(struct eval *eval, const struct mapping *mapping, str
     if (facts_has(facts, FACT_PROVIDER))
         facts->v[FACT_PROVIDER].s = provider_canonical(facts->v[FACT_PROVIDER].s);
     if (slice_is(facts_text(facts, FACT_PROVIDER), "bedrock") && !mapping->keeps_parts) {
-        vendor_complete(eval, facts, FACT_MODEL);
-        vendor_complete(eval, facts, FACT_MODEL_REQUESTED);
+        bedrock_id_complete(eval, facts, FACT_MODEL);
+        bedrock_id_complete(eval, facts, FACT_MODEL_REQUESTED);
     }
     if (!mapping->sets_model_answered && facts_has(facts, FACT_MODEL))
         facts_set_text(facts, FACT_MODEL_ANSWERED, facts->v[FACT_MODEL].s);

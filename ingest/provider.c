@@ -28,7 +28,6 @@ static const struct {
     {"aws-bedrock", "bedrock"},
     {"aws.bedrock", "bedrock"},
     {"aws_bedrock", "bedrock"},
-    {"aws_bedrock_converse", "bedrock"},
     {"aws_sagemaker", "sagemaker"},
     {"awsbedrock", "bedrock"},
     {"az.ai.inference", "azure_ai"},
@@ -45,7 +44,6 @@ static const struct {
     {"azureopenai", "azure"},
     {"baseten", "baseten"},
     {"bedrock", "bedrock"},
-    {"bedrock_converse", "bedrock"},
     {"cerebras", "cerebras"},
     {"cloudflare", "cloudflare"},
     {"cohere", "cohere"},
@@ -126,7 +124,6 @@ static const struct {
     {"vertex", "vertex_ai"},
     {"vertex-ai", "vertex_ai"},
     {"vertex_ai", "vertex_ai"},
-    {"vertex_ai_beta", "vertex_ai"},
     {"vertexai", "vertex_ai"},
     {"vertexaianthropic", "vertex_ai"},
     {"voyage", "voyage"},
@@ -349,4 +346,23 @@ struct slice provider_bedrock_vendor(struct slice model)
         if (slice_starts(model, slice_of(vendor_table[i].prefix)))
             return slice_of(vendor_table[i].vendor);
     return SLICE("");
+}
+
+static bool ends_with_date(struct slice model)
+{
+    for (size_t i = 1; i <= 8; i++)
+        if (model.bytes < i || (unsigned)(model.p[model.bytes - i] - '0') > 9)
+            return false;
+    return model.bytes > 8 && model.p[model.bytes - 9] == '-';
+}
+
+/* Anthropic's own names of Claude have no version; Bedrock's are -v1:0 behind a date, but for: */
+struct slice provider_bedrock_version(struct slice model)
+{
+    if (slice_is(model, "claude-3-5-sonnet-20241022"))
+        return SLICE("-v2:0");
+    if (slice_is(model, "claude-opus-4-6"))
+        return SLICE("-v1");
+    return slice_starts(model, SLICE("claude-")) && ends_with_date(model) ? SLICE("-v1:0")
+                                                                          : SLICE("");
 }

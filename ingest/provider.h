@@ -20,4 +20,7 @@ bool provider_thinks_aside(struct slice provider, struct slice model);
  * ("claude-3-5-haiku-20241022-v1:0", as OpenLLMetry writes it); empty otherwise. */
 struct slice provider_bedrock_vendor(struct slice model);
 
+/* What is missing at its end, when it is a model's own name and not an id; empty otherwise. */
+struct slice provider_bedrock_version(struct slice model);
+
 #endif

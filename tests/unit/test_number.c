@@ -145,6 +145,14 @@ static void providers_get_litellms_names(void **state)
         {"vertex_ai_beta", "vertex_ai_beta"},
         {"azure_ai", "azure_ai"},
         {"my-own", "my-own"},
+        {"azure.responses", "azure"}, /* Vercel's <provider>.<API> */
+        {"vertex.anthropic.messages", "vertex_ai"},
+        {"google.vertex.chat", "vertex_ai"},
+        {"xai.chat", "xai"},
+        {"fireworks.chat", "fireworks_ai"},
+        {"baseten.chat", "baseten"},
+        {"my.own", "my.own"},
+        {"bedrock_converse", "bedrock_converse"},
         {"o", "o"},
         {"AI21labs", "ai21"}, /* both ends of the table, and beyond */
         {"zhipu", "zai"},
@@ -154,6 +162,23 @@ static void providers_get_litellms_names(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_true(slice_is(provider_canonical(slice_of(rows[i][0])), rows[i][1]));
+}
+
+static void bedrocks_models_have_a_vendor(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"claude-3-5-haiku-20241022-v1:0", "anthropic"},
+        {"titan-text-express-v1", "amazon"},
+        {"llama3-1-70b-instruct-v1:0", "meta"},
+        {"rerank-v3-5:0", "cohere"},
+        {"rerank-v1:0", "amazon"},
+        {"anthropic.claude-3-5-haiku-20241022-v1:0", ""},
+        {"us.amazon.nova-pro-v1:0", ""},
+        {"def456", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_true(slice_is(provider_bedrock_vendor(slice_of(rows[i][0])), rows[i][1]));
 }
 
 static void a_familys_models_have_one_provider(void **state)
@@ -186,6 +211,7 @@ int main(void)
         cmocka_unit_test(decimals_keep_their_digits_and_are_rounded_only_beyond_40),
         cmocka_unit_test(times_are_read_in_every_unit),
         cmocka_unit_test(providers_get_litellms_names),
+        cmocka_unit_test(bedrocks_models_have_a_vendor),
         cmocka_unit_test(a_familys_models_have_one_provider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
