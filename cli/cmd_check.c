@@ -7,7 +7,9 @@
 #include "cli/command.h"
 #include "cli/ready.h"
 
+#include "core/clock.h"
 #include "ingest/kafka.h"
+#include "store/drift.h"
 #include "store/server.h"
 
 #include <stdlib.h>
@@ -110,6 +112,12 @@ static void on_books(const char *text, void *context)
     on_finding(FINDING_WARNING, text, context);
 }
 
+static void on_drift(const char *text, void *context)
+{
+    (*(size_t *)context)++;
+    fprintf(stderr, "drift: %s\n", text);
+}
+
 static bool check_postgres(const struct config *config, size_t *warnings, struct err *err)
 {
     char text[256];
@@ -121,9 +129,18 @@ static bool check_postgres(const struct config *config, size_t *warnings, struct
     return server_check_books(config->postgres, on_books, warnings, err);
 }
 
+/* Rows of the last day: what lies further back is `verify`'s. */
+static bool check_drift(const struct config *config, size_t *apart, struct err *err)
+{
+    if (options.offline || !config->postgres)
+        return true;
+    return drift_stored(config->postgres, &config->drift, clock_now_us() - CLOCK_DAY_US, INT64_MAX,
+                        on_drift, apart, err);
+}
+
 static int check(const struct config *config, struct err *err)
 {
-    size_t warnings = 0, tests = 0;
+    size_t warnings = 0, tests = 0, apart = 0;
     if (options.print) {
         config_print(config, stdout);
         return 0;
@@ -133,12 +150,12 @@ static int check(const struct config *config, struct err *err)
     if (config_reads_kafka(config) &&
         (!run_ready(config, err) || (!options.offline && !check_kafka(config, err))))
         return fail(err);
-    if (!check_postgres(config, &warnings, err))
+    if (!check_postgres(config, &warnings, err) || !check_drift(config, &apart, err))
         return fail(err);
     if (!options.json)
         printf("configuration OK: %zu topics, %zu mapping tests passed, %zu warnings\n",
                config->topic_count, tests, warnings);
-    return options.strict && warnings > 0 ? EXIT_DIFFERENCES : 0;
+    return apart > 0 || (options.strict && warnings > 0) ? EXIT_DIFFERENCES : 0;
 }
 
 int cmd_check(const struct command *command, int argc, char **argv)

@@ -37,6 +37,7 @@ static void reload(struct lane_group *group)
     book_options_of(group->config, &book_options);
     if (book_slot_load(group->books, &book_options, &err)) {
         log_info("prices loaded again");
+        drift_forget(group->drift);
         return;
     }
     atomic_fetch_add(&group->reload_failures, 1);
@@ -87,6 +88,7 @@ static void wait_for_end(struct lane_group *group)
         }
         if (signal == SIGHUP)
             reload(group);
+        drift_log(group->drift, clock_monotonic_ms());
         if (atomic_load(&group->failed) > 0 || all_done(group))
             return;
     }
@@ -128,6 +130,7 @@ static int run_with(const struct config *config, struct err *err)
     struct lane_group group = {
         .config = config,
         .books = &books,
+        .drift = drift_new(&config->drift),
         .lane_count = config->lanes,
         .exit_eof = options.exit_eof,
     };
@@ -137,19 +140,25 @@ static int run_with(const struct config *config, struct err *err)
     int code = -1;
 
     book_options_of(config, &book_options);
-    if (!topics_open(&topics, config, err))
+    if (!group.drift)
+        err_set(err, ERR_FATAL, "out of memory");
+    if (!group.drift || !topics_open(&topics, config, err)) {
+        drift_free(group.drift);
         return fail(err);
+    }
     group.topics = &topics;
     if (book_slot_load(&books, &book_options, err) &&
         metrics_start(&metrics, config->metrics_listen, &group, err)) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
                  config_kafka(config, "group.id"));
         code = run_lanes(&group, err);
+        drift_log(group.drift, clock_monotonic_ms());
         log_totals(&group);
     }
     metrics_stop(metrics);
     book_slot_free(&books);
     topics_free(&topics);
+    drift_free(group.drift);
     return code >= 0 ? code : fail(err);
 }
 

@@ -5,6 +5,7 @@
 #include "cli/rederive.h"
 #include "cli/result.h"
 
+#include "store/drift.h"
 #include "store/verify.h"
 
 #define LINE_MAX_BYTES (64u << 10)
@@ -58,6 +59,16 @@ static void rederive_print(const char *text, void *context)
     finding_print(&finding, context);
 }
 
+/* Part of the differences, as what is lost or doubled is: a price that went wrong is money too. */
+static void drift_print(const char *text, void *context)
+{
+    struct verify_totals *totals = context;
+    const struct verify_finding finding = {
+        .kind = VERIFY_DRIFT, .difference = true, .place = "", .text = text};
+    totals->differences++;
+    finding_print(&finding, NULL);
+}
+
 static void totals_json(const struct verify_totals *totals, const struct rederive *derived)
 {
     struct buf line;
@@ -106,7 +117,9 @@ static int verify(const struct config *config, struct err *err)
     if (err->kind != ERR_NONE || !option_time("since", options.since, &derived.since_us, err) ||
         !option_time("until", options.until, &derived.until_us, err) ||
         !verify_run(config->postgres, finding_print, NULL, &totals, err) ||
-        (!options.counts_only && !verify_rederive(config, &derived, err)))
+        (!options.counts_only && (!verify_rederive(config, &derived, err) ||
+                                  !drift_stored(config->postgres, &config->drift, derived.since_us,
+                                                derived.until_us, drift_print, &totals, err))))
         return fail(err);
     if (options.json)
         totals_json(&totals, &derived);

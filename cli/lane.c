@@ -106,6 +106,7 @@ static void add_event(const struct record_context *rc, const struct record *reco
         return;
     }
     batch->range[rc->range].rows++;
+    drift_note(lane->group->drift, &event->facts, &charge);
     if (!charge.has_spend)
         count(&lane->group->counters.unpriced, 1);
     if ((event->flags | charge.flags) & ~READING_MASK)

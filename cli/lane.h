@@ -14,6 +14,7 @@
 
 #include "cli/books.h"
 #include "cli/topics.h"
+#include "core/drift.h"
 
 #include <stdatomic.h>
 
@@ -27,6 +28,7 @@ struct lane_group {
     const struct config *config;
     const struct topics *topics;
     struct book_slot *books;
+    struct drift *drift;
     unsigned lane_count;
     bool exit_eof;
     atomic_bool stop;

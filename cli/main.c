@@ -24,7 +24,8 @@ static const struct command commands[] = {
     {"explain", "the derivation of one charge", "REQUEST_ID | --event FILE", true, NULL,
      explain_options, cmd_explain},
     {"check", "validate the configuration", "", true,
-     "Exit 0 when all is well, 1 with --strict when there are warnings, 78 when it is broken.",
+     "Exit 0 when all is well, 1 when prices of the last day are apart from the gateway's own, or "
+     "with --strict when there are warnings, 78 when it is broken.",
      check_options, cmd_check},
     {"prices", "rates of a model; what moved between two maps or configurations",
      "show MODEL | diff OLD NEW", true, NULL, prices_options, cmd_prices},
@@ -45,7 +46,9 @@ static const struct command commands[] = {
      "--restore. Repricing leaves an excluded row alone.",
      exclude_options, cmd_exclude},
     {"verify", "prove that nothing was lost or doubled", "", false,
-     "Exit 1 with the place when a difference is found.", verify_options, cmd_verify},
+     "Exit 1 with the place when a difference is found, or prices are apart from the gateway's "
+     "own.",
+     verify_options, cmd_verify},
     {"rejected", "what could not be read, and reading it again",
      "list | show TOPIC/PARTITION/OFFSET | retry", false, NULL, rejected_options, cmd_rejected},
 };

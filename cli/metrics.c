@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_MAX (64u << 10)
+#define PAGE_MAX (128u << 10)
 
 struct metrics {
     struct MHD_Daemon *daemon;
@@ -42,6 +42,51 @@ static const struct metric {
 #undef COUNTER
 };
 
+#define DRIFT_LINES_MAX 64
+
+struct drift_page {
+    struct buf *page;
+    unsigned lines;
+};
+
+static void label_print(struct buf *page, const char *name, const char *text)
+{
+    buf_printf(page, "%s=\"", name);
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"')
+            buf_add_char(page, '\\');
+        buf_add_char(page, (unsigned char)*text < ' ' ? ' ' : *text);
+    }
+    buf_add_char(page, '"');
+}
+
+static void drift_line(const struct drift_way *way, void *context)
+{
+    struct drift_page *to = context;
+    if (to->lines++ >= DRIFT_LINES_MAX)
+        return;
+    buf_add_text(to->page, "spendlog_drift_events{");
+    label_print(to->page, "provider", way->provider);
+    label_print(to->page, ",model", way->model);
+    label_print(to->page, ",call_type", way->call_type);
+    label_print(to->page, ",rule", way->rule);
+    buf_printf(to->page, "} %lld\n", (long long)way->events);
+}
+
+static void drift_print(struct drift *drift, struct buf *page)
+{
+    struct drift_page to = {page, 0};
+    buf_printf(page,
+               "# HELP spendlog_drift_events_total events apart from the gateway's own figure\n"
+               "# TYPE spendlog_drift_events_total counter\nspendlog_drift_events_total %lld\n"
+               "# HELP spendlog_drift_alarms ways of pricing that are an alarm\n"
+               "# TYPE spendlog_drift_alarms gauge\nspendlog_drift_alarms %zu\n"
+               "# HELP spendlog_drift_events of each of them, 64 at most\n"
+               "# TYPE spendlog_drift_events gauge\n",
+               (long long)drift_events(drift), drift_alarms(drift, NULL, NULL));
+    drift_alarms(drift, drift_line, &to);
+}
+
 static void page_print(struct lane_group *group, struct buf *page)
 {
     for (size_t i = 0; i < sizeof(metric) / sizeof(metric[0]); i++) {
@@ -54,6 +99,7 @@ static void page_print(struct lane_group *group, struct buf *page)
                "# HELP spendlog_halted a partition waits for the operator\n"
                "# TYPE spendlog_halted gauge\nspendlog_halted %d\n",
                atomic_load(&group->halted) ? 1 : 0);
+    drift_print(group->drift, page);
     struct book_ref *ref = book_acquire(group->books);
     buf_printf(page,
                "# HELP spendlog_price_book the price book in force\n"

@@ -39,6 +39,12 @@ struct config_secret {
     const char *value;   /* never printed */
 };
 
+/* When our price and the gateway's own are an alarm: core/drift.h. */
+struct config_drift {
+    unsigned events;    /* so many of one way of pricing; 0: never */
+    unsigned tolerance; /* hundredths of a percent of the gateway's figure */
+};
+
 struct config {
     const char *path; /* as given; "defaults" without a file */
 
@@ -58,6 +64,7 @@ struct config {
     unsigned overrides_litellm; /* 0: merge */
     unsigned reported_cost;     /* 0 fallback, 1 prefer, 2 ignore */
 
+    struct config_drift drift;
     const struct yaml_node *mappings; /* a list, or NULL */
 
     unsigned lanes;         /* at least 1 */

@@ -17,6 +17,7 @@ const char *const verify_kind_name[VERIFY_KINDS] = {
     [VERIFY_DAILY] = "daily",
     [VERIFY_CHARGE] = "charge",
     [VERIFY_DUPLICATE] = "duplicate",
+    [VERIFY_DRIFT] = "drift",
     [VERIFY_GAP] = "gap",
     [VERIFY_SETBACK] = "setback",
 };

@@ -65,7 +65,7 @@ class Stage:
         if not self.servers.psql("postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{WRITER}'"):
             self.servers.psql("postgres", f"CREATE ROLE {WRITER} LOGIN IN ROLE spendlog_writer")
 
-    def config(self, label, user=WRITER, group=None, pricing=None, extra=""):
+    def config(self, label, user=WRITER, group=None, pricing=None, extra="", metrics=""):
         path = os.path.join(self.folder, f"{label}.yaml")
         with open(path, "w") as out:
             out.write(f"kafka:\n  bootstrap.servers: {self.servers.brokers}\n"
@@ -74,7 +74,7 @@ class Stage:
                       f"postgres: host={self.servers.socket_folder} port=5432 user={user} "
                       f"dbname={self.database}\n"
                       f"{'pricing: ' + pricing if pricing else ''}\n"
-                      'storage: {retain_days: 0}\nmetrics: {listen: ""}\n' + extra)
+                      f'storage: {{retain_days: 0}}\nmetrics: {{listen: "{metrics}"}}\n' + extra)
         return path
 
     def produce(self, messages, partition=-1):
@@ -131,9 +131,9 @@ class Stage:
             "SELECT coalesce(sum(rows), 0), coalesce(sum(duplicates), 0), coalesce(sum(rejected), 0), "
             "coalesce(sum(skipped), 0) FROM spendlog.kafka_offsets")[0]]
 
-    def command(self, *words, code=0, stdin=None):
+    def command(self, *words, code=0, stdin=None, extra=""):
         """Output of a command of the program on this stage's database."""
-        done = subprocess.run([SPENDLOG, words[0], "-c", self.config("owner", user="spendlog"), *words[1:]],
+        done = subprocess.run([SPENDLOG, words[0], "-c", self.config("owner", user="spendlog", extra=extra), *words[1:]],
                               input=stdin, capture_output=True, text=True)
         check_equal(done.returncode, code, f"exit code of {' '.join(words)}: {done.stderr[-500:]}")
         return done.stdout
