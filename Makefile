@@ -88,9 +88,10 @@ build/gen/%.jsonl: tests/cases/pricing/%.jsonl.xz
 agreement: $(AGREE) $(CASES) ## prices beside LiteLLM's own, by tag
 	$(AGREE) -v $(AGREE.$(VARIANT)) $(CASES)
 
-test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt $(AGREE) $(CASES) ## unit tests (cmocka), agreement
+test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt $(AGREE) $(CASES) $(B)/spendlog ## unit tests (cmocka), agreement
 	@for t in $(filter $(B)/tests/unit/%,$^); do echo "== $$t"; $$t || exit 1; done
 	@echo "== $(AGREE)"; $(AGREE) -q $(AGREE.$(VARIANT)) $(CASES)
+	@tests/cases/bugs/run.py $(B)/spendlog
 
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test

@@ -57,6 +57,7 @@ struct call {
     bool skips_extras;            /* no tools, fees, discount or margin (sections 9, 10) */
     bool stated_by_provider;      /* the provider's own cost was taken */
     bool used;                    /* the formula used something; tools and fees do not count */
+    bool provisioned;             /* paid by the hour (5.5): its tokens cost nothing */
     bool known;                   /* a rule was found under some name */
     enum unit unrated_tool;       /* a tool's use without a price; UNIT_COUNT: none */
     struct decimal multiplier[3]; /* products of uplifts */

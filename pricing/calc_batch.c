@@ -35,15 +35,30 @@ static struct batch_rates batch_rates_of(const struct call *call, const struct r
     return rates;
 }
 
+/* Writes for an hour: their batch rate, else half of the plain one. LiteLLM bills them like those
+ * for five minutes; Anthropic's batches halve every rate. Returns what is left of the writes. */
+static i128 bill_long_writes(struct call *call, const struct rule *rule,
+                             const struct input_usage *in)
+{
+    const struct rate *plain = rule_rate(rule, RATE_WRITE_1H, VARIANT_PLAIN);
+    i128 hour = in->written_1h < in->written ? in->written_1h : in->written;
+    if (call->book->overrides != OVERRIDES_MERGE || !plain)
+        return in->written;
+    bill_count(&call->bill, UNIT_CACHE_WRITE_1H_TOKENS, hour,
+               batch_or(rule, RATE_WRITE_1H, halved(plain)));
+    return in->written - hour;
+}
+
 /* Cached and written tokens without a batch rate of their own are input like any other. */
 static void bill_input(struct call *call, const struct rule *rule, const struct batch_rates *rates)
 {
     struct input_usage in;
     struct use input = whole(rates->input);
     usage_read_parts(call->facts, &in);
-    i128 cached = rates->read ? in.cached : 0, written = rates->write ? in.written : 0;
+    i128 short_writes = bill_long_writes(call, rule, &in), hour = in.written - short_writes;
+    i128 cached = rates->read ? in.cached : 0, written = rates->write ? short_writes : 0;
     bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS,
-               in.prompt - in.audio - in.image - in.video - cached - written, input);
+               in.prompt - in.audio - in.image - in.video - cached - written - hour, input);
     bill_count(&call->bill, UNIT_INPUT_AUDIO_TOKENS, in.audio,
                batch_or(rule, RATE_INPUT_AUDIO_TOKEN, input));
     bill_count(&call->bill, UNIT_INPUT_IMAGE_TOKENS, in.image,
@@ -69,7 +84,7 @@ static void bill_half_input(struct call *call, const struct rule *rule)
                halved(input));
     bill_count(&call->bill, UNIT_CACHE_READ_TOKENS, in.cached,
                halved(rule_rate(rule, RATE_READ, VARIANT_PLAIN)));
-    bill_count(&call->bill, UNIT_CACHE_WRITE_TOKENS, in.written,
+    bill_count(&call->bill, UNIT_CACHE_WRITE_TOKENS, bill_long_writes(call, rule, &in),
                halved(rate_positive(write) ? write : input));
 }
 

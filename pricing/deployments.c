@@ -62,6 +62,14 @@ static bool by_pattern(const struct priced_deployment *d, const struct facts *fa
            deployments_glob(slice_of(d->deployment->model_name), alias);
 }
 
+static bool is_bedrock_model(const struct priced_deployment *d, struct slice provider,
+                             struct slice model)
+{
+    struct slice configured = slice_of(d->deployment->model);
+    bool ours = strcmp(d->provider, "bedrock") == 0 && slice_is(provider, "bedrock");
+    return ours && slice_eq(names_bedrock_id(configured), names_bedrock_id(model));
+}
+
 /* "provider/model" of the configuration against an event that has them apart or together. */
 static bool is_model(const struct priced_deployment *d, struct slice provider, struct slice model)
 {
@@ -70,6 +78,8 @@ static bool is_model(const struct priced_deployment *d, struct slice provider, s
         return false;
     if (slice_eq(configured, model) || (strchr(d->deployment->model, '*') && model.p[0] != '*' &&
                                         deployments_glob(configured, model)))
+        return true;
+    if (is_bedrock_model(d, provider, model))
         return true;
     return provider.bytes && configured.bytes == provider.bytes + 1 + model.bytes &&
            slice_starts(configured, provider) && configured.p[provider.bytes] == '/' &&
@@ -87,8 +97,12 @@ static bool by_model(const struct priced_deployment *d, const struct facts *fact
 
 static bool serves_model(const struct priced_deployment *d, const struct facts *facts)
 {
-    return slice_is(facts_text(facts, FACT_MODEL), d->deployment->model) ||
-           slice_is(facts_text(facts, FACT_MODEL_REQUESTED), d->deployment->model);
+    struct slice provider = facts_text(facts, FACT_PROVIDER);
+    struct slice model = facts_text(facts, FACT_MODEL);
+    struct slice requested = facts_text(facts, FACT_MODEL_REQUESTED);
+    return slice_is(model, d->deployment->model) || slice_is(requested, d->deployment->model) ||
+           (model.bytes && is_bedrock_model(d, provider, model)) ||
+           (requested.bytes && is_bedrock_model(d, provider, requested));
 }
 
 /* A deployment with an id of its own emits that id and no other. */

@@ -107,6 +107,11 @@ bool names_contain(struct slice name, const char *part)
     return name.bytes && memmem(name.p, name.bytes, part, strlen(part)) != NULL;
 }
 
+bool names_equal_folded(struct slice name, const char *lower)
+{
+    return name.bytes == strlen(lower) && names_contain_folded(name, lower);
+}
+
 bool names_contain_folded(struct slice name, const char *part)
 {
     size_t bytes = strlen(part);
@@ -270,6 +275,42 @@ static struct slice bedrock_base(struct slice name)
     if (split_path(name, &head, &tail) && list_has(&list_bedrock_region, head))
         return tail;
     return name;
+}
+
+/* Behind an ARN's kind, as in "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.x". */
+static struct slice strip_arn(struct slice name)
+{
+    const char *slash = find_last(name, '/');
+    if (!slash || !slice_starts(name, SLICE("arn:")))
+        return name;
+    return (struct slice){slash + 1, (size_t)(name.p + name.bytes - slash - 1)};
+}
+
+struct slice names_bedrock_id(struct slice name)
+{
+    struct slice head, tail;
+    for (size_t before = 0; before != name.bytes;) {
+        before = name.bytes;
+        name = strip_arn(strip_routes(name));
+        if (split_path(name, &head, &tail) && list_has(&list_bedrock_region, head))
+            name = tail;
+    }
+    return name;
+}
+
+struct slice names_arn_region(struct slice name)
+{
+    const char *arn = name.bytes ? memmem(name.p, name.bytes, "arn:", 4) : NULL;
+    struct slice field = {"", 0};
+    if (!arn)
+        return field;
+    const char *end = name.p + name.bytes;
+    for (unsigned i = 0; i < 4 && arn; i++) {
+        const char *colon = memchr(arn, ':', (size_t)(end - arn));
+        field = (struct slice){arn, colon ? (size_t)(colon - arn) : 0};
+        arn = colon ? colon + 1 : NULL;
+    }
+    return field;
 }
 
 static bool is_bedrock(struct slice provider)
@@ -563,6 +604,8 @@ struct slice names_token_name(const struct resolver *r, struct slice name, struc
         struct slice bare = name, regional;
         if (prefixed)
             bare = (struct slice){name.p + provider.bytes + 1, name.bytes - provider.bytes - 1};
+        if (slice_is(provider, "bedrock") && r->overrides == OVERRIDES_MERGE)
+            bare = names_bedrock_id(bare);
         regional = names_join(r, names_join(r, provider, "/", region), "/", bare);
         if (names_is_key(r, regional))
             return regional;

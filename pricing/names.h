@@ -42,6 +42,11 @@ struct slice names_together_class(const struct resolver *r, struct slice name, b
 struct slice names_fireworks_class(const struct resolver *r, struct slice name);
 struct slice names_databricks(const struct resolver *r, struct slice name);
 
+/* A Bedrock model as events and configurations have it, in one form: without "bedrock/", routes and
+ * region path; of an ARN its last segment. */
+struct slice names_bedrock_id(struct slice name);
+/* The region an ARN within the name is of, "" when there is none. */
+struct slice names_arn_region(struct slice name);
 /* A Mantle model's id: without provider and region. */
 struct slice names_mantle_id(struct slice name);
 /* The provider a name starts with, "" when its first segment is none. */
@@ -53,6 +58,7 @@ struct slice names_join(const struct resolver *r, struct slice a, const char *be
                         struct slice b);
 struct slice names_lower(const struct resolver *r, struct slice name);
 bool names_contain(struct slice name, const char *part);
+bool names_equal_folded(struct slice name, const char *lower);
 bool names_contain_folded(struct slice name, const char *part);
 struct slice names_without_prefix(struct slice name, const char *prefix);
 

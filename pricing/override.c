@@ -387,6 +387,14 @@ static const struct entry *find_base(const struct resolver *r, const struct depl
 {
     struct resolver plain = *r;
     plain.fixed = NULL;
+    if (r->overrides == OVERRIDES_MERGE && deployment->region[0]) {
+        struct slice regional =
+            names_join(r, slice_of(deployment->region), "/", names_bedrock_id(name));
+        const struct entry *entry =
+            catalog_find(r->edition->catalog, names_join(r, SLICE("bedrock"), "/", regional));
+        if (entry && slice_is(base_provider(r, deployment, name), "bedrock"))
+            return entry;
+    }
     struct found found = names_lookup(&plain, name, base_provider(r, deployment, name));
     if (!found.entry && r->overrides == OVERRIDES_MERGE)
         return catalog_find_folded(r->edition->catalog, name);

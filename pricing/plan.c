@@ -12,8 +12,14 @@
 
 static const u128 key_texts = BIT(CALL_TYPE) | BIT(PROVIDER) | BIT(MODEL) | BIT(MODEL_REQUESTED) |
                               BIT(MODEL_ANSWERED) | BIT(MODEL_GROUP) | BIT(MODEL_ID) |
-                              BIT(API_HOST) | BIT(BATCH_MODELS) | BIT(SESSION_MODELS) |
-                              BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE);
+                              BIT(API_HOST) | BIT(REGION) | BIT(BATCH_MODELS) |
+                              BIT(SESSION_MODELS) | BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE);
+
+/* A body of a batch's result says so in its tier only. */
+static bool says_batch(const struct facts *facts)
+{
+    return slice_is(facts_text(facts, FACT_SERVICE_TIER), "batch");
+}
 
 size_t plan_key(const struct edition *edition, const struct facts *facts, char *key,
                 size_t capacity)
@@ -37,7 +43,8 @@ size_t plan_key(const struct edition *edition, const struct facts *facts, char *
             p += sizeof(length) + text.bytes;
         }
     }
-    *p++ = (char)(facts_int(facts, FACT_SPILLED_OVER) << 1 | facts_int(facts, FACT_BATCH));
+    *p++ = (char)(says_batch(facts) << 2 | facts_int(facts, FACT_SPILLED_OVER) << 1 |
+                  facts_int(facts, FACT_BATCH));
     return (size_t)(p - key);
 }
 
@@ -47,7 +54,7 @@ struct planner {
     const struct facts *facts;
     struct arena *memo;
     struct plan *plan;
-    struct slice region; /* Mantle: of the upstream's host, where the answer named the model */
+    struct slice region; /* Bedrock's: prices of a region come first */
 };
 
 /* ---- names of the event ------------------------------------------------------------------------
@@ -109,6 +116,20 @@ static struct slice mantle_region(const struct planner *p)
     struct slice region =
         d ? slice_of(d->deployment->region) : region_of_host(facts_text(p->facts, FACT_API_HOST));
     return region.bytes ? region : SLICE("us-east-1");
+}
+
+/* Bedrock: the deployment's region; in mode merge also what the event says of it, since LiteLLM has
+ * no other event than its own. */
+static struct slice bedrock_region(const struct planner *p)
+{
+    const struct priced_deployment *d = p->plan->deployment;
+    struct slice region = slice_of(d ? d->deployment->region : "");
+    if (region.bytes || p->r.overrides != OVERRIDES_MERGE)
+        return region;
+    region = facts_text(p->facts, FACT_REGION);
+    if (region.bytes == 0)
+        region = names_arn_region(facts_text(p->facts, FACT_MODEL_REQUESTED));
+    return region.bytes ? region : names_arn_region(facts_text(p->facts, FACT_MODEL));
 }
 
 /* The provider of an event that names none: what the name itself says, or the map's entry where
@@ -416,10 +437,11 @@ static void add_candidates(struct planner *p)
         selected = answered;
     if (p->plan->custom || base_model.bytes || answered.bytes == 0)
         region = SLICE("");
-    struct slice cost_region = p->region;
-    if (p->plan->custom || base_model.bytes)
-        cost_region = SLICE("");
-    p->region = cost_region;
+    bool regional_base = p->plan->provider == P_BEDROCK && p->r.overrides == OVERRIDES_MERGE;
+    if (p->plan->custom || (base_model.bytes && !regional_base))
+        p->region = SLICE("");
+    if (!is_mantle(p))
+        region = SLICE("");
     add_candidate(p, names_qualify(&p->r, selected, provider, region));
     add_candidate(p, answered);
     add_candidate(p, full);
@@ -521,8 +543,9 @@ static void plan_batch(struct planner *p)
 static void plan_names(struct planner *p)
 {
     struct plan *plan = p->plan;
-    bool batch =
-        plan->class == CALL_BATCH || (facts_int(p->facts, FACT_BATCH) && plan->class <= CALL_TEXT);
+    bool in_batch = facts_int(p->facts, FACT_BATCH) ||
+                    (p->r.overrides == OVERRIDES_MERGE && says_batch(p->facts));
+    bool batch = plan->class == CALL_BATCH || (in_batch && plan->class <= CALL_TEXT);
     if (batch) {
         plan->class = CALL_BATCH;
         plan_batch(p);
@@ -576,6 +599,8 @@ void plan_make(const struct book *book, const struct edition *edition, const str
         plan->vertex_location = plan->deployment->deployment->vertex_location;
     if (is_mantle(&p))
         p.region = mantle_region(&p);
+    else if (plan->provider == P_BEDROCK)
+        p.region = bedrock_region(&p);
     if (plan->custom)
         use_override(&p);
     if (plan->refusal)

@@ -176,6 +176,8 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
         bill_start(&call->bill, call->bill.charge);
         call->reason = REASON_NONE;
         enum outcome outcome = run(call);
+        if (outcome == OUTCOME_PRICED && call->provisioned && !call->plan->provisioned)
+            bill_start(&call->bill, call->bill.charge);
         call->used = call->bill.used;
         call->known |= call->candidate->rule != NULL;
         if (outcome == OUTCOME_UNMAPPED) {
@@ -255,7 +257,7 @@ static enum reason doubt(const struct call *call)
     const struct bill *bill = &call->bill;
     const struct rule *rule = call->candidate ? call->candidate->rule : NULL;
     const struct decimal *cost = facts_decimal(call->facts, FACT_GATEWAY_COST);
-    bool complete = call->plan->provisioned || (call->used && bill->missing == UNIT_COUNT);
+    bool complete = call->provisioned || (call->used && bill->missing == UNIT_COUNT);
     if (complete && bill->stated && cost && !decimal_is_zero(cost) && bill_total(bill).atto == 0)
         return REASON_UNDERIVABLE_STATED_ZERO;
     if (complete)
@@ -294,7 +296,7 @@ static void trace_tool(const struct call *call, const struct trace *trace)
 static void conclude(struct call *call, const struct trace *trace)
 {
     struct charge *charge = call->bill.charge;
-    if (call->plan->provisioned)
+    if (call->provisioned)
         call->reason = REASON_PROVISIONED;
     enum reason why = call->reason == REASON_FREE_PROVIDER ? REASON_NONE : doubt(call);
     bool strict = call->book->overrides == OVERRIDES_MERGE;
@@ -312,6 +314,17 @@ static void conclude(struct call *call, const struct trace *trace)
 
 /* ---- the order of decisions --------------------------------------------------------------------
  */
+
+/* Vertex says so in its traffic type. LiteLLM 1.106.2 bills these tokens: mode litellm does too. */
+static bool is_provisioned(const struct call *call)
+{
+    struct slice word = facts_text(call->facts, FACT_SERVICE_TIER);
+    if (word.bytes == 0)
+        word = facts_text(call->facts, FACT_SERVICE_TIER_RESOLVED);
+    bool vertex = call->plan->provider == P_VERTEX || call->plan->provider == P_VERTEX_BETA;
+    return vertex && call->book->overrides == OVERRIDES_MERGE &&
+           names_equal_folded(word, "provisioned_throughput");
+}
 
 static enum reason zero_rule(const struct facts *facts, enum call_class class)
 {
@@ -414,6 +427,7 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
     charge->flags = 0;
     bill_start(&call.bill, charge);
     call.plan = find_plan(pricer, edition, facts, trace, &own);
+    call.provisioned = call.plan->provisioned || is_provisioned(&call);
     enum reason zero = zero_rule(facts, call.plan->class);
     const struct decimal *upstream = facts_decimal(facts, FACT_UPSTREAM_COST);
     if (zero) {

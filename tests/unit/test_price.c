@@ -377,6 +377,40 @@ static void an_own_price_is_never_passed_over(void **state)
     }
 }
 
+static void facts_that_choose_a_rate_are_facts(void **state)
+{
+    (void)state;
+#define QWEN "provider=bedrock input_tokens=1000000 output_tokens=1000000 "
+#define ARN "arn:aws:bedrock:eu-west-1:1:inference-profile/qwen.qwen3-next-80b-a3b"
+    expect_spend(plain, QWEN "model=qwen.qwen3-next-80b-a3b", "1.35");
+    expect_spend(plain, QWEN "model=qwen.qwen3-next-80b-a3b region=eu-west-1", "1.59");
+    expect_spend(plain, QWEN "model=qwen.qwen3-next-80b-a3b region=nowhere-1", "1.35");
+    expect_spend(plain, QWEN "model=bedrock/converse/qwen.qwen3-next-80b-a3b region=eu-west-1",
+                 "1.59");
+    expect_spend(plain, QWEN "model=qwen.qwen3-next-80b-a3b model_requested=" ARN, "1.59");
+    struct book *book =
+        book_of("model_list:\n- model_name: q\n  litellm_params: {model: "
+                "bedrock/converse/qwen.qwen3-next-80b-a3b, aws_region_name: eu-west-1}\n"
+                "- model_name: own\n  litellm_params: {model: bedrock/converse/" ARN
+                "/x1, input_cost_per_token: 1e-6, output_cost_per_token: 2e-6}\n",
+                OVERRIDES_MERGE);
+    expect_spend(book, QWEN "model=qwen.qwen3-next-80b-a3b model_group=q", "1.59");
+    expect_spend(book, QWEN "model=x1", "3");
+    book_free(book);
+    expect_status(plain,
+                  "provider=vertex_ai model=gemini-2.5-flash input_tokens=9 "
+                  "service_tier=PROVISIONED_THROUGHPUT",
+                  CHARGE_FREE, "provisioned_throughput");
+    expect_spend(plain, "provider=openai model=gpt-4o input_tokens=1000 service_tier=batch",
+                 "0.00125");
+    expect_spend(plain,
+                 "provider=anthropic model=claude-sonnet-4-5-20250929 batch=true "
+                 "input_tokens=1000 cache_write_tokens=1000 cache_write_1h_tokens=1000",
+                 "0.003");
+#undef QWEN
+#undef ARN
+}
+
 static void an_unknown_price_is_null_and_never_zero(void **state)
 {
     (void)state;
@@ -828,6 +862,7 @@ int main(void)
         cmocka_unit_test(absent_is_not_zero),
         cmocka_unit_test(mode_litellm_bills_what_it_has_a_rate_for),
         cmocka_unit_test(an_own_price_is_never_passed_over),
+        cmocka_unit_test(facts_that_choose_a_rate_are_facts),
         cmocka_unit_test(an_unknown_price_is_null_and_never_zero),
         cmocka_unit_test(a_provider_is_implied_only_where_the_name_says_one),
         cmocka_unit_test(what_the_event_lacks_is_reported_or_null),
