@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "store/session.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -152,17 +153,6 @@ static void place_set(struct pg *pg)
              port ? port : "", PQdb(pg->conn));
 }
 
-static bool session_set(struct pg *pg, const struct pg_options *o, struct err *err)
-{
-    char sql[512];
-    snprintf(sql, sizeof(sql),
-             "SET timezone = 'UTC'; SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD';"
-             "SET search_path = pg_catalog, spendlog; SET lock_timeout = %u;"
-             "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = %u;",
-             o->lock_timeout_ms, o->statement_timeout_ms, o->idle_in_transaction_timeout_ms);
-    return pg_command(pg, sql, err);
-}
-
 bool pg_conninfo_check(const char *conninfo, struct err *err)
 {
     char *message = NULL;
@@ -198,7 +188,7 @@ bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
         return connect_fail(pg, PQstatus(pg->conn) != CONNECTION_BAD, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     place_set(pg);
-    if (!session_set(pg, options, err)) {
+    if (!session_pin(pg, options, err)) {
         pg_close(pg);
         return false;
     }
@@ -482,6 +472,16 @@ bool pg_command(struct pg *pg, const char *sql, struct err *err)
     PGresult *res = checked(pg, PQexec(pg->conn, sql), head_of(sql, head), err);
     PQclear(res);
     return res != NULL;
+}
+
+bool pg_begin(struct pg *pg, enum pg_transaction kind, struct err *err)
+{
+    static const char *const begin[] = {
+        [PG_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE",
+        [PG_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        [PG_SNAPSHOT_WRITE] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
+    };
+    return pg_command(pg, begin[kind], err);
 }
 
 void pg_rollback(struct pg *pg)

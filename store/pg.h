@@ -44,6 +44,7 @@ struct pg_options {
     unsigned lock_timeout_ms;     /* 0 = none, as for the next two */
     unsigned statement_timeout_ms;
     unsigned idle_in_transaction_timeout_ms;
+    bool read_only; /* nothing is written: transactions are read-only by default */
 };
 
 struct pg {
@@ -122,6 +123,13 @@ bool pg_send(struct pg *pg, const char *sql, struct err *err) MUST_CHECK;
 PGresult *pg_receive(struct pg *pg, const char *what, struct err *err);
 /* One or several statements without parameters and results. */
 bool pg_command(struct pg *pg, const char *sql, struct err *err) MUST_CHECK;
+/* Begins a transaction. Its properties are said each time, whatever the session's defaults are. */
+enum pg_transaction {
+    PG_WRITE,    /* read committed: each statement sees what the locks before it let through */
+    PG_SNAPSHOT, /* one snapshot, read only */
+    PG_SNAPSHOT_WRITE, /* one snapshot */
+};
+bool pg_begin(struct pg *pg, enum pg_transaction kind, struct err *err) MUST_CHECK;
 /* Ends a transaction that failed. When even that fails the connection is closed, which ends it too.
  */
 void pg_rollback(struct pg *pg);

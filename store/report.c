@@ -132,7 +132,8 @@ bool report_run(const char *conninfo, const struct report_options *options, repo
                 void *context, struct err *err)
 {
     struct pg pg = {0};
-    struct pg_options pg_options = {.conninfo = conninfo, .application_name = "spendlog report"};
+    struct pg_options pg_options = {
+        .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
     struct pg_args args;
     struct buf sql;
     bool ok = false;

@@ -20,8 +20,10 @@ bool server_conninfo_check(const char *conninfo, struct err *err)
 
 static bool open_for_check(struct pg *pg, const char *conninfo, struct err *err)
 {
-    const struct pg_options options = {
-        .conninfo = conninfo, .application_name = "spendlog check", .statement_timeout_ms = 10000};
+    const struct pg_options options = {.conninfo = conninfo,
+                                       .application_name = "spendlog check",
+                                       .statement_timeout_ms = 10000,
+                                       .read_only = true};
     return pg_open(pg, &options, err);
 }
 

@@ -48,8 +48,8 @@ struct stored_rows {
 
 struct stored_rows *stored_rows_open(const char *conninfo, struct err *err)
 {
-    const struct pg_options options = {.conninfo = conninfo,
-                                       .application_name = "spendlog explain"};
+    const struct pg_options options = {
+        .conninfo = conninfo, .application_name = "spendlog explain", .read_only = true};
     struct stored_rows *rows = calloc(1, sizeof(*rows));
     if (!rows) {
         err_set(err, ERR_FATAL, "out of memory");

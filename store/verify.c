@@ -314,13 +314,14 @@ bool verify_run(const char *conninfo, verify_fn *finding, void *context,
                 struct verify_totals *totals, struct err *err)
 {
     struct verify v = {.tell = finding, .context = context, .totals = totals};
-    const struct pg_options options = {.conninfo = conninfo, .application_name = "spendlog verify"};
+    const struct pg_options options = {
+        .conninfo = conninfo, .application_name = "spendlog verify", .read_only = true};
     memset(totals, 0, sizeof(*totals));
     if (!migrate_open(&v.pg, &options, err))
         return false;
-    bool ok = pg_command(&v.pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
-              check_partitions(&v, err) && check_batches(&v, err) && check_daily(&v, err) &&
-              check_duplicates(&v, err) && tell_gaps(&v, err) && tell_setbacks(&v, err);
+    bool ok = pg_begin(&v.pg, PG_SNAPSHOT, err) && check_partitions(&v, err) &&
+              check_batches(&v, err) && check_daily(&v, err) && check_duplicates(&v, err) &&
+              tell_gaps(&v, err) && tell_setbacks(&v, err);
     pg_close(&v.pg);
     return ok;
 }

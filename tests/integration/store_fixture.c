@@ -20,7 +20,7 @@ static void admin(const char *fmt, const char *name)
     struct pg pg;
     struct err err = {0};
     char statement[256];
-    const struct pg_options options = {"dbname=postgres", "test", 0, 0, 0};
+    const struct pg_options options = {.conninfo = "dbname=postgres", .application_name = "test"};
     if (!pg_open(&pg, &options, &err))
         fail_msg("%s", err.text);
     snprintf(statement, sizeof(statement), fmt, name);
@@ -51,7 +51,8 @@ int database_create(void **state)
     admin("CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'", database);
     if (!migrate_apply(conninfo_of(""), NULL, NULL, &err))
         fail_msg("%s", err.text);
-    const struct pg_options options = {conninfo_of(""), "test owner", 0, 0, 0};
+    const struct pg_options options = {.conninfo = conninfo_of(""),
+                                       .application_name = "test owner"};
     if (!pg_open(&owner, &options, &err))
         fail_msg("%s", err.text);
     users_create();
@@ -100,7 +101,10 @@ const char *sqlstate_of(const char *role, const char *statement)
     static char sqlstate[6];
     struct pg pg;
     struct err err = {0};
-    const struct pg_options options = {conninfo_of(role), "test", 2000, 5000, 0};
+    const struct pg_options options = {.conninfo = conninfo_of(role),
+                                       .application_name = "test",
+                                       .lock_timeout_ms = 2000,
+                                       .statement_timeout_ms = 5000};
     if (!pg_open(&pg, &options, &err))
         fail_msg("%s", err.text);
     bool ok = pg_command(&pg, statement, NULL);
