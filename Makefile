@@ -119,7 +119,7 @@ $(B)/tests/tools/%: tests/tools/%.c
 
 tools: $(TOOLS)
 
-SERVER_TESTS := $(patsubst %,$(B)/tests/integration/%,test_store test_schema test_reading test_reprice fill_rows)
+SERVER_TESTS := $(patsubst %,$(B)/tests/integration/%,test_store test_schema test_reading test_reprice test_days fill_rows)
 
 integration: spendlog tools $(SERVER_TESTS) ## tests against a real Kafka and a real PostgreSQL
 	tests/integration/run.py

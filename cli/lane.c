@@ -465,6 +465,7 @@ static bool open_writer(struct lane *lane, struct err *err)
         .application_name = name,
         .lock_timeout_ms = 2000,
         .statement_timeout_ms = 30000,
+        .stop = &lane->group->stop,
     };
     lane->writer = writer_new(&options);
     return lane->writer ? true : err_set(err, ERR_FATAL, "out of memory");

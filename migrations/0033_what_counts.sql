@@ -73,10 +73,8 @@ DECLARE
   posted numeric;
   entry bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(spendlog.day_lock_class(),
-                                   spendlog.day_lock_key(exclude_row.start_time::date)) THEN
-    RAISE lock_not_available USING MESSAGE = 'the day of the row is being worked on';
-  END IF;
+  PERFORM spendlog.session_expect();
+  PERFORM spendlog.days_expect_free(ARRAY[exclude_row.start_time::date]);
   SELECT * INTO l FROM spendlog.spend_logs s
   WHERE s.start_time = exclude_row.start_time AND s.identity = exclude_row.identity;
   IF NOT FOUND THEN
@@ -113,10 +111,8 @@ DECLARE
   was bigint;
   entry bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(spendlog.day_lock_class(),
-                                   spendlog.day_lock_key(restore_row.start_time::date)) THEN
-    RAISE lock_not_available USING MESSAGE = 'the day of the row is being worked on';
-  END IF;
+  PERFORM spendlog.session_expect();
+  PERFORM spendlog.days_expect_free(ARRAY[restore_row.start_time::date]);
   DELETE FROM spendlog.excluded_rows x
   WHERE x.start_time = restore_row.start_time AND x.identity = restore_row.identity
   RETURNING x.exclusion_id INTO was;

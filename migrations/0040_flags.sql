@@ -9,5 +9,3 @@ COMMENT ON COLUMN spendlog.spend_logs.flags IS
 -- The latest posted adjustment says which flags a row of a closed period has.
 ALTER TABLE spendlog.spend_adjustments ADD COLUMN new_flags integer;
 COMMENT ON COLUMN spendlog.spend_adjustments.new_flags IS 'flags of the row after; NULL: as they were (version 0.1)';
-
-GRANT UPDATE (flags) ON spendlog.spend_logs TO spendlog_repricer;

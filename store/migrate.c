@@ -147,13 +147,27 @@ static bool record(struct pg *pg, const struct embedded *file, struct err *err)
     return res != NULL;
 }
 
+/* Who may migrate is a member of the owner, and only the owner can lock its table in this mode: an
+ * advisory lock could be anybody's. Before there is a table, making the schema is what only one
+ * can do. */
+static bool history_lock(struct pg *pg, struct err *err)
+{
+    bool exists;
+    if (!schema_exists(pg, &exists, err))
+        return false;
+    return !exists ||
+           pg_command(pg,
+                      "SET LOCAL ROLE spendlog_owner;"
+                      "LOCK TABLE spendlog.schema_migrations IN SHARE ROW EXCLUSIVE MODE;"
+                      "RESET ROLE",
+                      err);
+}
+
 /* Under the lock the history is read again: another process may have been faster. */
 static bool apply_locked(struct pg *pg, const struct embedded *file, bool *done, struct err *err)
 {
     struct history history;
-    if (!pg_command(pg, "SELECT pg_advisory_xact_lock(hashtextextended('spendlog.migrate', 0))",
-                    err) ||
-        !history_read(pg, &history, err))
+    if (!history_lock(pg, err) || !history_read(pg, &history, err))
         return false;
     *done = state_of(&history, file) == MIGRATION_PENDING;
     free(history.item);
@@ -164,14 +178,24 @@ static bool apply_locked(struct pg *pg, const struct embedded *file, bool *done,
     return true;
 }
 
+/* The schema came to be while we made it: another process migrates as well. */
+static bool overtaken(const struct pg *pg)
+{
+    return strcmp(pg->sqlstate, "42P06") == 0 || strcmp(pg->sqlstate, "23505") == 0;
+}
+
 static bool apply(struct pg *pg, const struct embedded *file, bool *done, struct err *err)
 {
-    if (!pg_command(pg, "BEGIN", err))
-        return false;
-    if (apply_locked(pg, file, done, err) && pg_command(pg, "COMMIT", err))
-        return true;
-    pg_rollback(pg);
-    return false;
+    for (bool again = false;; again = true) {
+        if (!pg_begin(pg, PG_WRITE, err))
+            return false;
+        if (apply_locked(pg, file, done, err) && pg_command(pg, "COMMIT", err))
+            return true;
+        pg_rollback(pg);
+        if (again || !pg->conn || !overtaken(pg))
+            return false;
+        err_clear(err);
+    }
 }
 
 static bool open_for_migration(struct pg *pg, const char *conninfo, struct err *err)

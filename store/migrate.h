@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The schema's migrations: the files of migrations/, embedded, applied in order, each once and in a
- * transaction of its own, under an advisory lock, recorded with the SHA-256 of their text.
+ * transaction of its own, under the lock of their own table, recorded with the SHA-256 of their
+ * text.
  */
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Closing takes the locks of all days of the month, so that it never comes between the slices of a
- * run; a run that starts later sees the month closed. */
+/* A function of the database closes: it checks that the month is over, and that nobody works on a
+ * day of it, so that it never comes between the slices of a run; a run that starts later sees the
+ * month closed. */
 #include "store/periods.h"
 
+#include "core/clock.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -17,59 +19,23 @@ static bool connect(struct pg *pg, const char *conninfo, struct err *err)
     return pg_open(pg, &options, err);
 }
 
-/* Runs a statement whose only parameter is the month; *ok is its first column. */
-static bool ask(struct pg *pg, const char *sql, const char *month, bool *ok, struct err *err)
-{
-    struct pg_args args;
-    pg_args_init(&args);
-    pg_arg_text(&args, slice_of(month));
-    PGresult *res = pg_query(pg, sql, &args, err);
-    *ok = res && PQntuples(res) == 1 && pg_int(res, 0, 0) != 0;
-    PQclear(res);
-    pg_args_free(&args);
-    return res != NULL;
-}
-
-static bool close_in(struct pg *pg, const char *month, struct err *err)
-{
-    bool ok;
-    if (!ask(pg, "SELECT $1::text::date + interval '1 month' <= now() AT TIME ZONE 'UTC'", month,
-             &ok, err))
-        return false;
-    if (!ok)
-        return err_set(err, ERR_INPUT, "%.7s is not over", month);
-    if (!ask(pg,
-             "SELECT bool_and(pg_try_advisory_xact_lock(spendlog.day_lock_class(),"
-             " spendlog.day_lock_key(day::date))) FROM generate_series($1::text::date,"
-             " $1::text::date + interval '1 month' - interval '1 day', interval '1 day') AS day",
-             month, &ok, err))
-        return false;
-    if (!ok)
-        return err_set(err, ERR_RETRY,
-                       "a day of %.7s is being worked on: try again when that is done", month);
-    if (!ask(pg,
-             "INSERT INTO spendlog.closed_periods (month, rows, spend)"
-             " SELECT $1::text::date, coalesce(sum(calls), 0), coalesce(sum(spend), 0)"
-             " FROM spendlog.spend_entries WHERE day >= $1::text::date"
-             " AND start_time >= $1::text::timestamp"
-             " AND start_time < $1::text::timestamp + interval '1 month'"
-             " ON CONFLICT ON CONSTRAINT closed_periods_pkey DO NOTHING RETURNING true",
-             month, &ok, err))
-        return false;
-    return ok ? true : err_set(err, ERR_INPUT, "%.7s is closed already", month);
-}
-
 bool period_close(const char *conninfo, int year, unsigned month, struct err *err)
 {
     struct pg pg;
+    struct pg_args args;
     char first[24];
     snprintf(first, sizeof(first), "%04d-%02u-01", year, month);
     if (!connect(&pg, conninfo, err))
         return false;
-    bool ok = pg_command(&pg, "BEGIN", err) && close_in(&pg, first, err) &&
-              pg_command(&pg, "COMMIT", err);
+    pg_args_init(&args);
+    pg_arg_text(&args, slice_of(first));
+    pg_arg_time(&args, clock_now_us());
+    PGresult *res =
+        pg_query(&pg, "SELECT spendlog.period_close($1::text::date, $2::timestamptz)", &args, err);
+    PQclear(res);
+    pg_args_free(&args);
     pg_close(&pg);
-    return ok;
+    return res != NULL;
 }
 
 static void copy_text(char *to, size_t capacity, struct slice text)

@@ -10,8 +10,8 @@
  *     const struct reprice_report *report = reprice_report(run);
  *
  * A run can be killed at any point: each of its transactions changes rows, records them and counts
- * them together, and reprice_resume() goes on from what was committed. While it lasts it holds an
- * advisory lock per day, which keeps other runs, retention and the closing of a month out.
+ * them together, and reprice_resume() goes on from what was committed. While it lasts it has
+ * claimed its days (day_claims), which keeps other runs, retention and the closing of a month out.
  */
 #ifndef STORE_REPRICE_H
 #define STORE_REPRICE_H

@@ -76,8 +76,9 @@ struct reprice {
     struct tally tally; /* of the slice; of everything in a dry run */
     struct buf staged;
     size_t staged_rows;
-    char posted_on[4];   /* date field, METHOD_POST */
-    char adjusted_at[8]; /* timestamp field */
+    int64_t staged_first, staged_last; /* start times, microseconds since 2000 */
+    char posted_on[4];                 /* date field, METHOD_POST */
+    char adjusted_at[8];               /* timestamp field */
     /* Counted when the day is done. */
     struct reprice_totals rest;
     int64_t skip_rows[SKIP_COUNT];
@@ -90,6 +91,7 @@ struct reprice {
         int64_t from, until, end, blocks; /* this piece, of the table, usual; in blocks */
         bool filling;                     /* the shadow's connection is at the piece before */
         int64_t rows;                     /* in the shadow */
+        int64_t staged_block;             /* where the records of the next piece will begin */
     } piece;
     struct reprice_report report;
 };
@@ -98,9 +100,6 @@ struct reprice {
 bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, double sample_percent,
                       struct reprice_shape *shape, struct err *err) MUST_CHECK;
-/* METHOD_REWRITE: the piece into the shadow, with what is staged of it. */
-bool reprice_sql_fill(struct reprice *run, const struct reprice_day *day,
-                      struct err *err) MUST_CHECK;
 /* Whether the filter takes every row of the day. */
 bool reprice_takes_all(const struct reprice *run, const struct reprice_day *day);
 const char *reprice_sql_text(struct reprice *run); /* NULL: it did not fit */
@@ -137,9 +136,9 @@ bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
 /* After COMMIT. */
 void reprice_slice_reset(struct reprice *run);
 void reprice_stage_reset(struct reprice *run);
-/* Inside a transaction: the slice into pg_temp.reprice_staged, and into spend_adjustments. */
-bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err) MUST_CHECK;
-bool reprice_adjustments_copy(struct reprice *run, struct err *err) MUST_CHECK;
+/* Inside a transaction: the records of the slice into spend_adjustments, or a table of its form. */
+bool reprice_staged_copy(struct reprice *run, struct pg *pg, const char *table,
+                         struct err *err) MUST_CHECK;
 
 /* reprice_swap.c: open, then each piece is read and written, then close. */
 bool reprice_swap_open(struct reprice *run, const struct reprice_day *day,

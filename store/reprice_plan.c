@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which days a run has to do, that nobody else is at them, and its record. The locks are the
+ * Which days a run has to do, that nobody else is at them, and its record. The claims are the
  * session's of the connection that writes: when that connection is lost nothing can be written any
- * more, so there is no moment in which a run without locks changes a row.
+ * more, so there is no moment in which a run without claims changes a row.
  */
 #include "store/reprice_impl.h"
 
@@ -14,11 +14,8 @@
 
 /* Days that have a partition, in the filter's range. */
 #define DAYS_THERE                                                                                 \
-    "SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day, 0::bigint AS changed"                 \
-    " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"                                    \
-    " WHERE i.inhparent = 'spendlog.spend_logs'::regclass AND c.relname ~ '^spend_logs_[0-9]{8}$'" \
-    " AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 > $1::timestamp"                            \
-    " AND to_date(right(c.relname, 8), 'YYYYMMDD') < $2::timestamp"
+    "SELECT t.day, 0::bigint AS changed FROM spendlog.stored_days() t"                             \
+    " WHERE t.day + 1 > $1::timestamp AND t.day < $2::timestamp"
 
 #define DAYS_LEFT                                                                                  \
     "SELECT r.day, r.changed FROM spendlog.reprice_days r WHERE r.run_id = $1 AND r.state = "      \
@@ -31,8 +28,8 @@
     " CASE WHEN c.reltuples > 0 AND c.relpages > 0"                                                \
     " THEN (c.reltuples / c.relpages * (pg_relation_size(c.oid) / 8192))::bigint"                  \
     " ELSE coalesce(pg_relation_size(c.oid) / $3, 0) END"                                          \
-    " FROM (" days ") d LEFT JOIN pg_class c"                                                      \
-    " ON c.oid = to_regclass('spendlog.' || spendlog.partition_name(d.day)) ORDER BY d.day"
+    " FROM (" days ") d LEFT JOIN spendlog.stored_days() t USING (day)"                            \
+    " LEFT JOIN pg_class c ON c.oid = t.leaf ORDER BY d.day"
 
 /* --- days ----------------------------------------------------------------------------------- */
 
@@ -99,49 +96,26 @@ bool reprice_plan_dry(struct reprice *run, struct err *err)
     return days_list(run, &run->read, err);
 }
 
-/* --- locks ---------------------------------------------------------------------------------- */
+/* --- claims --------------------------------------------------------------------------------- */
 
-static bool lock_taken(struct reprice *run, int32_t day, struct err *err)
+/* All of them or none. */
+static bool days_claim(struct reprice *run, struct err *err)
 {
     struct pg_args args;
     pg_args_init(&args);
-    pg_arg_int4(&args, day);
-    PGresult *res = pg_query(
-        &run->write,
-        "SELECT to_char(date '2000-01-01' + $1::int, 'YYYY-MM-DD'),"
-        " (SELECT format('%s, pid %s', a.application_name, a.pid) FROM pg_locks l"
-        "  JOIN pg_stat_activity a USING (pid)"
-        "  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2"
-        "  AND l.classid::bigint = spendlog.day_lock_class() AND l.objid::bigint = $1::int"
-        "  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        "  LIMIT 1)",
-        &args, err);
-    if (res)
-        err_set(err, ERR_RETRY,
-                "%.10s is being worked on (" SLICE_FMT "): try again when it is done",
-                PQgetvalue(res, 0, 0),
-                SLICE_ARG(pg_null(res, 0, 1) ? SLICE("it just ended") : pg_text(res, 0, 1)));
-    PQclear(res);
-    pg_args_free(&args);
-    return false;
-}
-
-static bool days_lock(struct reprice *run, struct err *err)
-{
-    struct pg_args args;
-    pg_args_init(&args);
-    pg_array_open(&args, PG_INT4, run->day_count);
+    pg_array_open(&args, PG_DATE, run->day_count);
     for (size_t i = 0; i < run->day_count; i++)
         pg_array_int4(&args, run->day[i].day);
     pg_array_close(&args);
     PGresult *res = pg_query(&run->write,
-                             "SELECT day, pg_try_advisory_lock(spendlog.day_lock_class(), day)"
-                             " FROM unnest($1::int[]) AS day",
+                             "SELECT to_char(day, 'YYYY-MM-DD'), holder"
+                             " FROM spendlog.days_claim($1::date[])",
                              &args, err);
-    bool ok = res != NULL;
-    for (int i = 0; ok && i < PQntuples(res); i++)
-        if (pg_int(res, i, 1) == 0)
-            ok = lock_taken(run, (int32_t)pg_int(res, i, 0), err);
+    bool ok = res && PQntuples(res) == 0;
+    if (res && !ok)
+        err_set(err, ERR_RETRY,
+                SLICE_FMT " is being worked on (" SLICE_FMT "): try again when it is done",
+                SLICE_ARG(pg_text(res, 0, 0)), SLICE_ARG(pg_text(res, 0, 1)));
     PQclear(res);
     pg_args_free(&args);
     return ok;
@@ -258,12 +232,12 @@ static bool days_left(struct reprice *run, struct err *err)
     return ok;
 }
 
-/* Locks first, then the record: a run that cannot have its days leaves none. What the days are like
- * is read again under the locks. */
+/* Claims first, then the record: a run that cannot have its days leaves none. What the days are
+ * like is read again under the claims. */
 bool reprice_plan_new(struct reprice *run, struct err *err)
 {
-    if (!days_list(run, &run->write, err) || !days_lock(run, err) ||
-        !pg_command(&run->write, "BEGIN", err))
+    if (!days_list(run, &run->write, err) || !days_claim(run, err) ||
+        !pg_begin(&run->write, PG_WRITE, err))
         return false;
     if (run_insert(run, err) && days_insert(run, err) && pg_command(&run->write, "COMMIT", err))
         return days_left(run, err);
@@ -273,7 +247,7 @@ bool reprice_plan_new(struct reprice *run, struct err *err)
 
 bool reprice_plan_load(struct reprice *run, struct err *err)
 {
-    return days_left(run, err) && days_lock(run, err) && days_left(run, err);
+    return days_left(run, err) && days_claim(run, err) && days_left(run, err);
 }
 
 bool reprice_find_unfinished(struct reprice *run, int64_t *run_id, struct err *err)

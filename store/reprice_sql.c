@@ -70,38 +70,6 @@ static void columns_needed(struct reprice *run, bool closed, struct reprice_shap
     shape->fact[shape->fact_count++] = shape->count++;
 }
 
-/* Every column there is, also those that a later migration added. */
-static PGresult *columns_all(struct reprice *run, struct err *err)
-{
-    return pg_query(&run->write,
-                    "SELECT attname::text FROM pg_attribute"
-                    " WHERE attrelid = 'spendlog.spend_logs'::regclass AND attnum > 0"
-                    " AND NOT attisdropped ORDER BY attnum",
-                    NULL, err);
-}
-
-static void add_names(struct buf *sql, const PGresult *names)
-{
-    for (int i = 0; i < PQntuples(names); i++)
-        buf_printf(sql, "%s" SLICE_FMT, i ? ", " : "", SLICE_ARG(pg_text(names, i, 0)));
-}
-
-/* A column of the row, or of what is staged for it when pricing makes the column. */
-static void add_values(struct buf *sql, const PGresult *names)
-{
-    for (int i = 0; i < PQntuples(names); i++) {
-        struct slice name = pg_text(names, i, 0);
-        int c = 0;
-        while (c < COLUMN_COUNT && !(posted_name[c] && slice_is(name, column_name[c])))
-            c++;
-        buf_add_text(sql, i ? ", " : "");
-        if (c < COLUMN_COUNT)
-            add_column(sql, (enum reprice_column)c, true);
-        else
-            buf_printf(sql, "s." SLICE_FMT, SLICE_ARG(name));
-    }
-}
-
 /* --- conditions ----------------------------------------------------------------------------- */
 
 static void add_time(struct buf *sql, int64_t us)
@@ -248,26 +216,6 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
         add_piece(run);
     buf_add_text(&run->sql, ") TO STDOUT (FORMAT binary)");
     return reprice_sql_text(run) ? true : err_set(err, ERR_INPUT, "the filter is too long");
-}
-
-bool reprice_sql_fill(struct reprice *run, const struct reprice_day *day, struct err *err)
-{
-    PGresult *names = columns_all(run, err);
-    if (!names)
-        return false;
-    buf_reset(&run->sql);
-    buf_printf(&run->sql, "INSERT INTO spendlog.reprice_%.4s%.2s%.2s (", day->text, day->text + 5,
-               day->text + 8);
-    add_names(&run->sql, names);
-    buf_add_text(&run->sql, ") SELECT ");
-    add_values(&run->sql, names);
-    PQclear(names);
-    buf_add_text(&run->sql, " FROM spendlog.spend_logs s LEFT JOIN pg_temp.reprice_staged p"
-                            " ON p.start_time = s.start_time AND p.identity = s.identity");
-    if (!add_where(run, day, err))
-        return false;
-    add_piece(run);
-    return reprice_sql_text(run) ? true : err_set(err, ERR_FATAL, "spend_logs is too wide");
 }
 
 const char *reprice_sql_text(struct reprice *run)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A day rewritten, piece by piece: the columns that pricing needs are read, what changed goes to
- * the server twice, as the records in spend_adjustments (inside the transaction that will end with
- * the swap) and into a temporary table, from where one INSERT lays it over the piece's rows on
- * their way into a shadow table nobody sees. So the wide rows never leave the server, and while it
- * fills one piece the next is read and priced. Until the last COMMIT nothing has happened; a killed
- * run leaves at most a shadow, which the next one throws away.
+ * A day rewritten, piece by piece: the columns that pricing needs are read, the records of what
+ * changed go to a table of the day's own, and a function of the database lays them over the piece's
+ * rows on their way into a shadow table nobody sees. So the wide rows never leave the server, and
+ * while it fills one piece the next is read and priced. The same records become those in
+ * spend_adjustments, in the transaction of the swap. Until its COMMIT nothing has happened; a
+ * killed run leaves at most a shadow, which the next one throws away.
  *
  * All pieces are read, and filled, under one snapshot: no row is missed or taken twice, whatever
  * is written to the day meanwhile; what came later the swap takes along.
@@ -40,7 +40,7 @@ static bool snapshot_take(struct reprice *run, const struct reprice_day *day,
              "SELECT pg_export_snapshot(), pg_relation_size(('spendlog.' ||"
              " spendlog.partition_name('%s'))::regclass) / current_setting('block_size')::bigint",
              day->text);
-    if (!pg_command(&run->read, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err))
+    if (!pg_begin(&run->read, PG_SNAPSHOT, err))
         return false;
     PGresult *res = pg_query(&run->read, sql, NULL, err);
     if (res) {
@@ -51,19 +51,14 @@ static bool snapshot_take(struct reprice *run, const struct reprice_day *day,
     return res != NULL;
 }
 
-/* A piece's changes are hashed and its rows stream by, in the order of the day. */
 static bool shadow_open(struct reprice *run, const struct reprice_day *day, const char *snapshot,
                         struct err *err)
 {
     char sql[256];
     struct pg_options options = {.conninfo = run->conninfo, .application_name = "spendlog reprice"};
-    snprintf(sql, sizeof(sql),
-             "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '%s';"
-             "SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off;"
-             "SET LOCAL work_mem = '32MB'",
-             snapshot);
+    snprintf(sql, sizeof(sql), "SET TRANSACTION SNAPSHOT '%s'", snapshot);
     return (run->shadow.conn || pg_open(&run->shadow, &options, err)) &&
-           pg_command(&run->shadow, sql, err) &&
+           pg_begin(&run->shadow, PG_SNAPSHOT_WRITE, err) && pg_command(&run->shadow, sql, err) &&
            day_function(&run->shadow, "shadow_create", day, err);
 }
 
@@ -78,7 +73,7 @@ bool reprice_swap_open(struct reprice *run, const struct reprice_day *day, struc
                         1;
     if (run->piece.blocks > PIECE_BLOCKS_MAX)
         run->piece.blocks = PIECE_BLOCKS_MAX;
-    return shadow_open(run, day, snapshot, err) && pg_command(&run->write, "BEGIN", err);
+    return shadow_open(run, day, snapshot, err);
 }
 
 /* --- pieces --------------------------------------------------------------------------------- */
@@ -97,33 +92,30 @@ static bool fill_await(struct reprice *run, struct err *err)
         return true;
     run->piece.filling = false;
     PGresult *res = pg_receive(&run->shadow, "filling the new table", err);
-    if (res)
-        run->piece.rows += strtoll(PQcmdTuples(res), NULL, 10);
+    if (res) { /* not by parameters: texts */
+        run->piece.rows += strtoll(PQgetvalue(res, 0, 0), NULL, 10);
+        run->piece.staged_block = strtoll(PQgetvalue(res, 0, 1), NULL, 10);
+    }
     PQclear(res);
     return res != NULL;
 }
 
 static bool fill_start(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    run->piece.filling =
-        reprice_sql_fill(run, day, err) && pg_send(&run->shadow, reprice_sql_text(run), err);
+    char sql[160];
+    snprintf(sql, sizeof(sql),
+             "SELECT rows, staged_until FROM spendlog.shadow_fill('%s', %lld, %lld)", day->text,
+             (long long)run->piece.blocks, (long long)run->piece.staged_block);
+    run->piece.filling = pg_send(&run->shadow, sql, err);
     return run->piece.filling;
-}
-
-/* The planner learns once that the key is unique: else it would hash the wide rows, and they would
- * lose their order. */
-static bool staged_replace(struct reprice *run, struct err *err)
-{
-    bool first = run->piece.from == 0;
-    return (first || pg_command(&run->shadow, "TRUNCATE pg_temp.reprice_staged", err)) &&
-           reprice_staged_copy(run, &run->shadow, err) &&
-           (!first ||
-            pg_command(&run->shadow, "ANALYZE pg_temp.reprice_staged (start_time, identity)", err));
 }
 
 bool reprice_swap_write(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    if (!reprice_adjustments_copy(run, err) || !fill_await(run, err) || !staged_replace(run, err) ||
+    char table[48];
+    snprintf(table, sizeof(table), "reprice_staged_%.4s%.2s%.2s", day->text, day->text + 5,
+             day->text + 8);
+    if (!fill_await(run, err) || !reprice_staged_copy(run, &run->shadow, table, err) ||
         !fill_start(run, day, err))
         return false;
     fault_point("reprice_filling");
@@ -153,8 +145,7 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
 {
     struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
     char sql[128];
-    snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s', %lld)", day->text,
-             (long long)run->piece.rows);
+    snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s')", day->text);
     for (int attempt = 1;; attempt++) {
         if (!pg_command(&run->write, "SAVEPOINT swap", err))
             return false;
@@ -169,12 +160,30 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
     }
 }
 
+/* The records that filled the new table, into the books. */
+static bool staged_take(struct reprice *run, const struct reprice_day *day, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_int8(&args, run->run_id);
+    pg_arg_int4(&args, day->day);
+    PGresult *res = pg_query(&run->write, "SELECT spendlog.staged_take($1, $2::date)", &args, err);
+    bool ok = res && pg_int(res, 0, 0) == run->slice.changed;
+    if (res && !ok)
+        err_set(err, ERR_FATAL, "%lld rows changed, %lld recorded", (long long)run->slice.changed,
+                (long long)pg_int(res, 0, 0));
+    PQclear(res);
+    pg_args_free(&args);
+    return ok;
+}
+
 bool reprice_swap_close(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     if (!shadow_close(run, day, err))
         return false;
     reprice_slice_close(run);
-    if (!reprice_slice_count(run, day, METHOD_REWRITE, true, err))
+    if (!pg_begin(&run->write, PG_WRITE, err) || !staged_take(run, day, err) ||
+        !reprice_slice_count(run, day, METHOD_REWRITE, true, err))
         return false;
     fault_point("reprice_before_swap");
     if (!swap(run, day, err))

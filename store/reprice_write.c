@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A slice: changed rows gathered in memory, then written in one transaction that changes the rows,
- * records each in spend_adjustments and counts them in the run. The rows go through a temporary
- * table; the UPDATE takes only rows that are still as they were read and checks that those are all
- * of them.
+ * A slice: changed rows gathered in memory, then written in one transaction that records each in
+ * spend_adjustments, changes the rows by these records and counts them in the run. A function of
+ * the database changes them: only rows that are still as they were read, and all of them.
  */
 #include "store/reprice_impl.h"
 
@@ -27,6 +26,8 @@ void reprice_stage_reset(struct reprice *run)
 {
     copy_in_start(&run->staged);
     run->staged_rows = 0;
+    run->staged_first = INT64_MAX;
+    run->staged_last = INT64_MIN;
 }
 
 int32_t reprice_flags(const struct row_field *stored, const struct charge *charge)
@@ -41,6 +42,7 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
 {
     struct buf *rows = &run->staged;
     const char *reason = reason_info[charge->reason].name;
+    int64_t started = copy_int(&field[shape->column[COLUMN_START_TIME]]);
     bool has = charge->has_spend;
 
     buf_add_be16(rows, ADJUSTMENT_COLUMN_COUNT);
@@ -66,6 +68,10 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
     copy_add_int4(rows, reprice_flags(&field[shape->column[COLUMN_FLAGS]], charge));
     copy_add_bytes(rows, (struct slice){run->adjusted_at, sizeof(run->adjusted_at)});
     run->staged_rows++;
+    if (started < run->staged_first)
+        run->staged_first = started;
+    if (started > run->staged_last)
+        run->staged_last = started;
 }
 
 void reprice_slice_reset(struct reprice *run)
@@ -214,80 +220,53 @@ bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
 
 /* --- the transaction ------------------------------------------------------------------------ */
 
-bool reprice_staged_copy(struct reprice *run, struct pg *pg, struct err *err)
+/* The slice's records into a table of the form of spend_adjustments. */
+bool reprice_staged_copy(struct reprice *run, struct pg *pg, const char *table, struct err *err)
 {
-    int64_t count = 0;
-    return pg_command(pg,
-                      "CREATE TEMP TABLE IF NOT EXISTS reprice_staged ON COMMIT DELETE ROWS AS"
-                      " SELECT " ADJUSTMENT_COLUMNS " FROM spendlog.spend_adjustments WITH NO DATA",
-                      err) &&
-           copy_in(pg,
-                   "COPY pg_temp.reprice_staged (" ADJUSTMENT_COLUMNS
-                   ") FROM STDIN (FORMAT binary)",
-                   &run->staged, &count, err);
-}
-
-bool reprice_adjustments_copy(struct reprice *run, struct err *err)
-{
+    char sql[STATEMENT_BYTES_MAX];
     int64_t count = 0, rows = (int64_t)run->staged_rows;
-    if (!copy_in(&run->write,
-                 "COPY spendlog.spend_adjustments (" ADJUSTMENT_COLUMNS
-                 ") FROM STDIN (FORMAT binary)",
-                 &run->staged, &count, err))
+    snprintf(sql, sizeof(sql),
+             "COPY spendlog.%s (" ADJUSTMENT_COLUMNS ") FROM STDIN (FORMAT binary)", table);
+    if (!copy_in(pg, sql, &run->staged, &count, err))
         return false;
     return count == rows ? true
                          : err_set(err, ERR_FATAL, "%lld rows changed, %lld recorded",
                                    (long long)rows, (long long)count);
 }
 
-/* Joined by the key of the day's table, row by row. Statistics of a young table may say anything,
- * and a plan that reads the whole day for one slice, or the slice for each row of the day, would do
- * so for every slice: with these settings the staged rows are the only ones that can be read in
- * sequence. */
+/* The rows are changed by their records alone: the function checks that each fits its row. */
 static bool rows_update(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    char sql[STATEMENT_BYTES_MAX];
-    int64_t rows = 0;
-    snprintf(sql, sizeof(sql),
-             "UPDATE spendlog.spend_logs s SET spend = n.new_spend, input_cost = n.new_input_cost,"
-             " output_cost = n.new_output_cost, other_cost = n.new_other_cost,"
-             " pricing_status = n.new_status, pricing_reason = n.new_reason,"
-             " price_book_id = n.new_price_book_id, flags = n.new_flags"
-             " FROM pg_temp.reprice_staged n WHERE s.start_time = n.start_time"
-             " AND s.identity = n.identity AND s.start_time >= date '%s'"
-             " AND s.start_time < date '%s' + 1 AND s.price_book_id = n.old_price_book_id"
-             " AND s.spend IS NOT DISTINCT FROM n.old_spend",
-             day->text, day->text);
-    if (!pg_command(&run->write,
-                    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
-                    "SET LOCAL enable_material = off; SET LOCAL enable_seqscan = off",
-                    err) ||
-        !run_statement(run, sql, NULL, &rows, err))
-        return false;
-    if (rows == (int64_t)run->staged_rows)
-        return true;
-    return err_set(err, ERR_FATAL,
-                   "%lld of %zu rows are no longer as they were read: somebody else changed them",
-                   (long long)run->staged_rows - (long long)rows, run->staged_rows);
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_int8(&args, run->run_id);
+    pg_arg_int4(&args, day->day);
+    pg_arg_int8(&args, run->staged_first);
+    pg_arg_int8(&args, run->staged_last);
+    PGresult *res = pg_query(
+        &run->write, "SELECT spendlog.adjust_rows($1, $2::date, $3::timestamp, $4::timestamp)",
+        &args, err);
+    bool ok = res && pg_int(res, 0, 0) == (int64_t)run->staged_rows;
+    if (res && !ok)
+        err_set(err, ERR_FATAL, "%lld of %zu records have changed their rows",
+                (long long)pg_int(res, 0, 0), run->staged_rows);
+    PQclear(res);
+    pg_args_free(&args);
+    return ok;
 }
 
 static bool slice_try(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, bool last, struct err *err)
 {
-    if (!pg_command(&run->write, "BEGIN", err))
+    if (!pg_begin(&run->write, PG_WRITE, err))
         return false;
     if (run->staged_rows) {
-        if (!reprice_staged_copy(run, &run->write, err))
+        if (!reprice_staged_copy(run, &run->write, "spend_adjustments", err))
             return false;
         fault_point("reprice_staged");
         if (method == METHOD_UPDATE && !rows_update(run, day, err))
             return false;
         fault_point("reprice_updated");
-        if (!run_statement(run,
-                           "INSERT INTO spendlog.spend_adjustments (" ADJUSTMENT_COLUMNS
-                           ") SELECT " ADJUSTMENT_COLUMNS " FROM pg_temp.reprice_staged",
-                           NULL, NULL, err))
-            return false;
     }
     if (!reprice_slice_count(run, day, method, last, err))
         return false;

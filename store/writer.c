@@ -27,6 +27,7 @@ struct writer *writer_new(const struct writer_options *o)
     w->lock_timeout_ms = o->lock_timeout_ms ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
     w->statement_timeout_ms =
         o->statement_timeout_ms ? o->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
+    w->stop = o->stop;
     pg_args_init(&w->args);
     buf_init(&w->copy_sql, SQL_BYTES_MAX);
     buf_add_text(&w->copy_sql, "COPY spendlog.spend_logs (");

@@ -16,6 +16,8 @@
 
 #include "store/batch.h"
 
+#include <stdatomic.h>
+
 struct writer;
 
 struct writer_options {
@@ -27,6 +29,7 @@ struct writer_options {
     const char *application_name;
     unsigned lock_timeout_ms;      /* 0 = 2000 */
     unsigned statement_timeout_ms; /* 0 = 30000 */
+    const atomic_bool *stop;       /* when it is set no further work is begun; may be NULL */
 };
 
 /* Does not connect yet; copies the options. NULL: out of memory. */

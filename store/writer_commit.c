@@ -10,11 +10,13 @@
 #include "core/fault.h"
 #include "core/log.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define TRIES_MAX 6
 #define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
 #define SAMPLES_KEEP_DAYS 100
+#define DROPS_MAX 400 /* the database's own bound per day lies below */
 
 /* --- days ----------------------------------------------------------------------------------- */
 
@@ -26,22 +28,64 @@ static bool day_known(const struct writer *w, int32_t day)
     return false;
 }
 
+/* Old guards and samples of duplicates. */
+static bool prune(struct writer *w, struct err *err)
+{
+    pg_args_reset(&w->args);
+    pg_arg_int4(&w->args, GUARD_KEEP_DAYS);
+    pg_arg_time(&w->args, clock_now_us());
+    pg_arg_int4(&w->args, SAMPLES_KEEP_DAYS);
+    PGresult *res = pg_query(
+        &w->pg, "SELECT spendlog.guard_prune($1, $2::timestamptz), spendlog.duplicates_prune($3)",
+        &w->args, err);
+    PQclear(res);
+    return res != NULL;
+}
+
+static void tell_dropped(const PGresult *res)
+{
+    if (!pg_null(res, 0, 0))
+        log_info("retention dropped " SLICE_FMT ": %lld rows, " SLICE_FMT
+                 " USD (dropped_partitions)",
+                 SLICE_ARG(pg_text(res, 0, 0)), (long long)pg_int(res, 0, 1),
+                 SLICE_ARG(pg_text(res, 0, 2)));
+    if (!pg_null(res, 0, 3))
+        log_error("retention dropped nothing: " SLICE_FMT, SLICE_ARG(pg_text(res, 0, 3)));
+}
+
+/* One expired day; *more: it was there, and the day before the next call's. The database decides
+ * what is expired; our clock is only compared with its. */
+static bool day_drop(struct writer *w, int retain_days, bool *more, struct err *err)
+{
+    pg_args_reset(&w->args);
+    pg_arg_int4(&w->args, retain_days);
+    pg_arg_time(&w->args, clock_now_us());
+    PGresult *res =
+        pg_query(&w->pg,
+                 "SELECT to_char(day, 'YYYY-MM-DD'), rows, coalesce(spend, 0)::text, held"
+                 " FROM spendlog.drop_expired($1, $2::timestamptz)",
+                 &w->args, err);
+    if (!res)
+        return false;
+    tell_dropped(res);
+    *more = !pg_null(res, 0, 0);
+    PQclear(res);
+    return true;
+}
+
+static bool stopping(const struct writer *w)
+{
+    return w->stop && atomic_load(w->stop);
+}
+
 /* Forgets old identities, drops days that are not to be kept. None of it matters to the batch: what
  * fails is tried again with the next new day. */
-static void keep_house(struct writer *w, const struct batch *batch)
+static void keep_house(struct writer *w, int retain_days)
 {
     struct err err = {0};
-    char sql[80];
-    snprintf(sql, sizeof(sql), "SELECT spendlog.guard_prune(%d), spendlog.duplicates_prune(%d)",
-             GUARD_KEEP_DAYS, SAMPLES_KEEP_DAYS);
-    bool ok = pg_command(&w->pg, sql, &err);
-    snprintf(sql, sizeof(sql), "SELECT spendlog.drop_expired(%d)", batch->retain_days);
-    for (bool more = batch->retain_days > 0; ok && more;) {
-        PGresult *res = pg_query(&w->pg, sql, NULL, &err);
-        ok = res != NULL;
-        more = ok && !pg_null(res, 0, 0);
-        PQclear(res);
-    }
+    bool more = retain_days > 0, ok = prune(w, &err);
+    for (int days = 0; ok && more && days < DROPS_MAX && !stopping(w); days++)
+        ok = day_drop(w, retain_days, &more, &err);
     if (!ok)
         log_warn("old days stay for now: %s", err.text);
 }
@@ -64,7 +108,8 @@ static bool day_ensure(struct writer *w, int32_t day, bool *made, struct err *er
 }
 
 /* Before the transaction: a partition that waits for its COMMIT would be seen by nobody else. Who
- * makes the partition of a day that has begun does the day's other work as well. */
+ * makes the partition of a day that has begun does the day's other work as well, after the batch.
+ */
 static bool days_ensure(struct writer *w, const struct batch *batch, struct err *err)
 {
     int32_t last = INT32_MIN;
@@ -76,7 +121,7 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
         if (!day_known(w, day) && !day_ensure(w, day, &made, err))
             return false;
         if (made && day >= clock_day_of(clock_now_us()))
-            keep_house(w, batch);
+            w->house_due = true;
         last = day;
     }
     return true;
@@ -191,7 +236,7 @@ static bool book_known(const struct writer *w, const struct batch *batch, struct
 
 static bool transaction(struct writer *w, struct batch *batch, struct err *err)
 {
-    if (!pg_command(&w->pg, "BEGIN", err) || !lock_offsets(w, batch, err))
+    if (!pg_begin(&w->pg, PG_WRITE, err) || !lock_offsets(w, batch, err))
         return false;
     fault_point("after_lock");
     if (!rows_guard(w, batch, err) || !rows_look(w, batch, err) || !rows_copy(w, batch, err))
@@ -324,5 +369,8 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
         log_debug("batch begun again: %s", why.text);
     }
     conclude(w, batch);
+    if (w->house_due && !stopping(w))
+        keep_house(w, batch->retain_days);
+    w->house_due = false;
     return true;
 }

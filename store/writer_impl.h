@@ -36,6 +36,9 @@ struct writer {
     int32_t day[DAYS_KNOWN_MAX]; /* days since 1970 whose partition is there; any order */
     size_t day_count;
 
+    const atomic_bool *stop; /* or NULL */
+    bool house_due;          /* a day has begun: what is old goes when the batch is stored */
+
     bool look_first;        /* ask which keys are there before the COPY */
     unsigned batches_clean; /* since then, without a stored duplicate */
     /* of the batch being written */

@@ -39,4 +39,9 @@ def repricer(servers):
     return run_program(servers, "test_reprice")
 
 
-ALL = (writer, schema, reading, repricer)
+def days(servers):
+    """What cannot be undone: retention, swapping and closing, with wrong clocks and callers that mean harm."""
+    return run_program(servers, "test_days")
+
+
+ALL = (writer, schema, reading, repricer, days)

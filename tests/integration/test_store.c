@@ -197,7 +197,8 @@ static void what_was_stored_reads_back(void **state)
     struct pg pg;
     struct money spend;
     bool has;
-    const struct pg_options options = {conninfo_of("reader"), "test", 0, 0, 0};
+    const struct pg_options options = {.conninfo = conninfo_of("reader"),
+                                       .application_name = "test"};
     const struct sample sample = {
         .identity = first, .start_us = BASE_US + 123456, .model = "model \xe2\x82\xac"};
     add_row(&w->batch, &w->p[0], &sample);
@@ -559,7 +560,7 @@ static void a_partition_can_be_looked_at_without_being_made(void **state)
 static void open_as_member(struct pg *pg, const char *name)
 {
     struct err err = {0};
-    const struct pg_options options = {conninfo_of("writer"), name, 0, 0, 0};
+    const struct pg_options options = {.conninfo = conninfo_of("writer"), .application_name = name};
     if (!pg_open(pg, &options, &err))
         fail_msg("%s", err.text);
 }
@@ -680,6 +681,7 @@ static void with_a_new_day_old_ones_go(void **state)
     const struct sample old = {.identity = first, .start_us = now_us - 1700 * CLOCK_DAY_US};
     const struct sample kept = {.identity = first + 1, .start_us = now_us - 1400 * CLOCK_DAY_US};
     const struct sample today = {.identity = first + 2, .start_us = now_us};
+    sql("UPDATE spendlog.retention SET keep_days = 1500");
     add_row(&w->batch, &w->p[0], &old);
     add_row(&w->batch, &w->p[0], &kept);
     commit_or_fail(w->writer, &w->batch);

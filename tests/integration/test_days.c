@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: store
+ * with: store_fixture
+ * What cannot be undone: days dropped, days rewritten, months closed. By the functions that do it,
+ * as the roles that may call them, with wrong clocks, strange partitions and callers that mean
+ * harm. */
+#include "tests/integration/store_fixture.h"
+
+#include "core/clock.h"
+#include "store/migrate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct world {
+    struct batch batch;
+    struct writer *writer;
+    struct partition_state p;
+};
+
+static uint64_t next_identity = 1;
+
+static int setup(void **state)
+{
+    static unsigned number;
+    static char topic[32];
+    struct world *w = calloc(1, sizeof(*w));
+    snprintf(topic, sizeof(topic), "topic_%u", ++number);
+    batch_init(&w->batch, 1 << 20, 0, 1);
+    w->writer = writer_make("spendlog lane 0", 500);
+    partition_load(w->writer, topic, 0, &w->p);
+    *state = w;
+    return 0;
+}
+
+/* The next test begins with no days, and nothing said about retention. */
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    writer_free(w->writer);
+    batch_free(&w->batch);
+    free(w);
+    sql("DELETE FROM spendlog.closed_periods; DELETE FROM spendlog.day_claims;"
+        "SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
+        "DELETE FROM spendlog.dropped_partitions; DELETE FROM spendlog.dropped_sums;"
+        "UPDATE spendlog.retention SET keep_days = NULL, keep_sums_days = NULL, days_per_day = 8");
+    return 0;
+}
+
+/* A row that many days before now, stored at once. */
+static void row_of_days_ago(struct world *w, int days)
+{
+    const struct sample sample = {.identity = next_identity++,
+                                  .start_us = clock_now_us() - days * CLOCK_DAY_US};
+    batch_reset(&w->batch);
+    add_row(&w->batch, &w->p, &sample);
+    commit_or_fail(w->writer, &w->batch);
+}
+
+static int64_t rows_stored(void)
+{
+    return scalar("SELECT count(*) FROM spendlog.spend_logs");
+}
+
+static int64_t days_stored(void)
+{
+    return scalar("SELECT count(*) FROM spendlog.stored_days()");
+}
+
+static int64_t drop_as_writer(const char *arguments)
+{
+    char statement[256];
+    snprintf(statement, sizeof(statement), "SELECT * FROM spendlog.drop_expired(%s)", arguments);
+    assert_string_equal(sqlstate_of("writer", statement), "00000");
+    return rows_stored();
+}
+
+/* --- retention ------------------------------------------------------------------------------ */
+
+static void nothing_goes_until_the_database_says_how_long(void **state)
+{
+    struct world *w = *state;
+    row_of_days_ago(w, 900);
+    w->batch.retain_days = 30;
+    row_of_days_ago(w, 0);
+    assert_int_equal(rows_stored(), 2);
+    assert_int_equal(drop_as_writer("0, now()"), 2);
+    assert_int_equal(drop_as_writer("NULL, now()"), 2);
+}
+
+static void a_process_may_keep_longer_and_never_drop_earlier(void **state)
+{
+    struct world *w = *state;
+    sql("UPDATE spendlog.retention SET keep_days = 400");
+    row_of_days_ago(w, 900);
+    row_of_days_ago(w, 300);
+    row_of_days_ago(w, 20);
+    assert_int_equal(drop_as_writer("1000, now()"), 3);
+    assert_int_equal(drop_as_writer("0, now()"), 2);
+    assert_int_equal(drop_as_writer("7, now()"), 2);
+    assert_int_equal(drop_as_writer("-5, now()"), 2);
+}
+
+static void a_wrong_clock_on_either_side_drops_nothing(void **state)
+{
+    struct world *w = *state;
+    sql("UPDATE spendlog.retention SET keep_days = 400");
+    row_of_days_ago(w, 900);
+    row_of_days_ago(w, 0);
+    assert_int_equal(drop_as_writer("400, now() + interval '10 years'"), 2);
+    assert_int_equal(drop_as_writer("400, now() - interval '10 years'"), 2);
+    assert_int_equal(drop_as_writer("400, now() - interval '11 minutes'"), 2);
+    assert_int_equal(drop_as_writer("400, 'infinity'"), 2);
+    assert_int_equal(drop_as_writer("400"), 2);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.drop_expired(400, now() + interval '10"
+                            " years') WHERE held ~ 'the clocks differ'"),
+                     1);
+    assert_int_equal(drop_as_writer("400, now() - interval '9 minutes'"), 1);
+}
+
+/* Both clocks are ahead by the same years: what came last says how old the oldest is. */
+static void age_is_measured_against_the_newest_day_too(void **state)
+{
+    struct world *w = *state;
+    sql("UPDATE spendlog.retention SET keep_days = 400");
+    row_of_days_ago(w, 3900);
+    row_of_days_ago(w, 3650);
+    assert_int_equal(drop_as_writer("400, now()"), 2);
+    row_of_days_ago(w, 3400);
+    assert_int_equal(drop_as_writer("400, now()"), 2);
+}
+
+static void a_few_days_are_dropped_a_day(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 5; i++)
+        row_of_days_ago(w, 900 + i);
+    row_of_days_ago(w, 1);
+    sql("UPDATE spendlog.retention SET keep_days = 400, days_per_day = 3");
+    w->batch.retain_days = 400;
+    row_of_days_ago(w, 0);
+    assert_int_equal(rows_stored(), 4); /* of seven */
+    assert_int_equal(drop_as_writer("400, now()"), 4);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.drop_expired(400, now())"
+                            " WHERE held ~ '3 days were dropped'"),
+                     1);
+    sql("UPDATE spendlog.dropped_partitions SET dropped_at = dropped_at - interval '25 hours'");
+    assert_int_equal(drop_as_writer("400, now()"), 3);
+}
+
+static void a_dropped_day_leaves_what_it_held(void **state)
+{
+    struct world *w = *state;
+    row_of_days_ago(w, 900);
+    row_of_days_ago(w, 900);
+    row_of_days_ago(w, 0);
+    sql("UPDATE spendlog.retention SET keep_days = 400, keep_sums_days = 2555");
+    assert_int_equal(drop_as_writer("400, now()"), 1);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.dropped_partitions WHERE rows = 2 AND"
+                            " spend = 0.000002 AND dropped_by = 'test_writer'"),
+                     1);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.dropped_sums WHERE rows = 2 AND spend ="
+                            " 0.000002 AND model = 'gpt' AND input_tokens = 20"),
+                     1);
+}
+
+static void guards_are_kept_when_clocks_differ(void **state)
+{
+    (void)state;
+    sql("INSERT INTO spendlog.identity_guard (identity, start_time, content_hash, guarded_at)"
+        " VALUES (gen_random_uuid(), now(), 0, now() - interval '20 days')");
+    assert_string_equal(sqlstate_of("writer", "SELECT spendlog.guard_prune(1)"), "00000");
+    assert_string_equal(
+        sqlstate_of("writer", "SELECT spendlog.guard_prune(1, now() + interval '1 year')"),
+        "00000");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.identity_guard"), 1);
+    assert_string_equal(sqlstate_of("writer", "SELECT spendlog.guard_prune(1, now())"), "00000");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.identity_guard"), 0);
+}
+
+static void only_the_owner_says_how_long(void **state)
+{
+    static const char *const roles[] = {"writer", "repricer", "reader"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        assert_string_equal(sqlstate_of(roles[i], "UPDATE spendlog.retention SET keep_days = 7"),
+                            "42501");
+}
+
+/* --- partitions that are not ours ----------------------------------------------------------- */
+
+static void strange_partitions_are_left_alone(void **state)
+{
+    struct world *w = *state;
+    sql("UPDATE spendlog.retention SET keep_days = 400");
+    sql("CREATE TABLE spendlog.archive_20100101 PARTITION OF spendlog.spend_logs"
+        " FOR VALUES FROM ('2010-01-01') TO ('2010-01-02');"
+        "CREATE TABLE spendlog.spend_logs_20120101 PARTITION OF spendlog.spend_logs"
+        " FOR VALUES FROM ('2012-01-01') TO ('2013-01-01');"
+        "CREATE TABLE spendlog.open_00010101 PARTITION OF spendlog.spend_logs"
+        " FOR VALUES FROM (MINVALUE) TO ('1970-01-01')");
+    row_of_days_ago(w, 900);
+    w->batch.retain_days = 400;
+    row_of_days_ago(w, 0);
+    assert_int_equal(rows_stored(), 1);
+    assert_int_equal(days_stored(), 1);
+    assert_int_equal(scalar("SELECT count(*) FROM pg_class WHERE relname IN ('archive_20100101',"
+                            " 'spend_logs_20120101', 'open_00010101')"),
+                     3);
+    assert_int_equal(scalar("SELECT coalesce(spendlog.drop_partition('2012-01-01'), -7)"), -7);
+    sql("DROP TABLE spendlog.archive_20100101, spendlog.spend_logs_20120101,"
+        " spendlog.open_00010101");
+}
+
+/* A strange partition has the day: its rows go there. */
+static void rows_of_a_strange_partition_find_their_way(void **state)
+{
+    struct world *w = *state;
+    sql("CREATE TABLE spendlog.year_2016 PARTITION OF spendlog.spend_logs"
+        " FOR VALUES FROM ('2016-01-01') TO ('2017-01-01')");
+    const struct sample sample = {.identity = next_identity++,
+                                  .start_us = INT64_C(1464739200000000)};
+    add_row(&w->batch, &w->p, &sample);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.year_2016"), 1);
+    assert_int_equal(days_stored(), 0);
+    sql("DROP TABLE spendlog.year_2016");
+}
+
+static void days_that_nobody_can_mean_are_not_made(void **state)
+{
+    static const char *const days[] = {"10000-01-01", "1969-12-31", "0044-03-15 BC", "infinity"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+        char statement[128];
+        snprintf(statement, sizeof(statement), "SELECT spendlog.ensure_partition('%s')", days[i]);
+        assert_string_equal(sqlstate_of("writer", statement), "22008");
+    }
+    assert_int_equal(days_stored(), 0);
+}
+
+static void housekeeping_hears_the_stop(void **state)
+{
+    struct world *w = *state;
+    atomic_bool stop = true;
+    struct err err = {0};
+    const struct writer_options options = {.conninfo = conninfo_of("writer"),
+                                           .group_id = "g",
+                                           .cluster_id = "c",
+                                           .application_name = "spendlog lane 1",
+                                           .stop = &stop};
+    sql("UPDATE spendlog.retention SET keep_days = 400");
+    row_of_days_ago(w, 900);
+    writer_free(w->writer);
+    w->writer = writer_new(&options);
+    assert_true(writer_put_book(w->writer, BOOK_A, SLICE("{\"rules\": []}"), &err));
+    w->batch.retain_days = 400;
+    row_of_days_ago(w, 0);
+    assert_int_equal(rows_stored(), 2);
+}
+
+/* --- locks that strangers cannot take -------------------------------------------------------- */
+
+static void a_strangers_advisory_locks_stop_nothing(void **state)
+{
+    struct world *w = *state;
+    struct pg stranger;
+    struct err err = {0};
+    const struct pg_options options = {.conninfo = conninfo_of("reader"),
+                                       .application_name = "stranger"};
+    sql("UPDATE spendlog.retention SET keep_days = 400");
+    row_of_days_ago(w, 900);
+    assert_true(pg_open(&stranger, &options, &err));
+    assert_true(
+        pg_command(&stranger,
+                   "SELECT pg_advisory_lock(hashtextextended('spendlog.partitions', 0)),"
+                   " pg_advisory_lock(hashtextextended('spendlog.migrate', 0));"
+                   "SELECT pg_advisory_lock(1936745060, i) FROM generate_series(5000, 11000) i",
+                   &err));
+    w->batch.retain_days = 400;
+    row_of_days_ago(w, 0);
+    assert_int_equal(rows_stored(), 1);
+    assert_string_equal(
+        sqlstate_of("repricer", "SELECT spendlog.period_close('2020-02-01', now())"), "00000");
+    assert_string_equal(sqlstate_of("repricer", "SELECT spendlog.days_claim("
+                                                "ARRAY[(now() AT TIME ZONE 'UTC')::date])"),
+                        "00000");
+    assert_true(migrate_apply(conninfo_of(""), NULL, NULL, &err));
+    static const char *const locks[] = {
+        "BEGIN; LOCK TABLE spendlog.day_claims IN ACCESS SHARE MODE",
+        "BEGIN; LOCK TABLE spendlog.locks IN ACCESS SHARE MODE",
+        "SELECT FROM spendlog.locks FOR SHARE",
+        "BEGIN; LOCK TABLE spendlog.schema_migrations IN SHARE MODE",
+        "BEGIN; LOCK TABLE spendlog.retention IN SHARE MODE",
+        "SELECT FROM spendlog.retention FOR KEY SHARE",
+    };
+    for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++)
+        assert_string_equal(sqlstate_of("reader", locks[i]), "42501");
+    pg_close(&stranger);
+}
+
+static void a_claim_ends_with_its_session(void **state)
+{
+    static const char claim[] =
+        "SELECT 1 / (1 - count(*)) FROM spendlog.days_claim(ARRAY[date '2025-07-15'])";
+    struct pg holder;
+    struct err err = {0};
+    const struct pg_options options = {.conninfo = conninfo_of("repricer"),
+                                       .application_name = "holder"};
+    (void)state;
+    assert_true(pg_open(&holder, &options, &err));
+    assert_true(pg_command(&holder, claim, &err));
+    assert_true(pg_command(&holder, claim, &err)); /* its own */
+    assert_string_equal(sqlstate_of("repricer", claim), "22012");
+    sql("SELECT spendlog.ensure_partition('2025-07-15')");
+    assert_string_equal(sqlstate_of("", "SELECT spendlog.drop_partition('2025-07-15')"), "55P03");
+    assert_string_equal(
+        sqlstate_of("repricer", "SELECT spendlog.period_close('2025-07-01', now())"), "55P03");
+    pg_close(&holder);
+    for (int tries = 0; scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                               " 'holder'") > 0;
+         tries++)
+        assert_true(tries < 10000);
+    assert_string_equal(sqlstate_of("repricer", claim), "00000");
+}
+
+/* --- a repricer that means harm -------------------------------------------------------------- */
+
+#define CLAIM "SELECT spendlog.days_claim(ARRAY[date '2025-07-15']);"
+#define ADJUST                                                                                     \
+    "INSERT INTO spendlog.spend_adjustments (run_id, start_time, identity, kind, old_spend,"       \
+    " new_spend, old_status, new_status, old_reason, new_reason, old_price_book_id,"               \
+    " new_price_book_id, new_input_cost, new_output_cost, new_other_cost, new_flags)"              \
+    " SELECT 1, start_time, identity, 'audit', spend, 0, pricing_status, 'priced',"                \
+    " pricing_reason, '', price_book_id, price_book_id, 0, 0, 0, flags"                            \
+    " FROM spendlog.spend_logs;"
+#define APPLY "SELECT spendlog.adjust_rows(1, '2025-07-15', '2025-07-15', '2025-07-15 23:59:59')"
+
+static void ten_rows(struct world *w)
+{
+    add_rows(&w->batch, &w->p, 1000000 + next_identity, 10);
+    next_identity += 10;
+    commit_or_fail(w->writer, &w->batch);
+}
+
+static void money_changes_only_with_its_adjustment(void **state)
+{
+    static const struct {
+        const char *statement, *sqlstate;
+    } attack[] = {
+        {"UPDATE spendlog.spend_logs SET spend = 0", "42501"},
+        {"UPDATE spendlog.spend_logs SET flags = 0", "42501"},
+        {ADJUST APPLY, "55000"}, /* not claimed */
+        {CLAIM ADJUST "SELECT spendlog.adjust_rows(1, '2025-07-16', '2025-07-15', '2025-07-16')",
+         "55000"},
+        {"BEGIN ISOLATION LEVEL REPEATABLE READ;" CLAIM ADJUST APPLY "; COMMIT", "25000"},
+    };
+    struct world *w = *state;
+    ten_rows(w);
+    for (size_t i = 0; i < sizeof(attack) / sizeof(attack[0]); i++)
+        assert_string_equal(sqlstate_of("repricer", attack[i].statement), attack[i].sqlstate);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 0);
+
+    assert_string_equal(sqlstate_of("repricer", CLAIM ADJUST), "00000");
+    assert_string_equal(sqlstate_of("repricer", CLAIM APPLY), "00000"); /* of another transaction */
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 0);
+    sql("DELETE FROM spendlog.spend_adjustments");
+
+    assert_string_equal(sqlstate_of("repricer", CLAIM ADJUST APPLY), "00000");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 10);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 10);
+    sql("DELETE FROM spendlog.spend_adjustments");
+}
+
+static void an_adjustment_fits_its_row_or_nothing_happens(void **state)
+{
+    static const char *const lies[] = {
+        "old_spend = 7",          "old_status = 'free'",       "old_reason = 'unknown_model'",
+        "old_price_book_id = 77", "new_flags = new_flags + 1", "identity = gen_random_uuid()",
+    };
+    struct world *w = *state;
+    ten_rows(w);
+    sql("GRANT UPDATE ON spendlog.spend_adjustments TO test_repricer");
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        char statement[2048];
+        snprintf(statement, sizeof(statement),
+                 CLAIM ADJUST "UPDATE spendlog.spend_adjustments SET %s WHERE identity ="
+                              " (SELECT max(identity::text)::uuid FROM spendlog.spend_logs);" APPLY,
+                 lies[i]);
+        assert_string_equal(sqlstate_of("repricer", statement), "55000");
+    }
+    sql("REVOKE UPDATE ON spendlog.spend_adjustments FROM test_repricer");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 0);
+}
+
+static void a_day_is_replaced_by_itself_only(void **state)
+{
+    static const struct {
+        const char *statement, *sqlstate;
+    } attack[] = {
+        {"SELECT spendlog.shadow_create('2025-07-15')", "55000"},
+        {"SELECT spendlog.swap_partition('2025-07-15')", "55000"},
+        {CLAIM "SELECT spendlog.swap_partition('2025-07-15')", "P0002"},
+        {CLAIM "SELECT spendlog.shadow_create('2025-07-15');"
+               "INSERT INTO spendlog.reprice_20250715 SELECT * FROM spendlog.spend_logs",
+         "42501"},
+        /* nothing was copied: all rows would be gone */
+        {CLAIM "SELECT spendlog.shadow_create('2025-07-15'); SELECT"
+               " spendlog.shadow_index('2025-07-15'); SELECT spendlog.swap_partition('2025-07-15')",
+         "55000"},
+        /* copied twice */
+        {CLAIM "SELECT spendlog.shadow_create('2025-07-15'); SELECT"
+               " spendlog.shadow_fill('2025-07-15', 1, 0);"
+               "UPDATE spendlog.reprice_shadows SET filled_blocks = 0",
+         "42501"},
+    };
+    struct world *w = *state;
+    ten_rows(w);
+    int64_t before = scalar("SELECT sum(hashtext(s::text)) FROM spendlog.spend_logs s");
+    for (size_t i = 0; i < sizeof(attack) / sizeof(attack[0]); i++)
+        assert_string_equal(sqlstate_of("repricer", attack[i].statement), attack[i].sqlstate);
+    assert_int_equal(scalar("SELECT sum(hashtext(s::text)) FROM spendlog.spend_logs s"), before);
+}
+
+static void a_closed_month_is_replaced_by_nobody(void **state)
+{
+    static const char *const attack[] = {
+        CLAIM "SELECT spendlog.shadow_create('2025-07-15')",
+        CLAIM "SELECT spendlog.swap_partition('2025-07-15')",
+        CLAIM ADJUST APPLY,
+    };
+    struct world *w = *state;
+    ten_rows(w);
+    assert_string_equal(
+        sqlstate_of("repricer", "SELECT spendlog.period_close('2025-07-01', now())"), "00000");
+    for (size_t i = 0; i < sizeof(attack) / sizeof(attack[0]); i++)
+        assert_string_equal(sqlstate_of("repricer", attack[i]), "55000");
+}
+
+static void a_month_is_closed_once_and_in_the_past(void **state)
+{
+    static const struct {
+        const char *statement, *sqlstate;
+    } close[] = {
+        {"INSERT INTO spendlog.closed_periods (month, rows, spend) VALUES ('2025-06-01', 0, 0)",
+         "42501"},
+        {"SELECT spendlog.period_close('2126-01-01', now())", "22023"},
+        {"SELECT spendlog.period_close('2126-01-01', '2126-03-01')", "22023"},
+        {"SELECT spendlog.period_close(now()::date, now())", "22023"},
+        {"SELECT spendlog.period_close('infinity', now())", "22023"},
+        {"SELECT spendlog.period_close(NULL, now())", "22023"},
+        {"SELECT spendlog.period_close('2025-07-01', NULL)", "22023"},
+        {"SELECT spendlog.period_close('2025-07-01', now() + interval '10 years')", "22023"},
+        {"SELECT spendlog.period_close('2025-07-01', now())", "00000"},
+        {"SELECT spendlog.period_close('2025-07-31', now())", "22023"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(close) / sizeof(close[0]); i++)
+        assert_string_equal(sqlstate_of("repricer", close[i].statement), close[i].sqlstate);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.closed_periods"), 1);
+}
+
+/* --- settings -------------------------------------------------------------------------------- */
+
+static void functions_that_count_refuse_an_old_snapshot(void **state)
+{
+    static const struct {
+        const char *role, *statement;
+    } counts[] = {
+        {"", "SELECT spendlog.drop_partition('2025-07-15')"},
+        {"writer", "SELECT spendlog.drop_expired(0, now())"},
+        {"writer", "SELECT spendlog.ensure_partition('2025-07-16')"},
+        {"repricer", "SELECT spendlog.days_claim(ARRAY[date '2025-07-15'])"},
+        {"repricer", "SELECT spendlog.adjust_rows(1, '2025-07-15', '2025-07-15', '2025-07-15')"},
+        {"repricer", "SELECT spendlog.staged_take(1, '2025-07-15')"},
+        {"repricer", "SELECT spendlog.swap_partition('2025-07-15')"},
+        {"repricer", "SELECT spendlog.period_close('2025-07-01', now())"},
+    };
+    static const char *const levels[] = {"REPEATABLE READ", "SERIALIZABLE",
+                                         "READ COMMITTED READ ONLY"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        for (size_t level = 0; level < sizeof(levels) / sizeof(levels[0]); level++) {
+            char statement[256];
+            snprintf(statement, sizeof(statement), "BEGIN ISOLATION LEVEL %s; %s", levels[level],
+                     counts[i].statement);
+            if (strcmp(sqlstate_of(counts[i].role, statement), "25000") != 0)
+                fail_msg("%s: %s", statement, sqlstate_of(counts[i].role, statement));
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(nothing_goes_until_the_database_says_how_long),
+        TEST(a_process_may_keep_longer_and_never_drop_earlier),
+        TEST(a_wrong_clock_on_either_side_drops_nothing),
+        TEST(age_is_measured_against_the_newest_day_too),
+        TEST(a_few_days_are_dropped_a_day),
+        TEST(a_dropped_day_leaves_what_it_held),
+        TEST(guards_are_kept_when_clocks_differ),
+        TEST(only_the_owner_says_how_long),
+        TEST(strange_partitions_are_left_alone),
+        TEST(rows_of_a_strange_partition_find_their_way),
+        TEST(days_that_nobody_can_mean_are_not_made),
+        TEST(housekeeping_hears_the_stop),
+        TEST(a_strangers_advisory_locks_stop_nothing),
+        TEST(a_claim_ends_with_its_session),
+        TEST(money_changes_only_with_its_adjustment),
+        TEST(an_adjustment_fits_its_row_or_nothing_happens),
+        TEST(a_day_is_replaced_by_itself_only),
+        TEST(a_closed_month_is_replaced_by_nobody),
+        TEST(a_month_is_closed_once_and_in_the_past),
+        TEST(functions_that_count_refuse_an_old_snapshot),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, database_create, database_drop);
+}
