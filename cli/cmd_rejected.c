@@ -4,15 +4,17 @@
 #include "cli/result.h"
 #include "cli/retry.h"
 
+#include "core/show.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES (64u << 20)
+#define LINE_MAX_BYTES (96u << 20)
 
 static struct {
     const char *topic, *reason, *mapping, *since, *until, *limit;
-    bool json, all;
+    bool json, all, payload;
 } options;
 
 const struct option_row rejected_options[] = {
@@ -23,6 +25,8 @@ const struct option_row rejected_options[] = {
     {"until", 0, "TIME", "rejected before", OPTION_TEXT, &options.until},
     {"limit", 0, "N", "at most so many", OPTION_TEXT, &options.limit},
     {"all", 0, NULL, "also those that a retry could read", OPTION_FLAG, &options.all},
+    {"payload", 0, NULL, "show: with the message itself; for a spendlog_writer", OPTION_FLAG,
+     &options.payload},
     {"json", 0, NULL, "one JSON object per event", OPTION_FLAG, &options.json},
     {0},
 };
@@ -46,7 +50,7 @@ static void event_json(const struct rejected_event *event, bool payload)
     result_int(&line, "offset", event->kafka_offset);
     result_int(&line, "index", event->record_index);
     result_text(&line, "reason", event->reason);
-    result_text(&line, "detail", event->detail);
+    text(&line, "detail", event->detail);
     text(&line, "mapping", event->mapping);
     text(&line, "field", event->field);
     if (event->byte >= 0)
@@ -62,44 +66,76 @@ static void event_json(const struct rejected_event *event, bool payload)
     buf_free(&line);
 }
 
+static void line_out(struct buf *line)
+{
+    fwrite(line->p, 1, line->bytes, stdout);
+    buf_free(line);
+}
+
+static void named(struct buf *line, const char *what, struct slice name)
+{
+    if (name.bytes == 0)
+        return;
+    buf_add_text(line, what);
+    show_add(line, name);
+    buf_add_char(line, '\n');
+}
+
 static bool on_listed(const struct rejected_event *event, void *context)
 {
+    struct buf line;
     (void)context;
     if (options.json) {
         event_json(event, false);
         return true;
     }
-    printf(SLICE_FMT "/%d/%lld/%u  " SLICE_FMT "  " SLICE_FMT "%s\n", SLICE_ARG(event->topic),
-           (int)event->partition, (long long)event->kafka_offset, event->record_index,
-           SLICE_ARG(event->reason), SLICE_ARG(event->detail),
-           event->resolution.bytes > 0 ? "  (read by a retry)" : "");
+    buf_init(&line, LINE_MAX_BYTES);
+    show_add(&line, event->topic);
+    buf_printf(&line, "/%d/%lld/%u  " SLICE_FMT "  ", (int)event->partition,
+               (long long)event->kafka_offset, event->record_index, SLICE_ARG(event->reason));
+    show_add(&line, event->detail);
+    buf_printf(&line, "%s\n", event->resolution.bytes > 0 ? "  (read by a retry)" : "");
+    line_out(&line);
     return true;
+}
+
+/* The message as it is: whoever asks for it wants its bytes. */
+static void payload_add(struct buf *line, const struct rejected_event *event)
+{
+    if (event->has_payload && options.payload)
+        buf_printf(line, "payload (%lld bytes):\n" SLICE_FMT "\n", (long long)event->payload_bytes,
+                   SLICE_ARG(event->payload));
+    else if (event->has_payload)
+        buf_printf(line, "payload of %lld bytes: --payload shows it\n",
+                   (long long)event->payload_bytes);
+    else
+        buf_printf(line, "payload not %s: %lld bytes, XXH3-64 %016llx\n",
+                   event->detail.p ? "kept" : "shown to this login",
+                   (long long)event->payload_bytes, (unsigned long long)event->payload_hash);
 }
 
 static bool on_shown(const struct rejected_event *event, void *context)
 {
     bool *found = context;
+    struct buf line;
     *found = true;
     if (options.json) {
-        event_json(event, true);
+        event_json(event, options.payload);
         return true;
     }
-    printf("topic " SLICE_FMT ", partition %d, offset %lld, record %u\nreason " SLICE_FMT
-           ": " SLICE_FMT "\n",
-           SLICE_ARG(event->topic), (int)event->partition, (long long)event->kafka_offset,
-           event->record_index, SLICE_ARG(event->reason), SLICE_ARG(event->detail));
-    if (event->mapping.bytes > 0)
-        printf("mapping " SLICE_FMT "\n", SLICE_ARG(event->mapping));
-    if (event->field.bytes > 0)
-        printf("field " SLICE_FMT "\n", SLICE_ARG(event->field));
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_add_text(&line, "topic ");
+    show_add(&line, event->topic);
+    buf_printf(&line, ", partition %d, offset %lld, record %u\nreason " SLICE_FMT,
+               (int)event->partition, (long long)event->kafka_offset, event->record_index,
+               SLICE_ARG(event->reason));
+    named(&line, ": ", event->detail.bytes ? event->detail : SLICE("(no detail)"));
+    named(&line, "mapping ", event->mapping);
+    named(&line, "field ", event->field);
     if (event->byte >= 0)
-        printf("byte %lld\n", (long long)event->byte);
-    if (event->has_payload)
-        printf("payload (%lld bytes):\n" SLICE_FMT "\n", (long long)event->payload_bytes,
-               SLICE_ARG(event->payload));
-    else
-        printf("payload not kept: %lld bytes, XXH3-64 %016llx\n", (long long)event->payload_bytes,
-               (unsigned long long)event->payload_hash);
+        buf_printf(&line, "byte %lld\n", (long long)event->byte);
+    payload_add(&line, event);
+    line_out(&line);
     return true;
 }
 
@@ -152,7 +188,7 @@ static int show(const struct config *config, struct rejected_filter *filter, cha
         err_set(err, ERR_USAGE, "\"%s\" is not TOPIC/PARTITION/OFFSET", id);
         return fail(err);
     }
-    filter->payloads = true;
+    filter->payloads = options.payload;
     filter->resolved_too = true;
     bool ok = rejected_list(config->postgres, filter, on_shown, &found, err);
     if (ok && !found)

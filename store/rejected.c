@@ -6,6 +6,8 @@
 #include "store/migrate.h"
 #include "store/pg.h"
 
+#include <stdio.h>
+
 enum {
     R_ID,
     R_GROUP,
@@ -31,12 +33,19 @@ enum {
     R_CLUSTER
 };
 
-static const char select_events[] =
+static const char select_head[] =
     "SELECT e.partition_id, o.group_id, o.topic, o.partition, o.incarnation, e.kafka_offset,"
-    " e.batch_id, e.record_index, e.reason, e.mapping, e.field, e.detail, e.byte,"
-    " e.payload IS NOT NULL, CASE WHEN $1 THEN e.payload END, e.payload_bytes, e.payload_hash,"
-    " e.message_ms, e.rejected_at, e.resolution, e.resolved_at, o.cluster_id"
-    " FROM spendlog.rejected_events e"
+    " e.batch_id, e.record_index, e.reason, e.mapping, e.field,";
+
+/* What holds or quotes the message: the reader's columns do not have it. */
+static const char select_content[] =
+    " e.detail, e.byte, e.payload IS NOT NULL, CASE WHEN $1 THEN e.payload END,";
+static const char select_hidden[] =
+    " NULL::text, e.byte, false, CASE WHEN $1 THEN NULL::bytea END,";
+
+static const char select_tail[] =
+    " e.payload_bytes, e.payload_hash, e.message_ms, e.rejected_at, e.resolution, e.resolved_at,"
+    " o.cluster_id FROM spendlog.rejected_events e"
     " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"
     " WHERE ($2::text IS NULL OR o.group_id = $2) AND ($3::text IS NULL OR o.topic = $3)"
     " AND ($4::text IS NULL OR e.reason = $4) AND ($5::text IS NULL OR e.mapping = $5)"
@@ -45,6 +54,17 @@ static const char select_events[] =
     " AND ($9::timestamp IS NULL OR e.rejected_at < $9)"
     " AND ($10 OR e.resolved_at IS NULL) AND e.batch_id > $11::bigint"
     " ORDER BY e.batch_id, e.partition_id, e.kafka_offset, e.record_index LIMIT $12::bigint";
+
+static bool content_readable(struct pg *pg, bool *readable, struct err *err)
+{
+    PGresult *res = pg_query(pg,
+                             "SELECT has_column_privilege('spendlog.rejected_events', 'payload',"
+                             " 'SELECT')",
+                             NULL, err);
+    *readable = res && pg_int(res, 0, 0) != 0;
+    PQclear(res);
+    return res != NULL;
+}
 
 static void arg_text_open(struct pg_args *args, const char *text)
 {
@@ -87,7 +107,7 @@ static bool tell(const PGresult *res, rejected_fn *fn, void *context)
         .reason = pg_text(res, 0, R_REASON),
         .mapping = pg_text(res, 0, R_MAPPING),
         .field = pg_text(res, 0, R_FIELD),
-        .detail = pg_text(res, 0, R_DETAIL),
+        .detail = pg_null(res, 0, R_DETAIL) ? (struct slice){NULL, 0} : pg_text(res, 0, R_DETAIL),
         .byte = pg_null(res, 0, R_BYTE) ? -1 : pg_int(res, 0, R_BYTE),
         .has_payload = pg_int(res, 0, R_HAS_PAYLOAD) != 0,
         .payload = pg_text(res, 0, R_PAYLOAD),
@@ -102,25 +122,40 @@ static bool tell(const PGresult *res, rejected_fn *fn, void *context)
     return fn(&event, context);
 }
 
+static bool events_read(struct pg *pg, const struct rejected_filter *filter, bool readable,
+                        rejected_fn *fn, void *context, struct err *err)
+{
+    char sql[sizeof(select_head) + sizeof(select_content) + sizeof(select_tail)];
+    struct pg_args args;
+    PGresult *res;
+    bool more = true;
+    snprintf(sql, sizeof(sql), "%s%s%s", select_head, readable ? select_content : select_hidden,
+             select_tail);
+    pg_args_init(&args);
+    args_of(&args, filter);
+    bool ok = pg_stream(pg, sql, &args, err);
+    while (ok && more && (ok = pg_stream_next(pg, &res, err)) && res) {
+        more = tell(res, fn, context);
+        PQclear(res);
+    }
+    pg_args_free(&args);
+    return ok;
+}
+
 bool rejected_list(const char *conninfo, const struct rejected_filter *filter, rejected_fn *fn,
                    void *context, struct err *err)
 {
     const struct pg_options options = {.conninfo = conninfo,
                                        .application_name = "spendlog rejected"};
     struct pg pg;
-    struct pg_args args;
-    PGresult *res;
-    bool more = true;
+    bool readable;
     if (!migrate_open(&pg, &options, err))
         return false;
-    pg_args_init(&args);
-    args_of(&args, filter);
-    bool ok = pg_stream(&pg, select_events, &args, err);
-    while (ok && more && (ok = pg_stream_next(&pg, &res, err)) && res) {
-        more = tell(res, fn, context);
-        PQclear(res);
-    }
-    pg_args_free(&args);
+    bool ok = content_readable(&pg, &readable, err);
+    if (ok && filter->payloads && !readable)
+        ok = err_set(err, ERR_CONFIG, "%s: rejected messages are read by a spendlog_writer alone",
+                     pg.place);
+    ok = ok && events_read(&pg, filter, readable, fn, context, err);
     pg_close(&pg); /* ends a list that was broken off, too */
     return ok;
 }

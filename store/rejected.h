@@ -21,7 +21,7 @@ struct rejected_filter {
     int64_t kafka_offset;                         /* -1: any */
     int64_t since_us, until_us; /* rejected in [since, until); INT64_MIN, INT64_MAX: open */
     bool resolved_too;          /* false: only those still open */
-    bool payloads;              /* read them as well */
+    bool payloads;              /* read them as well; for a spendlog_writer alone */
     int64_t after_batch_id;     /* only later ones; 0: all. With `limit`: page by page */
     unsigned limit;             /* 0 = all */
 };
@@ -32,8 +32,9 @@ struct rejected_event {
     int32_t partition, incarnation;
     int64_t kafka_offset, batch_id;
     unsigned record_index;
-    struct slice reason, mapping, field, detail;
-    int64_t byte; /* -1 = unknown */
+    struct slice reason, mapping, field;
+    struct slice detail; /* may quote the message: p NULL when the login may not read it */
+    int64_t byte;        /* -1 = unknown */
     bool has_payload;
     struct slice payload; /* only with filter.payloads */
     int64_t payload_bytes;
@@ -47,7 +48,7 @@ struct rejected_event {
 /* Valid until the callback returns. false ends the list. */
 typedef bool rejected_fn(const struct rejected_event *event, void *context);
 
-/* Oldest first. */
+/* Oldest first. ERR_CONFIG: payloads are asked for by a login that may not read them. */
 bool rejected_list(const char *conninfo, const struct rejected_filter *filter, rejected_fn *event,
                    void *context, struct err *err) MUST_CHECK;
 

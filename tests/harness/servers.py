@@ -87,6 +87,12 @@ class Servers:
                            "-c", sql])
         return [line.split("\t") for line in out.splitlines()]
 
+    def psql_messages(self, database, sql, user):
+        """Exit code and all that the server says, notices and log messages too."""
+        done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.socket_folder, "-p", "5432",
+                               "-U", user, "-d", database, "-c", sql], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
     def psql_try(self, database, sql, user="spendlog"):
         """The same; None while the server does not answer."""
         try:
