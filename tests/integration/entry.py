@@ -5,28 +5,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import yaml
 
-from harness.report import Skipped, check, check_equal, wait_for
+from harness.report import check, check_equal, wait_for
 from harness.servers import ROOT, Servers
 from integration.stage import Stage
-
-LITELLM = ("litellm==1.106.2", "confluent-kafka==2.11.1")
-LITELLM_VENV = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-                            "spendlog/litellm-1.106.2")
-CALLS = """
-import asyncio, litellm, litellm_callback
-litellm.callbacks = [litellm_callback.to_kafka]
-chat = [{"role": "user", "content": "hello"}]
-litellm.completion(model="gpt-4o-mini", messages=chat, mock_response="hi", user="customer-1")
-async def again():
-    await litellm.acompletion(model="gpt-4o-mini", messages=chat, mock_response="hi")
-    await asyncio.sleep(2)
-asyncio.run(again())
-"""
 
 
 def read_yaml(*path):
@@ -171,38 +156,6 @@ def examples_are_valid(servers):
     check_equal(done.returncode, 0, f"exit code: {done.stderr[-500:]}")
 
 
-def litellm_python():
-    """A Python with litellm and confluent_kafka: this one, or one of an environment made once."""
-    for python in (sys.executable, os.path.join(LITELLM_VENV, "bin/python")):
-        if os.path.exists(python) and subprocess.run([python, "-c", "import litellm, confluent_kafka"],
-                                                     capture_output=True).returncode == 0:
-            return python
-    made = subprocess.run([sys.executable, "-m", "venv", LITELLM_VENV], capture_output=True, text=True)
-    if made.returncode == 0:
-        try:
-            made = subprocess.run([os.path.join(LITELLM_VENV, "bin/pip"), "install", "-q", *LITELLM],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150)
-        except subprocess.TimeoutExpired:
-            raise Skipped("litellm is not here and its installation takes too long") from None
-    if made.returncode != 0:
-        why = (made.stderr or made.stdout).strip().splitlines() or [""]
-        raise Skipped(f"litellm is not here and cannot be installed: {why[-1]}")
-    return os.path.join(LITELLM_VENV, "bin/python")
-
-
-def callback_feeds_the_topic(servers):
-    """Calls made with LiteLLM and examples/litellm_callback.py end as priced rows that agree with LiteLLM's cost."""
-    python = litellm_python()
-    with Stage(servers, "callback", partitions=1) as stage:
-        done = subprocess.run([python, "-c", CALLS], capture_output=True, text=True, timeout=120, env={
-            **os.environ, "PYTHONPATH": os.path.join(ROOT, "examples"), "KAFKA_BROKERS": servers.brokers,
-            "KAFKA_TOPIC": stage.topic, "LITELLM_LOCAL_MODEL_COST_MAP": "True"})
-        check_equal(done.returncode, 0, f"exit code of the calls: {done.stderr[-800:]}")
-        stage.consume()
-        check_equal(stage.sql("SELECT model, pricing_status, abs(spend - gateway_cost) < 1e-15 FROM "
-                              "spendlog.spend_logs"), [["gpt-4o-mini", "priced", "t"]] * 2, "rows")
-
-
 def installs_into_a_folder(servers):
     """`make install` puts program, manuals and unit under DESTDIR."""
     target = os.path.join(servers.folder, "destdir")
@@ -215,5 +168,4 @@ def installs_into_a_folder(servers):
 
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing,
-       containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder,
-       callback_feeds_the_topic)
+       containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder)
