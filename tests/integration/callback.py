@@ -230,7 +230,7 @@ class Proxy:
                 env=environment_of(servers, stage, LITELLM_MASTER_KEY=KEY, KAFKA_PROPERTIES=json.dumps(QUICK),
                                    **environment))
         try:
-            wait_for("the proxy", self.answers, 120, 0.5)
+            wait_for("the proxy", self.answers, 240, 0.5)
         except Failed as failed:
             self.process.kill()
             raise Failed(f"{failed}: {self.text()[-1500:]}") from None
