@@ -217,11 +217,25 @@ static enum reason misfit_reason(enum field_kind kind)
     return kind == KIND_TIME ? REASON_BAD_TIME : REASON_BAD_TYPE;
 }
 
-/* Losing a call over its image size would be worse than not knowing the size. */
-static bool field_may_fail(const struct field *field)
+/* What the whole price or the identity hangs on: the facts that are columns, but for these. */
+static bool fact_costs_row(unsigned fact)
 {
-    bool number = field->kind != KIND_TEXT && field->kind != KIND_BOOL;
-    return field_is_label(field) || (!number && fact_info[field->id].store == STORE_USAGE);
+    static const enum fact optional[] = {FACT_SERVICE_TIER, FACT_TOTAL_TOKENS, FACT_GATEWAY_COST};
+    for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
+        if (fact == optional[i])
+            return false;
+    return fact_info[fact].store == STORE_COLUMN;
+}
+
+/* Losing a call over its image size would be worse than not knowing the size: what is optional is
+ * left out, and the row says so. false: the record is to be rejected. */
+static bool field_drop(struct eval *eval, const struct field *field)
+{
+    bool label = field_is_label(field);
+    if (!label && fact_costs_row(field->id))
+        return false;
+    eval->flags |= label ? FLAG_LABEL_DROPPED : FLAG_FACT_DROPPED;
+    return true;
 }
 
 /* Most fields are one or more paths, the first of which with a value holds a plain text or number:
@@ -259,13 +273,13 @@ bool field_read(struct eval *eval, const struct field *field, struct event *even
     eval->misfit.type = TOKEN_NONE;
     struct val val = expr_eval(eval, field->expr, (int)field->kind);
     if (val.type == VAL_NULL) {
-        if (eval->misfit.type == TOKEN_NONE || field_may_fail(field))
+        if (eval->misfit.type == TOKEN_NONE || field_drop(eval, field))
             return true;
         *fault = (struct fault){misfit_reason(field->kind), field->name,
                                 "a value that does not fit the field", json_slice(&eval->misfit)};
         return false;
     }
-    if (val_set(&setter, val) || field_may_fail(field))
+    if (val_set(&setter, val) || field_drop(eval, field))
         return true;
     *fault = (struct fault){setter.reason, field->name, setter.detail,
                             val_is_json(val) ? (struct slice){val.p, val.bytes}

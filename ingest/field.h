@@ -18,7 +18,8 @@ struct fault {
 };
 
 /* Evaluates a field and sets it, or leaves it absent. false: the record is to be rejected. A label
- * that cannot be read is left absent; so is a text fact that has no column of its own. */
+ * or an optional fact that cannot be read is left absent, with a flag: FLAG_LABEL_DROPPED,
+ * FLAG_FACT_DROPPED. */
 bool field_read(struct eval *eval, const struct field *field, struct event *event,
                 struct fault *fault) MUST_CHECK;
 
