@@ -76,7 +76,7 @@ build/gen/decimal_cases.txt: tests/unit/decimal_cases.py
 
 # Events with LiteLLM's own figures. ASan, which is slow, sees every 20th configuration.
 AGREE    := $(B)/tests/agreement/agreement
-CASES    := build/gen/cases.jsonl build/gen/cases_merge.jsonl
+CASES    := $(patsubst tests/cases/pricing/%.jsonl.xz,build/gen/%.jsonl,$(sort $(wildcard tests/cases/pricing/*.xz)))
 AGREE.asan := -s 20
 $(AGREE): tests/agreement/agreement.c $(LIBS)
 	@mkdir -p $(@D)

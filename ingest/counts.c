@@ -25,7 +25,9 @@ static const struct {
 /* What was written to the cache, by how long it lives. */
 static const enum fact lifetime_table[] = {
     FACT_CACHE_WRITE_5M_TOKENS,
+    FACT_CACHE_WRITE_30M_TOKENS,
     FACT_CACHE_WRITE_1H_TOKENS,
+    FACT_CACHE_WRITE_12H_TOKENS,
 };
 #define LIFETIMES (sizeof lifetime_table / sizeof lifetime_table[0])
 

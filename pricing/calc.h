@@ -90,6 +90,9 @@ struct generic_options {
 void generic_add(struct call *call, const struct rule *rule, const struct usage *usage,
                  const struct generic_options *options);
 
+/* Tokens of an explicit cache, which may have a read rate of their own (7.3). */
+bool reads_explicit_cache(const struct facts *facts);
+
 /* Section 7.1. */
 unsigned tier_of(const struct call *call, const struct variants *variants);
 

@@ -63,21 +63,32 @@ static void bill_openai(struct call *call)
     bill_generic(call);
 }
 
-/* The fast multiplier and the country's; Bedrock's and Vertex's Claude get neither. */
-static void bill_anthropic(struct call *call)
+/* The multiplier of the country of inference, where the entry has one. */
+static void uplift_geo(struct call *call)
 {
-    const struct rule *rule = call->candidate->rule;
     struct slice geo = facts_text(call->facts, FACT_INFERENCE_GEO);
     char lower[16];
+    if (geo.bytes == 0 || geo.bytes >= sizeof(lower))
+        return;
+    for (size_t i = 0; i < geo.bytes; i++)
+        lower[i] = geo.p[i] >= 'A' && geo.p[i] <= 'Z' ? (char)(geo.p[i] | 0x20) : geo.p[i];
+    struct slice name = {lower, geo.bytes};
+    if (!slice_is(name, "global") && !slice_is(name, "not_available"))
+        uplift_by(call, rule_multiplier(call->candidate->rule, name));
+}
+
+/* Vertex's Claude gets neither multiplier. */
+static void bill_anthropic(struct call *call)
+{
     if (slice_is(facts_text(call->facts, FACT_SPEED), "fast"))
-        uplift_by(call, rule_multiplier(rule, SLICE("fast")));
-    if (geo.bytes && geo.bytes < sizeof(lower)) {
-        for (size_t i = 0; i < geo.bytes; i++)
-            lower[i] = geo.p[i] >= 'A' && geo.p[i] <= 'Z' ? (char)(geo.p[i] | 0x20) : geo.p[i];
-        struct slice name = {lower, geo.bytes};
-        if (!slice_is(name, "global") && !slice_is(name, "not_available"))
-            uplift_by(call, rule_multiplier(rule, name));
-    }
+        uplift_by(call, rule_multiplier(call->candidate->rule, SLICE("fast")));
+    uplift_geo(call);
+    bill_generic(call);
+}
+
+static void bill_bedrock(struct call *call)
+{
+    uplift_geo(call);
     bill_generic(call);
 }
 
@@ -138,15 +149,21 @@ static void bill_perplexity(struct call *call)
     const struct rate *reasoning_rate = rule_rate(rule, RATE_REASONING, VARIANT_PLAIN);
     if (!reasoning_rate)
         reasoning = 0;
-    bill_count(bill, UNIT_INPUT_TEXT_TOKENS, facts_int(facts, FACT_INPUT_TOKENS),
-               plain_use(rule, RATE_INPUT, open ? open->input : NULL));
+    i128 prompt = facts_int(facts, FACT_INPUT_TOKENS);
+    i128 cached = facts_int(facts, FACT_CACHE_READ_TOKENS);
+    cached = cached < prompt ? cached : prompt;
+    struct use input = plain_use(rule, RATE_INPUT, open ? open->input : NULL);
+    struct use read = plain_use(rule, RATE_READ, open ? open->read : NULL);
+    bill_count(bill, UNIT_INPUT_TEXT_TOKENS, prompt - cached, input);
+    bill_count(bill, UNIT_CACHE_READ_TOKENS, cached, read.rate ? read : input);
     bill_if_rated(bill, UNIT_CITATION_TOKENS, facts_int(facts, FACT_CITATION_TOKENS),
                   rule_rate(rule, RATE_CITATION, VARIANT_PLAIN));
     bill_count(bill, UNIT_OUTPUT_TEXT_TOKENS, completion - reasoning,
                plain_use(rule, RATE_OUTPUT, open ? open->output : NULL));
     bill_rate(bill, UNIT_OUTPUT_REASONING_TOKENS, reasoning, reasoning_rate);
+    const struct rate *search = rule_rate(rule, RATE_SEARCH_QUERY, VARIANT_PLAIN);
     bill_rate(bill, UNIT_WEB_SEARCHES, facts_int(facts, FACT_WEB_SEARCHES_DETAILED),
-              rule->context[CONTEXT_LOW]);
+              search ? search : rule->context[CONTEXT_LOW]);
 }
 
 /* The tier is chosen by what is billed; a tier without an output rate leaves that to the flat ones.
@@ -190,6 +207,11 @@ static void bill_dashscope(struct call *call)
         base.output = open->output ? (struct use){open->output, NULL} : base.output;
         base.reasoning = open->reasoning ? (struct use){open->reasoning, NULL} : base.reasoning;
     }
+    struct rate_choice choice = {.prompt_tokens = in.prompt, .billed_at_us = call_billed_at(call)};
+    const struct rate *explicit =
+        reads_explicit_cache(facts) ? rates_explicit_read(rule, &choice) : NULL;
+    if (explicit)
+        base.read = (struct use){explicit, NULL};
     i128 reasoning = facts_int(facts, FACT_REASONING_TOKENS);
     bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS, text, base.input);
     bill_count(&call->bill, UNIT_CACHE_READ_TOKENS, in.cached, base.read);
@@ -321,7 +343,7 @@ static void (*const billers[])(struct call *) = {
     [P_ANTHROPIC] = bill_anthropic,
     [P_AZURE] = bill_generic,
     [P_AZURE_AI] = bill_azure_ai,
-    [P_BEDROCK] = bill_generic,
+    [P_BEDROCK] = bill_bedrock,
     [P_COMETAPI] = bill_other,
     [P_DASHSCOPE] = bill_dashscope,
     [P_DATABRICKS] = bill_generic,
@@ -363,16 +385,16 @@ enum outcome calc_chat(struct call *call)
     const struct rate *second = base ? second_rate(base) : NULL;
     if (second && base->wall_clock_mode && !rule_prices_tokens(base))
         return bill_seconds(call, second);
-    bool router_alone = call->plan->provider == P_AZURE_AI && candidate->is_router;
-    bool merged_lemonade = call->plan->provider == P_LEMONADE && call->plan->custom &&
+    bool router_alone = call->candidate->provider == P_AZURE_AI && candidate->is_router;
+    bool merged_lemonade = call->candidate->provider == P_LEMONADE && call->plan->custom &&
                            call->book->overrides == OVERRIDES_MERGE;
     if (!candidate->rule && !router_alone && !states_cost(call) &&
-        call->plan->provider != P_LEMONADE)
+        call->candidate->provider != P_LEMONADE)
         return OUTCOME_UNMAPPED;
     if (merged_lemonade)
         bill_other(call);
     else
-        billers[call->plan->provider](call);
+        billers[call->candidate->provider](call);
     return OUTCOME_PRICED;
 }
 

@@ -15,12 +15,22 @@
 #define SAMPLE "sample_spec"
 #define FAMILIES "fallback_generalizations"
 
+/* A row that is another row under a second name, and a row that lists its further names. */
+#define ALIAS_OF "alias_of"
+#define ALIASES "aliases"
+
 /* Of an entry's members only these are worth memory; the map is mostly about capabilities. */
 static bool keep_member(unsigned depth, struct slice key)
 {
     static const char *const kept[] = {
-        "litellm_provider",        "mode",  "supported_regions", "vertex_ai_audio_api",
-        "provider_specific_entry", "rules", /* of the families */
+        "litellm_provider",
+        "mode",
+        "supported_regions",
+        "vertex_ai_audio_api",
+        "provider_specific_entry",
+        "rules", /* of the families */
+        ALIAS_OF,
+        ALIASES,
     };
     if (depth != 2 || price_key_suspect(key))
         return true;
@@ -90,31 +100,42 @@ bool catalog_fields(const struct entry *entry, struct fields *fields)
     return true;
 }
 
-static bool index_entries(struct arena *book, struct catalog *catalog, struct err *err)
+static bool make_index(struct arena *book, struct catalog *catalog, size_t most, struct err *err)
 {
     size_t slots = 16;
-    while (slots < catalog->count * 2)
+    while (slots < most * 2)
         slots *= 2;
     catalog->slot_mask = slots - 1;
+    catalog->entry = arena_alloc(book, (most + 1) * sizeof(*catalog->entry));
     catalog->exact = arena_zalloc(book, slots * sizeof(*catalog->exact));
     catalog->folded = arena_zalloc(book, slots * sizeof(*catalog->folded));
-    if (!catalog->exact || !catalog->folded)
-        return err_set(err, ERR_CONFIG, "the price book is too large");
-    for (size_t i = 0; i < catalog->count; i++) {
-        char folded[NAME_BYTES_MAX];
-        struct slice name = slice_of(catalog->entry[i].name);
-        if (catalog_find(catalog, name))
-            return node_err(err, catalog->entry[i].raw, "\"%.200s\" is named twice", name.p);
-        size_t slot = hash_xxh64(name) & catalog->slot_mask;
-        while (catalog->exact[slot])
-            slot = (slot + 1) & catalog->slot_mask;
-        catalog->exact[slot] = (uint32_t)i + 1;
-        size_t bytes = fold(name, folded);
-        slot = hash_xxh64((struct slice){folded, bytes}) & catalog->slot_mask;
-        while (catalog->folded[slot])
-            slot = (slot + 1) & catalog->slot_mask;
-        catalog->folded[slot] = (uint32_t)i + 1;
-    }
+    return (catalog->entry && catalog->exact && catalog->folded) ||
+           err_set(err, ERR_CONFIG, "the price book is too large");
+}
+
+static void put_slot(uint32_t *table, size_t mask, uint64_t hash, size_t index)
+{
+    size_t slot = hash & mask;
+    while (table[slot])
+        slot = (slot + 1) & mask;
+    table[slot] = (uint32_t)index + 1;
+}
+
+/* `named` is where the name stands. */
+static bool add_entry(struct catalog *catalog, struct entry entry, const struct node *named,
+                      struct err *err)
+{
+    char folded[NAME_BYTES_MAX];
+    struct slice name = slice_of(entry.name);
+    if (name.bytes >= NAME_BYTES_MAX)
+        return node_err(err, named, "a name of more than %d bytes", NAME_BYTES_MAX - 1);
+    if (catalog_find(catalog, name))
+        return node_err(err, named, "\"%.200s\" is named twice", name.p);
+    size_t bytes = fold(name, folded);
+    catalog->entry[catalog->count] = entry;
+    put_slot(catalog->exact, catalog->slot_mask, hash_xxh64(name), catalog->count);
+    put_slot(catalog->folded, catalog->slot_mask, hash_xxh64((struct slice){folded, bytes}),
+             catalog->count++);
     return true;
 }
 
@@ -159,16 +180,97 @@ static bool compile_entry(struct arena *book, struct catalog *catalog, const str
 {
     if (raw->kind != NODE_MAP)
         return node_err(err, raw, "\"%.200s\" must be a map", raw->key);
-    if (strlen(raw->key) >= NAME_BYTES_MAX)
-        return node_err(err, raw, "a name of more than %d bytes", NAME_BYTES_MAX - 1);
-    struct entry *entry = &catalog->entry[catalog->count++];
-    *entry = (struct entry){raw->key, node_text(raw, "litellm_provider"), raw, NULL};
+    struct entry entry = {
+        .name = raw->key, .provider = node_text(raw, "litellm_provider"), .raw = raw};
     struct fields fields = {.count = 0};
-    if (!catalog_fields(entry, &fields))
+    if (!catalog_fields(&entry, &fields))
         return node_err(err, raw, "\"%.200s\" has more than %d prices", raw->key, FIELDS_MAX);
-    struct rule_options options = {entry->name, entry->provider, &catalog->variants, false};
-    entry->rule = rule_compile(book, &fields, &options, err);
-    return entry->rule || err_prefix(err, "model \"%.200s\"", raw->key);
+    struct rule_options options = {entry.name, entry.provider, &catalog->variants, false};
+    entry.rule = rule_compile(book, &fields, &options, err);
+    return entry.rule ? add_entry(catalog, entry, raw, err)
+                      : err_prefix(err, "model \"%.200s\"", raw->key);
+}
+
+/* ---- aliases (4.0) -----------------------------------------------------------------------------
+ */
+
+static bool is_alias(const struct node *raw)
+{
+    const struct node *target = node_get(raw, ALIAS_OF);
+    return target && target->kind != NODE_NULL;
+}
+
+/* Another name of an owner: the same prices, the same provider. */
+static bool add_alias(struct catalog *catalog, const char *name, const struct entry *owner,
+                      const struct node *named, struct err *err)
+{
+    struct entry alias = *owner;
+    alias.name = name;
+    alias.alias_of = owner->name;
+    return add_entry(catalog, alias, named, err);
+}
+
+/* Names that a row lists for itself. One that is a row's already stays that row's. */
+static bool add_listed(struct catalog *catalog, const struct node *raw, struct err *err)
+{
+    const struct node *list = node_get(raw, ALIASES);
+    if (!list || list->kind != NODE_LIST)
+        return true;
+    for (const struct node *name = list->children; name; name = name->next)
+        if (name->kind == NODE_TEXT && !catalog_find(catalog, slice_of(name->text)) &&
+            !add_alias(catalog, name->text, catalog_find(catalog, slice_of(raw->key)), name, err))
+            return false;
+    return true;
+}
+
+/* A row that names another one and has nothing of its own. */
+static bool add_pointer(struct catalog *catalog, const struct node *raw, struct err *err)
+{
+    const struct node *target = node_get(raw, ALIAS_OF);
+    const struct entry *owner =
+        target->kind == NODE_TEXT ? catalog_find(catalog, slice_of(target->text)) : NULL;
+    if (!owner || owner->alias_of)
+        return node_err(err, target, "\"%.200s\": alias_of names no row with prices of its own",
+                        raw->key);
+    return catalog_find(catalog, slice_of(raw->key)) ||
+           add_alias(catalog, raw->key, owner, raw, err);
+}
+
+static bool add_aliases(struct catalog *catalog, const struct node *models, struct err *err)
+{
+    for (const struct node *raw = models->children; raw; raw = raw->next)
+        if (!is_alias(raw) && !add_listed(catalog, raw, err))
+            return false;
+    for (const struct node *raw = models->children; raw; raw = raw->next)
+        if (is_alias(raw) && !add_pointer(catalog, raw, err))
+            return false;
+    return true;
+}
+
+/* ---- loading -----------------------------------------------------------------------------------
+ */
+
+static size_t count_names(const struct node *models)
+{
+    size_t count = models->count;
+    for (const struct node *raw = models->children; raw; raw = raw->next) {
+        const struct node *list = node_get(raw, ALIASES);
+        count += list ? list->count : 0;
+    }
+    return count;
+}
+
+static bool add_rows(struct arena *book, struct catalog *catalog, const struct node *models,
+                     struct err *err)
+{
+    for (const struct node *raw = models->children; raw; raw = raw->next) {
+        if (strcmp(raw->key, SAMPLE) == 0 || is_alias(raw))
+            continue;
+        if (strcmp(raw->key, FAMILIES) == 0 ? !read_families(book, catalog, raw, err)
+                                            : !compile_entry(book, catalog, raw, err))
+            return false;
+    }
+    return add_aliases(catalog, models, err);
 }
 
 struct catalog *catalog_build(struct arena *book, const struct node *models, const char *file,
@@ -179,21 +281,15 @@ struct catalog *catalog_build(struct arena *book, const struct node *models, con
         return NULL;
     }
     struct catalog *catalog = arena_zalloc(book, sizeof(*catalog));
-    if (!catalog || !(catalog->sha256 = arena_text(book, slice_of(sha256))) ||
-        !(catalog->entry = arena_alloc(book, (models->count + 1) * sizeof(*catalog->entry)))) {
+    if (!catalog || !(catalog->sha256 = arena_text(book, slice_of(sha256)))) {
         err_set(err, ERR_CONFIG, "the price book is too large");
         return NULL;
     }
     catalog->file = file;
     learn_variants(catalog, models);
-    for (const struct node *raw = models->children; raw; raw = raw->next) {
-        if (strcmp(raw->key, SAMPLE) == 0)
-            continue;
-        if (strcmp(raw->key, FAMILIES) == 0 ? !read_families(book, catalog, raw, err)
-                                            : !compile_entry(book, catalog, raw, err))
-            return NULL;
-    }
-    return index_entries(book, catalog, err) ? catalog : NULL;
+    bool ok =
+        make_index(book, catalog, count_names(models), err) && add_rows(book, catalog, models, err);
+    return ok ? catalog : NULL;
 }
 
 struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,

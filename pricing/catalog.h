@@ -13,7 +13,8 @@
 struct entry {
     const char *name;
     const char *provider;   /* "" = none */
-    const struct node *raw; /* the members that matter to prices */
+    const char *alias_of;   /* the owner whose row this is; NULL: its own */
+    const struct node *raw; /* the members that matter to prices; the owner's of an alias */
     const struct rule *rule;
 };
 

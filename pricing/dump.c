@@ -24,6 +24,17 @@ static int name_order(const void *a, const void *b)
     return strcmp((*left)->name, (*right)->name);
 }
 
+static void write_model(struct buf *out, const struct entry *entry)
+{
+    if (!entry->alias_of) {
+        node_write(entry->raw, out);
+        return;
+    }
+    buf_add_text(out, "{\"alias_of\":");
+    buf_add_json_string(out, slice_of(entry->alias_of));
+    buf_add_char(out, '}');
+}
+
 static void write_models(struct buf *out, const struct catalog *catalog)
 {
     const struct entry **entry = malloc((catalog->count + 1) * sizeof(*entry));
@@ -39,7 +50,7 @@ static void write_models(struct buf *out, const struct catalog *catalog)
             buf_add_char(out, ',');
         buf_add_json_string(out, slice_of(entry[i]->name));
         buf_add_char(out, ':');
-        node_write(entry[i]->raw, out);
+        write_model(out, entry[i]);
     }
     free(entry);
 }

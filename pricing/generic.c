@@ -77,7 +77,7 @@ static enum tier_word read_tier(struct slice word, const struct variants *varian
             return tier_words[i].meaning;
         }
     unsigned found = variants_find(variants, text);
-    if (found == VARIANTS_MAX || found == VARIANT_BATCHES)
+    if (found == VARIANTS_MAX || found == VARIANT_BATCHES || found == VARIANT_DECISIONS)
         return TIER_UNKNOWN;
     *variant = found;
     return TIER_NAMED;
@@ -119,20 +119,30 @@ void uplift_by(struct call *call, const struct rate *rate)
 }
 
 /* OpenAI's regional hosts; the region the gateway priced on comes first. */
+static const struct {
+    const char *region, *host;
+    enum rate_kind uplift;
+} residencies[] = {
+    {"eu", "eu.api.openai.com", RATE_UPLIFT_EU},
+    {"us", "us.api.openai.com", RATE_UPLIFT_US},
+    {"fedramp", "gov.api.openai.com", RATE_UPLIFT_FEDRAMP},
+};
+
+static bool is_word(struct slice text, const char *word)
+{
+    return text.bytes == strlen(word) && strncasecmp(text.p, word, text.bytes) == 0;
+}
+
 void uplift_residency(struct call *call, const struct rule *rule)
 {
     struct slice region = facts_text(call->facts, FACT_DATA_RESIDENCY);
     struct slice host = facts_text(call->facts, FACT_API_HOST);
-    if (region.bytes == 0 && slice_is(host, "eu.api.openai.com"))
-        region = SLICE("eu");
-    if (region.bytes == 0 && slice_is(host, "us.api.openai.com"))
-        region = SLICE("us");
-    if (region.bytes != 2)
-        return;
-    if (strncasecmp(region.p, "eu", 2) == 0)
-        uplift_by(call, rule_rate(rule, RATE_UPLIFT_EU, VARIANT_PLAIN));
-    else if (strncasecmp(region.p, "us", 2) == 0)
-        uplift_by(call, rule_rate(rule, RATE_UPLIFT_US, VARIANT_PLAIN));
+    for (size_t i = 0; i < sizeof(residencies) / sizeof(residencies[0]); i++)
+        if (region.bytes ? is_word(region, residencies[i].region)
+                         : slice_is(host, residencies[i].host)) {
+            uplift_by(call, rule_rate(rule, residencies[i].uplift, VARIANT_PLAIN));
+            return;
+        }
 }
 
 /* The location defaults to the model's first supported region, else us-central1: the uplift is the
@@ -173,37 +183,55 @@ static struct use input_use(const struct rule *rule, enum rate_kind kind, unsign
     return rate ? (struct use){rate, NULL} : input;
 }
 
-static struct use output_use(const struct rule *rule, enum rate_kind kind, struct use output)
+static struct use output_use(const struct rule *rule, enum rate_kind kind, unsigned variant,
+                             struct use output)
 {
-    const struct rate *rate = rule_rate(rule, kind, VARIANT_PLAIN);
+    const struct rate *rate = rule_tier_rate(rule, kind, variant);
     return rate ? (struct use){rate, NULL} : output;
+}
+
+/* Audio has thresholds of its own: the largest that the prompt crosses, at the tier, else plain. */
+static struct use audio_use(const struct rule *rule, i128 prompt,
+                            const struct generic_options *options, struct use input)
+{
+    const struct rate *above =
+        rates_above(rule, RATE_INPUT_AUDIO_TOKEN, prompt, options->inclusive, options->variant);
+    return above ? (struct use){above, NULL}
+                 : input_use(rule, RATE_INPUT_AUDIO_TOKEN, options->variant, input);
+}
+
+/* Tokens of a cache that the caller asked for, and not the provider's own idea. */
+bool reads_explicit_cache(const struct facts *facts)
+{
+    return facts_int(facts, FACT_CACHE_READ_TOKENS) > 0 &&
+           slice_is(facts_text(facts, FACT_CACHE_TYPE), "ephemeral");
 }
 
 static void add_cache(struct bill *bill, const struct rule *rule, const struct input_usage *in,
                       const struct base_rates *base, unsigned variant)
 {
-    const struct rate *audio = rule_tier_rate(rule, RATE_READ_AUDIO, variant);
-    bill_count(bill, UNIT_CACHE_READ_TOKENS, in->cached - in->cached_audio, base->read);
+    bill_count(bill, UNIT_CACHE_READ_TOKENS, in->cached - in->cached_audio - in->cached_image,
+               base->read);
     bill_count(bill, UNIT_CACHE_READ_AUDIO_TOKENS, in->cached_audio,
-               audio ? (struct use){audio, NULL} : base->read);
-    if (in->has_split) {
-        bill_count(bill, UNIT_CACHE_WRITE_TOKENS, in->written_5m, base->write);
-        bill_count(bill, UNIT_CACHE_WRITE_1H_TOKENS, in->written_1h, base->write_1h);
-    } else {
-        bill_count(bill, UNIT_CACHE_WRITE_TOKENS, in->written, base->write);
-    }
+               input_use(rule, RATE_READ_AUDIO, variant, base->read));
+    bill_count(bill, UNIT_CACHE_READ_IMAGE_TOKENS, in->cached_image,
+               input_use(rule, RATE_READ_IMAGE, variant, base->read));
+    bill_count(bill, UNIT_CACHE_WRITE_TOKENS, in->written_short, base->write);
+    bill_count(bill, UNIT_CACHE_WRITE_1H_TOKENS, in->written_1h, base->write_1h);
+    bill_count(bill, UNIT_CACHE_WRITE_12H_TOKENS, in->written_12h, base->write_12h);
 }
 
 /* A modality whose count or length has a rate of its own is not billed by tokens as well. */
 static void add_modalities(struct bill *bill, const struct rule *rule, const struct input_usage *in,
-                           struct use input, unsigned variant)
+                           struct use input, const struct generic_options *options)
 {
+    unsigned variant = options->variant;
     const struct rate *audio = rule_rate(rule, RATE_INPUT_AUDIO_SECOND, VARIANT_PLAIN);
     const struct rate *image = rule_rate(rule, RATE_INPUT_IMAGE, VARIANT_PLAIN);
     const struct rate *video = rule_rate(rule, RATE_INPUT_VIDEO_SECOND, VARIANT_PLAIN);
     if (!(in->audio_seconds && audio))
         bill_count(bill, UNIT_INPUT_AUDIO_TOKENS, in->audio,
-                   input_use(rule, RATE_INPUT_AUDIO_TOKEN, variant, input));
+                   audio_use(rule, in->prompt, options, input));
     if (!(in->images && image))
         bill_count(bill, UNIT_INPUT_IMAGE_TOKENS, in->image,
                    input_use(rule, RATE_INPUT_IMAGE_TOKEN, variant, input));
@@ -220,41 +248,42 @@ static void add_modalities(struct bill *bill, const struct rule *rule, const str
 }
 
 static void add_input(struct bill *bill, const struct rule *rule, const struct input_usage *in,
-                      const struct base_rates *base, unsigned variant)
+                      const struct base_rates *base, const struct generic_options *options)
 {
     const struct rate *characters = rule_rate(rule, RATE_INPUT_CHARACTER, VARIANT_PLAIN);
     if (!(in->characters && characters))
         bill_count(bill, UNIT_INPUT_TEXT_TOKENS, in->text, base->input);
     bill_if_rated(bill, UNIT_INPUT_CHARACTERS, in->characters, characters);
-    if (in->cached | in->written | in->written_5m | in->written_1h)
-        add_cache(bill, rule, in, base, variant);
+    if (in->cached | in->written_short | in->written_1h | in->written_12h)
+        add_cache(bill, rule, in, base, options->variant);
     if (in->audio | in->image | in->video | in->images | in->queries || in->video_seconds ||
         in->audio_seconds)
-        add_modalities(bill, rule, in, base->input, variant);
+        add_modalities(bill, rule, in, base->input, options);
 }
 
 static void add_output(struct bill *bill, const struct rule *rule, const struct output_usage *out,
-                       const struct base_rates *base)
+                       const struct base_rates *base, unsigned variant)
 {
     bill_count(bill, UNIT_OUTPUT_TEXT_TOKENS, out->text, base->output);
     bill_count(bill, UNIT_OUTPUT_REASONING_TOKENS, out->reasoning, base->reasoning);
     if (!(out->audio | out->image | out->video))
         return;
     bill_count(bill, UNIT_OUTPUT_AUDIO_TOKENS, out->audio,
-               output_use(rule, RATE_OUTPUT_AUDIO_TOKEN, base->output));
+               output_use(rule, RATE_OUTPUT_AUDIO_TOKEN, VARIANT_PLAIN, base->output));
     bill_count(bill, UNIT_OUTPUT_IMAGE_TOKENS, out->image,
-               output_use(rule, RATE_OUTPUT_IMAGE_TOKEN, base->output));
+               output_use(rule, RATE_OUTPUT_IMAGE_TOKEN, variant, base->output));
     bill_count(bill, UNIT_OUTPUT_VIDEO_TOKENS, out->video,
-               output_use(rule, RATE_OUTPUT_VIDEO_TOKEN, base->output));
+               output_use(rule, RATE_OUTPUT_VIDEO_TOKEN, VARIANT_PLAIN, base->output));
 }
 
 void generic_add(struct call *call, const struct rule *rule, const struct usage *usage,
                  const struct generic_options *options)
 {
-    struct rate_choice choice = {options->variant, usage->in.prompt, options->inclusive,
-                                 options->half_cache_read, call_billed_at(call)};
+    struct rate_choice choice = {options->variant,     usage->in.prompt,
+                                 options->inclusive,   options->half_cache_read,
+                                 call_billed_at(call), reads_explicit_cache(call->facts)};
     struct base_rates base;
     rates_choose(rule, &choice, &base);
-    add_input(&call->bill, rule, &usage->in, &base, options->variant);
-    add_output(&call->bill, rule, &usage->out, &base);
+    add_input(&call->bill, rule, &usage->in, &base, options);
+    add_output(&call->bill, rule, &usage->out, &base, options->variant);
 }

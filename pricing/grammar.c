@@ -28,9 +28,7 @@ static const char *const inert_keys[] = {
     "web_search_billing_unit",
     "provider_specific_entry",
     "input_cost_per_request",
-    "input_cost_per_text_message",
     "input_cost_per_token_cache_hit",
-    "explicit_cache_read_input_token_cost",
     "input_dbu_cost_per_token",
     "output_dbu_cost_per_token",
     "file_search_cost_per_1k_calls",
@@ -50,8 +48,8 @@ static const char *const inert_keys[] = {
 
 void variants_init(struct variants *variants)
 {
-    *variants = (struct variants){{"", "flex", "balanced", "priority", "ultrafast", "batches"},
-                                  VARIANT_LEARNED};
+    *variants = (struct variants){
+        {"", "flex", "balanced", "priority", "ultrafast", "batches", "decisions"}, VARIANT_LEARNED};
 }
 
 unsigned variants_find(const struct variants *variants, struct slice word)
@@ -168,7 +166,8 @@ bool price_key_visible(struct slice key, const struct price_key *parsed, bool ex
     bool batch_or_plain = parsed->variant == VARIANT_PLAIN || parsed->variant == VARIANT_BATCHES;
     if (list_has(&list_visible, key) || (parsed->above_tokens && batch_or_plain))
         return true;
-    if (parsed->detail.bytes || parsed->kind == RATE_INPUT_PIXEL || parsed->kind == RATE_CALL)
+    if (parsed->detail.bytes || parsed->kind == RATE_INPUT_PIXEL || parsed->kind == RATE_CALL ||
+        parsed->variant == VARIANT_DECISIONS)
         return true; /* read from raw entries */
     return !exact && (parsed->above_tokens || parsed->variant >= VARIANT_LEARNED);
 }

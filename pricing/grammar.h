@@ -5,7 +5,8 @@
  *     key     = base [ "_above_" N [ "k" ] "_tokens" ] [ "_" variant ]
  *             | base "_" detail                  (seconds and images of output only)
  *     base    = a row of rates.def
- *     variant = "flex" | "balanced" | "priority" | "ultrafast" | "batches" | a tier of the cost map
+ *     variant = "flex" | "balanced" | "priority" | "ultrafast" | "batches" | "decisions" | a tier
+ * of the cost map
  *
  * A threshold or a tier that appears in next month's map is understood without a change: thresholds
  * are numbers, and a one-word suffix behind a token rate of the map becomes a variant of its own.
@@ -38,10 +39,11 @@ enum variant {
     VARIANT_PRIORITY,
     VARIANT_ULTRAFAST,
     VARIANT_BATCHES,
-    VARIANT_LEARNED, /* the first that a cost map teaches */
+    VARIANT_DECISIONS, /* of calls to a decisions endpoint (8.1); no tier */
+    VARIANT_LEARNED,   /* the first that a cost map teaches */
 };
 
-#define VARIANTS_MAX 8
+#define VARIANTS_MAX 9
 #define VARIANT_TEXT_MAX 16
 
 /* Words of the variants known so far. */

@@ -26,7 +26,6 @@ static const struct {
     const char *name, *alias;
 } azure_aliases[] = {
     {"gpt-35-turbo", "azure/gpt-35-turbo"},
-    {"gpt-35-turbo-16k", "azure/gpt-35-turbo-16k"},
     {"gpt-35-turbo-instruct", "azure/gpt-35-turbo-instruct"},
     {"azure/gpt-41", "gpt-4.1"},
     {"azure/gpt-41-mini", "gpt-4.1-mini"},
@@ -571,6 +570,24 @@ struct slice names_qualify(const struct resolver *r, struct slice name, struct s
     if (names_is_key(r, without_first))
         return whole;
     return drop_segments(r, head, name, whole);
+}
+
+bool names_is_priced(const struct resolver *r, struct slice name, struct slice provider)
+{
+    struct found found = names_lookup(r, name, provider);
+    return found.entry && found.entry->rule->prices_something;
+}
+
+struct slice names_served(const struct resolver *r, struct slice answered, struct slice requested,
+                          struct slice provider, struct slice region)
+{
+    struct slice served = names_qualify(r, answered, provider, region), head, tail;
+    requested = names_qualify(r, requested, provider, SLICE(""));
+    split_path(requested, &head, &tail);
+    if (slice_eq(served, requested) || slice_eq(served, tail) ||
+        names_is_priced(r, served, provider) || !names_is_priced(r, requested, provider))
+        return served;
+    return requested;
 }
 
 static struct slice collapse_prefix(struct slice name, struct slice provider)

@@ -32,6 +32,12 @@ bool names_is_key(const struct resolver *r, struct slice name);
 struct slice names_qualify(const struct resolver *r, struct slice name, struct slice provider,
                            struct slice region);
 /* Section 4.2. */
+/* Whether the map's row that a name finds under a provider prices anything (4.1). */
+bool names_is_priced(const struct resolver *r, struct slice name, struct slice provider);
+/* What LiteLLM takes for the model of an answer (4.1): the answered one, unless only the requested
+ * one has rates. */
+struct slice names_served(const struct resolver *r, struct slice answered, struct slice requested,
+                          struct slice provider, struct slice region);
 struct slice names_token_name(const struct resolver *r, struct slice name, struct slice provider,
                               struct slice region);
 /* The name without its first path segment, doubled prefixes collapsed. */

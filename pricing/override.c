@@ -198,7 +198,7 @@ static bool has_mode(const struct node *mode, const char *const modes[], size_t 
 
 static bool is_token_key(const struct price_key *key)
 {
-    return key->kind <= RATE_WRITE_1H ||
+    return key->kind <= RATE_INPUT_AUDIO_TOKEN ||
            (key->kind >= RATE_READ_AUDIO && key->kind <= RATE_CITATION);
 }
 

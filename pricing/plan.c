@@ -55,6 +55,9 @@ struct planner {
     struct arena *memo;
     struct plan *plan;
     struct slice region; /* Bedrock's: prices of a region come first */
+    /* Whose rows price the name at hand: the plan's provider, or that of a base_model's own row. */
+    struct slice provider_name;
+    enum provider_id provider;
 };
 
 /* ---- names of the event ------------------------------------------------------------------------
@@ -205,7 +208,7 @@ static struct slice name_step(const struct planner *p, struct slice name, struct
     if (p->r.fixed && p->r.overrides == OVERRIDES_MERGE)
         return name;
     bool together = names_contain(name, "togethercomputer") || names_contain(name, "together_ai") ||
-                    p->plan->provider == P_TOGETHER;
+                    p->provider == P_TOGETHER;
     if (together && !together_prices(p, name))
         return names_together_class(&p->r, name, p->plan->class == CALL_EMBEDDING);
     out->on_replicate = !together && is_replicate_name(p, name);
@@ -225,8 +228,8 @@ static const struct rule *fireworks_rule(const struct planner *p, struct slice n
 static const struct rule *provider_rule(const struct planner *p, struct slice name,
                                         struct slice token_name, const struct rule *base)
 {
-    struct slice provider = p->plan->provider_name;
-    switch (p->plan->provider) {
+    struct slice provider = p->provider_name;
+    switch (p->provider) {
     case P_VERTEX:
         return names_lookup(&p->r, names_bare(&p->r, name, provider), provider).rule;
     case P_DATABRICKS:
@@ -241,8 +244,8 @@ static const struct rule *provider_rule(const struct planner *p, struct slice na
 /* 9.1: by the request's provider, else by the one the name starts with. */
 static void find_tools(const struct planner *p, struct slice name, struct candidate *out)
 {
-    struct found found = names_lookup(&p->r, name, p->plan->provider_name);
-    out->tools_provider = p->plan->provider;
+    struct found found = names_lookup(&p->r, name, p->provider_name);
+    out->tools_provider = p->provider;
     if (!found.rule && memchr(name.p, '/', name.bytes)) {
         found = names_lookup(&p->r, name, SLICE(""));
         struct slice said = names_provider(name);
@@ -270,7 +273,7 @@ static bool bills_tokens(const struct planner *p, struct slice name)
 
 static void fill_chat(const struct planner *p, struct slice name, struct candidate *out)
 {
-    struct slice provider = p->plan->provider_name;
+    struct slice provider = p->provider_name;
     name = name_step(p, name, out);
     if (out->on_replicate)
         return;
@@ -279,7 +282,7 @@ static void fill_chat(const struct planner *p, struct slice name, struct candida
     out->rule = provider_rule(p, name, token_name, out->base);
     out->bills_tokens = bills_tokens(p, name);
     out->is_router = is_router_name(token_name);
-    if (out->is_router && p->plan->provider == P_AZURE_AI) {
+    if (out->is_router && p->provider == P_AZURE_AI) {
         struct slice bare = names_without_prefix(names_lower(&p->r, token_name), "azure_ai/");
         if (!slice_is(bare, "model-router") && !slice_is(bare, "model_router"))
             out->router = router_rule(p, token_name);
@@ -290,14 +293,14 @@ static void fill_chat(const struct planner *p, struct slice name, struct candida
 /* Speech and transcription always look the name up without its first segment (4.2). */
 static void fill_audio(const struct planner *p, struct slice name, struct candidate *out)
 {
-    struct slice provider = p->plan->provider_name;
+    struct slice provider = p->provider_name;
     name = name_step(p, name, out);
     if (out->on_replicate)
         return;
     struct slice bare = names_bare(&p->r, name, provider);
     out->base = out->rule = names_lookup(&p->r, bare, provider).rule;
     find_tools(p, name, out);
-    if (p->plan->provider != P_VERTEX && p->plan->provider != P_VERTEX_BETA)
+    if (p->provider != P_VERTEX && p->provider != P_VERTEX_BETA)
         return;
     struct slice key = slice_starts(bare, SLICE("vertex_ai/"))
                            ? bare
@@ -311,7 +314,7 @@ static void fill_audio(const struct planner *p, struct slice name, struct candid
  * (8.5). */
 static void fill_documents(const struct planner *p, struct slice name, struct candidate *out)
 {
-    struct slice provider = p->plan->provider_name;
+    struct slice provider = p->provider_name;
     name = name_step(p, name, out);
     if (out->on_replicate)
         return;
@@ -323,10 +326,10 @@ static void fill_documents(const struct planner *p, struct slice name, struct ca
 
 static void fill_search(const struct planner *p, struct slice name, struct candidate *out)
 {
-    struct slice provider = p->plan->provider_name;
+    struct slice provider = p->provider_name;
     if (provider.bytes && !memchr(name.p, '/', name.bytes))
         name = names_join(&p->r, provider, "/", SLICE("search"));
-    if (p->plan->provider == P_PARALLEL_AI) {
+    if (p->provider == P_PARALLEL_AI) {
         struct slice mode = facts_text(p->facts, FACT_SEARCH_MODE);
         name = slice_is(mode, "fast")    ? SLICE("parallel_ai/search-fast")
                : slice_is(mode, "turbo") ? SLICE("parallel_ai/search-turbo")
@@ -338,7 +341,7 @@ static void fill_search(const struct planner *p, struct slice name, struct candi
 /* Video without a duration costs 0 if any key has the name at all (8.4). */
 static void fill_video(const struct planner *p, struct slice name, struct candidate *out)
 {
-    struct slice provider = p->plan->provider_name, bare = name;
+    struct slice provider = p->provider_name, bare = name;
     const char *slash = name.bytes ? memrchr(name.p, '/', name.bytes) : NULL;
     struct slice last =
         slash ? (struct slice){slash + 1, (size_t)(name.p + name.bytes - slash - 1)} : name;
@@ -354,15 +357,15 @@ static void fill_video(const struct planner *p, struct slice name, struct candid
 /* Only Vertex's search has a price of its own (8.5); a merged deployment may bring one. */
 static void fill_vector_search(const struct planner *p, struct slice name, struct candidate *out)
 {
-    bool is_vertex_search = p->plan->provider == P_VERTEX &&
-                            slice_is(names_without_prefix(name, "vertex_ai/"), "search_api");
+    bool is_vertex_search =
+        p->provider == P_VERTEX && slice_is(names_without_prefix(name, "vertex_ai/"), "search_api");
     if (is_vertex_search || (p->r.fixed && p->r.overrides == OVERRIDES_MERGE))
         out->rule = names_lookup(&p->r, SLICE("vertex_ai/search_api"), SLICE("vertex_ai")).rule;
 }
 
 static void fill_plain(const struct planner *p, struct slice name, struct candidate *out)
 {
-    out->base = out->rule = names_lookup(&p->r, name, p->plan->provider_name).rule;
+    out->base = out->rule = names_lookup(&p->r, name, p->provider_name).rule;
 }
 
 static void fill(const struct planner *p, struct slice name, struct candidate *out)
@@ -407,11 +410,12 @@ static void add_candidate(struct planner *p, struct slice name)
     if (name.bytes == 0 || plan->candidate_count == CANDIDATES_TRIED_MAX)
         return;
     struct candidate *out = &plan->candidate[plan->candidate_count];
-    *out = (struct candidate){.tools_provider = plan->provider};
+    *out = (struct candidate){.provider = p->provider, .tools_provider = plan->provider};
     char *text = arena_text(p->memo, name);
     if (!text)
         return;
     out->name = (struct slice){text, name.bytes};
+    out->by_family = names_lookup(&p->r, name, p->provider_name).rule == &rule_capability;
     fill(p, name, out);
     plan->candidate_count++;
     trace_line(p->r.trace, "candidate " SLICE_FMT ": %s%s%s", SLICE_ARG(name),
@@ -422,29 +426,62 @@ static void add_candidate(struct planner *p, struct slice name)
                out->rule && out->rule->zero_reason ? " (free)" : "");
 }
 
+static void use_own_provider(struct planner *p)
+{
+    p->provider_name = p->plan->provider_name;
+    p->provider = p->plan->provider;
+}
+
+/* A base_model that has rates under no provider but its own row's is priced as that provider's. */
+static void use_base_provider(struct planner *p, struct slice base_model)
+{
+    struct found own = names_lookup(&p->r, base_model, SLICE(""));
+    if (names_is_priced(&p->r, base_model, p->provider_name) || !own.entry ||
+        !own.rule->prices_something)
+        return;
+    p->provider_name = slice_of(own.entry->provider);
+    p->provider = provider_id_of(p->provider_name);
+}
+
+/* Names known by a family alone have no price: they are tried after all others. */
+static void families_last(struct plan *plan)
+{
+    struct candidate sorted[CANDIDATES_TRIED_MAX] = {{.name = {"", 0}}};
+    size_t count = 0;
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < plan->candidate_count; i++)
+            if (plan->candidate[i].by_family == (pass == 1))
+                sorted[count++] = plan->candidate[i];
+    memcpy(plan->candidate, sorted, count * sizeof(*sorted));
+}
+
 /* Section 4.1, without a deployment or in mode litellm. */
 static void add_candidates(struct planner *p)
 {
     const struct priced_deployment *d = p->plan->deployment;
     struct slice full = full_name(p->facts), answered = answered_name(p);
-    struct slice provider = p->plan->provider_name, selected = full, region = p->region;
+    struct slice provider = p->plan->provider_name, selected = full;
     struct slice base_model = slice_of(d ? d->deployment->base_model : "");
     if (p->plan->custom)
         selected = p->r.fixed ? p->r.fixed_name : full;
     else if (base_model.bytes)
         selected = base_model;
-    else if (answered.bytes)
-        selected = answered;
-    if (p->plan->custom || base_model.bytes || answered.bytes == 0)
-        region = SLICE("");
     bool regional_base = p->plan->provider == P_BEDROCK && p->r.overrides == OVERRIDES_MERGE;
     if (p->plan->custom || (base_model.bytes && !regional_base))
         p->region = SLICE("");
-    if (!is_mantle(p))
-        region = SLICE("");
-    add_candidate(p, names_qualify(&p->r, selected, provider, region));
+    if (!p->plan->custom && base_model.bytes)
+        use_base_provider(p, base_model);
+    if (!p->plan->custom && !base_model.bytes && answered.bytes)
+        selected =
+            names_served(&p->r, answered, full, provider, is_mantle(p) ? p->region : SLICE(""));
+    else
+        selected = names_qualify(&p->r, selected, p->provider_name, SLICE(""));
+    add_candidate(p, selected);
+    use_own_provider(p);
     add_candidate(p, answered);
     add_candidate(p, full);
+    if (!p->plan->custom)
+        families_last(p->plan);
 }
 
 /* Mode merge: one name, one entry (5.4). */
@@ -580,7 +617,9 @@ void plan_make(const struct book *book, const struct edition *edition, const str
                         facts,
                         memo,
                         plan,
-                        {"", 0}};
+                        {"", 0},
+                        {"", 0},
+                        P_OTHER};
     *plan = (struct plan){.class = call_class_of(facts_text(facts, FACT_CALL_TYPE)),
                           .vertex_location = ""};
     plan->deployment = deployments_match(edition, facts, trace);
@@ -588,6 +627,7 @@ void plan_make(const struct book *book, const struct edition *edition, const str
     char *text = arena_text(memo, provider);
     plan->provider_name = text ? (struct slice){text, provider.bytes} : SLICE("");
     plan->provider = provider_id_of(plan->provider_name);
+    use_own_provider(&p);
     if (provider.bytes == 0 && needs_provider(plan->class)) {
         plan->refusal = REASON_PROVIDER_UNKNOWN;
         trace_line(trace, "no provider in the event, and its model names none");

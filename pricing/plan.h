@@ -66,10 +66,12 @@ enum provider_id provider_id_of(struct slice provider);
 
 /* One name LiteLLM would try, with the rules each calculator finds under it. */
 struct candidate {
-    struct slice name;        /* qualified: provider first */
-    const struct rule *base;  /* under the token name (4.2): wall clock, "other" */
-    const struct rule *rule;  /* what the provider's calculator bills by; NULL: unmapped */
-    const struct rule *tools; /* 9.1: looked up again by name */
+    struct slice name;         /* qualified: provider first */
+    const struct rule *base;   /* under the token name (4.2): wall clock, "other" */
+    const struct rule *rule;   /* what the provider's calculator bills by; NULL: unmapped */
+    enum provider_id provider; /* whose calculator prices it */
+    bool by_family;            /* known by a capability rule alone: tried last (4.1) */
+    const struct rule *tools;  /* 9.1: looked up again by name */
     enum provider_id tools_provider;
     bool bills_tokens;         /* Vertex: by tokens whatever its entry says (8.2) */
     bool is_claude;            /* of the tools' entry (Vertex) */

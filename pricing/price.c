@@ -169,8 +169,31 @@ static void add_extras(struct call *call)
     adjust_add(call);
 }
 
+/* The provider's own figure of the call, before any name is looked at (8.0). Prices or a base_model
+ * of the operator's void it; xai, perplexity and opencode_go have rules of their own. */
+static bool takes_stated_cost(const struct call *call)
+{
+    const struct plan *plan = call->plan;
+    bool renamed = plan->deployment && plan->deployment->deployment->base_model[0];
+    return takes_tools(plan->class) && !plan->custom && !renamed && plan->provider != P_XAI &&
+           plan->provider != P_PERPLEXITY && !slice_is(plan->provider_name, "opencode_go") &&
+           facts_decimal(call->facts, FACT_PROVIDER_COST);
+}
+
+static enum outcome bill_stated_cost(struct call *call)
+{
+    bill_stated(&call->bill, UNIT_STATED_COST, facts_decimal(call->facts, FACT_PROVIDER_COST),
+                &source_provider_cost);
+    call->candidate = &call->plan->candidate[0];
+    call->used = true;
+    adjust_add(call);
+    return OUTCOME_PRICED;
+}
+
 static enum outcome try_candidates(struct call *call, const struct trace *trace)
 {
+    if (takes_stated_cost(call) && call->plan->candidate_count)
+        return bill_stated_cost(call);
     for (size_t i = 0; i < call->plan->candidate_count; i++) {
         call->candidate = &call->plan->candidate[i];
         bill_start(&call->bill, call->bill.charge);
@@ -438,7 +461,7 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
                conclude_reported(charge, facts, REASON_REPORTED_PREFERRED)) {
         trace_line(trace, "the gateway's own figure is preferred");
         return;
-    } else if (upstream) {
+    } else if (upstream && !call.plan->custom) {
         bill_stated(&call.bill, UNIT_STATED_COST, upstream, &source_upstream_cost);
         call.used = true;
         conclude(&call, trace);

@@ -44,8 +44,8 @@ static void choose_tier(const struct rule *rule, const struct tier_row *tier,
     out->output =
         use_of(rate[TIER_OUTPUT] ? rate[TIER_OUTPUT] : rule_rate(rule, RATE_OUTPUT, VARIANT_PLAIN));
     out->write = use_of(write);
-    /* A 1 hour rate of 0 counts as missing here, unlike everywhere else (LiteLLM 1.106.2). */
-    out->write_1h = use_of(is_zero(rate[TIER_WRITE_1H]) ? write : rate[TIER_WRITE_1H]);
+    out->write_1h = use_of(rate[TIER_WRITE_1H]);
+    out->write_12h = use_of(rate[TIER_WRITE_12H]);
     out->read = use_of(rate[TIER_READ] ? rate[TIER_READ] : rate[TIER_INPUT]);
 }
 
@@ -63,10 +63,18 @@ static void step_up(const struct band *band, enum rate_kind kind, unsigned varia
         *use = use_of(rate);
 }
 
+/* Writes of a long lifetime: the threshold's rate at the very tier, or none (LiteLLM 1.110.2). */
+static void step_up_exactly(const struct band *band, enum rate_kind kind, unsigned variant,
+                            struct use *use)
+{
+    if (band->rate[kind][variant])
+        *use = use_of(band->rate[kind][variant]);
+}
+
 /* A threshold counts when a plain key or one of this request's variant names it. */
 static bool names_threshold(const struct band *band, unsigned variant)
 {
-    for (enum rate_kind kind = RATE_INPUT; kind <= RATE_WRITE_1H; kind++)
+    for (enum rate_kind kind = RATE_INPUT; kind <= RATE_WRITE_12H; kind++)
         if (band->rate[kind][VARIANT_PLAIN] || band->rate[kind][variant])
             return true;
     return false;
@@ -89,7 +97,8 @@ static void choose_flat(const struct rule *rule, const struct rate_choice *choic
     out->output = use_of(rule_tier_rate(rule, RATE_OUTPUT, variant));
     out->write = use_of(rule_tier_rate(rule, RATE_WRITE, variant));
     out->read = use_of(rule_tier_rate(rule, RATE_READ, variant));
-    out->write_1h = use_of(rule_rate(rule, RATE_WRITE_1H, VARIANT_PLAIN));
+    out->write_1h = use_of(rule_tier_rate(rule, RATE_WRITE_1H, variant));
+    out->write_12h = use_of(rule_tier_rate(rule, RATE_WRITE_12H, variant));
     const struct rate *image = rule_rate(rule, RATE_OUTPUT_IMAGE_TOKEN, VARIANT_PLAIN);
     if (is_zero(out->output.rate) && image)
         out->output = use_of(image);
@@ -106,7 +115,8 @@ static void choose_flat(const struct rule *rule, const struct rate_choice *choic
         step_up(band, RATE_OUTPUT, variant, &out->output);
         step_up(band, RATE_WRITE, variant, &out->write);
         step_up(band, RATE_READ, variant, &out->read);
-        step_up(band, RATE_WRITE_1H, variant, &out->write_1h);
+        step_up_exactly(band, RATE_WRITE_1H, variant, &out->write_1h);
+        step_up_exactly(band, RATE_WRITE_12H, variant, &out->write_12h);
     }
 }
 
@@ -132,6 +142,31 @@ static bool off_peak_halves(const struct rule *rule, const struct rate_choice *c
            !rule->off_peak->read;
 }
 
+/* The row of tiered_pricing that bills a prompt; one without an input rate bills nothing. */
+static const struct tier_row *priced_tier(const struct rule *rule, int64_t prompt_tokens)
+{
+    const struct tier_row *tier = rates_tier(rule, prompt_tokens);
+    return tier && tier->rate[TIER_INPUT] ? tier : NULL;
+}
+
+/* A row of tiered_pricing without such a rate reads at its cache rate, an open window likewise. */
+const struct rate *rates_explicit_read(const struct rule *rule, const struct rate_choice *choice)
+{
+    const struct rate *flat = rule_tier_rate(rule, RATE_EXPLICIT_READ, choice->variant);
+    const struct tier_row *tier = priced_tier(rule, choice->prompt_tokens);
+    const struct off_peak *open =
+        off_peak_open(rule->off_peak, choice->billed_at_us) ? rule->off_peak : NULL;
+    if (!flat && !(tier && tier->rate[TIER_EXPLICIT_READ]) && !(open && open->explicit_read))
+        return NULL;
+    if (open && (open->explicit_read || open->read))
+        return open->explicit_read ? open->explicit_read : open->read;
+    if (!tier)
+        return flat;
+    if (tier->rate[TIER_EXPLICIT_READ])
+        return tier->rate[TIER_EXPLICIT_READ];
+    return tier->rate[TIER_READ] ? tier->rate[TIER_READ] : tier->rate[TIER_INPUT];
+}
+
 /* E: the first that exists. */
 static const struct rate *reasoning_rate(const struct rule *rule, const struct tier_row *tier,
                                          unsigned variant, const struct off_peak *open)
@@ -150,15 +185,13 @@ void rates_choose(const struct rule *rule, const struct rate_choice *choice, str
 {
     const struct off_peak *open =
         off_peak_open(rule->off_peak, choice->billed_at_us) ? rule->off_peak : NULL;
-    const struct tier_row *tier = rates_tier(rule, choice->prompt_tokens);
-    if (tier && !tier->rate[TIER_INPUT])
-        tier = NULL;
+    const struct tier_row *tier = priced_tier(rule, choice->prompt_tokens);
     if (tier)
         choose_tier(rule, tier, out);
     else
         choose_flat(rule, choice, out);
-    /* C: what is missing is billed as input; a missing 1 hour write as the write. */
-    bool no_read = !out->read.rate, no_write = !out->write.rate, no_1h = !out->write_1h.rate;
+    /* C: what is missing is billed as input; a missing write of a long lifetime as the write. */
+    bool no_read = !out->read.rate, no_write = !out->write.rate;
     if (open)
         apply_off_peak(open, out);
     if (open && off_peak_halves(rule, choice))
@@ -167,10 +200,26 @@ void rates_choose(const struct rule *rule, const struct rate_choice *choice, str
         out->read = out->input;
     if (no_write && !(open && open->write))
         out->write = out->input;
-    if (no_1h)
+    if (!out->write_1h.rate)
         out->write_1h = out->write;
+    if (!out->write_12h.rate)
+        out->write_12h = out->write;
+    if (choice->explicit_cache)
+        replace(&out->read, rates_explicit_read(rule, choice));
     const struct rate *reasoning = reasoning_rate(rule, tier, choice->variant, open);
     out->reasoning = reasoning ? use_of(reasoning) : out->output;
+}
+
+const struct rate *rates_above(const struct rule *rule, enum rate_kind kind, int64_t prompt_tokens,
+                               bool inclusive, unsigned variant)
+{
+    for (size_t i = rule->band_count; i-- > 0;) {
+        const struct rate *const *rate = rule->band[i].rate[kind];
+        if (crosses(prompt_tokens, rule->band[i].above_tokens, inclusive) &&
+            (rate[variant] || rate[VARIANT_PLAIN]))
+            return rate[variant] ? rate[variant] : rate[VARIANT_PLAIN];
+    }
+    return NULL;
 }
 
 const struct rate *rates_batch(const struct rule *rule, enum rate_kind kind, int64_t prompt_tokens,

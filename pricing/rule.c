@@ -14,6 +14,8 @@ const char *const tier_rate_key[TIER_RATE_COUNT] = {
     [TIER_READ] = "cache_read_input_token_cost",
     [TIER_WRITE] = "cache_creation_input_token_cost",
     [TIER_WRITE_1H] = "cache_creation_input_token_cost_above_1hr",
+    [TIER_WRITE_12H] = "cache_creation_input_token_cost_above_12hr",
+    [TIER_EXPLICIT_READ] = "explicit_cache_read_input_token_cost",
     [TIER_QUERY] = "input_cost_per_query",
 };
 
@@ -363,6 +365,7 @@ static bool compile_off_peak(struct compiler *c, const struct field *field)
         {"cache_read_input_token_cost", &off_peak->read},
         {"cache_creation_input_token_cost", &off_peak->write},
         {"output_cost_per_reasoning_token", &off_peak->reasoning},
+        {"explicit_cache_read_input_token_cost", &off_peak->explicit_read},
     };
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
         if (!make_rate(c, node_get(table, rates[i].key), field->entry, "off_peak_pricing",

@@ -53,6 +53,8 @@ enum tier_rate {
     TIER_READ,
     TIER_WRITE,
     TIER_WRITE_1H,
+    TIER_WRITE_12H,
+    TIER_EXPLICIT_READ,
     TIER_QUERY,
     TIER_RATE_COUNT,
 };
@@ -72,7 +74,7 @@ struct off_peak_window {
 };
 
 struct off_peak {
-    const struct rate *input, *output, *read, *write, *reasoning;
+    const struct rate *input, *output, *read, *write, *reasoning, *explicit_read;
     size_t window_count;
     struct off_peak_window *window;
 };

@@ -18,6 +18,23 @@ static const struct decimal *seconds_of(const struct facts *facts, enum fact fac
     return seconds && !decimal_is_zero(seconds) ? seconds : NULL;
 }
 
+/* Writes by lifetime; what was written beyond them is a short one (LiteLLM 1.110.2). */
+static void split_writes(const struct facts *facts, struct input_usage *in)
+{
+    in->has_split = facts_has(facts, FACT_CACHE_WRITE_5M_TOKENS) ||
+                    facts_has(facts, FACT_CACHE_WRITE_30M_TOKENS) ||
+                    facts_has(facts, FACT_CACHE_WRITE_1H_TOKENS) ||
+                    facts_has(facts, FACT_CACHE_WRITE_12H_TOKENS);
+    in->written_short = in->written;
+    if (!in->has_split)
+        return;
+    i128 brief = (i128)facts_int(facts, FACT_CACHE_WRITE_5M_TOKENS) +
+                 facts_int(facts, FACT_CACHE_WRITE_30M_TOKENS);
+    in->written_1h = facts_int(facts, FACT_CACHE_WRITE_1H_TOKENS);
+    in->written_12h = facts_int(facts, FACT_CACHE_WRITE_12H_TOKENS);
+    in->written_short = brief + at_least_0(in->written - brief - in->written_1h - in->written_12h);
+}
+
 void usage_read_parts(const struct facts *facts, struct input_usage *in)
 {
     i128 cached = facts_int(facts, FACT_CACHE_READ_TOKENS);
@@ -33,17 +50,15 @@ void usage_read_parts(const struct facts *facts, struct input_usage *in)
         .video = facts_int(facts, FACT_INPUT_VIDEO_TOKENS),
         .cached = cached,
         .cached_audio = cached_audio,
+        .cached_image = cached_image,
         .written = facts_int(facts, FACT_CACHE_WRITE_TOKENS),
-        .has_split = facts_has(facts, FACT_CACHE_WRITE_5M_TOKENS) ||
-                     facts_has(facts, FACT_CACHE_WRITE_1H_TOKENS),
-        .written_5m = facts_int(facts, FACT_CACHE_WRITE_5M_TOKENS),
-        .written_1h = facts_int(facts, FACT_CACHE_WRITE_1H_TOKENS),
         .characters = facts_int(facts, FACT_INPUT_CHARACTERS),
         .images = facts_int(facts, FACT_INPUT_IMAGES),
         .queries = facts_int(facts, FACT_INPUT_QUERIES),
         .video_seconds = seconds_of(facts, FACT_INPUT_VIDEO_SECONDS),
         .audio_seconds = seconds_of(facts, FACT_INPUT_AUDIO_SECONDS),
     };
+    split_writes(facts, in);
 }
 
 /* Parts that overlap the cache are billed only as far as the cache did not cover them; a text count

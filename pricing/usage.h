@@ -9,10 +9,11 @@
 struct input_usage {
     i128 prompt;                    /* all input: what thresholds look at */
     i128 text, audio, image, video; /* less what the cache covered */
-    i128 cached, cached_audio;
+    i128 cached, cached_audio, cached_image;
     i128 written;
-    bool has_split; /* the write is split by TTL; the split then replaces it */
-    i128 written_5m, written_1h;
+    bool has_split;     /* the write is split by lifetime */
+    i128 written_short; /* 5 and 30 minutes, and what no lifetime covers */
+    i128 written_1h, written_12h;
     i128 characters, images, queries;
     const struct decimal *video_seconds, *audio_seconds; /* NULL: none */
 };

@@ -613,7 +613,7 @@ static void the_rest_of_section_5_4_holds(void **state)
         book,
         "provider=vertex_ai model=claude-sonnet-4-5 model_group=m call_type=chat input_tokens=1000 "
         "output_tokens=100 web_searches=2 vertex_location=global",
-        "0.0045");
+        "0.0245");
     book_free(book);
     book = book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/acme}\n"
                    "  model_info: {cache_read_input_token_cost: 6e-7}\n",

@@ -26,6 +26,11 @@ static const struct {
     {"cache_creation_input_token_cost_above_1hr", RATE_WRITE_1H, VARIANT_PLAIN, 0, ""},
     {"cache_creation_input_token_cost_above_1hr_above_200k_tokens", RATE_WRITE_1H, VARIANT_PLAIN,
      200000, ""},
+    {"cache_creation_input_token_cost_above_12hr_above_272k_tokens_flex", RATE_WRITE_12H,
+     VARIANT_FLEX, 272000, ""},
+    {"input_cost_per_audio_token_above_200k_tokens_batches", RATE_INPUT_AUDIO_TOKEN,
+     VARIANT_BATCHES, 200000, ""},
+    {"explicit_cache_read_input_token_cost", RATE_EXPLICIT_READ, VARIANT_PLAIN, 0, ""},
     {"cache_read_input_audio_token_cost", RATE_READ_AUDIO, VARIANT_PLAIN, 0, ""},
     {"output_cost_per_reasoning_token_flex", RATE_REASONING, VARIANT_FLEX, 0, ""},
     {"input_cost_per_image", RATE_INPUT_IMAGE, VARIANT_PLAIN, 0, ""},
@@ -97,9 +102,16 @@ static void keys_that_no_formula_reads_are_dead(void **state)
     struct variants variants;
     struct price_key key;
     variants_init(&variants);
+    /* LiteLLM 1.110.2 reads audio's tiers and thresholds, and no others of the modalities. */
     assert_true(
         price_key_parse(SLICE("input_cost_per_audio_token_priority"), &variants, NULL, &key));
-    assert_false(price_key_visible(SLICE("input_cost_per_audio_token_priority"), &key, false));
+    assert_true(price_key_visible(SLICE("input_cost_per_audio_token_priority"), &key, true));
+    assert_true(
+        price_key_parse(SLICE("input_cost_per_video_token_priority"), &variants, NULL, &key));
+    assert_false(price_key_visible(SLICE("input_cost_per_video_token_priority"), &key, false));
+    assert_true(price_key_parse(SLICE("input_cost_per_token_decisions"), &variants, NULL, &key));
+    assert_int_equal(key.variant, VARIANT_DECISIONS);
+    assert_true(price_key_visible(SLICE("input_cost_per_token_decisions"), &key, true));
     assert_true(price_key_parse(SLICE("input_cost_per_token_above_512k_tokens_priority"), &variants,
                                 NULL, &key));
     assert_true(
