@@ -339,6 +339,55 @@ static bool identity_compile(struct compiler *compiler, const struct yaml_node *
     return true;
 }
 
+/* --- where usage stands -------------------------------------------------------------------- */
+
+/* A path, or {in: path, prefix: [text…]}. A watched place is not thereby a known one. */
+static bool watch_compile(struct compiler *compiler, const struct yaml_node *node,
+                          struct watch *watch)
+{
+    static const char *const words[] = {"in", "prefix"};
+    bool map = node->kind == YAML_MAP;
+    const struct yaml_node *in = map ? yaml_get(node, "in") : node;
+    const struct yaml_node *prefix = map ? yaml_get(node, "prefix") : NULL;
+    const struct known *known = compiler->known;
+    struct place place;
+    if (map && !yaml_only(node, words, 2, compiler->err))
+        return false;
+    if (!in)
+        return yaml_err(compiler->err, node, "`in` is missing: a path");
+    if (!place_compile(compiler, in, &place))
+        return false;
+    compiler->known = known;
+    *watch = (struct watch){.scope = place.scope, .node = place.node};
+    if (!prefix)
+        return true;
+    watch->prefix = words_compile(compiler, prefix);
+    watch->prefix_count = prefix->count;
+    return watch->prefix != NULL;
+}
+
+static bool usage_compile(struct compiler *compiler, const struct yaml_node *usage,
+                          const struct yaml_node *unbilled, struct mapping *mapping)
+{
+    struct watch *list = compile_alloc(compiler, ((usage ? usage->count : 0) + 1) * sizeof *list);
+    struct place place;
+    if (!list)
+        return false;
+    mapping->watch = list;
+    if (usage && usage->kind != YAML_LIST)
+        return yaml_err(compiler->err, usage, "`usage` is a list of places");
+    if (unbilled && unbilled->kind != YAML_LIST)
+        return yaml_err(compiler->err, unbilled, "`unbilled` is a list of paths");
+    for (const struct yaml_node *child = usage ? usage->children : NULL; child; child = child->next)
+        if (!watch_compile(compiler, child, &list[mapping->watch_count++]))
+            return false;
+    for (const struct yaml_node *child = unbilled ? unbilled->children : NULL; child;
+         child = child->next)
+        if (!place_compile(compiler, child, &place))
+            return false;
+    return true;
+}
+
 static bool frame_compile(struct compiler *compiler, const struct yaml_node *node,
                           struct mapping *mapping)
 {
@@ -411,9 +460,9 @@ static bool values_compile(struct compiler *compiler, const struct yaml_node *no
 bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
                      struct mapping *mapping)
 {
-    static const char *const words[] = {"name",     "frame",     "unwrap", "keep",   "drop",
-                                        "cache",    "reasoning", "parts",  "fields", "guess",
-                                        "identity", "namespace", "tests"};
+    static const char *const words[] = {"name",     "frame",     "unwrap", "keep",     "drop",
+                                        "cache",    "reasoning", "parts",  "fields",   "guess",
+                                        "identity", "namespace", "usage",  "unbilled", "tests"};
     const struct yaml_node *frame = yaml_get(node, "frame"), *unwrap = yaml_get(node, "unwrap");
 
     if (node->kind != YAML_MAP)
@@ -421,6 +470,7 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
     compiler->level[0] = compiler->set->trie.record;
     compiler->level_count = 1;
     compiler->each_count = compiler->step_count = 0;
+    compiler->known = NULL;
     if (!yaml_only(node, words, sizeof words / sizeof words[0], compiler->err) ||
         !name_compile(compiler, node, mapping) ||
         (frame && !frame_compile(compiler, frame, mapping)) ||
@@ -428,7 +478,11 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
         return false;
     mapping->scope = compiler->level[compiler->level_count - 1];
     mapping->tests = yaml_get(node, "tests");
-    return rules_compile(compiler, node, mapping) && values_compile(compiler, node, mapping);
+    if (!rules_compile(compiler, node, mapping) || !values_compile(compiler, node, mapping) ||
+        !usage_compile(compiler, yaml_get(node, "usage"), yaml_get(node, "unbilled"), mapping))
+        return false;
+    mapping->known_places = compiler->known;
+    return true;
 }
 
 bool wrapper_compile(struct compiler *compiler, const struct yaml_node *node,

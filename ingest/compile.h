@@ -26,6 +26,7 @@ struct compiler {
     size_t level_count, each_count;
     struct step steps[STEPS_MAX];
     size_t step_count;
+    const struct known *known; /* places of the mapping's paths so far */
 };
 
 struct place {

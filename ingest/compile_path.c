@@ -81,6 +81,28 @@ static bool level_parse(struct compiler *compiler, const struct yaml_node *node,
     return true;
 }
 
+static bool known_add(struct compiler *compiler, const struct node *node)
+{
+    struct known *known = compile_alloc(compiler, sizeof *known);
+    if (!known)
+        return false;
+    *known = (struct known){node, compiler->known};
+    compiler->known = known;
+    return true;
+}
+
+/* A place is known, and so is each list or text that the path to it opens. */
+static bool place_known(struct compiler *compiler, const struct place *place)
+{
+    if (!known_add(compiler, place->node))
+        return false;
+    for (const struct scope *scope = place->scope; scope->kind != SCOPE_RECORD;
+         scope = scope->parent)
+        if (scope->kind != SCOPE_EACH && !known_add(compiler, scope->source))
+            return false;
+    return true;
+}
+
 bool place_compile(struct compiler *compiler, const struct yaml_node *node, struct place *place)
 {
     size_t level;
@@ -102,5 +124,5 @@ bool place_compile(struct compiler *compiler, const struct yaml_node *node, stru
             return false;
         p = next ? next : end;
     }
-    return true;
+    return place_known(compiler, place);
 }

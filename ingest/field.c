@@ -212,11 +212,6 @@ static bool val_set(struct setter *setter, struct val val)
     return true;
 }
 
-static enum reason misfit_reason(enum field_kind kind)
-{
-    return kind == KIND_TIME ? REASON_BAD_TIME : REASON_BAD_TYPE;
-}
-
 /* What the whole price or the identity hangs on: the facts that are columns, but for these. */
 static bool fact_costs_row(unsigned fact)
 {
@@ -228,10 +223,11 @@ static bool fact_costs_row(unsigned fact)
 }
 
 /* Losing a call over its image size would be worse than not knowing the size: what is optional is
- * left out, and the row says so. false: the record is to be rejected. */
+ * left out, and the row says so. A time that cannot be read is none: the message has one. false: the
+ * record is to be rejected. */
 static bool field_drop(struct eval *eval, const struct field *field)
 {
-    bool label = field_is_label(field);
+    bool label = field_is_label(field) || field->kind == KIND_TIME;
     if (!label && fact_costs_row(field->id))
         return false;
     eval->flags |= label ? FLAG_LABEL_DROPPED : FLAG_FACT_DROPPED;
@@ -275,8 +271,8 @@ bool field_read(struct eval *eval, const struct field *field, struct event *even
     if (val.type == VAL_NULL) {
         if (eval->misfit.type == TOKEN_NONE || field_drop(eval, field))
             return true;
-        *fault = (struct fault){misfit_reason(field->kind), field->name,
-                                "a value that does not fit the field", json_slice(&eval->misfit)};
+        *fault = (struct fault){REASON_BAD_TYPE, field->name, "a value that does not fit the field",
+                                json_slice(&eval->misfit)};
         return false;
     }
     if (val_set(&setter, val) || field_drop(eval, field))

@@ -5,6 +5,7 @@
 #include "ingest/counts.h"
 #include "ingest/identity.h"
 #include "ingest/provider.h"
+#include "ingest/unread.h"
 
 /* --- times --------------------------------------------------------------------------------- */
 
@@ -222,6 +223,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
     first_token_complete(eval, event);
 
     api_key_hash(eval, event);
+    event->flags |= usage_unread(eval, mapping) ? FLAG_UNREAD_USAGE : 0;
     event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);
     event->mapping = mapping->name;
     identity_set(eval, mapping, event);

@@ -446,4 +446,9 @@ void mapper_explain(const struct mapper *mapper, void (*line)(const char *text, 
                     mapper->eval.cache_by, line, context);
     explain_reading("reasoning", "output_tokens", reading_of(flags, READING_REASONING_BIT),
                     mapper->eval.reasoning_by, line, context);
+    if (mapper->eval.unread.p) {
+        snprintf(text, sizeof text, "usage \"" SLICE_FMT "\" is read by no rule",
+                 SLICE_ARG(mapper->eval.unread));
+        line(text, context);
+    }
 }

@@ -184,6 +184,12 @@ static bool mapping_freeze(struct mappings *set, struct mapping *mapping)
     for (size_t i = 1; i <= mapping->dependency_count; i++)
         of[mapping->dependency_nodes[i]->id] = (uint16_t)i;
     mapping->dependency_of = of;
+    uint64_t *known = arena_zalloc(&set->process, (set->trie.node_count / 64 + 1) * sizeof *known);
+    if (!known)
+        return false;
+    for (const struct known *place = mapping->known_places; place; place = place->next)
+        known[place->node->id / 64] |= UINT64_C(1) << (place->node->id % 64);
+    mapping->known = known;
     mapping->field_names = set->field_names;
     return true;
 }

@@ -127,6 +127,20 @@ struct identity_part {
     const struct expr *expr; /* NULL: the field */
 };
 
+/* Where usage stands: an object, or OTLP's list of pairs; of its members those with a prefix. */
+struct watch {
+    const struct scope *scope;
+    const struct node *node;
+    const struct slice *prefix; /* none: all members */
+    size_t prefix_count;
+};
+
+/* A place that a path of a mapping leads to or passes. */
+struct known {
+    const struct node *node;
+    const struct known *next;
+};
+
 struct mapping {
     const char *name;
     const char *group;  /* the built-in file it is from, by its short name; or the name */
@@ -148,6 +162,10 @@ struct mapping {
     uint64_t always[FIELD_WORDS];  /* fields that hang on no slot alone */
     const struct identity_part *identity;
     size_t identity_count;
+    const struct watch *watch;
+    size_t watch_count;
+    const struct known *known_places;
+    const uint64_t *known; /* by node id, once the trie is frozen */
     bool sets_model_answered;
     bool keeps_parts;            /* the emitter's word counts, against the numbers too */
     const uint32_t *field_names; /* a hash of each field's name, for the content hash */

@@ -253,9 +253,6 @@ static void bad_values_reject_the_record_and_name_the_field(void **state)
         {"input_tokens: /n", "{\"n\":true}", "bad_type(input_tokens)"},
         {"input_tokens: /n", "{\"n\":[1]}", "bad_type(input_tokens)"},
         {"model: /n", "{\"n\":{}}", "bad_type(model)"},
-        {"started_at: {path: /n, time: s}", "{\"n\":\"soon\"}", "bad_time(started_at)"},
-        {"started_at: {path: /n, time: rfc3339}", "{\"n\":\"2026-13-01T00:00:00Z\"}",
-         "bad_time(started_at)"},
         {"input_tokens: /n, cache_read_tokens: /c", "{\"n\":1,\"c\":-1}",
          "bad_number(cache_read_tokens)"},
         /* Taken all the same. */
@@ -447,6 +444,69 @@ static void lifetimes_that_do_not_add_up_are_flagged(void **state)
            "input_tokens=90 cache_write_tokens=30 cache_write_5m_tokens=25 "
            "cache_write_1h_tokens=5");
     assert_false(world.last.flags & FLAG_UNREAD_USAGE);
+}
+
+/* A label, or a time, that cannot be read costs itself and nothing else. */
+static void a_label_never_costs_the_record(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"started_at: {path: /n, time: s}", "{\"x\":1,\"n\":\"soon\"}"},
+        {"started_at: {path: /n, time: s}", "{\"x\":1,\"n\":1784092252000}"}, /* milliseconds */
+        {"ended_at: {path: /n, time: rfc3339}", "{\"x\":1,\"n\":\"24/11/2026\"}"},
+        {"status_code: /n", "{\"x\":1,\"n\":\"teapot\"}"},
+        {"duration_s: /n", "{\"x\":1,\"n\":[3]}"},
+        {"user: /n", "{\"x\":1,\"n\":{\"id\":1}}"},
+        {"stream: /n", "{\"x\":1,\"n\":\"perhaps\"}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char fields[128];
+        snprintf(fields, sizeof fields, "input_tokens: /x, %s", rows[i][0]);
+        expect(fields, rows[i][1], "input_tokens=1");
+        assert_int_equal(world.last.flags, FLAG_LABEL_DROPPED);
+    }
+    expect("input_tokens: /x, user: /n", "{\"x\":1,\"n\":null}", "input_tokens=1");
+    assert_int_equal(world.last.flags, 0);
+}
+
+static void usage_that_no_rule_reads_is_flagged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        bool unread;
+    } rows[] = {
+        {"{\"u\":{\"in\":3,\"d\":{\"c\":1}}}", false},
+        {"{\"u\":{\"in\":3,\"zap_seconds\":0,\"x\":\"n\",\"y\":null,\"z\":true}}", false},
+        {"{\"u\":{\"in\":3,\"zap_seconds\":4}}", true},
+        {"{\"u\":{\"in\":3,\"zap_seconds\":\"4.5\"}}", true},
+        {"{\"u\":{\"in\":3,\"zap_seconds\":-4}}", false},
+        {"{\"u\":{\"in\":3,\"d\":{\"c\":1,\"e\":2}}}", true},
+        {"{\"u\":{\"in\":3,\"new\":{\"deep\":[{\"n\":1}]}}}", true},
+        {"{\"u\":{\"in\":3,\"free\":7,\"listed\":[{\"m\":\"T\",\"n\":9}]}}", false},
+        {"{\"u\":{\"in\":3,\"cost\":0.1,\"cost_details\":{\"a\":1}}}", false},
+        {"{\"u\":{\"in\":3},\"zap_seconds\":4}", false}, /* not where usage stands */
+    };
+    open_yaml("- {name: m, keep: /u, usage: [/u], unbilled: [/u/free],"
+              " fields: {input_tokens: /u/in, images: '/u/listed/[m=T]/n', pages: /u/d/c}}\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        read_text(rows[i].message);
+        if (((world.last.flags & FLAG_UNREAD_USAGE) != 0) != rows[i].unread)
+            fail_msg("%s", rows[i].message);
+    }
+}
+
+static void usage_in_otlp_pairs_is_looked_at_by_prefix(void **state)
+{
+    (void)state;
+    open_yaml("- {name: m, unwrap: [{kv: /a}], keep: /a/u.in, usage: [{in: /a, prefix: [u.]}],"
+              " fields: {input_tokens: /a/u.in}}\n");
+    read_text("{\"a\":[{\"key\":\"u.in\",\"value\":{\"intValue\":\"3\"}},"
+              "{\"key\":\"other\",\"value\":{\"intValue\":\"4\"}}]}");
+    assert_false(world.last.flags & FLAG_UNREAD_USAGE);
+    read_text("{\"a\":[{\"key\":\"u.in\",\"value\":{\"intValue\":\"3\"}},"
+              "{\"key\":\"u.new\",\"value\":{\"intValue\":\"4\"}}]}");
+    assert_true(world.last.flags & FLAG_UNREAD_USAGE);
 }
 
 static void start_end_and_duration_complete_each_other(void **state)
@@ -698,6 +758,9 @@ int main(void)
         cmocka_unit_test(counts_that_no_reading_explains_stay_and_are_flagged),
         cmocka_unit_test(thoughts_are_what_the_total_leaves),
         cmocka_unit_test(lifetimes_that_do_not_add_up_are_flagged),
+        cmocka_unit_test(a_label_never_costs_the_record),
+        cmocka_unit_test(usage_that_no_rule_reads_is_flagged),
+        cmocka_unit_test(usage_in_otlp_pairs_is_looked_at_by_prefix),
         cmocka_unit_test(start_end_and_duration_complete_each_other),
         cmocka_unit_test(the_messages_time_stands_in_for_the_start),
         cmocka_unit_test(defaults_fill_and_guesses_come_last),

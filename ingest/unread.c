@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/unread.h"
+
+#include "ingest/number.h"
+#include "ingest/text.h"
+
+#define DEPTH_MAX 8 /* of objects within a usage */
+
+static bool is_known(const struct mapping *mapping, const struct node *node)
+{
+    return node && mapping->known[node->id / 64] >> (node->id % 64) & 1;
+}
+
+/* A number, or a text that is one: OTLP writes its integers so. */
+static bool is_above_zero(const struct json *value)
+{
+    struct decimal d;
+    if (value->type != TOKEN_NUMBER && value->type != TOKEN_STRING)
+        return false;
+    return number_decimal(json_slice(value), &d) == NUMBER_OK && !d.negative && d.coef > 0;
+}
+
+/* What something cost is no usage. */
+static bool is_money(const struct json *key)
+{
+    return memmem(key->p, key->bytes, "cost", 4) != NULL;
+}
+
+static const struct node *child_of(const struct node *node, const struct json *key)
+{
+    return node && node->edges ? node_find(node, key) : NULL;
+}
+
+/* `node`: where the value is in the trie; NULL: where no path leads. `name`: of the innermost
+ * member that is looked at. */
+static bool value_unread(const struct mapping *mapping, const struct node *node,
+                         const struct json *value, struct slice *name, unsigned depth)
+{
+    struct walk walk;
+    struct json key, inner;
+    bool leaf = !node || !node->edges, unread = false;
+    if (is_known(mapping, node) && (leaf || value->type != TOKEN_OBJECT))
+        return false;
+    if (value->type != TOKEN_OBJECT && value->type != TOKEN_ARRAY)
+        return is_above_zero(value);
+    if (depth == DEPTH_MAX)
+        return false;
+    walk_open(&walk, value);
+    if (value->type == TOKEN_ARRAY)
+        while (!unread && walk_element(&walk, &inner))
+            unread = value_unread(mapping, NULL, &inner, name, depth + 1);
+    else
+        while (!unread && walk_member(&walk, &key, &inner)) {
+            *name = json_slice(&key);
+            unread = !is_money(&key) &&
+                     value_unread(mapping, child_of(node, &key), &inner, name, depth + 1);
+        }
+    return unread;
+}
+
+static bool has_prefix(const struct watch *watch, const struct json *key)
+{
+    for (size_t i = 0; i < watch->prefix_count; i++)
+        if (slice_starts(json_slice(key), watch->prefix[i]))
+            return true;
+    return watch->prefix_count == 0;
+}
+
+static bool member_unread(const struct mapping *mapping, const struct watch *watch,
+                          const struct json *key, const struct json *value, struct slice *name)
+{
+    *name = json_slice(key);
+    return has_prefix(watch, key) && !is_money(key) &&
+           value_unread(mapping, child_of(watch->node, key), value, name, 1);
+}
+
+/* {"key": "gen_ai.usage.x", "value": {"intValue": "3"}} */
+static bool pair_unread(const struct mapping *mapping, const struct watch *watch,
+                        const struct json *pair, struct slice *unread)
+{
+    struct walk walk;
+    struct json name, member, key = {0}, value = {0};
+    if (pair->type != TOKEN_OBJECT)
+        return false;
+    walk_open(&walk, pair);
+    while (walk_member(&walk, &name, &member)) {
+        if (slice_is(json_slice(&name), "key"))
+            key = member;
+        else if (slice_is(json_slice(&name), "value"))
+            value = member;
+        if (key.p && !has_prefix(watch, &key))
+            return false;
+    }
+    if (key.type != TOKEN_STRING || value.type != TOKEN_OBJECT)
+        return false;
+    walk_open(&walk, &value);
+    return walk_member(&walk, &name, &member) &&
+           member_unread(mapping, watch, &key, &member, unread);
+}
+
+static bool watch_unread(struct eval *eval, const struct mapping *mapping,
+                         const struct watch *watch)
+{
+    struct walk walk;
+    struct json key, value;
+    bool unread = false;
+    const struct json *found = reader_get(&eval->reader, watch->scope, watch->node);
+    if (!found || (found->type != TOKEN_OBJECT && found->type != TOKEN_ARRAY))
+        return false;
+    walk_open(&walk, found);
+    if (found->type == TOKEN_ARRAY)
+        while (!unread && walk_element(&walk, &value))
+            unread = pair_unread(mapping, watch, &value, &eval->unread);
+    else
+        while (!unread && walk_member(&walk, &key, &value))
+            unread = member_unread(mapping, watch, &key, &value, &eval->unread);
+    return unread;
+}
+
+bool usage_unread(struct eval *eval, const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->watch_count; i++)
+        if (watch_unread(eval, mapping, &mapping->watch[i]))
+            return true;
+    eval->unread = (struct slice){NULL, 0};
+    return false;
+}
