@@ -412,6 +412,15 @@ static bool parts_compile(struct compiler *compiler, const struct yaml_node *nod
            yaml_err(compiler->err, node, "`parts` is outside or keep");
 }
 
+static bool beside_compile(struct compiler *compiler, const struct yaml_node *node,
+                           struct mapping *mapping)
+{
+    bool scalar = node->kind == YAML_SCALAR;
+    mapping->beside = scalar && slice_is(node->text, "true");
+    return mapping->beside || (scalar && slice_is(node->text, "false")) ||
+           yaml_err(compiler->err, node, "`beside` is true or false");
+}
+
 static bool name_compile(struct compiler *compiler, const struct yaml_node *node,
                          struct mapping *mapping)
 {
@@ -460,10 +469,11 @@ static bool values_compile(struct compiler *compiler, const struct yaml_node *no
 bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
                      struct mapping *mapping)
 {
-    static const char *const words[] = {"name",     "frame",     "unwrap", "keep",     "drop",
-                                        "cache",    "reasoning", "parts",  "fields",   "guess",
-                                        "identity", "namespace", "usage",  "unbilled", "tests"};
+    static const char *const words[] = {
+        "name",   "frame", "unwrap",   "keep",      "drop",  "cache",    "reasoning", "parts",
+        "fields", "guess", "identity", "namespace", "usage", "unbilled", "tests",     "beside"};
     const struct yaml_node *frame = yaml_get(node, "frame"), *unwrap = yaml_get(node, "unwrap");
+    const struct yaml_node *beside = yaml_get(node, "beside");
 
     if (node->kind != YAML_MAP)
         return yaml_err(compiler->err, node, "a mapping is expected here");
@@ -478,6 +488,8 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
         return false;
     mapping->scope = compiler->level[compiler->level_count - 1];
     mapping->tests = yaml_get(node, "tests");
+    if (beside && !beside_compile(compiler, beside, mapping))
+        return false;
     if (!rules_compile(compiler, node, mapping) || !values_compile(compiler, node, mapping) ||
         !usage_compile(compiler, yaml_get(node, "usage"), yaml_get(node, "unbilled"), mapping))
         return false;

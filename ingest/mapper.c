@@ -289,10 +289,18 @@ static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
 
 static void record_map(struct mapper *mapper, unsigned wrappers)
 {
+    bool taken = false;
     mapper->dropped = false;
-    for (size_t i = 0; i < mapper->set->count; i++)
-        if (mapping_try(mapper, mapper->set->list[i]))
+    for (size_t i = 0; i < mapper->set->count; i++) {
+        const struct mapping *mapping = mapper->set->list[i];
+        if (!mapping_try(mapper, mapping))
+            continue;
+        if (!mapping->beside)
             return;
+        taken = true;
+    }
+    if (taken)
+        return;
     if (!mapper->dropped && wrapper_open(mapper, wrappers))
         return;
     report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING);
