@@ -39,8 +39,10 @@ class Repricing:
         folder = self.stage.folder
         with open(os.path.join(folder, "prices.yaml"), "w") as out:
             out.write(NEW_PRICES)
-        self.config = {"a": self.stage.config("a", user="spendlog"),
-                       "b": self.stage.config("b", user="spendlog", pricing="{litellm_config: ./prices.yaml}")}
+        own = "drift: {events: 0}\n"  # prices b are apart from the gateway's on purpose
+        self.config = {"a": self.stage.config("a", user="spendlog", extra=own),
+                       "b": self.stage.config("b", user="spendlog", pricing="{litellm_config: ./prices.yaml}",
+                                              extra=own)}
         place = f"host={servers.socket_folder} port=5432 user=spendlog dbname={self.stage.database}"
         try:
             run_checked([FILL_ROWS, place, EVENTS, str(rows), FIRST_DAY, str(days)])

@@ -7,11 +7,22 @@ import subprocess
 
 # A figure agrees within 1e-9 of it, or 1e-15 USD.
 RELATIVE, ABSOLUTE = 1e-9, 1e-15
-# Reasons of ours that say "nobody knows the price", where LiteLLM logs a 0.
-NO_PRICE = ("no_rate", "unknown_model", "no_rule")
 VERDICTS = ("agrees", "declines", "disagrees", "silent 0", "approx.", "not asked")
 
 Verdict = collections.namedtuple("Verdict", "case verdict ours")
+
+
+def configuration(map_file, config, mode, folder):
+    """Ours: the gateway's own figure is never taken, so that a 0 or a copy of it cannot agree."""
+    pricing = {"cost_map": map_file, "overrides": mode, "reported_cost": "ignore"}
+    if config:
+        pricing["litellm_config"] = os.path.join(folder, "config.yaml")
+        with open(pricing["litellm_config"], "w") as out:
+            json.dump(config, out)
+    path = os.path.join(folder, "spendlog.yaml")
+    with open(path, "w") as out:
+        json.dump({"pricing": pricing}, out)
+    return path
 
 
 def price(binary, map_file, cases, config, mode, folder):
@@ -19,12 +30,8 @@ def price(binary, map_file, cases, config, mode, folder):
     events = os.path.join(folder, "events.jsonl")
     with open(events, "w") as out:
         out.writelines(json.dumps(case["event"]) + "\n" for case in cases)
-    command = [binary, "price", "--quiet", "--cost-map", map_file, "--overrides", mode, "--mapping", "litellm"]
-    if config:
-        path = os.path.join(folder, "config.yaml")
-        with open(path, "w") as out:
-            json.dump(config, out)
-        command += ["--config", path]
+    command = [binary, "price", "--quiet", "--config", configuration(map_file, config, mode, folder),
+               "--mapping", "litellm"]
     done = subprocess.run([*command, events], capture_output=True, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if len(lines) != len(cases):
@@ -37,20 +44,20 @@ def close(got, want):
 
 
 def judge(case, ours):
+    """LiteLLM logs 0 for what it cannot price, and takes a missing rate for 0: no price agrees with the one, and in
+    mode merge declines the other."""
     want, priced = case["expected"]["response_cost"] or 0.0, case["expected"]["priced"]
     has = ours.get("spend") is not None
     agrees = has and close(float(ours["spend"]), want)
-    if "underivable" in case["tags"]:
-        return "declines" if not has else "agrees" if agrees else "approx."
     if ours["status"] in ("rejected", "skipped", "failed"):
         return "disagrees"
-    if not priced:
-        return "agrees" if not has else "disagrees"
-    if agrees or (want == 0 and not has and ours.get("reason") in NO_PRICE):
+    if "underivable" in case["tags"]:
+        return "declines" if not has else "agrees" if agrees else "approx."
+    if (not has and (not priced or want == 0)) or (priced and agrees):
         return "agrees"
-    if has and float(ours["spend"]) == 0:
-        return "silent 0"
-    return "disagrees"
+    if not has and case.get("overrides") == "merge" and ours.get("reason") == "rate_missing":
+        return "declines"
+    return "silent 0" if has and float(ours["spend"]) == 0 else "disagrees"
 
 
 def all_of(binary, map_file, cases, folder):

@@ -4,6 +4,7 @@
 Agreement with a LiteLLM from PyPI: it makes events and prices them, spendlog prices the same events.
 
     tests/oracle/run.py VERSION [--seed N] [--events N] [--map FILE] [--keep FILE] [--quiet]
+    tests/oracle/run.py VERSION --cases FILE      kept cases once more: spendlog alone, LiteLLM does not run
 
 The first run of a version makes a virtual environment in build/oracle/ with pip; nothing else reaches a network,
 no key is needed, and LiteLLM runs without this process's environment. Prints agreement by tag, and each
@@ -53,7 +54,18 @@ def ask_litellm(python, specs, folder, map_file, workers):
     return sorted(made, key=lambda case: case["id"])
 
 
-def versions(python, map_file):
+def kept(path):
+    with open(path) as source:
+        return [json.loads(line) for line in source]
+
+
+def made(options, python, map_file, seed, folder):
+    with open(map_file) as source:
+        specs = list(generate.specs(json.load(source), seed, options.events))
+    return ask_litellm(python, specs, folder, options.map and map_file, options.workers)
+
+
+def versions(map_file):
     with open(map_file, "rb") as source:
         digest = hashlib.sha256(source.read()).hexdigest()
     said = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
@@ -67,21 +79,20 @@ def main():
     parser.add_argument("--events", type=int, default=2000)
     parser.add_argument("--map", help="another map than the one that this LiteLLM brings")
     parser.add_argument("--keep", help="write the cases to this file")
+    parser.add_argument("--cases", help="judge the cases of this file, which --keep wrote")
     parser.add_argument("--quiet", action="store_true", help="no disagreement is printed, only the tables")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else str(random.SystemRandom().randrange(1, 10**6))
     python = place.environment(options.version)
     map_file = os.path.abspath(options.map) if options.map else place.bundled_map(python)
-    with open(map_file) as source:
-        specs = list(generate.specs(json.load(source), seed, options.events))
     with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
-        cases = ask_litellm(python, specs, folder, options.map and map_file, options.workers)
+        cases = kept(options.cases) if options.cases else made(options, python, map_file, seed, folder)
         verdicts = judge.all_of(BINARY, map_file, cases, folder)
     if options.keep:
         with open(options.keep, "w") as out:
             out.writelines(json.dumps(case) + "\n" for case in cases if "event" in case)
-    digest, rules = versions(python, map_file)
+    digest, rules = versions(map_file)
     print(f"LiteLLM {options.version}, map {digest[:12]}, {rules}; SEED={seed} N={options.events}")
     return judge.report(verdicts, not options.quiet)
 
