@@ -90,20 +90,41 @@ static void handler_revoked(void *context, bool lost)
     (void)context, (void)lost;
 }
 
+static bool check_topics(const struct config *config, struct consumer *consumer, struct err *err)
+{
+    const char *missing;
+    if (!consumer_topic_missing(consumer, &missing, err))
+        return false;
+    for (size_t i = 0; missing && i < config->topic_count; i++)
+        if (strcmp(config->topic[i].name, missing) == 0)
+            return err_set(err, ERR_CONFIG, "%s:%u: topic %s does not exist", config->path,
+                           config->topic[i].line, missing);
+    return true;
+}
+
 static bool check_kafka(const struct config *config, struct err *err)
 {
     char id[128];
+    const char **names = calloc(config->topic_count, sizeof(*names));
+    if (!names)
+        return err_set(err, ERR_FATAL, "out of memory");
+    for (size_t i = 0; i < config->topic_count; i++)
+        names[i] = config->topic[i].name;
     struct consumer_options consumer_options = {
         .property = config->kafka,
         .property_count = config->kafka_count,
+        .topic = names,
+        .topic_count = config->topic_count,
         .lanes = 1,
         .handler = {handler_assigned, handler_revoked},
     };
     struct consumer *consumer = consumer_new(&consumer_options, err);
     bool ok = consumer && consumer_cluster_id(consumer, 10000, id, sizeof(id), err);
-    if (ok)
+    if (ok && !options.json)
         printf("kafka: cluster %s answers\n", id);
+    ok = ok && check_topics(config, consumer, err);
     consumer_close(consumer);
+    free(names);
     return ok;
 }
 

@@ -18,7 +18,6 @@
 #include <string.h>
 
 #define WAIT_NS 50000000L
-#define LANES_MAX 64
 
 static struct {
     bool exit_eof;
@@ -46,7 +45,8 @@ static void reload(struct lane_group *group)
 
 static bool all_done(struct lane_group *group)
 {
-    return group->exit_eof && atomic_load(&group->caught_up) == group->lane_count;
+    return group->exit_eof &&
+           health_read_out(group->health, atomic_load(&group->caught_up) == group->lane_count);
 }
 
 /* From here on they wait until somebody asks for them. Before any thread is made: a thread takes
@@ -108,6 +108,9 @@ static int run_lanes(struct lane_group *group, struct err *err)
     watch_stop(watch);
     for (unsigned i = 0; i < started; i++)
         lane_join(lane[i]);
+    const char *missing = health_topic_missing(group->health);
+    if (group->exit_eof && missing && err->kind == ERR_NONE)
+        err_set(err, ERR_UNAVAILABLE, "kafka: topic %s does not exist", missing);
     if (err->kind != ERR_NONE)
         return fail(err);
     int code = atomic_load(&group->exit_code);
@@ -127,9 +130,11 @@ static void log_totals(struct lane_group *group)
 static int run_with(const struct config *config, struct err *err)
 {
     struct book_slot books = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct health health;
     struct lane_group group = {
         .config = config,
         .books = &books,
+        .health = &health,
         .drift = drift_new(&config->drift),
         .lane_count = config->lanes,
         .exit_eof = options.exit_eof,
@@ -147,6 +152,7 @@ static int run_with(const struct config *config, struct err *err)
         return fail(err);
     }
     group.topics = &topics;
+    health_init(&health, config);
     if (book_slot_load(&books, &book_options, err) &&
         metrics_start(&metrics, config->metrics_listen, &group, err)) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
@@ -158,6 +164,7 @@ static int run_with(const struct config *config, struct err *err)
     metrics_stop(metrics);
     book_slot_free(&books);
     topics_free(&topics);
+    health_free(&health);
     drift_free(group.drift);
     return code >= 0 ? code : fail(err);
 }

@@ -230,6 +230,7 @@ bool lane_flush(struct lane *lane)
     fault_point("after_commit");
     lane->backoff_ms = BACKOFF_FIRST_MS;
     count_batch(lane);
+    health_fine(lane->group->health, lane->number);
     commit_to_kafka(lane);
     fault_point("after_kafka_commit");
     batch_reset(&lane->batch);
@@ -354,6 +355,15 @@ static bool flush_early(const struct lane *lane)
     return true;
 }
 
+/* At the end of the log nothing is written: that it is still there is told once a second. */
+static void note_fine(struct lane *lane, int64_t now_ms)
+{
+    if (!lane->counted_caught_up || now_ms - lane->fine_ms < 1000)
+        return;
+    lane->fine_ms = now_ms;
+    health_fine(lane->group->health, lane->number);
+}
+
 static void turn(struct lane *lane)
 {
     struct kafka_message message;
@@ -374,6 +384,7 @@ static void turn(struct lane *lane)
         lane_flush(lane);
     lane_look(lane, now_ms);
     note_caught_up(lane);
+    note_fine(lane, now_ms);
     if (lane->number == 0 && atomic_load_explicit(&lane->group->rejoin, memory_order_relaxed) &&
         atomic_exchange(&lane->group->rejoin, false))
         lane_rejoin(lane);
@@ -403,6 +414,7 @@ static void *lane_main(void *context)
     snprintf(prefix, sizeof(prefix), "lane %u", lane->number);
     log_set_prefix(prefix);
     if (lane_connect(lane) && consumer_subscribe(lane->consumer, &lane->err)) {
+        health_state(group->health, lane->number, LANE_UNASSIGNED, 0, NULL);
         while (!atomic_load(&group->stop) && lane->err.kind == ERR_NONE)
             turn(lane);
         if (lane->active && lane->err.kind == ERR_NONE)

@@ -13,6 +13,7 @@
 #define CLI_LANE_H
 
 #include "cli/books.h"
+#include "cli/health.h"
 #include "cli/topics.h"
 #include "core/drift.h"
 
@@ -29,6 +30,7 @@ struct lane_group {
     const struct topics *topics;
     struct book_slot *books;
     struct drift *drift;
+    struct health *health;
     unsigned lane_count;
     bool exit_eof;
     atomic_bool stop;

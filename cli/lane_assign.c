@@ -57,6 +57,8 @@ void lane_on_assigned(void *context, const struct kafka_partition *partitions, s
         lane->partition_count++;
     }
     log_info("assigned %zu partitions", lane->partition_count);
+    health_state(lane->group->health, lane->number, LANE_WAITING, lane->partition_count,
+                 "reads its offsets");
     lane->assigned = true;
     lane->backoff_ms = BACKOFF_FIRST_MS;
     lane_activate(lane);
@@ -71,6 +73,7 @@ void lane_on_revoked(void *context, bool lost)
         log_info("assignment %s: %zu rows dropped, to be read again", lost ? "lost" : "ended",
                  lane->batch.row_count);
     assignment_clear(lane);
+    health_state(lane->group->health, lane->number, LANE_UNASSIGNED, 0, NULL);
     lane->assigned = false;
 }
 
@@ -98,6 +101,7 @@ void lane_recover(struct lane *lane, const struct err *why)
 {
     atomic_fetch_add(&lane->group->counters.recoveries, 1);
     log_warn("%s; trying again in %u ms", why->text, lane->backoff_ms);
+    health_state(lane->group->health, lane->number, LANE_WAITING, lane->partition_count, why->text);
     lane_pause(lane, lane->backoff_ms);
     lane->backoff_ms =
         lane->backoff_ms * 2 < BACKOFF_MAX_MS ? lane->backoff_ms * 2 : BACKOFF_MAX_MS;
@@ -281,6 +285,7 @@ void lane_activate(struct lane *lane)
         ok = partition_load(lane, &lane->partition[i], &err);
     if (ok && told_ask(lane, &gone, &err) && setbacks_tell(lane, &err) && assign_all(lane, &err)) {
         lane->active = true;
+        health_state(lane->group->health, lane->number, LANE_READING, lane->partition_count, NULL);
         lane->look_at_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
         return;
     }

@@ -49,7 +49,8 @@ struct lane {
     int64_t retry_at_ms;
     unsigned backoff_ms;
     bool counted_caught_up;
-    struct err err; /* why the lane ended */
+    int64_t fine_ms; /* when the end of the log was told last */
+    struct err err;  /* why the lane ended */
 };
 
 /* Rebalance handlers (struct consumer_handler). */

@@ -108,6 +108,27 @@ static void page_print(struct lane_group *group, struct buf *page)
     book_release(group->books, ref);
 }
 
+/* One line, whatever a server has said. */
+static unsigned ready_print(struct lane_group *group, struct buf *page)
+{
+    struct buf why;
+    buf_init(&why, PAGE_MAX);
+    bool ready = health_ready(group->health, &why);
+    if (ready && atomic_load(&group->halted)) {
+        buf_add_text(&why, "a partition waits: its log lost what was not read (kafka_gap)");
+        ready = false;
+    }
+    for (size_t i = 0; i < why.bytes; i++)
+        if ((unsigned char)why.p[i] < ' ')
+            why.p[i] = ' ';
+    if (ready)
+        buf_add_text(page, "ready");
+    buf_add(page, buf_slice(&why));
+    buf_add_char(page, '\n');
+    buf_free(&why);
+    return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_bytes, void **state)
@@ -117,16 +138,19 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     unsigned status = MHD_HTTP_OK;
     (void)version, (void)upload, (void)upload_bytes, (void)state;
 
-    if (strcmp(method, "GET") != 0)
-        return MHD_NO;
     buf_init(&page, PAGE_MAX);
-    if (strcmp(url, "/metrics") == 0) {
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        status = MHD_HTTP_METHOD_NOT_ALLOWED;
+        buf_add_text(&page, "GET or HEAD\n");
+    } else if (strcmp(url, "/metrics") == 0) {
         page_print(metrics->group, &page);
     } else if (strcmp(url, "/health") == 0) {
         buf_add_text(&page, "ok\n");
+    } else if (strcmp(url, "/ready") == 0) {
+        status = ready_print(metrics->group, &page);
     } else {
         status = MHD_HTTP_NOT_FOUND;
-        buf_add_text(&page, "/metrics or /health\n");
+        buf_add_text(&page, "/metrics, /health or /ready\n");
     }
     struct MHD_Response *response =
         MHD_create_response_from_buffer(page.bytes, page.p, MHD_RESPMEM_MUST_COPY);

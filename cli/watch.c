@@ -9,11 +9,15 @@
 #include <stdlib.h>
 
 #define TICK_MS 100
+#define TOPICS_EVERY_MS 2000
+#define MISSED_TIMES 3 /* before it is believed: topics are deleted and made again */
 
 struct watch {
     struct lane_group *group;
     struct consumer *consumer; /* never subscribes */
     pthread_t thread;
+    int64_t topics_at_ms;
+    unsigned missed; /* times in a row */
 };
 
 static bool is_ours(const void *context, const char *topic)
@@ -33,6 +37,26 @@ static int32_t look(struct watch *watch)
     return unowned;
 }
 
+/* Whether a broker answers, and knows our topics. */
+static void topics_look(struct watch *watch)
+{
+    struct err err = {0};
+    const char *missing;
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms < watch->topics_at_ms)
+        return;
+    watch->topics_at_ms = now_ms + TOPICS_EVERY_MS;
+    if (!consumer_topic_missing(watch->consumer, &missing, &err)) {
+        log_debug("%s", err.text);
+        return;
+    }
+    watch->missed = missing ? watch->missed + 1 : 0;
+    if (watch->missed == MISSED_TIMES)
+        log_warn("kafka: topic %s does not exist", missing);
+    health_topics(watch->group->health, watch->missed >= MISSED_TIMES ? missing : NULL,
+                  !missing || watch->missed >= MISSED_TIMES);
+}
+
 static void *watch_main(void *context)
 {
     struct watch *watch = context;
@@ -44,6 +68,7 @@ static void *watch_main(void *context)
         struct kafka_message message;
         consumer_poll(watch->consumer, TICK_MS, &message); /* serves what librdkafka has to say */
         consumer_release(&message);
+        topics_look(watch);
         if (interval_ms < 0 || clock_monotonic_ms() < next_ms)
             continue;
         int32_t unowned = look(watch);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #define CONFIG_BYTES_MAX (64u << 20)
-#define LANES_MAX 64
 
 const struct setting setting[SETTING_COUNT] = {
 #define SETTING(name, field, type, def, min, max, unit, help)                                      \

@@ -19,6 +19,8 @@
 
 #include <stdio.h>
 
+#define LANES_MAX 64
+
 enum privacy_policy { PRIVACY_KEEP, PRIVACY_HASH, PRIVACY_DROP };
 
 struct config_privacy {
@@ -77,6 +79,7 @@ struct config {
     struct sanity_limits limits;
     struct config_privacy privacy;
     const char *metrics_listen; /* "host:port"; "" = none */
+    unsigned ready_s;
 
     struct arena arena; /* holds all of the above */
     struct yaml_tree *tree;

@@ -115,6 +115,10 @@ bool consumer_committed(struct consumer *consumer, struct kafka_partition *parti
 typedef bool topic_is_ours_fn(const void *context, const char *topic);
 bool consumer_unowned(struct consumer *consumer, topic_is_ours_fn *ours, const void *context,
                       int32_t *unowned, struct err *err) MUST_CHECK;
+/* The first topic of the options that no broker knows, NULL: none. A pattern misses nothing, its
+ * topics may come later. ERR_UNAVAILABLE. */
+bool consumer_topic_missing(struct consumer *consumer, const char **missing,
+                            struct err *err) MUST_CHECK;
 /* How often to ask that, from topic.metadata.refresh.interval.ms; -1 = never. */
 int consumer_look_interval_ms(const struct consumer *consumer);
 /* Leaves the group and joins it again, so that everything is shared out anew. */

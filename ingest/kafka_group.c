@@ -119,6 +119,28 @@ bool consumer_unowned(struct consumer *consumer, topic_is_ours_fn *ours, const v
     return ok;
 }
 
+static bool is_known(const rd_kafka_metadata_t *metadata, const char *topic)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        if (strcmp(metadata->topics[i].topic, topic) == 0)
+            return !metadata->topics[i].err && metadata->topics[i].partition_cnt > 0;
+    return false;
+}
+
+bool consumer_topic_missing(struct consumer *consumer, const char **missing, struct err *err)
+{
+    const struct consumer_options *options = &consumer->options;
+    const rd_kafka_metadata_t *metadata = metadata_get(consumer, err);
+    *missing = NULL;
+    if (!metadata)
+        return false;
+    for (size_t i = 0; !*missing && i < options->topic_count; i++)
+        if (options->topic[i][0] != '^' && !is_known(metadata, options->topic[i]))
+            *missing = options->topic[i];
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
 int consumer_look_interval_ms(const struct consumer *consumer)
 {
     char text[32];

@@ -8,11 +8,12 @@ import re
 import signal
 import subprocess
 import time
+from http import client
 from decimal import Decimal
 
-from harness.report import check, check_equal, wait_for
+from harness.report import Failed, check, check_equal, wait_for
 from harness.servers import SPENDLOG, free_port
-from integration.stage import Stage, demo_lines, message_of
+from integration.stage import Stage, demo_event, demo_lines, message_of
 
 
 def sigterm_ends_cleanly(servers):
@@ -143,4 +144,85 @@ def run_and_check_miss_the_same(servers):
         check(re.search(r"spendlog.yaml:\d+", said) and word in said, f"{word}: {said}")
 
 
-ALL = (run_and_check_miss_the_same, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, explained_from_the_database)
+def http(port, path, method="GET"):
+    """(status, body) as the service's own endpoint answers."""
+    connection = client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def wait_until_ready(member, port, timeout_s=60):
+    try:
+        wait_for("ready", lambda: ask_ready(port) == (200, "ready\n"), timeout_s)
+    except Failed as failed:
+        raise Failed(f"{failed}: {ask_ready(port)}{member.tail()}") from None
+
+
+def ask_ready(port):
+    try:
+        return http(port, "/ready")
+    except OSError:
+        return None
+
+
+def wait_until_not_ready(port, words, timeout_s=60):
+    """It says one of the words, in one line, and lives all the same."""
+    said = []
+
+    def unready():
+        said[:] = [ask_ready(port)]
+        return said[0] and said[0][0] == 503 and any(word in said[0][1] for word in words)
+    try:
+        wait_for(f"a reason with one of {words}", unready, timeout_s)
+    except Failed as failed:
+        raise Failed(f"{failed}: {said}") from None
+    check_equal(said[0][1].count("\n"), 1, f"lines of {said[0][1]!r}")
+    check_equal(http(port, "/health"), (200, "ok\n"), "/health meanwhile")
+
+
+def ready_says_why_not(servers):
+    """/ready is 503 with the reason: no such topic, no PostgreSQL, no broker, a halted partition; else 200. /health is 200."""
+    port = free_port()
+    listen = {"metrics": f"127.0.0.1:{port}", "ready_s": 2}
+    with Stage(servers, "ready", partitions=1) as stage:
+        member = stage.start(**listen)
+        wait_until_ready(member, port)
+        for path, status in (("/ready", 200), ("/metrics", 200), ("/health", 200), ("/nothing", 404)):
+            check_equal(http(port, path, "HEAD"), (status, ""), f"HEAD {path}")
+        check_equal(http(port, "/ready", "POST")[0], 405, "POST")
+        servers.local("postgres-down", "immediate")
+        wait_until_not_ready(port, ("lane ",))
+        servers.local("postgres-up")
+        wait_until_ready(member, port)
+        servers.local("kafka-down", "KILL")
+        wait_until_not_ready(port, ("broker", "lane "))
+        servers.local("kafka-up")
+        wait_until_ready(member, port)
+        stage.produce([message_of(demo_event(litellm_call_id=f"ready-{i}")) for i in range(4)])
+        stage.await_rows(4)
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+
+        stage.produce([message_of(demo_event(litellm_call_id=f"gone-{i}")) for i in range(4)])
+        servers.kafka_tool("trim", stage.topic, 0, 6)
+        member = stage.start(**listen)
+        wait_until_not_ready(port, ("kafka_gap",))
+        check_equal(member.end(), 1, f"exit code with a halted partition{member.tail()}")
+
+        there, stage.topic = stage.topic, "ready.mistyped"
+        try:
+            member = stage.start(**listen)
+            wait_until_not_ready(port, ("topic ready.mistyped does not exist",))
+            check_equal(member.end(), 0, f"exit code{member.tail()}")
+            member = stage.start("--exit-eof")
+            check_equal(member.wait(60), 69, f"exit code of --exit-eof{member.tail()}")
+            check("topic ready.mistyped does not exist" in member.text(), f"not told{member.tail()}")
+            done = subprocess.run([SPENDLOG, "check", "-q", "-c", stage.config("checked", user="spendlog")],
+                                  capture_output=True, text=True, timeout=60)
+            check_equal(done.returncode, 78, f"exit code of check: {done.stderr}")
+            check("checked.yaml:6: topic ready.mistyped does not exist" in done.stderr, f"check: {done.stderr}")
+        finally:
+            stage.topic = there
+
+
+ALL = (run_and_check_miss_the_same, ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, explained_from_the_database)

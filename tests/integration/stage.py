@@ -65,7 +65,7 @@ class Stage:
         if not self.servers.psql("postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{WRITER}'"):
             self.servers.psql("postgres", f"CREATE ROLE {WRITER} LOGIN IN ROLE spendlog_writer")
 
-    def config(self, label, user=WRITER, group=None, pricing=None, extra="", metrics=""):
+    def config(self, label, user=WRITER, group=None, pricing=None, extra="", metrics="", ready_s=30):
         path = os.path.join(self.folder, f"{label}.yaml")
         with open(path, "w") as out:
             out.write(f"kafka:\n  bootstrap.servers: {self.servers.brokers}\n"
@@ -74,7 +74,7 @@ class Stage:
                       f"postgres: host={self.servers.socket_folder} port=5432 user={user} "
                       f"dbname={self.database}\n"
                       f"{'pricing: ' + pricing if pricing else ''}\n"
-                      f'storage: {{retain_days: 0}}\nmetrics: {{listen: "{metrics}"}}\n' + extra)
+                      f'storage: {{retain_days: 0}}\nmetrics: {{listen: "{metrics}", ready_s: {ready_s}}}\n' + extra)
         return path
 
     def produce(self, messages, partition=-1):
