@@ -147,7 +147,8 @@ static bool check_postgres(const struct config *config, size_t *warnings, struct
     if (!server_check(config->postgres, text, sizeof(text), err))
         return false;
     printf("postgres: %s\n", text);
-    return server_check_books(config->postgres, on_books, warnings, err);
+    return server_check_books(config->postgres, on_books, warnings, err) &&
+           server_check_retention(config->postgres, config->retain_days, on_books, warnings, err);
 }
 
 /* Rows of the last day: what lies further back is `verify`'s. */

@@ -477,6 +477,8 @@ static bool open_writer(struct lane *lane, struct err *err)
         .application_name = name,
         .lock_timeout_ms = 2000,
         .statement_timeout_ms = 30000,
+        .tell_retention = lane->number == 0,
+        .retain_days = config->retain_days,
         .stop = &lane->group->stop,
     };
     lane->writer = writer_new(&options);

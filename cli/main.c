@@ -45,6 +45,11 @@ static const struct command commands[] = {
      "The row stays; what it comes to leaves all sums by a recorded entry, and comes back with "
      "--restore. Repricing leaves an excluded row alone.",
      exclude_options, cmd_exclude},
+    {"retention", "how long the database keeps what", "show | set DAYS [--rollups DAYS]", false,
+     "Rows older than DAYS (0: for ever) are dropped, day by day, by whichever member makes a new "
+     "day; a process can keep them longer (storage.retain_days), never shorter. Only the owner of "
+     "the schema can set it.",
+     retention_options, cmd_retention},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found, or prices are apart from the gateway's "
      "own.",

@@ -3,6 +3,7 @@
 
 #include "store/migrate.h"
 #include "store/pg.h"
+#include "store/retention.h"
 
 #include <stdio.h>
 
@@ -62,4 +63,19 @@ bool server_check_books(const char *conninfo, void (*each)(const char *text, voi
     PQclear(res);
     pg_close(&pg);
     return res != NULL;
+}
+
+bool server_check_retention(const char *conninfo, unsigned retain_days,
+                            void (*each)(const char *text, void *context), void *context,
+                            struct err *err)
+{
+    struct pg pg = {0};
+    char text[RETENTION_TEXT_MAX];
+    if (!open_for_check(&pg, conninfo, err))
+        return false;
+    bool ok = retention_compare(&pg, retain_days, text, err);
+    if (ok && text[0])
+        each(text, context);
+    pg_close(&pg);
+    return ok;
 }

@@ -21,4 +21,10 @@ bool server_check(const char *conninfo, char *text, size_t capacity, struct err 
 bool server_check_books(const char *conninfo, void (*each)(const char *text, void *context),
                         void *context, struct err *err) MUST_CHECK;
 
+/* Where a process that keeps rows for so many days (0: for ever) differs from what the database
+ * says, and its clock from the database's. Calls back with one line, or not at all. */
+bool server_check_retention(const char *conninfo, unsigned retain_days,
+                            void (*each)(const char *text, void *context), void *context,
+                            struct err *err) MUST_CHECK;
+
 #endif

@@ -5,6 +5,7 @@
 
 #define PINNED_MAX 40
 #define VALUE_MAX 40
+#define FIRST_TRIES_MAX 5 /* under a timeout of the operator's that may be a millisecond */
 
 struct pin {
     const char *name, *value; /* as pg_settings has them */
@@ -94,14 +95,26 @@ static bool session_check(struct pg *pg, const struct pg_args *args, struct err 
     return ok;
 }
 
+/* First the time to set the others in, and the way to the functions that do. */
+static bool session_begin(struct pg *pg, struct err *err)
+{
+    static const char first[] =
+        "SET statement_timeout = 0; SET search_path = pg_catalog, spendlog, pg_temp";
+    for (int tries = 1; !pg_command(pg, first, err); tries++) {
+        if (tries == FIRST_TRIES_MAX || !pg->conn || strcmp(pg->sqlstate, "57014") != 0)
+            return false;
+        err_clear(err);
+    }
+    return true;
+}
+
 bool session_pin(struct pg *pg, const struct pg_options *options, struct err *err)
 {
     struct pins pins;
     struct pg_args args;
     pins_of(options, &pins);
     args_of(&pins, &args);
-    /* First the way to the functions that set the others. */
-    bool ok = pg_command(pg, "SET search_path = pg_catalog, spendlog, pg_temp", err);
+    bool ok = session_begin(pg, err);
     PGresult *res =
         ok ? pg_query(pg, "SELECT set_config(s.name, w.value, false)" DIFFERENT, &args, err) : NULL;
     PQclear(res);

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "store/migrate.h"
+#include "store/retention.h"
 #include "store/row.h"
 #include "store/stored_book.h"
 
@@ -28,6 +29,8 @@ struct writer *writer_new(const struct writer_options *o)
     w->statement_timeout_ms =
         o->statement_timeout_ms ? o->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
     w->stop = o->stop;
+    w->tell_retention = o->tell_retention;
+    w->retain_days = o->retain_days;
     pg_args_init(&w->args);
     buf_init(&w->copy_sql, SQL_BYTES_MAX);
     buf_add_text(&w->copy_sql, "COPY spendlog.spend_logs (");
@@ -93,6 +96,19 @@ static bool sequences_forward(struct writer *w, struct err *err)
     return true;
 }
 
+static bool retention_told(struct writer *w, struct err *err)
+{
+    char text[RETENTION_TEXT_MAX];
+    if (!w->tell_retention)
+        return true;
+    if (!retention_compare(&w->pg, w->retain_days, text, err))
+        return false;
+    if (text[0])
+        log_warn("%s", text);
+    w->tell_retention = false;
+    return true;
+}
+
 bool writer_connect(struct writer *w, struct err *err)
 {
     const struct pg_options options = {
@@ -108,7 +124,7 @@ bool writer_connect(struct writer *w, struct err *err)
     if (!migrate_open(&w->pg, &options, err))
         return false;
     log_info("connected to %s", w->pg.place);
-    return sequences_forward(w, err);
+    return sequences_forward(w, err) && retention_told(w, err);
 }
 
 /* --- offset rows ---------------------------------------------------------------------------- */

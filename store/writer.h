@@ -29,7 +29,9 @@ struct writer_options {
     const char *application_name;
     unsigned lock_timeout_ms;      /* 0 = 2000 */
     unsigned statement_timeout_ms; /* 0 = 30000 */
-    const atomic_bool *stop;       /* when it is set no further work is begun; may be NULL */
+    bool tell_retention; /* on the first connect, when retain_days is not the database's */
+    unsigned retain_days;
+    const atomic_bool *stop; /* when it is set no further work is begun; may be NULL */
 };
 
 /* Does not connect yet; copies the options. NULL: out of memory. */

@@ -36,6 +36,8 @@ struct writer {
     int32_t day[DAYS_KNOWN_MAX]; /* days since 1970 whose partition is there; any order */
     size_t day_count;
 
+    bool tell_retention; /* not compared with the database's yet */
+    unsigned retain_days;
     const atomic_bool *stop; /* or NULL */
     bool house_due;          /* a day has begun: what is old goes when the batch is stored */
 

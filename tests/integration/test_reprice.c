@@ -543,6 +543,56 @@ static void rows_that_arrive_during_a_rewrite_are_kept(void **state)
 }
 
 /* Of another user, so that the repricer must see the snapshot without any right to. */
+/* In an older snapshot the swap would count the day without them, and drop them with the old table.
+ */
+static void late_rows_are_kept_whatever_the_default_isolation(void **state)
+{
+    static const char *const levels[] = {"repeatable read", "serializable"};
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        char statement[128];
+        snprintf(statement, sizeof(statement),
+                 "ALTER ROLE test_repricer SET default_transaction_isolation = '%s'", levels[i]);
+        sql(statement);
+        rows_that_arrive_during_a_rewrite_are_kept(state);
+        sql("ALTER ROLE test_repricer RESET ALL");
+        table_reset();
+    }
+}
+
+/* What somebody else changes in the day while it is copied would be lost with the old table. */
+static void a_row_changed_during_a_rewrite_stops_the_swap(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE spendlog.spend_logs SET team_id = 'mine' WHERE start_time = '2025-07-03'",
+        "DELETE FROM spendlog.spend_logs WHERE start_time = '2025-07-03'",
+        "DELETE FROM spendlog.spend_logs WHERE start_time = '2025-07-03';" ONE_ROW,
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct err err = {0};
+        struct arrival arrival = {&tariff_b, LAST_DAY_US, 0, ROWS_PER_DAY + ROWS_PER_DAY / 8,
+                                  changes[i]};
+        struct reprice_options options = {.conninfo = conninfo_of("repricer"),
+                                          .price = price_and_arrive,
+                                          .context = &arrival,
+                                          .rewrite_rows_min = 1000};
+        sql("CREATE TABLE spendlog.saved AS SELECT * FROM spendlog.spend_logs"
+            " WHERE start_time >= '2025-07-03'");
+        struct reprice *run = reprice_open(&options, &err);
+        assert_true(run && reprice_begin(run, &everything, BOOK_B, SLICE("{}"), &err));
+        assert_false(reprice_run(run, &err));
+        reprice_close(run);
+        assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"
+                                " WHERE start_time >= '2025-07-03'"),
+                         0);
+        backends_wait();
+        sql("DELETE FROM spendlog.spend_logs WHERE start_time >= '2025-07-03';"
+            "INSERT INTO spendlog.spend_logs SELECT * FROM spendlog.saved;"
+            "DROP TABLE spendlog.saved; UPDATE spendlog.reprice_runs SET state = 'failed'");
+        table_reset();
+    }
+}
+
 static void a_reader_older_than_the_copy_finds_the_day_whole(void **state)
 {
     struct err err = {0};
@@ -764,6 +814,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_model_that_lost_its_price_becomes_unpriced, reset),
         cmocka_unit_test_setup(two_runs_over_the_same_days_refuse_each_other, reset),
         cmocka_unit_test_setup(rows_that_arrive_during_a_rewrite_are_kept, reset),
+        cmocka_unit_test_setup(late_rows_are_kept_whatever_the_default_isolation, reset),
+        cmocka_unit_test_setup(a_row_changed_during_a_rewrite_stops_the_swap, reset),
         cmocka_unit_test_setup(a_reader_older_than_the_copy_finds_the_day_whole, reset),
         cmocka_unit_test_setup(retention_waits_for_a_run, reset),
         cmocka_unit_test_setup(a_day_that_retention_dropped_before_the_resume_is_left_out, reset),
