@@ -164,6 +164,9 @@ static int check(const struct config *config, struct err *err)
 {
     size_t warnings = 0, tests = 0, apart = 0;
     if (options.print) {
+        /* A name that nobody knows may be a misspelt one whose value is a secret. */
+        if (!names_ready(config, err))
+            return fail(err);
         config_print(config, stdout);
         return 0;
     }

@@ -20,6 +20,12 @@ static bool postgres_ready(const struct config *config, struct err *err)
            err_prefix(err, "%s:%u", config->path, config_line(config, "postgres"));
 }
 
+bool names_ready(const struct config *config, struct err *err)
+{
+    return (config->kafka_count == 0 || kafka_ready(config, err)) &&
+           (!config->postgres || postgres_ready(config, err));
+}
+
 bool run_ready(const struct config *config, struct err *err)
 {
     return config_ready(config, CONFIG_RUN, err) && kafka_ready(config, err) &&

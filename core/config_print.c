@@ -140,17 +140,6 @@ static void add_reference(struct buf *out, const struct config *config, const ch
     free(folder);
 }
 
-/* librdkafka's own mark of sensitive properties (_RK_SENSITIVE) covers these words. */
-static bool is_secret_property(const char *name)
-{
-    static const char *const words[] = {"password",           "secret", "key.pem", "ssl_key",
-                                        "oauthbearer.config", "token"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strstr(name, words[i]))
-            return true;
-    return false;
-}
-
 static bool is_secret_parameter(struct slice name)
 {
     return slice_is(name, "password") || slice_is(name, "sslpassword");
@@ -230,7 +219,7 @@ static void add_kafka(struct buf *out, const struct config *config, unsigned ind
     buf_add_char(out, '\n');
     for (size_t i = 0; i < config->kafka_count; i++) {
         const char *written = config->kafka_written[i].written;
-        if (is_secret_property(config->kafka[i].name) && !secret_is_reference(written))
+        if (secret_property(config->kafka[i].name) && !secret_is_reference(written))
             continue;
         add_indent(out, indent);
         add_quoted(out, config->kafka[i].name);

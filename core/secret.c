@@ -11,6 +11,17 @@
 static const struct slice environ_prefix = {"os.environ/", 11};
 static const struct slice file_prefix = {"file:", 5};
 
+/* librdkafka's own mark of sensitive properties (_RK_SENSITIVE) covers these words. */
+bool secret_property(const char *name)
+{
+    static const char *const words[] = {"password",           "secret", "key.pem", "ssl_key",
+                                        "oauthbearer.config", "token"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(name, words[i]))
+            return true;
+    return false;
+}
+
 bool secret_is_reference(const char *text)
 {
     return slice_starts(slice_of(text), environ_prefix) ||

@@ -15,6 +15,9 @@
 #include "core/arena.h"
 #include "core/err.h"
 
+/* Whether the value of a librdkafka property is a secret, by its name. */
+bool secret_property(const char *name);
+
 bool secret_is_reference(const char *text);
 
 /* The value, in the arena; NULL on failure. A relative path starts at `folder`. ERR_CONFIG. */

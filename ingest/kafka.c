@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/secret.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -50,9 +51,15 @@ const char *kafka_property(const struct consumer_options *options, const char *n
 static bool conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
 {
     char text[512];
-    if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
+    if (result == RD_KAFKA_CONF_OK)
         return true;
-    return err_set(err, ERR_CONFIG, "%s", text);
+    if (result == RD_KAFKA_CONF_UNKNOWN)
+        return err_set(err, ERR_CONFIG, "librdkafka %s has no property \"%s\"",
+                       rd_kafka_version_str(), name);
+    /* Its words quote the value. */
+    return err_set(err, ERR_CONFIG, "%s: %s", name,
+                   secret_property(name) ? "librdkafka refuses the value" : text);
 }
 
 #define QUEUE_KBYTES                                                                               \

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "store/conninfo.h"
 #include "store/session.h"
 
 #include <assert.h>
@@ -135,34 +136,37 @@ static void connect_sqlstate(struct pg *pg, const char *message)
         }
 }
 
+static void place_set(struct pg *pg)
+{
+    const char *user = PQuser(pg->conn), *host = PQhost(pg->conn), *port = PQport(pg->conn),
+               *database = PQdb(pg->conn);
+    snprintf(pg->place, sizeof(pg->place), "%s@%s:%s/%s", user ? user : "", host ? host : "",
+             port ? port : "", database ? database : "");
+}
+
+/* From "... FATAL:  28P01: password authentication failed ..." what the server says. */
+static const char *server_words(struct pg *pg, const char *message)
+{
+    const char *code = strstr(message, pg->sqlstate);
+    copy_field(pg->message, sizeof(pg->message), code ? code + strlen(pg->sqlstate) + 2 : "");
+    return pg->message;
+}
+
+/* With an SQLSTATE the server says it; without one the words are libpq's, which may quote. */
 static bool connect_fail(struct pg *pg, bool timed_out, struct err *err)
 {
     const char *message = PQerrorMessage(pg->conn);
-    if (timed_out)
-        message = "no answer in time";
     connect_sqlstate(pg, message);
-    err_set(err, pg_err_kind(pg->sqlstate), "postgres: %.*s", first_line(message), message);
+    place_set(pg);
+    if (timed_out)
+        err_set(err, ERR_UNAVAILABLE, "postgres: %s: no answer in time", pg->place);
+    else if (!*pg->sqlstate)
+        err_set(err, ERR_UNAVAILABLE, "postgres: %s: %s", pg->place, conninfo_trouble(message));
+    else
+        err_set(err, pg_err_kind(pg->sqlstate), "postgres: %s: %s", pg->place,
+                server_words(pg, message));
     pg_close(pg);
     return false;
-}
-
-static void place_set(struct pg *pg)
-{
-    const char *host = PQhost(pg->conn), *port = PQport(pg->conn);
-    snprintf(pg->place, sizeof(pg->place), "%s@%s:%s/%s", PQuser(pg->conn), host ? host : "",
-             port ? port : "", PQdb(pg->conn));
-}
-
-bool pg_conninfo_check(const char *conninfo, struct err *err)
-{
-    char *message = NULL;
-    PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
-    if (!parsed)
-        err_set(err, ERR_CONFIG, "postgres: %.*s", first_line(message ? message : "out of memory"),
-                message ? message : "out of memory");
-    PQconninfoFree(parsed);
-    PQfreemem(message);
-    return parsed != NULL;
 }
 
 bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
@@ -175,7 +179,7 @@ bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
                                   NULL};
 
     memset(pg, 0, sizeof(*pg));
-    if (!pg_conninfo_check(options->conninfo, err))
+    if (!conninfo_check(options->conninfo, err))
         return false;
     pg->conn = PQconnectStartParams(names, values, 1);
     if (!pg->conn)

@@ -56,8 +56,6 @@ struct pg {
     uint64_t prepared;   /* statements this connection has prepared, by number */
 };
 
-/* Whether libpq can read it; nothing is opened. ERR_CONFIG. */
-bool pg_conninfo_check(const char *conninfo, struct err *err) MUST_CHECK;
 /* ERR_UNAVAILABLE, or ERR_CONFIG for what only the operator can mend: authentication, no database.
  */
 bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err) MUST_CHECK;

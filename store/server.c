@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/server.h"
 
+#include "store/conninfo.h"
 #include "store/migrate.h"
 #include "store/pg.h"
 #include "store/retention.h"
@@ -16,7 +17,7 @@ const char *server_client_version(void)
 
 bool server_conninfo_check(const char *conninfo, struct err *err)
 {
-    return pg_conninfo_check(conninfo, err);
+    return conninfo_check(conninfo, err);
 }
 
 static bool open_for_check(struct pg *pg, const char *conninfo, struct err *err)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import time
 import urllib.request
 
@@ -162,4 +163,90 @@ def prompts_are_never_stored(servers, seed):
         return f"{counts[0]} rows, {counts[1]} rejected, {len(dump) // 1024} KB of dump"
 
 
-ALL = (secrets_stay_secret, raw_keys_are_hashed, prompts_are_never_stored)
+PIECES = ("c4nary-One", "c4nary-Two")
+# What an operator writes when he forgets to encode: both pieces are his password, or were meant to be.
+BETWEEN = ("%zz", "%", "%0", "%00", "/", "@", "?", "#", "[", "]", " ", "  ", "&", "=", ":", "\\", "'", '"', "!", "\t")
+SHAPES = ("postgres://u:{}@127.0.0.1:1/db", "postgresql://u:{}@127.0.0.1:1/db?sslmode=disable", "postgres://u:{}@/db",
+          "postgres://127.0.0.1:1/db?user=u&password={}", "postgres://127.0.0.1:1/db?user=u&password={}&sslmode=disable",
+          "host=127.0.0.1 port=1 user=u password={} dbname=db", "password={}", "host=127.0.0.1 port=1 password='{}' dbname=db",
+          "host=127.0.0.1 port=1 password='{} dbname=db", "postgres://u:{}", "{}", "{}@127.0.0.1/db", "u:{}@127.0.0.1/db",
+          "postgres://u:{}@127.0.0.1:1,127.0.0.1:2/db", "mysql://u:{}@127.0.0.1/db")
+COMMANDS = (("run", "--exit-eof"), ("check",), ("check", "--offline"), ("check", "--print"), ("migrate", "--status"), ("report",),
+            ("verify",), ("periods", "list"), ("rejected", "list"), ("rejected", "retry"), ("reprice", "--dry-run"),
+            ("explain", "x"), ("exclude", "--list"))
+
+
+def connection_strings_are_not_repeated(servers, seed):
+    """No command repeats a piece of a password that makes the connection string unreadable, or another one."""
+    with World(servers, "conninfo", seed, partitions=1) as world:
+        config = world.config("conninfo", kafka={"bootstrap.servers": "127.0.0.1:1"})
+        with open(config) as text:
+            good = text.read()
+        with open(config, "w") as out:
+            out.write(good.replace(f"postgres: {world.conninfo('chaos_writer')}", "postgres: os.environ/SEC_PG"))
+        strings = [shape.format(between.join(PIECES)) for shape in SHAPES for between in BETWEEN]
+        told = 0
+        for number, conninfo in enumerate(strings):
+            # Every string by a command of its own, every command some of the strings.
+            words = COMMANDS[number % len(COMMANDS)]
+            if words[0] == "check" and "--offline" not in words:
+                words += ("--offline",)
+            if words[0] == "run":  # which waits for a server when it can read the string
+                words = ("report",)
+            done = run_program(*words, "-c", config, environment={"SEC_PG": conninfo})
+            for piece in PIECES:
+                check(piece not in done.stdout + done.stderr,
+                      f"{' '.join(words)} repeats {piece} of {conninfo!r}: {done.stdout}{done.stderr}")
+            told += done.returncode != 0
+        for words in COMMANDS:
+            for conninfo in ("postgres://u:c4nary-One%zzc4nary-Two@127.0.0.1:1/db",
+                             "host=127.0.0.1 port=1 user=u password=c4nary-One c4nary-Two"):
+                done = run_program(*words, "-c", config, environment={"SEC_PG": conninfo})
+                for piece in PIECES:
+                    check(piece not in done.stdout + done.stderr,
+                          f"{' '.join(words)} repeats {piece}: {done.stdout}{done.stderr}")
+        check(told > len(strings) // 2, f"only {told} of {len(strings)} strings were refused")
+        return f"{len(strings)} strings, {len(COMMANDS)} commands"
+
+
+def dying(pieces, text):
+    return [piece for piece in pieces if piece in text]
+
+
+def inserted(line, at, character):
+    """Nothing is taken away: what joins `u password=` to one value makes a user of it, which no reader can know."""
+    return line[:at] + character + line[at:]
+
+
+def configurations_are_not_repeated(servers, seed):
+    """Whatever is wrong with a configuration, no message repeats the secrets that stand in it."""
+    secrets = [f"c4nary-{number}-x" for number in range(4)]
+    lines = ["kafka:", "  bootstrap.servers: 127.0.0.1:1", "  group.id: g", "  sasl.mechanism: PLAIN", "  sasl.username: me",
+             f"  sasl.password: {secrets[0]}", f"  ssl.key.password: {secrets[1]}",
+             f'  ssl.key.pem: "-----BEGIN PRIVATE KEY-----{secrets[2]}"', "topics:", "  - name: llm.usage",
+             f"postgres: host=127.0.0.1 port=1 user=u password={secrets[3]} dbname=db", "lanes: 1",
+             "batch: {rows: 10, wait_ms: 10}", 'metrics: {listen: ""}']
+    dice = random.Random(seed)
+    path = os.path.join(servers.folder, "canaries.yaml")
+    tried = 0
+    for number in range(400):
+        broken = [line for line in lines]
+        for _ in range(dice.randint(1, 3)):
+            at = dice.randrange(len(broken))
+            broken[at] = dice.choice((
+                lambda line: inserted(line, dice.randrange(len(line) + 1), dice.choice("'\":{}[]&*!|>%@`,#\t-?")),
+                lambda line: line.replace(": ", dice.choice((":", " : ", " ", ": [", ": {a: "))),
+                lambda line: line.replace("password", dice.choice(("pasword", "password2", "passwd"))),
+                lambda line: " " * dice.randint(0, 5) + line.lstrip(),
+                lambda line: line + dice.choice((" x", "\n  y: 1", " # c", "\t", " '", ": z"))))(broken[at] or " ")
+        with open(path, "w") as out:
+            out.write("\n".join(broken) + "\n")
+        for words in (("check", "--offline"), ("check", "--print")) if number % 8 else COMMANDS[5:8]:
+            done = run_program(*words, "-c", path)
+            found = dying(secrets, done.stdout + done.stderr)
+            check(not found, f"{' '.join(words)} repeats {found} (number {number}): {done.stdout}{done.stderr}")
+            tried += 1
+    return f"{tried} tries"
+
+
+ALL = (connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, raw_keys_are_hashed, prompts_are_never_stored)
