@@ -223,8 +223,8 @@ static bool fact_costs_row(unsigned fact)
 }
 
 /* Losing a call over its image size would be worse than not knowing the size: what is optional is
- * left out, and the row says so. A time that cannot be read is none: the message has one. false: the
- * record is to be rejected. */
+ * left out, and the row says so. A time that cannot be read is none: the message has one. false:
+ * the record is to be rejected. */
 static bool field_drop(struct eval *eval, const struct field *field)
 {
     bool label = field_is_label(field) || field->kind == KIND_TIME;
