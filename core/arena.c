@@ -31,6 +31,7 @@ void arena_reset(struct arena *arena)
     arena->current = arena->first;
     if (arena->current)
         arena->current->used = 0;
+    arena->used_bytes = 0;
     arena->full = false;
 }
 
@@ -46,8 +47,8 @@ void arena_free(struct arena *arena)
 /* A new block behind the current one, sized to double the arena until blocks are 1 MiB. */
 static struct arena_block *block_add(struct arena *arena, size_t bytes)
 {
-    size_t left = arena->ceiling_bytes - arena->used_bytes;
-    size_t capacity = arena->used_bytes < BLOCK_BYTES ? BLOCK_BYTES : arena->used_bytes;
+    size_t left = arena->ceiling_bytes - arena->held_bytes;
+    size_t capacity = arena->held_bytes < BLOCK_BYTES ? BLOCK_BYTES : arena->held_bytes;
     if (capacity > (1u << 20))
         capacity = 1u << 20;
     if (capacity > left)
@@ -66,7 +67,7 @@ static struct arena_block *block_add(struct arena *arena, size_t bytes)
         arena->current->next = block;
     else
         arena->first = block;
-    arena->used_bytes += capacity;
+    arena->held_bytes += capacity;
     return block;
 }
 
@@ -77,6 +78,7 @@ static struct arena_block *block_find(struct arena *arena, size_t bytes)
     if (block && block->capacity - block->used >= bytes)
         return block;
     for (block = block ? block->next : NULL; block; block = block->next) {
+        arena->used_bytes += arena->current->capacity - arena->current->used;
         block->used = 0;
         arena->current = block;
         if (block->capacity >= bytes)
@@ -96,7 +98,10 @@ void *arena_alloc(struct arena *arena, size_t bytes)
         arena->full = true;
         return NULL;
     }
+    if (arena->current && block != arena->current) /* a new one */
+        arena->used_bytes += arena->current->capacity - arena->current->used;
     arena->current = block;
+    arena->used_bytes += bytes;
     void *p = block->data + block->used;
     block->used += bytes;
     assert((uintptr_t)p % ALIGN_BYTES == 0);

@@ -17,7 +17,8 @@ struct arena {
     struct arena_block *first;
     struct arena_block *current;
     size_t ceiling_bytes;
-    size_t used_bytes;
+    size_t held_bytes; /* of all blocks: what the ceiling counts */
+    size_t used_bytes; /* handed out or passed over since the last reset */
     bool full;
 };
 

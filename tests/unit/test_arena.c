@@ -31,13 +31,13 @@ static void a_reset_reuses_the_blocks(void **state)
     arena_init(&batch, 8 << 20);
     for (int i = 0; i < 1000; i++)
         assert_non_null(arena_alloc(&batch, 1000));
-    size_t used = batch.used_bytes;
+    size_t held = batch.held_bytes;
     for (int round = 0; round < 10; round++) {
         arena_reset(&batch);
         for (int i = 0; i < 1000; i++)
             assert_non_null(arena_alloc(&batch, 1000));
     }
-    assert_int_equal(batch.used_bytes, used);
+    assert_int_equal(batch.held_bytes, held);
     arena_free(&batch);
 }
 
@@ -65,7 +65,7 @@ static void a_large_request_between_small_ones_gets_a_block_of_its_own(void **st
     (void)state;
     struct arena batch;
     arena_init(&batch, 16 << 20);
-    size_t used = 0;
+    size_t held = 0;
     for (int round = 0; round < 3; round++) {
         char *small = arena_zalloc(&batch, 100);
         char *large = arena_zalloc(&batch, 5 << 20);
@@ -74,8 +74,8 @@ static void a_large_request_between_small_ones_gets_a_block_of_its_own(void **st
         memset(large, 1, 5 << 20);
         assert_int_equal(small[99], 0);
         assert_int_equal(next[0], 0);
-        assert_true(round == 0 || batch.used_bytes == used);
-        used = batch.used_bytes;
+        assert_true(round == 0 || batch.held_bytes == held);
+        held = batch.held_bytes;
         arena_reset(&batch);
     }
     arena_free(&batch);
@@ -92,11 +92,29 @@ static void copies_are_equal_and_texts_end_in_nul(void **state)
     arena_free(&batch);
 }
 
+/* What decides whether a batch is full: a large one must not make all that follow look full. */
+static void what_is_used_begins_anew_with_each_reset(void **state)
+{
+    (void)state;
+    struct arena batch;
+    arena_init(&batch, 8 << 20);
+    assert_non_null(arena_alloc(&batch, 5 << 20));
+    assert_in_range(batch.used_bytes, 5 << 20, 6 << 20);
+    arena_reset(&batch);
+    assert_int_equal(batch.used_bytes, 0);
+    assert_non_null(arena_alloc(&batch, 1000));
+    assert_in_range(batch.used_bytes, 1000, 100000);
+    assert_non_null(arena_alloc(&batch, 100 << 10)); /* what small blocks cannot hold is used up */
+    assert_true(batch.held_bytes <= 8 << 20 && batch.used_bytes <= batch.held_bytes);
+    arena_free(&batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocations_are_aligned_and_apart),
         cmocka_unit_test(a_reset_reuses_the_blocks),
+        cmocka_unit_test(what_is_used_begins_anew_with_each_reset),
         cmocka_unit_test(the_ceiling_latches_full_until_the_reset),
         cmocka_unit_test(a_large_request_between_small_ones_gets_a_block_of_its_own),
         cmocka_unit_test(copies_are_equal_and_texts_end_in_nul),
