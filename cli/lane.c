@@ -13,7 +13,9 @@
 #include <string.h>
 
 #define BATCH_ARENA_MAX (64u << 20)
-#define PAYLOAD_KEPT_MAX (8u << 20) /* of one message, over all its rejected records */
+#define BATCH_PART_BYTES (24u << 20) /* of encoded rows: BATCH_BYTES_MAX less a large row */
+#define PAYLOAD_KEPT_MAX (8u << 20)
+#define KEEP_BATCHES 16 /* that keep their messages after one with a refused row */
 #define POLL_IDLE_MS 100
 
 static void count(_Atomic int64_t *counter, int64_t n)
@@ -28,19 +30,37 @@ struct record_context {
     struct lane_partition *partition;
     const struct kafka_message *message;
     unsigned range;
+    unsigned kept;       /* batch_keep_message() */
+    unsigned next_index; /* of the record that comes next */
+    bool split;          /* the batch is full before the end of the message */
+    bool payload_kept, hashed;
+    uint64_t hash; /* of the message, once hashed */
 };
 
-/* Each rejected record keeps its message, for a retry; but one message of a thousand bad records
- * must not become a thousand messages, nor one that is refused for its size be kept. */
-static struct slice payload_kept(struct lane *lane, struct slice payload)
+/* The first rejected record of a message keeps it, for a retry of all of them: one message of a
+ * thousand bad records must not become a thousand messages, nor one that is refused for its size be
+ * kept. */
+static struct slice payload_keep(struct record_context *rc)
 {
-    if (!lane->group->config->keep_payloads || payload.bytes > lane->payload_left)
+    struct slice payload = rc->message->value;
+    if (!rc->lane->group->config->keep_payloads || rc->payload_kept ||
+        payload.bytes > PAYLOAD_KEPT_MAX)
         return (struct slice){NULL, 0};
-    lane->payload_left -= payload.bytes;
+    rc->payload_kept = true;
+    if (rc->kept) /* refused siblings find it with this record */
+        rc->lane->batch.messages[rc->kept - 1].payload = (struct slice){NULL, 0};
     return payload;
 }
 
-static void reject(const struct record_context *rc, const struct record *record)
+static uint64_t message_hash(struct record_context *rc)
+{
+    if (!rc->hashed)
+        rc->hash = hash_xxh64(rc->message->value);
+    rc->hashed = true;
+    return rc->hash;
+}
+
+static void reject(struct record_context *rc, const struct record *record)
 {
     struct batch *batch = &rc->lane->batch;
     struct err err = {0};
@@ -52,10 +72,10 @@ static void reject(const struct record_context *rc, const struct record *record)
         .mapping = record->mapping,
         .detail = slice_of(record->detail),
         .field = slice_of(record->field),
-        .payload = payload_kept(rc->lane, rc->message->value),
+        .payload = payload_keep(rc),
         .byte = record->byte,
         .time_ms = rc->message->time_ms,
-        .payload_hash = hash_xxh64(rc->message->value),
+        .payload_hash = message_hash(rc),
         .payload_bytes = rc->message->value.bytes,
     };
     batch->range[rc->range].rejected++;
@@ -63,8 +83,8 @@ static void reject(const struct record_context *rc, const struct record *record)
         rc->lane->err = err;
 }
 
-static void reject_as(const struct record_context *rc, const struct record *record,
-                      enum reason reason, const char *field, const char *detail)
+static void reject_as(struct record_context *rc, const struct record *record, enum reason reason,
+                      const char *field, const char *detail)
 {
     struct record rejected = *record;
     rejected.outcome = RECORD_REJECTED;
@@ -75,7 +95,27 @@ static void reject_as(const struct record_context *rc, const struct record *reco
     reject(rc, &rejected);
 }
 
-static void add_event(const struct record_context *rc, const struct record *record)
+/* The batch is written before this record; the message is read again from it on. */
+static void split_before(struct record_context *rc, const struct record *record)
+{
+    rc->split = true;
+    rc->next_index = record->index;
+    mapper_stop(rc->partition->mapper);
+}
+
+static bool batch_holds_records(const struct batch *batch)
+{
+    return batch->row_count + batch->reject_count > 0;
+}
+
+static void row_added(struct record_context *rc, const struct event *event,
+                      const struct charge *charge)
+{
+    rc->lane->batch.range[rc->range].rows++;
+    drift_note(rc->lane->group->drift, &event->facts, charge);
+}
+
+static void add_event(struct record_context *rc, const struct record *record)
 {
     struct lane *lane = rc->lane;
     struct batch *batch = &lane->batch;
@@ -88,6 +128,7 @@ static void add_event(const struct record_context *rc, const struct record *reco
         .kafka_offset = rc->message->offset,
         .record_index = record->index,
         .price_book_id = book_id(lane->book->book),
+        .message = rc->kept,
     };
 
     err_clear(&err); /* its 1 KB is not zeroed for every event */
@@ -96,27 +137,37 @@ static void add_event(const struct record_context *rc, const struct record *reco
                        rc->message->offset, record->index);
     privacy_apply(&lane->group->config->privacy, event, &batch->arena);
     pricer_price(lane->pricer, &event->facts, &charge, NULL);
-    if (!sanity_holds(&lane->group->config->limits, &event->facts, &charge, &why)) {
+    if (!sanity_holds(&lane->group->config->limits, &event->facts, &charge, &why))
         reject_as(rc, record, REASON_IMPLAUSIBLE, why.field, why.detail);
-        return;
-    }
-    if (!batch_add_row(batch, event, &charge, &origin, &err)) {
-        reject_as(rc, record, err.kind == ERR_INPUT ? REASON_TIME_OUT_OF_RANGE : REASON_TOO_LARGE,
-                  NULL, err.text);
-        return;
-    }
-    batch->range[rc->range].rows++;
-    drift_note(lane->group->drift, &event->facts, &charge);
-    if (!charge.has_spend)
-        count(&lane->group->counters.unpriced, 1);
-    if ((event->flags | charge.flags) & ~READING_MASK)
-        batch->flagged++;
+    else if (batch_add_row(batch, event, &charge, &origin, &err))
+        row_added(rc, event, &charge);
+    else if (err.kind == ERR_INPUT)
+        reject_as(rc, record, REASON_TIME_OUT_OF_RANGE, NULL, err.text);
+    else if (batch_holds_records(batch))
+        split_before(rc, record);
+    else
+        reject_as(rc, record, REASON_TOO_LARGE, NULL, err.text);
+}
+
+/* A batch is closed between two messages (batch_due); one message that expands to far more than a
+ * batch is written in parts. */
+static bool batch_overfull(const struct lane *lane)
+{
+    const struct batch *batch = &lane->batch;
+    const struct config *config = lane->group->config;
+    return batch->row_count + batch->reject_count >= 2 * (size_t)config->batch_rows ||
+           batch->encoded.bytes >= BATCH_PART_BYTES ||
+           batch->arena.used_bytes >= BATCH_ARENA_MAX / 4 * 3 || batch->arena.full;
 }
 
 static void on_record(const struct record *record, void *context)
 {
-    const struct record_context *rc = context;
+    struct record_context *rc = context;
     struct batch *batch = &rc->lane->batch;
+    if (batch_overfull(rc->lane) && batch_holds_records(batch)) {
+        split_before(rc, record);
+        return;
+    }
     switch (record->outcome) {
     case RECORD_EVENT:
         add_event(rc, record);
@@ -147,36 +198,66 @@ static void last_hash(struct batch *batch)
     for (size_t i = 0; i < batch->range_count; i++) {
         struct batch_range *range = &batch->range[i];
         const struct lane_partition *p = lane_partition_of(range->state);
-        if (range->messages > 0 && buf_ok(&p->last))
+        if ((range->messages > 0 || range->next_index > 0) && buf_ok(&p->last))
             range->last_hash = hash_xxh64(buf_slice(&p->last));
     }
 }
 
-static void take_message(struct lane *lane, struct lane_partition *p,
-                         const struct kafka_message *message)
+/* The first message of a batch: its clock starts, and what it is to keep is settled. */
+static void batch_begin(struct lane *lane)
 {
-    if (lane->batch.range_count == 0)
-        lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
-    struct record_context rc = {lane, p, message, batch_range_of(&lane->batch, &p->state)};
+    if (lane->batch.range_count > 0)
+        return;
+    lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
+    lane->batch.can_read_again = true;
+    lane->batch.keep_messages = lane->keep_messages_left > 0;
+}
+
+/* Reads a message, or what earlier batches left of it, until its end or until the batch is full. */
+static void read_part(struct record_context *rc)
+{
+    struct lane *lane = rc->lane;
+    const struct kafka_message *message = rc->message;
+    batch_begin(lane);
+    rc->range = batch_range_of(&lane->batch, &rc->partition->state);
+    struct batch_range *range = &lane->batch.range[rc->range];
     struct message m = {
         .bytes = message->value,
         .tombstone = message->tombstone,
         .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
+        .first_index = range->next_offset == message->offset ? range->next_index : 0,
     };
-    if (message->offset < lane->batch.range[rc.range].next_offset) {
+    rc->split = false;
+    rc->kept = 0;
+    if (lane->batch.keep_messages)
+        rc->kept = batch_keep_message(&lane->batch, message->value, message->time_ms,
+                                      lane->group->config->keep_payloads);
+    mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
+
+    range->messages += !rc->split;
+    range->next_offset = message->offset + !rc->split;
+    range->next_index = rc->split ? rc->next_index : 0;
+    range->last_time_ms = message->time_ms;
+    last_keep(rc->partition, range, message->value);
+}
+
+/* A message that does not fit into its batch is split between two records: each part is a batch,
+ * and the place between them, (offset, index), is stored like every other. */
+static void take_message(struct lane *lane, struct lane_partition *p,
+                         const struct kafka_message *message)
+{
+    struct record_context rc = {.lane = lane, .partition = p, .message = message};
+    batch_begin(lane);
+    unsigned range = batch_range_of(&lane->batch, &p->state);
+    if (message->offset < lane->batch.range[range].next_offset) {
         log_warn("%s [%d]: offset %lld came twice", p->state.topic, (int)p->state.partition,
                  (long long)message->offset);
         return; /* librdkafka before 2.4 may repeat some after a change of assignment */
     }
-    lane->payload_left = PAYLOAD_KEPT_MAX;
-    mapper_read(p->mapper, &m, &lane->batch.arena, on_record, &rc);
-
-    struct batch_range *range = &lane->batch.range[rc.range];
-    range->messages++;
-    range->next_offset = message->offset + 1;
-    range->last_time_ms = message->time_ms;
-    last_keep(p, range, message->value);
     p->caught_up = false;
+    for (read_part(&rc); rc.split; read_part(&rc))
+        if (!lane_flush(lane) || atomic_load(&lane->group->stop))
+            return;
 }
 
 /* --- the batch into PostgreSQL -------------------------------------------------------------- */
@@ -192,8 +273,9 @@ static void count_batch(struct lane *lane)
         count(&c->duplicates, range->duplicates);
         count(&c->rejected, range->rejected);
         count(&c->skipped, range->skipped);
+        count(&c->unpriced, range->unpriced);
+        count(&c->flagged, range->flagged);
     }
-    count(&c->flagged, batch->flagged);
     count(&c->batches, 1);
 }
 
@@ -224,10 +306,16 @@ bool lane_flush(struct lane *lane)
     if (!writer_commit(lane->writer, &lane->batch, &err)) {
         if (err.kind == ERR_CONFIG || err.kind == ERR_FATAL)
             lane->err = err;
+        if (lane->batch.messages_wanted)
+            lane->keep_messages_left = KEEP_BATCHES;
         lane_recover(lane, &err);
         return false;
     }
     fault_point("after_commit");
+    if (lane->batch.refused)
+        lane->keep_messages_left = KEEP_BATCHES;
+    else if (lane->keep_messages_left)
+        lane->keep_messages_left--;
     lane->backoff_ms = BACKOFF_FIRST_MS;
     count_batch(lane);
     health_fine(lane->group->health, lane->number);
@@ -279,7 +367,7 @@ bool lane_take_book(struct lane *lane, struct err *err)
  * it cannot lie: then this is another log, one message or more shorter. */
 static void at_end(struct lane *lane, struct lane_partition *p, int64_t offset)
 {
-    if (offset < p->state.next_offset) {
+    if (offset < p->state.next_offset + lane_partly(p)) {
         lane_out_of_range(lane, p);
         return;
     }
@@ -287,11 +375,12 @@ static void at_end(struct lane *lane, struct lane_partition *p, int64_t offset)
     p->check_last = false;
     if (offset <= p->state.next_offset)
         return;
-    if (lane->batch.range_count == 0)
-        lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
+    batch_begin(lane);
     struct batch_range *range = &lane->batch.range[batch_range_of(&lane->batch, &p->state)];
-    if (offset > range->next_offset)
+    if (offset > range->next_offset) {
         range->next_offset = offset;
+        range->next_index = 0;
+    }
 }
 
 static void serve(struct lane *lane, struct kafka_message *message)

@@ -154,7 +154,7 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
     if (p->began_offset < 0 && first_seen)
         p->known_offset = p->state.next_offset; /* what Kafka knows of the group is not ours */
     p->began_offset = p->state.first_offset;
-    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset > 0 &&
+    p->check_last = p->state.last_time_ms >= 0 && p->state.next_offset + lane_partly(p) > 0 &&
                     p->state.next_offset != p->unchecked_offset;
     return true;
 }
@@ -172,7 +172,7 @@ static bool assign_all(struct lane *lane, struct err *err)
         list[count++] = (struct kafka_partition){
             .topic = p->state.topic,
             .partition = p->state.partition,
-            .offset = p->state.next_offset - (p->check_last ? 1 : 0),
+            .offset = p->state.next_offset - (p->check_last && !lane_partly(p)),
             .state = p,
         };
     }
@@ -301,8 +301,9 @@ static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated
     struct err err = {0};
     log_error("%s [%d]: %s: stored offset %lld, going on at %lld", p->state.topic,
               (int)p->state.partition, why, (long long)p->state.next_offset, (long long)next);
-    atomic_fetch_add(&lane->group->counters.gaps, 1);
-    if (!writer_offset_gap(lane->writer, &p->state, recreated, next, why, &err))
+    if (writer_offset_gap(lane->writer, &p->state, recreated, next, why, &err))
+        atomic_fetch_add(&lane->group->counters.gaps, 1);
+    else
         log_warn("%s", err.text);
 }
 
@@ -329,7 +330,7 @@ void lane_out_of_range(struct lane *lane, struct lane_partition *p)
     }
     if (!lane_flush(lane))
         return;
-    if (p->state.next_offset > high)
+    if (p->state.next_offset + lane_partly(p) > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
     else if (p->state.next_offset >= low)
         p->unchecked_offset = p->state.next_offset;
@@ -346,11 +347,11 @@ bool lane_check_first(struct lane *lane, struct lane_partition *p,
     if (!p->check_last)
         return true;
     p->check_last = false;
-    if (message->offset >= p->state.next_offset)
+    if (message->offset >= p->state.next_offset + lane_partly(p))
         return true;
     if (message->time_ms == p->state.last_time_ms &&
         hash_xxh64(message->value) == p->state.last_hash)
-        return false;
+        return lane_partly(p);
 
     struct err err = {0};
     int64_t low, high;

@@ -13,7 +13,8 @@ struct lane_partition {
     struct partition_state state; /* first: lane_partition_of() */
     const struct topic *topic;
     struct mapper *mapper; /* borrowed from lane->mapper */
-    bool check_last; /* assigned one message early: the first one must be the last one stored */
+    bool check_last; /* the first message must be the one last stored from: assigned one early, but
+                        where that is stored in part */
     bool told;       /* Kafka has taken an offset of ours for it since it was assigned */
     bool caught_up;  /* its end was reached since the last rebalance */
     int64_t known_offset;     /* stored, as far as we know; -1 = nothing known */
@@ -28,6 +29,12 @@ static inline struct lane_partition *lane_partition_of(struct partition_state *s
     return (struct lane_partition *)state;
 }
 
+/* Whether a part of the message at next_offset is stored. */
+static inline bool lane_partly(const struct lane_partition *p)
+{
+    return p->state.next_index > 0;
+}
+
 struct lane {
     struct lane_group *group;
     unsigned number;
@@ -38,8 +45,8 @@ struct lane {
     struct pricer *pricer;
     struct mapper **mapper; /* one per topic of the group */
     struct batch batch;
-    int64_t batch_deadline_ms; /* monotonic; of the batch being gathered */
-    size_t payload_left; /* of the message being read: how much its rejected records may keep */
+    int64_t batch_deadline_ms;   /* monotonic; of the batch being gathered */
+    unsigned keep_messages_left; /* batches that are to keep their messages */
 
     struct lane_partition *partition; /* of the last rebalance */
     size_t partition_count;

@@ -26,8 +26,8 @@ struct mapper {
     const struct message *message;
     record_fn *on_record;
     void *context;
-    unsigned index;                /* of the next record */
-    bool full;                     /* RECORDS_MAX was told: nothing more of this message counts */
+    unsigned index; /* of the next record */
+    bool full; /* nothing more of this message counts: RECORDS_MAX was told, or mapper_stop() */
     enum frame frame;              /* of the content that is being read */
     const struct mapping *mapping; /* of the record being reported */
     bool dropped;                  /* a `drop` held for the record that nobody took */
@@ -81,7 +81,13 @@ static void report(struct mapper *mapper, struct record *record)
         return;
     }
     record->index = mapper->index++;
-    mapper->on_record(record, mapper->context);
+    if (record->index >= mapper->message->first_index)
+        mapper->on_record(record, mapper->context);
+}
+
+void mapper_stop(struct mapper *mapper)
+{
+    mapper->full = true;
 }
 
 static void report_skipped(struct mapper *mapper, enum reason reason)
@@ -181,6 +187,10 @@ static bool event_read(struct mapper *mapper, const struct mapping *mapping, str
 static void event_report(struct mapper *mapper, const struct mapping *mapping)
 {
     struct fault fault = {REASON_NONE, NULL, NULL, {NULL, 0}};
+    if (mapper->index < mapper->message->first_index) {
+        mapper->index++;
+        return;
+    }
     bool ok = event_read(mapper, mapping, &fault);
     if (mapper->eval.batch->full) {
         reject_large(mapper, "the batch's memory is used up");

@@ -47,6 +47,7 @@ struct message {
     struct slice bytes;
     bool tombstone;        /* a Kafka message without a value */
     int64_t kafka_time_us; /* its timestamp; 0 = none. Start time of events that carry none */
+    unsigned first_index;  /* records before it have been dealt with: counted, not reported */
 };
 
 struct record {
@@ -71,6 +72,10 @@ void mapper_free(struct mapper *mapper);
  * TOO_LARGE. */
 void mapper_read(struct mapper *mapper, const struct message *message, struct arena *batch,
                  record_fn *on_record, void *context);
+
+/* Inside the callback: no record of the message is reported any more, and those not yet reached are
+ * not read. A caller whose memory is full goes on with `first_index` later. */
+void mapper_stop(struct mapper *mapper);
 
 /* For `spendlog map --explain`: which alternative of each field was taken in the record now being
  * reported; only inside the callback. `line` gets "field <- alternative" lines. */

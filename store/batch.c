@@ -2,6 +2,8 @@
 #include "store/batch.h"
 
 #include "core/clock.h"
+#include "core/flags.h"
+#include "core/hash.h"
 #include "store/row.h"
 
 #include <assert.h>
@@ -42,7 +44,9 @@ void batch_reset(struct batch *batch)
     batch->range_count = 0;
     batch->last_range = 0;
     memset(batch->skipped_by_reason, 0, sizeof(batch->skipped_by_reason));
-    batch->flagged = 0;
+    batch->can_read_again = batch->keep_messages = batch->messages_wanted = false;
+    batch->message_count = 0;
+    batch->refused = 0;
     batch->book_id[0] = '\0';
 }
 
@@ -53,6 +57,7 @@ void batch_free(struct batch *batch)
     free(batch->rows);
     free(batch->rejects);
     free(batch->resolved);
+    free(batch->messages);
     free(batch->range);
 }
 
@@ -87,6 +92,8 @@ unsigned batch_range_of(struct batch *batch, struct partition_state *state)
         .state = state,
         .first_offset = state->next_offset,
         .next_offset = state->next_offset,
+        .first_index = state->next_index,
+        .next_index = state->next_index,
         .last_time_ms = state->last_time_ms,
         .last_hash = state->last_hash,
     };
@@ -141,6 +148,10 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
         .kafka_offset = origin->kafka_offset,
         .record_index = origin->record_index,
         .time_not_own = event->time_source == TIME_KAFKA,
+        .unpriced = !charge->has_spend,
+        .flagged = ((event->flags | charge->flags) & ~READING_MASK) != 0,
+        .message = origin->message,
+        .mapping = event->mapping,
     };
     memcpy(row->identity, event->identity, sizeof(row->identity));
     return true;
@@ -198,6 +209,24 @@ bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, st
     if (reject->payload.bytes)
         kept->payload = arena_slice(&batch->arena, reject->payload);
     return true;
+}
+
+unsigned batch_keep_message(struct batch *batch, struct slice value, int64_t time_ms, bool payload)
+{
+    struct arena *arena = &batch->arena;
+    void *messages = batch->messages;
+    if (!grow(&messages, batch->message_count, &batch->message_capacity, sizeof(*batch->messages),
+              BATCH_RECORDS_MAX))
+        return 0;
+    batch->messages = messages;
+    struct batch_message *message = &batch->messages[batch->message_count++];
+    *message =
+        (struct batch_message){.time_ms = time_ms, .hash = hash_xxh64(value), .bytes = value.bytes};
+    /* An eighth of the arena stays for the records that are yet to be read. */
+    if (payload &&
+        arena->used_bytes + value.bytes <= arena->ceiling_bytes - arena->ceiling_bytes / 8)
+        message->payload = arena_slice(arena, value);
+    return (unsigned)batch->message_count;
 }
 
 bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved, struct err *err)

@@ -27,7 +27,9 @@ struct partition_state {
     int32_t incarnation;
     int64_t first_offset; /* where reading began */
     int64_t next_offset;  /* stored: the next offset to read */
-    int64_t last_time_ms; /* timestamp of the last message stored, -1 = none */
+    unsigned next_index;  /* stored: and the next record of the message there */
+    int64_t last_time_ms; /* timestamp of the last message stored, or of the one at next_offset when
+                             a part of it is; -1 = none */
     uint64_t last_hash;   /* XXH3-64 of its value */
 };
 
@@ -36,11 +38,13 @@ struct batch_range {
     struct partition_state *state;
     int64_t first_offset; /* compare-and-set: must equal the stored next_offset */
     int64_t next_offset;
+    unsigned first_index, next_index; /* the same of the records of the message there */
     int64_t last_time_ms; /* of the last message; -1 = the range holds none with a timestamp */
     uint64_t last_hash;
     int64_t messages;
     int64_t rows, duplicates, rejected, skipped; /* records; duplicates come from the writer */
-    int64_t conflicts; /* those of the duplicates whose content differed; from the writer */
+    int64_t conflicts;         /* those of the duplicates whose content differed; from the writer */
+    int64_t unpriced, flagged; /* those of the rows without a price, with a flag; from the writer */
 };
 
 /* What the writer found out about a row; ROW_NEW is written. */
@@ -62,6 +66,9 @@ struct batch_row {
     unsigned record_index;
     bool time_not_own; /* goes through identity_guard */
     bool suspected;    /* its key was written lately: asked for before the COPY */
+    bool unpriced, flagged;
+    unsigned message;    /* 1 + index into batch->messages; 0 = its message was not kept */
+    const char *mapping; /* that read it */
     enum row_fate fate;
     bool conflict;       /* a duplicate whose first delivery said something else */
     uint64_t first_hash; /* of a duplicate: content hash of the row that stays */
@@ -80,12 +87,22 @@ struct batch_reject {
     size_t payload_bytes;
 };
 
+/* A message whose rows PostgreSQL may refuse: what a retry of them will need. */
+struct batch_message {
+    struct slice payload; /* in the arena; empty when it is not to be kept */
+    int64_t time_ms;      /* -1 = none */
+    uint64_t hash;
+    size_t bytes;
+    bool payload_used; /* by the writer: one rejected event of a message keeps it */
+};
+
 /* A rejected record that a retry could read. */
 struct batch_resolved {
     unsigned range;
     int64_t kafka_offset;
     unsigned record_index;
-    bool skipped; /* no event after all; otherwise its rows are in the batch */
+    bool skipped;           /* no event after all; otherwise its row is in the batch */
+    const char *resolution; /* row, duplicate or skipped; NULL: refused again; from the writer */
 };
 
 struct batch {
@@ -100,11 +117,18 @@ struct batch {
     bool retry;
     struct batch_resolved *resolved;
     size_t resolved_count, resolved_capacity;
+    /* Messages are kept only when PostgreSQL refused a row lately: for the usual batch it would be
+     * a copy of all for nothing. A writer that meets a refused row without its message asks for the
+     * batch to be read again with keep_messages, if the lane can do that. */
+    bool can_read_again, keep_messages;
+    bool messages_wanted; /* from the writer */
+    struct batch_message *messages;
+    size_t message_count, message_capacity;
+    size_t refused;            /* rows PostgreSQL refused; from the writer */
     struct batch_range *range; /* BATCH_PARTITIONS_MAX of them: does not move */
     size_t range_count;
     unsigned last_range; /* found last: messages of a partition come together */
     int64_t skipped_by_reason[REASON_COUNT];
-    int64_t flagged;  /* events with a flag set */
     char book_id[65]; /* of all rows; "" = no row yet */
     int retain_days, future_days;
     int64_t time_min_us, time_max_us; /* start times taken; set with the first range */
@@ -124,6 +148,7 @@ struct row_origin {
     int64_t kafka_offset;
     unsigned record_index;
     const char *price_book_id; /* 64 hex digits; the same for all rows of a batch */
+    unsigned message;          /* from batch_keep_message(); 0 = not kept */
 };
 
 /* Encodes one priced event as a row of spend_logs (binary COPY). ERR_INPUT: its start time is out
@@ -135,6 +160,10 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
 /* Copies its texts, made fit for PostgreSQL. A payload the arena has no room for is not kept. */
 bool batch_add_reject(struct batch *batch, const struct batch_reject *reject,
                       struct err *err) MUST_CHECK;
+
+/* The number of a message for the origin of its rows; 0: there was no memory for it. The payload is
+ * kept if `payload` says so and the arena has room. */
+unsigned batch_keep_message(struct batch *batch, struct slice value, int64_t time_ms, bool payload);
 
 /* In a retry: notes that a rejected record is one no more. */
 bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved,

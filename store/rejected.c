@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Payloads can be large and many: the list comes through single-row mode, one event in memory at
- * once. */
+ * once. A message is kept once, with one of its rejected records, and fetched once for all of them,
+ * over a connection of its own. */
 #include "store/rejected.h"
 
 #include "store/migrate.h"
@@ -23,7 +24,6 @@ enum {
     R_DETAIL,
     R_BYTE,
     R_HAS_PAYLOAD,
-    R_PAYLOAD,
     R_PAYLOAD_BYTES,
     R_PAYLOAD_HASH,
     R_MESSAGE_MS,
@@ -39,21 +39,22 @@ static const char select_head[] =
 
 /* What holds or quotes the message: the reader's columns do not have it. */
 static const char select_content[] =
-    " e.detail, e.byte, e.payload IS NOT NULL, CASE WHEN $1 THEN e.payload END,";
-static const char select_hidden[] =
-    " NULL::text, e.byte, false, CASE WHEN $1 THEN NULL::bytea END,";
+    " e.detail, e.byte, EXISTS (SELECT FROM spendlog.rejected_events s"
+    "  WHERE s.partition_id = e.partition_id AND s.kafka_offset = e.kafka_offset"
+    "   AND s.payload IS NOT NULL),";
+static const char select_hidden[] = " NULL::text, e.byte, false,";
 
 static const char select_tail[] =
     " e.payload_bytes, e.payload_hash, e.message_ms, e.rejected_at, e.resolution, e.resolved_at,"
     " o.cluster_id FROM spendlog.rejected_events e"
     " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"
-    " WHERE ($2::text IS NULL OR o.group_id = $2) AND ($3::text IS NULL OR o.topic = $3)"
-    " AND ($4::text IS NULL OR e.reason = $4) AND ($5::text IS NULL OR e.mapping = $5)"
-    " AND ($6::integer < 0 OR o.partition = $6) AND ($7::bigint < 0 OR e.kafka_offset = $7)"
-    " AND ($8::timestamp IS NULL OR e.rejected_at >= $8)"
-    " AND ($9::timestamp IS NULL OR e.rejected_at < $9)"
-    " AND ($10 OR e.resolved_at IS NULL) AND e.batch_id > $11::bigint"
-    " ORDER BY e.batch_id, e.partition_id, e.kafka_offset, e.record_index LIMIT $12::bigint";
+    " WHERE ($1::text IS NULL OR o.group_id = $1) AND ($2::text IS NULL OR o.topic = $2)"
+    " AND ($3::text IS NULL OR e.reason = $3) AND ($4::text IS NULL OR e.mapping = $4)"
+    " AND ($5::integer < 0 OR o.partition = $5) AND ($6::bigint < 0 OR e.kafka_offset = $6)"
+    " AND ($7::timestamp IS NULL OR e.rejected_at >= $7)"
+    " AND ($8::timestamp IS NULL OR e.rejected_at < $8)"
+    " AND ($9 OR e.resolved_at IS NULL)"
+    " ORDER BY e.batch_id, e.partition_id, e.kafka_offset, e.record_index LIMIT $10::bigint";
 
 static bool content_readable(struct pg *pg, bool *readable, struct err *err)
 {
@@ -76,7 +77,6 @@ static void arg_text_open(struct pg_args *args, const char *text)
 
 static void args_of(struct pg_args *args, const struct rejected_filter *f)
 {
-    pg_arg_bool(args, f->payloads);
     arg_text_open(args, f->group);
     arg_text_open(args, f->topic);
     arg_text_open(args, f->reason);
@@ -86,14 +86,48 @@ static void args_of(struct pg_args *args, const struct rejected_filter *f)
     pg_arg_time_open(args, f->since_us);
     pg_arg_time_open(args, f->until_us);
     pg_arg_bool(args, f->resolved_too);
-    pg_arg_int8(args, f->after_batch_id);
     if (f->limit)
         pg_arg_int8(args, f->limit);
     else
         pg_arg_null(args);
 }
 
-static bool tell(const PGresult *res, rejected_fn *fn, void *context)
+/* The message that was fetched last. */
+struct payload {
+    struct pg pg;
+    PGresult *res;
+    int64_t partition_id, kafka_offset;
+};
+
+static bool payload_fetch(struct payload *payload, const PGresult *event, struct err *err)
+{
+    int64_t partition_id = pg_int(event, 0, R_ID), kafka_offset = pg_int(event, 0, R_OFFSET);
+    struct pg_args args;
+    if (payload->res && partition_id == payload->partition_id &&
+        kafka_offset == payload->kafka_offset)
+        return true;
+    PQclear(payload->res);
+    payload->partition_id = partition_id;
+    payload->kafka_offset = kafka_offset;
+    pg_args_init(&args);
+    pg_arg_int8(&args, partition_id);
+    pg_arg_int8(&args, kafka_offset);
+    payload->res = pg_query(&payload->pg,
+                            "SELECT payload FROM spendlog.rejected_events"
+                            " WHERE partition_id = $1::bigint AND kafka_offset = $2::bigint"
+                            "  AND payload IS NOT NULL ORDER BY record_index LIMIT 1",
+                            &args, err);
+    pg_args_free(&args);
+    return payload->res != NULL;
+}
+
+static struct slice payload_slice(const struct payload *payload)
+{
+    return payload->res && PQntuples(payload->res) == 1 ? pg_text(payload->res, 0, 0)
+                                                        : (struct slice){NULL, 0};
+}
+
+static bool tell(const PGresult *res, struct slice payload, rejected_fn *fn, void *context)
 {
     const struct rejected_event event = {
         .partition_id = pg_int(res, 0, R_ID),
@@ -110,7 +144,7 @@ static bool tell(const PGresult *res, rejected_fn *fn, void *context)
         .detail = pg_null(res, 0, R_DETAIL) ? (struct slice){NULL, 0} : pg_text(res, 0, R_DETAIL),
         .byte = pg_null(res, 0, R_BYTE) ? -1 : pg_int(res, 0, R_BYTE),
         .has_payload = pg_int(res, 0, R_HAS_PAYLOAD) != 0,
-        .payload = pg_text(res, 0, R_PAYLOAD),
+        .payload = payload,
         .payload_bytes = pg_int(res, 0, R_PAYLOAD_BYTES),
         .payload_hash = (uint64_t)pg_int(res, 0, R_PAYLOAD_HASH),
         .message_ms = pg_null(res, 0, R_MESSAGE_MS) ? -1 : pg_int(res, 0, R_MESSAGE_MS),
@@ -122,8 +156,9 @@ static bool tell(const PGresult *res, rejected_fn *fn, void *context)
     return fn(&event, context);
 }
 
-static bool events_read(struct pg *pg, const struct rejected_filter *filter, bool readable,
-                        rejected_fn *fn, void *context, struct err *err)
+static bool events_read(struct pg *pg, struct payload *payload,
+                        const struct rejected_filter *filter, bool readable, rejected_fn *fn,
+                        void *context, struct err *err)
 {
     char sql[sizeof(select_head) + sizeof(select_content) + sizeof(select_tail)];
     struct pg_args args;
@@ -135,7 +170,8 @@ static bool events_read(struct pg *pg, const struct rejected_filter *filter, boo
     args_of(&args, filter);
     bool ok = pg_stream(pg, sql, &args, err);
     while (ok && more && (ok = pg_stream_next(pg, &res, err)) && res) {
-        more = tell(res, fn, context);
+        ok = !filter->payloads || payload_fetch(payload, res, err);
+        more = ok && tell(res, payload_slice(payload), fn, context);
         PQclear(res);
     }
     pg_args_free(&args);
@@ -147,6 +183,7 @@ bool rejected_list(const char *conninfo, const struct rejected_filter *filter, r
 {
     const struct pg_options options = {.conninfo = conninfo,
                                        .application_name = "spendlog rejected"};
+    struct payload payload = {0};
     struct pg pg;
     bool readable;
     if (!migrate_open(&pg, &options, err))
@@ -155,7 +192,10 @@ bool rejected_list(const char *conninfo, const struct rejected_filter *filter, r
     if (ok && filter->payloads && !readable)
         ok = err_set(err, ERR_CONFIG, "%s: rejected messages are read by a spendlog_writer alone",
                      pg.place);
-    ok = ok && events_read(&pg, filter, readable, fn, context, err);
+    ok = ok && (!filter->payloads || pg_open(&payload.pg, &options, err)) &&
+         events_read(&pg, &payload, filter, readable, fn, context, err);
+    PQclear(payload.res);
+    pg_close(&payload.pg);
     pg_close(&pg); /* ends a list that was broken off, too */
     return ok;
 }

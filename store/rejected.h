@@ -22,7 +22,6 @@ struct rejected_filter {
     int64_t since_us, until_us; /* rejected in [since, until); INT64_MIN, INT64_MAX: open */
     bool resolved_too;          /* false: only those still open */
     bool payloads;              /* read them as well; for a spendlog_writer alone */
-    int64_t after_batch_id;     /* only later ones; 0: all. With `limit`: page by page */
     unsigned limit;             /* 0 = all */
 };
 
@@ -33,10 +32,10 @@ struct rejected_event {
     int64_t kafka_offset, batch_id;
     unsigned record_index;
     struct slice reason, mapping, field;
-    struct slice detail; /* may quote the message: p NULL when the login may not read it */
-    int64_t byte;        /* -1 = unknown */
-    bool has_payload;
-    struct slice payload; /* only with filter.payloads */
+    struct slice detail;  /* may quote the message: p NULL when the login may not read it */
+    int64_t byte;         /* -1 = unknown */
+    bool has_payload;     /* its message is kept, with this record or with another one of it */
+    struct slice payload; /* the message; only with filter.payloads */
     int64_t payload_bytes;
     uint64_t payload_hash;
     int64_t message_ms; /* Kafka timestamp of the message, -1 = none */

@@ -137,7 +137,7 @@ static const char offset_insert[] =
 
 static const char offset_select[] =
     "SELECT partition_id, incarnation, first_offset, next_offset, last_message_ms,"
-    " last_message_hash"
+    " last_message_hash, next_index"
     " FROM spendlog.kafka_offsets"
     " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"
     " ORDER BY incarnation DESC LIMIT 1";
@@ -167,6 +167,7 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
         state->next_offset = pg_int(res, 0, 3);
         state->last_time_ms = pg_null(res, 0, 4) ? -1 : pg_int(res, 0, 4);
         state->last_hash = pg_null(res, 0, 5) ? 0 : (uint64_t)pg_int(res, 0, 5);
+        state->next_index = (unsigned)pg_int(res, 0, 6);
     }
     PQclear(res);
     return true;
@@ -209,9 +210,11 @@ bool writer_topic_known(struct writer *w, const char *topic, bool *known, struct
 static const struct pg_statement standing = {
     STATEMENT_STAND,
     "SELECT count(*) FROM unnest($3::bigint[], $4::text[], $5::integer[], $6::integer[],"
-    "  $7::bigint[]) AS k (partition_id, topic, partition, incarnation, next_offset)"
+    "  $7::bigint[], $8::integer[])"
+    "  AS k (partition_id, topic, partition, incarnation, next_offset, next_index)"
     " JOIN spendlog.kafka_offsets o USING (partition_id, topic, partition, incarnation)"
-    " WHERE o.cluster_id = $1 AND o.group_id = $2 AND o.next_offset >= k.next_offset"};
+    " WHERE o.cluster_id = $1 AND o.group_id = $2"
+    "  AND (o.next_offset, o.next_index) >= (k.next_offset, k.next_index)"};
 
 static void args_add_states(struct pg_args *args, struct partition_state *const state[],
                             size_t count)
@@ -235,6 +238,10 @@ static void args_add_states(struct pg_args *args, struct partition_state *const 
     pg_array_open(args, PG_INT8, count);
     for (size_t i = 0; i < count; i++)
         pg_array_int8(args, state[i]->next_offset);
+    pg_array_close(args);
+    pg_array_open(args, PG_INT4, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int4(args, (int32_t)state[i]->next_index);
     pg_array_close(args);
 }
 
@@ -275,7 +282,8 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
 /* Both move the offset row by compare-and-set and book the gap in the same statement. */
 static const char gap_same_incarnation[] =
     "WITH moved AS ("
-    "  UPDATE spendlog.kafka_offsets SET next_offset = $3::bigint, last_message_ms = NULL,"
+    "  UPDATE spendlog.kafka_offsets SET next_offset = $3::bigint, next_index = 0,"
+    "    last_message_ms = NULL,"
     "    last_message_hash = NULL, updated_at = now()"
     "  WHERE partition_id = $1::bigint AND next_offset = $2::bigint AND replaced_at IS NULL"
     "  RETURNING partition_id)"
@@ -320,6 +328,7 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
         if (new_incarnation)
             state->first_offset = next_offset;
         state->next_offset = next_offset;
+        state->next_index = 0;
         state->last_time_ms = -1;
     }
     PQclear(res);

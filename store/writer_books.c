@@ -39,6 +39,8 @@ bool books_tally(struct writer *w, const struct batch *batch, struct err *err)
         tally->rejected += row->fate == ROW_REFUSED;
         tally->duplicates += row->fate == ROW_DUPLICATE_NEAR || row->fate == ROW_DUPLICATE_STORED;
         tally->conflicts += row->conflict;
+        tally->unpriced += row->fate == ROW_NEW && row->unpriced;
+        tally->flagged += row->fate == ROW_NEW && row->flagged;
     }
     for (size_t i = 0; i < batch->range_count; i++) {
         const struct tally *t = &w->tally[i];
@@ -50,12 +52,13 @@ bool books_tally(struct writer *w, const struct batch *batch, struct err *err)
 
 static struct tally total(const struct writer *w, const struct batch *batch)
 {
-    struct tally sum = {0, 0, 0, 0};
+    struct tally sum = {0};
     for (size_t i = 0; i < batch->range_count; i++) {
         sum.rows += w->tally[i].rows;
         sum.duplicates += w->tally[i].duplicates;
         sum.rejected += w->tally[i].rejected;
         sum.conflicts += w->tally[i].conflicts;
+        sum.flagged += w->tally[i].flagged;
     }
     return sum;
 }
@@ -208,7 +211,8 @@ static void counter_name(struct pg_args *args, int reason)
 
 static bool write_counters(struct writer *w, const struct batch *batch, struct err *err)
 {
-    size_t count = batch->flagged != 0;
+    int64_t flagged = total(w, batch).flagged;
+    size_t count = flagged != 0;
     for (int r = 0; r < REASON_COUNT; r++)
         count += batch->skipped_by_reason[r] != 0;
     if (count == 0)
@@ -220,15 +224,15 @@ static bool write_counters(struct writer *w, const struct batch *batch, struct e
     for (int r = 0; r < REASON_COUNT; r++)
         if (batch->skipped_by_reason[r])
             counter_name(&w->args, r);
-    if (batch->flagged)
+    if (flagged)
         pg_array_bytes(&w->args, SLICE("flagged"));
     pg_array_close(&w->args);
     pg_array_open(&w->args, PG_INT8, count);
     for (int r = 0; r < REASON_COUNT; r++)
         if (batch->skipped_by_reason[r])
             pg_array_int8(&w->args, batch->skipped_by_reason[r]);
-    if (batch->flagged)
-        pg_array_int8(&w->args, batch->flagged);
+    if (flagged)
+        pg_array_int8(&w->args, flagged);
     pg_array_close(&w->args);
     return writer_run(w, &count_up, err);
 }
@@ -241,26 +245,28 @@ static const struct pg_statement advance = {
     STATEMENT_ADVANCE,
     "WITH r AS ("
     "  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "   $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])"
+    "   $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],"
+    "   $12::bigint[], $13::bigint[])"
     "  AS r (partition_id, first_offset, next_offset, last_ms, last_hash, messages, rows,"
-    "   duplicates, rejected, skipped, conflicts)),"
+    "   duplicates, rejected, skipped, conflicts, first_index, next_index)),"
     " moved AS ("
     "  UPDATE spendlog.kafka_offsets o SET next_offset = r.next_offset,"
-    "   last_message_ms = CASE WHEN $17 THEN o.last_message_ms ELSE r.last_ms END,"
-    "   last_message_hash = CASE WHEN $17 THEN o.last_message_hash ELSE r.last_hash END,"
+    "   next_index = r.next_index,"
+    "   last_message_ms = CASE WHEN $19 THEN o.last_message_ms ELSE r.last_ms END,"
+    "   last_message_hash = CASE WHEN $19 THEN o.last_message_hash ELSE r.last_hash END,"
     "   messages = o.messages + r.messages,"
     "   records = o.records + r.rows + r.duplicates + r.rejected + r.skipped,"
     "   rows = o.rows + r.rows, duplicates = o.duplicates + r.duplicates,"
     "   rejected = o.rejected + r.rejected, skipped = o.skipped + r.skipped,"
     "   conflicts = o.conflicts + r.conflicts, updated_at = now()"
     "  FROM r WHERE o.partition_id = r.partition_id AND o.next_offset = r.first_offset"
-    "   AND (o.replaced_at IS NULL OR $17) RETURNING 1),"
+    "   AND o.next_index = r.first_index AND (o.replaced_at IS NULL OR $19) RETURNING 1),"
     " noted AS ("
     "  INSERT INTO spendlog.ingest_batches (batch_id, group_id, member, rows, duplicates, rejected,"
     "   skipped, conflicts, first_start_time, last_start_time, partition_ids, first_offsets,"
-    "   next_offsets)"
-    "  SELECT $12::bigint, $13, $14, sum(r.rows), sum(r.duplicates), sum(r.rejected),"
-    "   sum(r.skipped), sum(r.conflicts), $15::timestamp, $16::timestamp, $1, $2, $3"
+    "   next_offsets, first_indexes, next_indexes)"
+    "  SELECT $14::bigint, $15, $16, sum(r.rows), sum(r.duplicates), sum(r.rejected),"
+    "   sum(r.skipped), sum(r.conflicts), $17::timestamp, $18::timestamp, $1, $2, $3, $12, $13"
     "  FROM r HAVING sum(r.rows) > 0)"
     " SELECT count(*) FROM moved"};
 
@@ -276,6 +282,8 @@ enum range_column {
     RANGE_REJECTED,
     RANGE_SKIPPED,
     RANGE_CONFLICTS,
+    RANGE_FIRST_INDEX,
+    RANGE_NEXT_INDEX,
     RANGE_COLUMNS
 };
 
@@ -302,8 +310,12 @@ static int64_t range_value(const struct batch_range *r, const struct tally *t, i
         return t->rejected;
     case RANGE_SKIPPED:
         return r->skipped;
-    default:
+    case RANGE_CONFLICTS:
         return t->conflicts;
+    case RANGE_FIRST_INDEX:
+        return r->first_index;
+    default:
+        return r->next_index;
     }
 }
 
@@ -359,7 +371,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     return err_set(err, ERR_RETRY, "another member has moved an offset of this batch");
 }
 
-bool books_write(struct writer *w, const struct batch *batch, struct err *err)
+bool books_write(struct writer *w, struct batch *batch, struct err *err)
 {
     return rejects_write(w, batch, err) && rejects_resolve(w, batch, err) &&
            write_conflicts(w, batch, (size_t)total(w, batch).conflicts, err) &&

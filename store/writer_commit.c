@@ -137,13 +137,22 @@ static const struct pg_statement lock = {
     "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id,"
     "  (SELECT book_hash FROM spendlog.price_books WHERE price_book_id = $5::integer) AS book)"
     " SELECT o.partition_id, o.next_offset, o.topic, o.partition, o.incarnation, batch.id,"
-    "  batch.book"
+    "  batch.book, o.next_index"
     " FROM (SELECT * FROM spendlog.kafka_offsets"
     "       WHERE partition_id = ANY ($1::bigint[]) AND (replaced_at IS NULL OR $2)"
     "        AND ($3 = '' OR cluster_id = $3) AND group_id = $4"
     "       ORDER BY partition_id FOR UPDATE) o CROSS JOIN batch"};
 
-enum { LOCK_ID, LOCK_NEXT, LOCK_TOPIC, LOCK_PARTITION, LOCK_INCARNATION, LOCK_BATCH, LOCK_BOOK };
+enum {
+    LOCK_ID,
+    LOCK_NEXT,
+    LOCK_TOPIC,
+    LOCK_PARTITION,
+    LOCK_INCARNATION,
+    LOCK_BATCH,
+    LOCK_BOOK,
+    LOCK_INDEX
+};
 
 static void args_add_partitions(struct writer *w, const struct batch *batch)
 {
@@ -162,15 +171,19 @@ static bool is_partition(const PGresult *res, int row, const struct partition_st
            slice_is(pg_text(res, row, LOCK_TOPIC), state->topic);
 }
 
-/* A retry takes the offset as it is and leaves it there. */
+/* A retry takes the place as it is and leaves it there. */
 static bool range_stands(struct batch_range *range, const PGresult *res, bool retry)
 {
     for (int i = 0; i < PQntuples(res); i++) {
         if (!is_partition(res, i, range->state))
             continue;
-        if (retry)
-            range->first_offset = range->next_offset = pg_int(res, i, LOCK_NEXT);
-        return pg_int(res, i, LOCK_NEXT) == range->first_offset;
+        int64_t offset = pg_int(res, i, LOCK_NEXT);
+        unsigned index = (unsigned)pg_int(res, i, LOCK_INDEX);
+        if (retry) {
+            range->first_offset = range->next_offset = offset;
+            range->first_index = range->next_index = index;
+        }
+        return offset == range->first_offset && index == range->first_index;
     }
     return false;
 }
@@ -242,6 +255,11 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
     if (!rows_guard(w, batch, err) || !rows_look(w, batch, err) || !rows_copy(w, batch, err))
         return false;
     fault_point("after_copy");
+    if (w->refusal_count && batch->can_read_again && !batch->keep_messages) {
+        batch->messages_wanted = true;
+        return fence(w, err,
+                     "PostgreSQL refused rows: the batch is read again, to keep their messages");
+    }
     if (!books_tally(w, batch, err) || !books_write(w, batch, err))
         return false;
     fault_point("before_commit");
@@ -338,11 +356,15 @@ static void conclude(struct writer *w, struct batch *batch)
         range->duplicates = tally->duplicates;
         range->rejected = tally->rejected;
         range->conflicts = tally->conflicts;
+        range->unpriced = tally->unpriced;
+        range->flagged = tally->flagged;
         range->state->next_offset = range->next_offset;
+        range->state->next_index = range->next_index;
         range->state->last_time_ms = range->last_time_ms;
         range->state->last_hash = range->last_hash;
         conflicts += tally->conflicts;
     }
+    batch->refused = w->refusal_count;
     rows_learn(w, batch);
     if (conflicts)
         log_warn("%lld duplicates differ from the row that came first (ingest_conflicts)",

@@ -15,10 +15,12 @@
 /* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */
 struct tally {
     int64_t rows, duplicates, rejected, conflicts;
+    int64_t unpriced, flagged; /* of the rows */
 };
 
 struct refusal {
-    size_t row; /* index into batch->rows */
+    size_t row;       /* index into batch->rows */
+    bool has_payload; /* of its message: the others of the message go without */
     char text[REFUSAL_TEXT_MAX];
 };
 
@@ -79,13 +81,13 @@ bool row_refusable(const struct writer *writer);
 
 /* writer_rejects.c */
 bool rejects_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
-bool rejects_resolve(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+bool rejects_resolve(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
 /* writer_books.c */
 /* Runs a statement that gives nothing back, with writer->args. */
 bool writer_run(struct writer *writer, const struct pg_statement *statement,
                 struct err *err) MUST_CHECK;
 bool books_tally(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
-bool books_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+bool books_write(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
 /* What could not be read or written, and in a retry, what could be after all. */
 #include "store/writer_impl.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* In a retry a record may be listed already. */
@@ -27,6 +28,10 @@ static struct batch_reject reject_at(const struct writer *w, const struct batch 
         return batch->rejects[n];
     const struct refusal *refusal = &w->refusal[n - batch->reject_count];
     const struct batch_row *row = &batch->rows[refusal->row];
+    const struct batch_message unknown = {
+        .time_ms = -1, .hash = row->content_hash, .bytes = row->bytes};
+    const struct batch_message *message =
+        row->message ? &batch->messages[row->message - 1] : &unknown;
     return (struct batch_reject){
         .range = row->range,
         .kafka_offset = row->kafka_offset,
@@ -34,10 +39,12 @@ static struct batch_reject reject_at(const struct writer *w, const struct batch 
         .reason = REASON_DATABASE_REFUSED,
         .detail = slice_of(refusal->text),
         .field = SLICE(""),
+        .mapping = row->mapping,
+        .payload = refusal->has_payload ? message->payload : (struct slice){NULL, 0},
         .byte = -1,
-        .time_ms = -1,
-        .payload_hash = row->content_hash,
-        .payload_bytes = row->bytes,
+        .time_ms = message->time_ms,
+        .payload_hash = message->hash,
+        .payload_bytes = message->bytes,
     };
 }
 
@@ -140,20 +147,19 @@ static const struct pg_statement resolve = {
     " WHERE e.partition_id = r.partition_id AND e.kafka_offset = r.kafka_offset"
     "  AND e.record_index = r.record_index AND e.resolved_at IS NULL"};
 
-/* What became of it; NULL when PostgreSQL refuses its row again: then it stays rejected. */
+/* What became of its row; NULL when PostgreSQL refuses that again: then it stays rejected. */
 static const char *resolution_of(const struct batch *batch, const struct batch_resolved *resolved)
 {
-    const char *resolution = resolved->skipped ? "skipped" : "duplicate";
-    for (size_t i = 0; !resolved->skipped && i < batch->row_count; i++) {
+    if (resolved->skipped)
+        return "skipped";
+    for (size_t i = 0; i < batch->row_count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        if (row->range != resolved->range || row->kafka_offset != resolved->kafka_offset)
-            continue;
-        if (row->fate == ROW_REFUSED)
-            return NULL;
-        if (row->fate == ROW_NEW)
-            resolution = "row";
+        if (row->range == resolved->range && row->kafka_offset == resolved->kafka_offset &&
+            row->record_index == resolved->record_index)
+            return row->fate == ROW_NEW ? "row" : row->fate == ROW_REFUSED ? NULL : "duplicate";
     }
-    return resolution;
+    assert(!"the row of a resolved record is in the batch");
+    return NULL;
 }
 
 static void resolve_add(struct pg_args *args, const struct batch *batch,
@@ -170,23 +176,26 @@ static void resolve_add(struct pg_args *args, const struct batch *batch,
         pg_array_int4(args, (int32_t)r->record_index);
         break;
     default:
-        pg_array_bytes(args, slice_of(resolution_of(batch, r)));
+        pg_array_bytes(args, slice_of(r->resolution));
     }
 }
 
-bool rejects_resolve(struct writer *w, const struct batch *batch, struct err *err)
+bool rejects_resolve(struct writer *w, struct batch *batch, struct err *err)
 {
     static const enum pg_type type[] = {PG_INT8, PG_INT8, PG_INT4, PG_TEXT};
     size_t count = 0;
-    for (size_t i = 0; i < batch->resolved_count; i++)
-        count += resolution_of(batch, &batch->resolved[i]) != NULL;
+    for (size_t i = 0; i < batch->resolved_count; i++) {
+        struct batch_resolved *resolved = &batch->resolved[i];
+        resolved->resolution = resolution_of(batch, resolved);
+        count += resolved->resolution != NULL;
+    }
     if (count == 0)
         return true;
     pg_args_reset(&w->args);
     for (int c = 0; c < 4; c++) {
         pg_array_open(&w->args, type[c], count);
         for (size_t i = 0; i < batch->resolved_count; i++)
-            if (resolution_of(batch, &batch->resolved[i]))
+            if (batch->resolved[i].resolution)
                 resolve_add(&w->args, batch, &batch->resolved[i], c);
         pg_array_close(&w->args);
     }

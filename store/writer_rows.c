@@ -39,6 +39,8 @@ static void mark_duplicate(struct batch_row *row, enum row_fate fate, uint64_t f
 void rows_mark_near(struct writer *w, struct batch *batch)
 {
     w->refusal_count = 0;
+    for (size_t i = 0; i < batch->message_count; i++)
+        batch->messages[i].payload_used = false;
     rows_sort(batch->rows, batch->row_count);
     for (size_t i = 0, first = 0; i < batch->row_count; i++) {
         struct batch_row *row = &batch->rows[i];
@@ -303,6 +305,14 @@ bool row_refusable(const struct writer *w)
            !(strcmp(w->pg.sqlstate, "23514") == 0 && !w->pg.constraint[0]);
 }
 
+static bool payload_take(struct batch *batch, unsigned message)
+{
+    struct batch_message *of = message ? &batch->messages[message - 1] : NULL;
+    if (!of || of->payload_used)
+        return false;
+    return of->payload_used = of->payload.p != NULL;
+}
+
 static bool refuse(struct writer *w, struct batch *batch, size_t at, struct err *err)
 {
     if (w->refusal_count == w->refusal_capacity) {
@@ -315,6 +325,7 @@ static bool refuse(struct writer *w, struct batch *batch, size_t at, struct err 
     }
     struct refusal *refusal = &w->refusal[w->refusal_count++];
     refusal->row = at;
+    refusal->has_payload = payload_take(batch, batch->rows[at].message);
     snprintf(refusal->text, sizeof(refusal->text), "%s [%s]", w->pg.message, w->pg.sqlstate);
     batch->rows[at].fate = ROW_REFUSED;
     return true;

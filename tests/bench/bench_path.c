@@ -112,7 +112,10 @@ static void on_record(const struct record *record, void *context)
     path->unpriced += !charge.has_spend;
     if (path->until == STAGE_PRICE)
         return;
-    struct row_origin origin = {path->range, path->offset, 0, book_id(path->book)};
+    struct row_origin origin = {.range = path->range,
+                                .kafka_offset = path->offset,
+                                .record_index = 0,
+                                .price_book_id = book_id(path->book)};
     if (!batch_add_row(&path->batch, record->event, &charge, &origin, &err))
         die(err.text);
 }

@@ -47,8 +47,10 @@ static bool row_add(struct fill *fill, const struct event *from)
     memset(event.identity, 0, sizeof(event.identity));
     memcpy(event.identity, &fill->row, sizeof(fill->row));
     event.content_hash = (uint64_t)fill->row;
-    const struct row_origin origin = {(unsigned)(range - fill->batch.range), range->next_offset, 0,
-                                      book_id(fill->book)};
+    const struct row_origin origin = {.range = (unsigned)(range - fill->batch.range),
+                                      .kafka_offset = range->next_offset,
+                                      .record_index = 0,
+                                      .price_book_id = book_id(fill->book)};
     pricer_price(fill->pricer, &event.facts, &charge, NULL);
     if (!batch_add_row(&fill->batch, &event, &charge, &origin, &fill->err))
         return false;

@@ -171,8 +171,10 @@ void add_row(struct batch *batch, struct partition_state *state, const struct sa
     };
     struct charge charge = {.status = CHARGE_PRICED, .has_spend = true};
     struct batch_range *range = next_message(batch, state);
-    const struct row_origin origin = {(unsigned)(range - batch->range), range->next_offset - 1, 0,
-                                      BOOK_A};
+    const struct row_origin origin = {.range = (unsigned)(range - batch->range),
+                                      .kafka_offset = range->next_offset - 1,
+                                      .record_index = 0,
+                                      .price_book_id = BOOK_A};
     memcpy(event.identity, &sample->identity, sizeof(sample->identity));
     facts_set_int(&event.facts, FACT_STARTED_AT, sample->start_us);
     facts_set_text(&event.facts, FACT_MODEL, slice_of(sample->model ? sample->model : "gpt"));

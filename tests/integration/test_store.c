@@ -872,6 +872,76 @@ static void a_sequence_behind_its_numbers_is_set_forward(void **state)
     expect_counts(10, 0, 0, 0);
 }
 
+/* A message of which a part is stored: its place is (offset, index). */
+static void a_part_of_a_message_moves_the_index(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct partition_state again = {.topic = topic};
+    add_rows(&w->batch, &w->p[0], first, 3);
+    struct batch_range *range = &w->batch.range[0];
+    range->next_offset--;
+    range->messages--;
+    range->next_index = 5;
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(w->p[0].next_offset, 2);
+    assert_int_equal(w->p[0].next_index, 5);
+    partition_load(w->writer, topic, 0, &again);
+    assert_int_equal(again.next_offset, 2);
+    assert_int_equal(again.next_index, 5);
+
+    again.next_index = 4; /* whoever believes in another place writes nothing */
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &again, first + 10, 1);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+
+    batch_reset(&w->batch);
+    add_rows(&w->batch, &w->p[0], first + 10, 1);
+    w->batch.range[0].next_index = 0;
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(of_topic("next_index"), 0);
+    assert_int_equal(of_topic("next_offset"), 3);
+    assert_int_equal(of_topic("messages"), 3);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.ingest_batches"
+                            " WHERE first_indexes = '{5}' AND next_indexes = '{0}'"),
+                     1);
+    expect_counts(4, 0, 0, 0);
+}
+
+/* What a lane does: it can read the batch again, and keeps the messages then. */
+static void a_refused_row_is_kept_with_its_message(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    char query[512];
+    const struct sample bad = {.identity = first + 5000, .start_us = BASE_US, .model = "bad"};
+    sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    add_rows(&w->batch, &w->p[0], first, 10);
+    add_row(&w->batch, &w->p[0], &bad);
+    w->batch.can_read_again = true;
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_true(w->batch.messages_wanted);
+    expect_counts(0, 0, 0, 0);
+
+    batch_reset(&w->batch);
+    w->batch.can_read_again = w->batch.keep_messages = true;
+    add_rows(&w->batch, &w->p[0], first, 10);
+    add_row(&w->batch, &w->p[0], &bad);
+    w->batch.rows[10].message = batch_keep_message(&w->batch, SLICE("{bad}"), 1234, true);
+    commit_or_fail(w->writer, &w->batch);
+    sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
+    assert_int_equal(w->batch.refused, 1);
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.rejected_events WHERE partition_id = %lld"
+             " AND payload = '{bad}' AND message_ms = 1234 AND mapping = 'litellm'"
+             " AND payload_bytes = 5 AND reason = 'database_refused'",
+             (long long)w->p[0].id);
+    assert_int_equal(scalar(query), 1);
+    expect_counts(10, 0, 1, 0);
+}
+
 static void some_duplicates_of_a_batch_are_noted_with_their_rows(void **state)
 {
     struct world *w = *state;
@@ -945,6 +1015,8 @@ int main(void)
         STORE_TEST(a_number_that_means_another_partition_is_not_used),
         STORE_TEST(a_sequence_behind_its_numbers_is_set_forward),
         STORE_TEST(some_duplicates_of_a_batch_are_noted_with_their_rows),
+        STORE_TEST(a_part_of_a_message_moves_the_index),
+        STORE_TEST(a_refused_row_is_kept_with_its_message),
         STORE_TEST(a_book_that_was_not_stored_is_a_bug_that_stops),
     };
     return cmocka_run_group_tests(tests, database_create, database_drop);

@@ -38,7 +38,10 @@ static bool add_row(struct batch *batch, int64_t start_us, int64_t offset, struc
 {
     struct event event = {.mapping = "m", .has_identity = true, .content_hash = 5};
     const struct charge charge = {.status = CHARGE_UNPRICED, .reason = REASON_UNKNOWN_MODEL};
-    const struct row_origin origin = {batch_range_of(batch, &partition[0]), offset, 1, BOOK};
+    const struct row_origin origin = {.range = batch_range_of(batch, &partition[0]),
+                                      .kafka_offset = offset,
+                                      .record_index = 1,
+                                      .price_book_id = BOOK};
     facts_set_int(&event.facts, FACT_STARTED_AT, start_us);
     return batch_add_row(batch, &event, &charge, &origin, err);
 }
@@ -121,11 +124,13 @@ static void a_reset_batch_is_empty(void **state)
     struct err err = {0};
     assert_true(add_row(batch, NOW_US, 1, &err));
     batch->skipped_by_reason[REASON_EMPTY] = 3;
-    batch->flagged = 1;
+    batch->refused = 1;
+    assert_int_equal(batch_keep_message(batch, SLICE("{}"), 5, true), 1);
     batch_reset(batch);
     assert_int_equal(batch->row_count + batch->reject_count + batch->range_count, 0);
     assert_int_equal(batch->encoded.bytes + batch->arena.used_bytes, 0);
-    assert_int_equal(batch->skipped_by_reason[REASON_EMPTY] + batch->flagged, 0);
+    assert_int_equal(batch->skipped_by_reason[REASON_EMPTY] + batch->refused, 0);
+    assert_int_equal(batch->message_count, 0);
     assert_string_equal(batch->book_id, "");
 }
 

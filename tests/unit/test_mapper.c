@@ -237,6 +237,70 @@ static void an_optional_fact_that_cannot_be_read_costs_the_fact(void **state)
     }
 }
 
+/* --- a message in parts ---------------------------------------------------------------------- */
+
+struct part {
+    unsigned most, taken, next_index;
+    bool split;
+    char *out;
+};
+
+static void on_part(const struct record *record, void *context)
+{
+    struct part *part = context;
+    if (part->taken == part->most) {
+        assert_false(part->split); /* once stopped, nothing more is reported */
+        part->split = true;
+        part->next_index = record->index;
+        mapper_stop(world.mapper);
+        return;
+    }
+    part->taken++;
+    part->out += sprintf(part->out, "%u:%d ", record->index, (int)record->outcome);
+}
+
+/* What is reported of a message that is read `most` records at a time. */
+static const char *parts_of(const char *text, unsigned most)
+{
+    static char out[4096];
+    struct part part = {.most = most, .out = out};
+    struct message message = {.bytes = slice_of(text)};
+    out[0] = '\0';
+    do {
+        part.split = false;
+        part.taken = 0;
+        arena_reset(&world.batch);
+        mapper_read(world.mapper, &message, &world.batch, on_part, &part);
+        message.first_index = part.next_index;
+    } while (part.split);
+    return out;
+}
+
+static void a_message_in_parts_gives_each_record_once(void **state)
+{
+    (void)state;
+    static const char *const messages[] = {
+        "{\"id\":1}",
+        "[]",
+        "[{\"id\":1},{\"x\":1},{\"id\":-1},{\"id\":2},{\"id\":3}]",
+        "{\"id\":1}\n{\"id\":2}\nxx\n{\"x\":1}\n{\"id\":3}\n",
+        "[{\"r\":[{\"id\":1},{\"x\":0},{\"id\":2}]},{\"r\":[]},{\"r\":[{\"id\":3},{\"id\":4}]}]",
+        "[{\"value\":\"{\\\"id\\\":1}\"},{\"value\":\"[{\\\"id\\\":2},{\\\"x\\\":2}]\"},{\"id\":3}"
+        "]",
+    };
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        char whole[4096];
+        open_yaml(
+            strstr(messages[i], "\"r\"")
+                ? "- {name: m, unwrap: [{each: /r}], keep: /id, fields: {input_tokens: /id}}\n"
+                : "- {name: m, keep: /id, fields: {input_tokens: /id}}\n");
+        strcpy(whole, parts_of(messages[i], 1000));
+        assert_true(strlen(whole) > 0);
+        for (unsigned most = 1; most < 6; most++)
+            assert_string_equal(parts_of(messages[i], most), whole);
+    }
+}
+
 static void bad_values_reject_the_record_and_name_the_field(void **state)
 {
     (void)state;
@@ -748,6 +812,7 @@ int main(void)
         cmocka_unit_test(limits_refuse_and_say_so),
         cmocka_unit_test(more_records_than_a_message_may_hold_are_told),
         cmocka_unit_test(an_optional_fact_that_cannot_be_read_costs_the_fact),
+        cmocka_unit_test(a_message_in_parts_gives_each_record_once),
         cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
         cmocka_unit_test(texts_are_repaired_and_cut),
         cmocka_unit_test(totals_become_inclusive),

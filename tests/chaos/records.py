@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A record is (partition, offset, index): messages of many records, siblings that part ways, refused rows."""
+import json
+import random
+import re
+import signal
+import subprocess
+import time
+
+from harness.events import ROW
+from harness.report import check, check_equal
+from harness.servers import SPENDLOG
+from harness.world import World
+
+
+def rejected(world, *words):
+    """`spendlog rejected`: what it prints."""
+    config = world.config("rejected")
+    done = subprocess.run([SPENDLOG, "rejected", *words, "-q", "-c", config], capture_output=True, text=True)
+    check_equal(done.returncode, 0, f"exit code of rejected {words[0]} ({done.stderr.strip()[-300:]})")
+    return done.stdout.strip()
+
+
+def retry(world):
+    """(tried, read, skipped, still rejected, without a payload)."""
+    return tuple(map(int, re.findall(r"\d+", rejected(world, "retry"))))
+
+
+def refuse(world, team):
+    world.sql(f"ALTER TABLE spendlog.spend_logs ADD CONSTRAINT no_team CHECK (team_id <> 'team-{team}') "
+              "NOT VALID")
+
+
+def repair(world):
+    world.sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT no_team")
+
+
+def open_rejects(world):
+    return int(world.sql("SELECT count(*) FROM spendlog.rejected_events WHERE resolved_at IS NULL")[0][0])
+
+
+def refused_of(world, team):
+    return sum(kind == ROW and int(identity.split("-")[1]) % 7 == team for messages in
+               world.ledger.messages.values() for records in messages for kind, identity, _ in records)
+
+
+def refused_row_repaired(servers, seed):
+    """Rows that PostgreSQL refused are read again once it takes them: the remedy of the manual, and its privacy."""
+    with World(servers, "repaired", seed, partitions=3, poison=False) as world:
+        refuse(world, 3)
+        feed = world.feed()
+        member = world.start()
+        feed.send(400)
+        feed.flush()
+        world.drain(60)
+        refused = refused_of(world, 3)
+        check(refused > 10, "nothing to refuse")
+        check_equal(open_rejects(world), refused, "refused rows")
+        check_equal(world.sql("SELECT count(*) FROM spendlog.rejected_events e WHERE mapping = '' OR message_ms IS "
+                              "NULL OR NOT EXISTS (SELECT FROM spendlog.rejected_events s WHERE s.partition_id = "
+                              "e.partition_id AND s.kafka_offset = e.kafka_offset AND s.payload IS NOT NULL)"),
+                    [["0"]], "refused rows that lack what a retry needs")
+        world.verify_command()
+        check_equal(retry(world), (refused, 0, 0, refused, 0), "a retry while they are still refused")
+        world.verify_command()
+        repair(world)
+        world.faults += refused
+        check_equal(retry(world), (refused, refused, 0, 0, 0), "a retry once they are not")
+        check_equal(retry(world), (0, 0, 0, 0, 0), "another one")
+        check_equal(open_rejects(world), 0, "refused rows")
+
+        check_equal(member.end(), 0, "exit code")
+        refuse(world, 4)
+        world.start(lines=["storage: {payloads: drop}"])
+        feed.send(100)
+        feed.flush()
+        world.drain(60)
+        check_equal(world.sql("SELECT count(payload) FROM spendlog.rejected_events WHERE resolved_at IS NULL"),
+                    [["0"]], "payloads kept against the setting")
+        left = open_rejects(world)
+        check(left > 3, "nothing refused")
+        repair(world)
+        check_equal(retry(world), (left, 0, 0, 0, left), "a retry without payloads")
+        return f"{refused} refused and read, {left} without payload"
+
+
+def siblings_retried(servers, seed):
+    """Of records of one message some are refused, each is retried for itself, in any order, as often as it takes."""
+    dice = random.Random(seed)
+    with World(servers, "siblings", seed, partitions=2, poison=False) as world:
+        refuse(world, 3)
+        feed = world.feed()
+        world.start()
+        for _ in range(30):
+            partition = dice.randrange(2)
+            value, records = world.producer.events(dice.randint(2, 40))
+            world.ledger.add(partition, records)
+            world.producer.made[value] = records
+            feed.put(partition, value)
+        broken = [json.dumps({**world.producer.event()[0], "prompt_tokens": -5, "metadata": {}}) for _ in range(3)]
+        mixed, good = world.producer.events(6)
+        texts = [json.dumps(payload) for payload in json.loads(mixed)]
+        value = ("[" + ",".join(broken[:1] + texts[:3] + broken[1:] + texts[3:]) + "]").encode()
+        bad = [("rejected", None, None)]
+        records = bad + good[:3] + bad * 2 + good[3:]
+        world.ledger.add(1, records)
+        world.producer.made[value] = records
+        feed.put(1, value)
+        feed.flush()
+        world.drain(60)
+        refused = refused_of(world, 3)
+        check(refused > 10, "nothing to refuse")
+        check_equal(open_rejects(world), refused + 3, "rejected records")
+        check_equal(world.sql("SELECT max(n) FROM (SELECT count(payload) AS n FROM spendlog.rejected_events GROUP BY "
+                              "partition_id, kafka_offset) p"), [["1"]], "copies of a message")
+
+        # Half of them can be read, the other half is refused again: each ends for itself.
+        repair(world)
+        half = dice.choice(("<", ">="))
+        numbers = sorted(int(i.split("-")[1]) for m in world.ledger.messages.values() for r in m
+                         for k, i, _ in r if k == ROW and int(i.split("-")[1]) % 7 == 3)
+        middle = numbers[len(numbers) // 2]
+        read = sum(eval(f"n {half} {middle}") for n in numbers)
+        world.sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT half CHECK (team_id <> 'team-3' OR "
+                  f"split_part(request_id, '-', 2)::bigint {half} {middle})")
+        check_equal(retry(world), (refused + 3, read, 0, refused - read + 3, 0), "the first retry")
+        check_equal(open_rejects(world), refused - read + 3, "rejected records after it")
+        world.verify_command()
+        check_equal(retry(world), (refused - read + 3, 0, 0, refused - read + 3, 0), "the second retry")
+        world.verify_command()
+        world.sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT half")
+        check_equal(retry(world), (refused - read + 3, refused - read, 0, 3, 0), "the third retry")
+        world.faults += refused
+        resolved = world.sql("SELECT count(*) FROM spendlog.rejected_events WHERE resolution = 'row'")
+        check_equal(resolved, [[str(refused)]], "records read after all")
+        check_equal(world.row_count(), sum(kind == ROW for m in world.ledger.messages.values() for r in m
+                                           for kind, _, _ in r) - resends(world), "rows")
+        return f"{refused} refused, {read} and {refused - read} read"
+
+
+def resends(world):
+    return world.ledger.expected()[0]["duplicate"]
+
+
+def message_of_many_records(servers, seed, events=30000):
+    """One message of 30,000 records is written in parts; killed in the midst of it, nothing is lost or doubled."""
+    dice = random.Random(seed)
+    config = {"max_message_bytes": 90000000}
+    with World(servers, "many-records", seed, partitions=2, poison=False, topic_config=config) as world:
+        feed = world.feed("message.max.bytes=90000000", "batch.size=90000000")
+        feed.send(50)
+        for partition, count in ((0, events), (1, events // 10)):
+            value, records = many(world, count, partition)
+            world.ledger.add(partition, records)
+            world.producer.made[value] = records
+            feed.put(partition, value)
+        feed.send(50)
+        feed.flush()
+        # Together fewer than there are parts, so that each comes.
+        for fault in (f"after_commit:{dice.randint(3, 12)}", f"before_commit:{dice.randint(2, 8)}",
+                      f"after_copy:{dice.randint(2, 8)}", f"after_kafka_commit:{dice.randint(2, 6)}"):
+            member = world.start(fault=fault)
+            check_equal(member.wait(60), -signal.SIGKILL, f"exit code at {fault}")
+            world.faults += 1
+        check(int(world.sql("SELECT count(*) FROM spendlog.kafka_offsets WHERE next_index > 0")[0][0]) > 0,
+              "no part of a message was stored")
+        world.verify_command()
+        member = world.start()
+        time.sleep(dice.uniform(0.5, 1.5))
+        check_equal(member.end(), 0, f"exit code of a member ended in the midst{member.tail()}")
+        world.start()
+        verdict = world.settle(120)
+        parts = world.sql("SELECT count(*) FROM spendlog.ingest_batches WHERE 0 <> ANY (next_indexes)")[0][0]
+        check(int(parts) >= 20, f"only {parts} parts")
+        return f"{parts} parts; {verdict}"
+
+
+SMALL = ("id", "litellm_call_id", "startTime", "custom_llm_provider", "model", "call_type", "status", "prompt_tokens",
+         "completion_tokens")
+
+
+def many(world, count, partition):
+    """A message of so many small events, in an array or in lines, and its records."""
+    events, records = [], []
+    for _ in range(count):
+        payload, record = world.producer.event()
+        events.append(json.dumps({name: payload[name] for name in SMALL}, separators=(",", ":")))
+        records.append(record)
+    joined = "[" + ",".join(events) + "]" if partition == 0 else "\n".join(events)
+    return joined.encode(), records
+
+
+ALL = (refused_row_repaired, siblings_retried, message_of_many_records)
