@@ -24,7 +24,10 @@ static void line_print(const char *text, void *context)
 
 static int show(const struct config *config, const char *model, struct err *err)
 {
-    struct book *book = book_open(config, NULL, NULL, err);
+    struct book_options book_options;
+    book_options_of(config, &book_options);
+    book_options.whole_maps = true;
+    struct book *book = book_load(&book_options, NULL, NULL, err);
     if (!book)
         return fail(err);
     if (!prices_show(book, slice_of(model), options.json, line_print, NULL))

@@ -200,6 +200,7 @@ void book_options_of(const struct config *config, struct book_options *options)
         .litellm_config = config->litellm_config,
         .overrides = config->overrides_litellm ? OVERRIDES_LITELLM : OVERRIDES_MERGE,
         .reported_cost = (enum reported_cost_mode)config->reported_cost,
+        .unknown_keys = (enum unknown_keys_mode)config->unknown_price_keys,
     };
     if (common.cost_map) {
         from_command_line = (struct cost_map_source){common.cost_map, INT64_MIN};

@@ -62,9 +62,10 @@ struct config {
 
     struct cost_map_source *cost_map; /* ascending in time; count 0 = the builtin map */
     size_t cost_map_count;
-    const char *litellm_config; /* or NULL */
-    unsigned overrides_litellm; /* 0: merge */
-    unsigned reported_cost;     /* 0 fallback, 1 prefer, 2 ignore */
+    const char *litellm_config;  /* or NULL */
+    unsigned overrides_litellm;  /* 0: merge */
+    unsigned reported_cost;      /* 0 fallback, 1 prefer, 2 ignore */
+    unsigned unknown_price_keys; /* 0 flag, 1 unprice, 2 refuse */
 
     struct config_drift drift;
     const struct yaml_node *mappings; /* a list, or NULL */

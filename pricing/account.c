@@ -26,7 +26,10 @@ void account_value(const struct node *value, char *text, size_t capacity)
     else if (node_price(value, &price, &set, &ignored) && set && decimal_format(&price, number))
         snprintf(text, capacity, "%s", number);
     else
-        snprintf(text, capacity, "%s", value->text ? value->text : "null");
+        snprintf(text, capacity, "%s",
+                 value->kind == NODE_BOOL ? (value->truth ? "true" : "false")
+                 : value->text            ? value->text
+                                          : "null");
 }
 
 const struct priced_deployment *account_find(const struct book *book,

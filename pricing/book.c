@@ -25,8 +25,23 @@ static bool too_large(struct err *err)
 /* ---- cost maps ---------------------------------------------------------------------------------
  */
 
+/* The first row with a key that looks like money, where such maps are to be refused. */
+static bool check_unknown_keys(const struct book *book, const struct catalog *catalog,
+                               struct err *err)
+{
+    for (size_t i = 0; i < catalog->count && book->unknown_keys == UNKNOWN_KEYS_REFUSE; i++) {
+        const struct entry *entry = &catalog->entry[i];
+        if (entry->rule->unknown_key)
+            return node_err(err, entry->raw,
+                            "model \"%.200s\": %.100s looks like money and is not "
+                            "known (pricing.unknown_price_keys: refuse)",
+                            entry->name, entry->rule->unknown_key);
+    }
+    return true;
+}
+
 static bool load_maps(struct book *book, const struct cost_map_source *sources, size_t count,
-                      struct err *err)
+                      bool whole, struct err *err)
 {
     static const struct cost_map_source builtin = {NULL, INT64_MIN};
     if (count == 0) {
@@ -43,8 +58,8 @@ static bool load_maps(struct book *book, const struct cost_map_source *sources, 
                            "cost_map: %s: effective_from must be later than the one before",
                            sources[i].file ? sources[i].file : "builtin");
         book->catalog_from_us[i] = sources[i].effective_from_us;
-        book->catalog[i] = catalog_load(&book->arena, sources[i].file, err);
-        if (!book->catalog[i])
+        book->catalog[i] = catalog_load(&book->arena, sources[i].file, whole, err);
+        if (!book->catalog[i] || !check_unknown_keys(book, book->catalog[i], err))
             return false;
         book->catalog_count++;
     }
@@ -211,8 +226,9 @@ struct book *book_load(const struct book_options *options, finding_fn *finding, 
     struct book *book = book_new(options->overrides, options->reported_cost, err);
     if (!book)
         return NULL;
+    book->unknown_keys = options->unknown_keys;
     if (load_maps(book, options->cost_maps, options->cost_maps ? options->cost_map_count : 0,
-                  err) &&
+                  options->whole_maps, err) &&
         litellm_config_load(&book->arena, options->litellm_config, &book->config, err) &&
         finish(book, err)) {
         if (finding)

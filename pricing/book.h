@@ -27,12 +27,18 @@ struct pricer;
 enum overrides_mode { OVERRIDES_MERGE, OVERRIDES_LITELLM };
 enum reported_cost_mode { REPORTED_FALLBACK, REPORTED_PREFER, REPORTED_IGNORE };
 
+/* A key of a map's row that looks like money and is not known (gate.h): the row's charges are
+ * flagged, are no prices, or the map is refused. */
+enum unknown_keys_mode { UNKNOWN_KEYS_FLAG, UNKNOWN_KEYS_UNPRICE, UNKNOWN_KEYS_REFUSE };
+
 struct book_options {
     const struct cost_map_source *cost_maps; /* NULL or count 0: the builtin map */
     size_t cost_map_count;
     const char *litellm_config; /* LiteLLM's config.yaml; NULL: no overrides */
     enum overrides_mode overrides;
     enum reported_cost_mode reported_cost;
+    enum unknown_keys_mode unknown_keys;
+    bool whole_maps; /* keep what means nothing to a price: for `prices` */
 };
 
 /* Findings of a load or a check: never fatal by themselves. Called once per finding. */

@@ -3,6 +3,7 @@
 
 #include "core/embed.h"
 #include "core/hash.h"
+#include "pricing/gate.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -19,25 +20,10 @@
 #define ALIAS_OF "alias_of"
 #define ALIASES "aliases"
 
-/* Of an entry's members only these are worth memory; the map is mostly about capabilities. */
+/* The map is mostly about capabilities: what is known to be harmless is not worth memory. */
 static bool keep_member(unsigned depth, struct slice key)
 {
-    static const char *const kept[] = {
-        "litellm_provider",
-        "mode",
-        "supported_regions",
-        "vertex_ai_audio_api",
-        "provider_specific_entry",
-        "rules", /* of the families */
-        ALIAS_OF,
-        ALIASES,
-    };
-    if (depth != 2 || price_key_suspect(key))
-        return true;
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        if (slice_is(key, kept[i]))
-            return true;
-    return slice_is(key, "web_search_billing_unit");
+    return depth != 2 || !gate_harmless_key(key);
 }
 
 static size_t fold(struct slice name, char folded[NAME_BYTES_MAX])
@@ -175,11 +161,36 @@ static bool read_families(struct arena *book, struct catalog *catalog, const str
     return true;
 }
 
+/* A row that is built in a way we do not know must not become a row without a price. */
+static bool check_structure(const struct catalog *catalog, const struct node *raw, struct err *err)
+{
+    static const char *const texts[] = {"litellm_provider", "mode"};
+    size_t known = 0, unknown = 0;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const struct node *member = node_get(raw, texts[i]);
+        if (member && member->kind != NODE_TEXT && member->kind != NODE_NULL)
+            return node_err(err, member, "model \"%.200s\": %s must be a text", raw->key, texts[i]);
+    }
+    const struct node *aliases = node_get(raw, "aliases");
+    if (aliases && aliases->kind != NODE_LIST && aliases->kind != NODE_NULL)
+        return node_err(err, aliases, "model \"%.200s\": aliases must be a list", raw->key);
+    for (const struct node *n = raw->children; n; n = n->next) {
+        bool told = gate_member(n, &catalog->variants) == MEMBER_UNKNOWN;
+        unknown += told;
+        known += !told;
+    }
+    return known || !unknown ||
+           node_err(err, raw, "\"%.200s\" has no member that is known, %.100s first", raw->key,
+                    raw->children->key);
+}
+
 static bool compile_entry(struct arena *book, struct catalog *catalog, const struct node *raw,
                           struct err *err)
 {
     if (raw->kind != NODE_MAP)
         return node_err(err, raw, "\"%.200s\" must be a map", raw->key);
+    if (!check_structure(catalog, raw, err))
+        return false;
     struct entry entry = {
         .name = raw->key, .provider = node_text(raw, "litellm_provider"), .raw = raw};
     struct fields fields = {.count = 0};
@@ -292,11 +303,11 @@ struct catalog *catalog_build(struct arena *book, const struct node *models, con
     return ok ? catalog : NULL;
 }
 
-struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,
+struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file, bool whole,
                               struct err *err)
 {
     char sha256[SHA256_HEX_BYTES];
-    struct node *root = node_parse_json(book, text, file, keep_member, err);
+    struct node *root = node_parse_json(book, text, file, whole ? NULL : keep_member, err);
     if (!root)
         return NULL;
     hash_sha256_hex(text, sha256);
@@ -332,17 +343,17 @@ char *catalog_read_file(const char *file, size_t *bytes, struct err *err)
     return NULL;
 }
 
-struct catalog *catalog_load(struct arena *book, const char *file, struct err *err)
+struct catalog *catalog_load(struct arena *book, const char *file, bool whole, struct err *err)
 {
     if (!file) {
         const struct embedded *map = embedded_cost_map;
-        return catalog_parse(book, (struct slice){map->text, map->bytes}, NULL, err);
+        return catalog_parse(book, (struct slice){map->text, map->bytes}, NULL, whole, err);
     }
     size_t bytes;
     char *text = catalog_read_file(file, &bytes, err);
     const char *name = text ? arena_text(book, slice_of(file)) : NULL;
     struct catalog *catalog =
-        name ? catalog_parse(book, (struct slice){text, bytes}, name, err) : NULL;
+        name ? catalog_parse(book, (struct slice){text, bytes}, name, whole, err) : NULL;
     free(text);
     return catalog;
 }

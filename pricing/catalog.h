@@ -30,9 +30,9 @@ struct catalog {
     size_t family_count;
 };
 
-/* ERR_CONFIG with file:line and key. */
-struct catalog *catalog_load(struct arena *book, const char *file, struct err *err);
-struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file,
+/* ERR_CONFIG with file:line and key. `whole`: members that mean nothing to a price are kept too. */
+struct catalog *catalog_load(struct arena *book, const char *file, bool whole, struct err *err);
+struct catalog *catalog_parse(struct arena *book, struct slice text, const char *file, bool whole,
                               struct err *err);
 
 /* From models already read; `sha256` is copied. */

@@ -6,6 +6,7 @@
 #include "pricing/diff.h"
 
 #include "pricing/account.h"
+#include "pricing/gate.h"
 #include "pricing/override.h"
 
 #include <assert.h>
@@ -194,6 +195,84 @@ static void compare(const struct table *old, const struct table *new, const stru
     }
 }
 
+/* ---- new keys ----------------------------------------------------------------------------------
+ */
+
+struct key_use {
+    const char *key;
+    const struct node *member;
+    const struct entry *first;
+    size_t rows;
+};
+
+static int use_order(const void *a, const void *b)
+{
+    return strcmp(((const struct key_use *)a)->key, ((const struct key_use *)b)->key);
+}
+
+/* The keys of a map, sorted, each with its first row. NULL: out of memory. */
+static struct key_use *collect_keys(const struct catalog *catalog, size_t *count)
+{
+    size_t members = 0, kept = 0;
+    for (size_t i = 0; i < catalog->count; i++)
+        members += catalog->entry[i].raw->count;
+    struct key_use *use = calloc(members + 1, sizeof(*use));
+    for (size_t i = 0; use && i < catalog->count; i++)
+        for (const struct node *n = catalog->entry[i].raw->children; n; n = n->next)
+            use[kept++] = (struct key_use){n->key, n, &catalog->entry[i], 1};
+    *count = 0;
+    if (kept)
+        qsort(use, kept, sizeof(*use), use_order);
+    for (size_t i = 0; i < kept; i++) {
+        if (*count && strcmp(use[*count - 1].key, use[i].key) == 0)
+            use[*count - 1].rows++;
+        else
+            use[(*count)++] = use[i];
+    }
+    return use;
+}
+
+static void emit_key(const struct comparison *to, const struct key_use *use, const char *kind)
+{
+    struct buf out;
+    buf_init(&out, LINE_BYTES_MAX);
+    if (to->json) {
+        buf_add_text(&out, "{\"key\":");
+        buf_add_json_string(&out, slice_of(use->key));
+        buf_printf(&out, ",\"change\":\"new key\",\"kind\":\"%s\",\"rows\":%zu,\"model\":", kind,
+                   use->rows);
+        buf_add_json_string(&out, slice_of(use->first->name));
+        buf_add_char(&out, '}');
+    } else {
+        buf_printf(&out, "new key  %s  (%s)  %zu rows, %s first", use->key, kind, use->rows,
+                   use->first->name);
+    }
+    buf_add_char(&out, '\0');
+    if (buf_ok(&out))
+        to->line(out.p, to->context);
+    buf_free(&out);
+}
+
+/* What the new map has that the old one has not: keys, and keys whose value became another kind. */
+static void tell_new_keys(const struct catalog *old, const struct catalog *new,
+                          const struct comparison *to)
+{
+    size_t old_count, new_count;
+    struct key_use *before = collect_keys(old, &old_count);
+    struct key_use *now = collect_keys(new, &new_count);
+    for (size_t i = 0; before && now && i < new_count; i++) {
+        const struct key_use *was =
+            old_count ? bsearch(&now[i], before, old_count, sizeof(*before), use_order) : NULL;
+        enum member_kind kind = gate_member(now[i].member, &new->variants);
+        if (!was)
+            emit_key(to, &now[i], gate_word(kind));
+        else if (was->member->kind != now[i].member->kind && kind == MEMBER_UNKNOWN)
+            emit_key(to, &now[i], "new structure");
+    }
+    free(before);
+    free(now);
+}
+
 /* ---- files -------------------------------------------------------------------------------------
  */
 
@@ -235,6 +314,7 @@ static bool fill(struct table *table, const struct book_options *options, const 
     struct book_options own = *options;
     struct cost_map_source source = {file, INT64_MIN};
     own.litellm_config = map ? NULL : file;
+    own.whole_maps = true;
     if (map) {
         own.cost_maps = &source;
         own.cost_map_count = 1;
@@ -269,6 +349,8 @@ bool prices_diff(const struct book_options *options, const char *old_file, const
     if (!fill(&old, options, old_file, old_map, &old_book, err) ||
         !fill(&new, options, new_file, new_map, &new_book, err))
         goto out;
+    if (new_map)
+        tell_new_keys(old_book->catalog[0], new_book->catalog[0], &to);
     compare(&old, &new, &to);
     ok = true;
 out:
@@ -345,6 +427,21 @@ static void show_deployment(const struct book *book, const struct edition *editi
     arena_free(&scratch);
 }
 
+/* Of a map's row: whether a formula reads it, else what it is. */
+static const char *how_read(const struct node *member, const struct variants *variants)
+{
+    struct price_key parsed;
+    struct slice key = slice_of(member->key);
+    enum member_kind kind = gate_member(member, variants);
+    if (kind != MEMBER_PRICE)
+        return gate_word(kind);
+    if (member->kind == NODE_LIST || member->kind == NODE_MAP)
+        return "map";
+    bool read =
+        price_key_parse(key, variants, NULL, &parsed) && price_key_visible(key, &parsed, false);
+    return read || strcmp(member->key, "web_search_billing_unit") == 0 ? "map" : "not read";
+}
+
 bool prices_show(const struct book *book, struct slice model, bool json, price_line_fn *line,
                  void *context)
 {
@@ -361,8 +458,7 @@ bool prices_show(const struct book *book, struct slice model, bool json, price_l
     show_heading(entry->name, "cost map", json, line, context);
     for (const struct node *n = entry->raw->children; n; n = n->next) {
         struct field field = {n, entry->name};
-        if (account_is_price(n->key, &edition->catalog->variants))
-            show_key(&field, "map", json, line, context);
+        show_key(&field, how_read(n, &edition->catalog->variants), json, line, context);
     }
     return true;
 }

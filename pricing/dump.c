@@ -10,6 +10,7 @@
 #define DUMP_BYTES_MAX (256u << 20)
 
 static const char *const overrides_words[] = {"merge", "litellm"};
+static const char *const unknown_words[] = {"flag", "unprice", "refuse"};
 static const char *const reported_words[] = {"fallback", "prefer", "ignore"};
 
 static void write_text(struct buf *out, const char *name, const char *text)
@@ -154,6 +155,7 @@ static void write_book(struct buf *out, const struct book *book, bool places)
     buf_printf(out, "{\"pricing_version\":%d", PRICING_VERSION);
     write_text(out, "overrides", overrides_words[book->overrides]);
     write_text(out, "reported_cost", reported_words[book->reported_cost]);
+    write_text(out, "unknown_price_keys", unknown_words[book->unknown_keys]);
     buf_add_text(out, ",\"cost_maps\":[");
     for (size_t i = 0; i < book->catalog_count; i++) {
         if (i)
@@ -369,7 +371,7 @@ static bool read_adjustments(struct book *book, const struct node *discounts,
 
 bool dump_read(struct book *book, const struct node *dump, struct err *err)
 {
-    unsigned overrides = 0, reported = 0;
+    unsigned overrides = 0, reported = 0, unknown = 0;
     int64_t version = 0;
     if (!read_int(dump, "pricing_version", &version, err))
         return false;
@@ -382,6 +384,10 @@ bool dump_read(struct book *book, const struct node *dump, struct err *err)
         return false;
     book->overrides = (enum overrides_mode)overrides;
     book->reported_cost = (enum reported_cost_mode)reported;
+    if (node_get(dump, "unknown_price_keys") &&
+        !read_word(dump, "unknown_price_keys", unknown_words, 3, &unknown, err))
+        return false;
+    book->unknown_keys = (enum unknown_keys_mode)unknown;
     const struct node *maps = get_list(dump, "cost_maps", err);
     const struct node *deployments = get_list(dump, "deployments", err);
     const struct node *discounts = get_list(dump, "discounts", err);

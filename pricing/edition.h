@@ -42,6 +42,7 @@ struct book {
     struct litellm_config config;
     enum overrides_mode overrides;
     enum reported_cost_mode reported_cost;
+    enum unknown_keys_mode unknown_keys;
     struct catalog **catalog;
     int64_t *catalog_from_us;
     size_t catalog_count;

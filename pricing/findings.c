@@ -6,6 +6,7 @@
 #include "pricing/findings.h"
 
 #include "pricing/account.h"
+#include "pricing/gate.h"
 #include "pricing/lists.h"
 
 #include <stdio.h>
@@ -276,6 +277,51 @@ static void check_adjustments(const struct reporter *to)
                    config->margin[i].provider);
 }
 
+/* ---- cost maps ---------------------------------------------------------------------------------
+ */
+
+#define TOLD_MAX 64
+
+struct told {
+    const char *key;
+    const struct entry *first;
+    size_t rows;
+};
+
+static void tell_key(struct told told[TOLD_MAX], size_t *count, const struct node *member,
+                     const struct entry *entry)
+{
+    size_t i = 0;
+    while (i < *count && strcmp(told[i].key, member->key) != 0)
+        i++;
+    if (i == TOLD_MAX)
+        return;
+    if (i == *count)
+        told[(*count)++] = (struct told){member->key, entry, 0};
+    told[i].rows++;
+}
+
+/* Keys of the map that look like money and are not known (gate.h). */
+static void check_map(const struct reporter *to, const struct catalog *catalog)
+{
+    struct told told[TOLD_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct entry *entry = &catalog->entry[i];
+        const struct node *n = entry->rule->unknown_key ? entry->raw->children : NULL;
+        for (; n; n = n->next)
+            if (gate_member(n, &catalog->variants) == MEMBER_UNKNOWN)
+                tell_key(told, &count, n, entry);
+    }
+    for (size_t i = 0; i < count; i++)
+        report(to, FINDING_WARNING, NULL, 0,
+               "%s:%u: %s looks like money and is not known: %zu rows of the cost map, \"%.100s\" "
+               "first, are %s",
+               catalog->file ? catalog->file : "builtin cost map", told[i].first->raw->line,
+               told[i].key, told[i].rows, told[i].first->name,
+               to->book->unknown_keys == UNKNOWN_KEYS_UNPRICE ? "not priced" : "flagged");
+}
+
 static void check_deployment(const struct reporter *to, const struct priced_deployment *priced,
                              struct arena *scratch)
 {
@@ -312,6 +358,8 @@ void findings_report(const struct book *book, finding_fn *finding, void *context
         check_deployment(&to, priced, &scratch);
         check_ambiguous(&to, to.edition, (size_t)(priced - to.edition->deployment));
     }
+    for (size_t i = 0; i < book->catalog_count; i++)
+        check_map(&to, book->catalog[i]);
     check_adjustments(&to);
     arena_free(&scratch);
 }

@@ -314,6 +314,20 @@ static void trace_tool(const struct call *call, const struct trace *trace)
                    unit_info[call->unrated_tool].name);
 }
 
+/* The row that priced has a key that may be money, and nobody knows how much. */
+static enum reason doubt_entry(struct call *call, const struct trace *trace)
+{
+    const struct rule *rule = call->candidate ? call->candidate->rule : NULL;
+    if (!rule || !rule->unknown_key)
+        return REASON_NONE;
+    trace_line(trace, "%s: its key %s looks like money and is not known", rule->name,
+               rule->unknown_key);
+    if (call->book->unknown_keys == UNKNOWN_KEYS_UNPRICE)
+        return REASON_UNKNOWN_PRICE_KEY;
+    call->bill.charge->flags |= FLAG_UNKNOWN_PRICE_KEY;
+    return REASON_NONE;
+}
+
 /* What a formula came to. Mode litellm bills whatever it has a rate for, as LiteLLM does; only
  * where that is nothing is it no price either. */
 static void conclude(struct call *call, const struct trace *trace)
@@ -323,7 +337,10 @@ static void conclude(struct call *call, const struct trace *trace)
         call->reason = REASON_PROVISIONED;
     enum reason why = call->reason == REASON_FREE_PROVIDER ? REASON_NONE : doubt(call);
     bool strict = call->book->overrides == OVERRIDES_MERGE;
-    if (why && (strict || bill_total(&call->bill).atto == 0)) {
+    enum reason entry = doubt_entry(call, trace);
+    if (entry) {
+        conclude_underivable(call, entry);
+    } else if (why && (strict || bill_total(&call->bill).atto == 0)) {
         trace_known(call, trace);
         charge->missing = call->bill.missing;
         conclude_underivable(call, why);

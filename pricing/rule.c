@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pricing/rule.h"
 
+#include "pricing/gate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -474,6 +476,8 @@ static bool compile_field(struct compiler *c, const struct field *field)
     if (field->value->kind == NODE_NULL)
         return true;
     c->rule->prices_something |= key_prices_something(key);
+    if (!c->rule->unknown_key && gate_member(field->value, c->options->variants) == MEMBER_UNKNOWN)
+        c->rule->unknown_key = key;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         if (strcmp(key, tables[i].key) == 0)
             return tables[i].compile(c, field);

@@ -96,6 +96,7 @@ struct rule {
     const char *name;
     const char *provider;    /* "" = any */
     enum reason zero_reason; /* why a rule without any rate is free; REASON_NONE for all others */
+    const char *unknown_key; /* looks like money and is not known (gate.h); NULL: none */
     bool wall_clock_mode;    /* its mode may be billed by wall clock (8.1) */
     bool prices_something;   /* 4.1 */
     bool names_input_rate;   /* the key input_cost_per_token is there at all (Together, 8.1) */

@@ -92,8 +92,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     struct cost_map_source source = {map_path, INT64_MIN};
     for (unsigned mode = 0; mode < 2; mode++) {
         struct err err = {0};
-        struct book_options options = {&source, 1, config_path, (enum overrides_mode)mode,
-                                       REPORTED_FALLBACK};
+        struct book_options options = {.cost_maps = &source,
+                                       .cost_map_count = 1,
+                                       .litellm_config = config_path,
+                                       .overrides = (enum overrides_mode)mode};
         struct book *book = book_load(&options, ignore_finding, NULL, &err);
         expect(book || (err.kind != ERR_NONE && err.text[0]));
         if (book)

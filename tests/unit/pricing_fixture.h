@@ -45,7 +45,11 @@ static inline struct book *book_with(const char *config, const char *map, enum o
                                      enum reported_cost_mode reported, struct err *err)
 {
     struct cost_map_source source = {map ? file_of(1, map) : NULL, INT64_MIN};
-    struct book_options options = {&source, 1, config ? file_of(0, config) : NULL, mode, reported};
+    struct book_options options = {.cost_maps = &source,
+                                   .cost_map_count = 1,
+                                   .litellm_config = config ? file_of(0, config) : NULL,
+                                   .overrides = mode,
+                                   .reported_cost = reported};
     return book_load(&options, NULL, NULL, err);
 }
 

@@ -447,6 +447,89 @@ static int cleanup(void **state)
     return 0;
 }
 
+/* ---- the gate for maps -------------------------------------------------------------------------
+ */
+
+#define ROW(members) "{\"m\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\"" members "}}"
+#define PRICES ", \"input_cost_per_token\": 1, \"output_cost_per_token\": 2"
+#define CALL "provider=openai model=m input_tokens=3"
+
+static const struct charge *charged(const char *map, enum unknown_keys_mode mode)
+{
+    struct err err = {0};
+    struct cost_map_source source = {file_of(1, map), INT64_MIN};
+    struct book_options options = {.cost_maps = &source, .cost_map_count = 1, .unknown_keys = mode};
+    struct book *book = book_load(&options, NULL, NULL, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    const struct charge *charge = charge_of(book, CALL);
+    book_free(book);
+    return charge;
+}
+
+static void a_key_that_may_be_money_is_told_at_the_row(void **state)
+{
+    (void)state;
+    static const char *const money[] = {
+        ROW(PRICES ", \"fee_per_call\": 0.01"),
+        ROW(PRICES ", \"pricing\": {\"input\": 1}"),
+        ROW(PRICES ", \"surcharges\": [{\"usd\": 1}]"),
+        ROW(PRICES ", \"night_uplift\": \"1.5\""),
+        ROW(PRICES ", \"alias_for\": \"gpt-4o\""),
+        ROW(PRICES ", \"tiered_pricing\": [{\"range\": [0, 9], \"input_cost_per_token\": 1, "
+                   "\"output_cost_per_token\": 2, \"cost_per_gulp\": 1}]"),
+    };
+    static const char *const none[] = {
+        ROW(PRICES),
+        ROW(PRICES ", \"supports_warp\": true, \"motto\": \"fast\", \"max_tokens\": 5"),
+        ROW(PRICES ", \"input_cost_per_token_above_900k_tokens\": 3"),
+        ROW(PRICES ", \"supported_things\": [\"a\", \"b\"]"),
+    };
+    for (size_t i = 0; i < sizeof(money) / sizeof(money[0]); i++) {
+        assert_int_equal(charged(money[i], UNKNOWN_KEYS_FLAG)->flags, FLAG_UNKNOWN_PRICE_KEY);
+        assert_int_equal(charged(money[i], UNKNOWN_KEYS_FLAG)->status, CHARGE_PRICED);
+        assert_int_equal(charged(money[i], UNKNOWN_KEYS_UNPRICE)->reason, REASON_UNKNOWN_PRICE_KEY);
+        struct err err = {0};
+        struct cost_map_source source = {file_of(1, money[i]), INT64_MIN};
+        struct book_options options = {
+            .cost_maps = &source, .cost_map_count = 1, .unknown_keys = UNKNOWN_KEYS_REFUSE};
+        assert_null(book_load(&options, NULL, NULL, &err));
+        assert_int_equal(err.kind, ERR_CONFIG);
+    }
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_int_equal(charged(none[i], UNKNOWN_KEYS_FLAG)->flags, 0);
+}
+
+static void a_row_without_a_readable_price_is_never_free(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        ROW(""),
+        ROW(", \"max_tokens\": 5"),
+        ROW(", \"pricing\": {\"input_cost_per_token\": 1}"),
+        ROW(", \"input_cost_per_token\": null"),
+        ROW(", \"regional_processing_uplift_multiplier_eu\": 1.1"),
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(charged(rows[i], UNKNOWN_KEYS_FLAG)->reason, REASON_NO_RATE);
+    assert_int_equal(charged(ROW(", \"input_cost_per_token\": 0"), UNKNOWN_KEYS_FLAG)->reason,
+                     REASON_ZERO_RATE);
+}
+
+static void a_row_of_an_unknown_structure_refuses_the_map(void **state)
+{
+    (void)state;
+    static const char *const maps[] = {
+        "{\"m\": {\"cost\": {\"input\": 1}}}",
+        "{\"m\": {\"litellm_provider\": {\"name\": \"openai\"}, \"input_cost_per_token\": 1}}",
+        "{\"m\": {\"mode\": 3, \"input_cost_per_token\": 1}}",
+        "{\"m\": {\"input_cost_per_token\": {\"usd\": 1}}}",
+        "{\"m\": [1]}",
+    };
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+        load_error(NULL, maps[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +552,9 @@ int main(void)
         cmocka_unit_test(findings_warn_of_litellms_quirks),
         cmocka_unit_test(deployments_that_cannot_be_told_apart_are_named),
         cmocka_unit_test(a_description_says_what_is_set_inherited_and_lost),
+        cmocka_unit_test(a_key_that_may_be_money_is_told_at_the_row),
+        cmocka_unit_test(a_row_without_a_readable_price_is_never_free),
+        cmocka_unit_test(a_row_of_an_unknown_structure_refuses_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, cleanup);
 }
