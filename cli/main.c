@@ -77,7 +77,7 @@ static void print_version(void)
     int major, minor, patch;
     yaml_get_version(&major, &minor, &patch);
     printf("spendlog %s\nlibrdkafka %s, libpq %s, jansson %s, libyaml %d.%d.%d, libmicrohttpd %s\n"
-           "pricing rules version %d (LiteLLM 1.106.2)\n",
+           "pricing rules version %d (LiteLLM " PRICING_RULES ")\n",
            SPENDLOG_VERSION, kafka_version(), server_client_version(), jansson_version_str(), major,
            minor, patch, MHD_get_version(), PRICING_VERSION);
 }

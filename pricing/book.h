@@ -8,7 +8,7 @@
  *     struct pricer *pricer = pricer_new(book);      // one per lane: its memo of resolved names
  *     pricer_price(pricer, &event->facts, &charge, NULL);
  *
- * Rules: docs/pricing.md, numbered as in the code. Oracle: LiteLLM 1.106.2.
+ * Rules: docs/pricing.md, numbered as in the code. Oracle: LiteLLM, see PRICING_RULES.
  */
 #ifndef PRICING_BOOK_H
 #define PRICING_BOOK_H
@@ -19,7 +19,8 @@
 #include "core/sources.h"
 #include "core/yaml.h"
 
-#define PRICING_VERSION 1 /* raised when the engine's rules change */
+#define PRICING_VERSION 2       /* raised when the engine's rules change */
+#define PRICING_RULES "1.110.2" /* LiteLLM's version that they follow: an upper bound for a map */
 
 struct book;
 struct pricer;

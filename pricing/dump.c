@@ -153,6 +153,7 @@ static void write_adjustments(struct buf *out, const struct litellm_config *conf
 static void write_book(struct buf *out, const struct book *book, bool places)
 {
     buf_printf(out, "{\"pricing_version\":%d", PRICING_VERSION);
+    write_text(out, "litellm_rules", PRICING_RULES);
     write_text(out, "overrides", overrides_words[book->overrides]);
     write_text(out, "reported_cost", reported_words[book->reported_cost]);
     write_text(out, "unknown_price_keys", unknown_words[book->unknown_keys]);

@@ -45,6 +45,12 @@ static const char *const replicate_words[] = {
 #undef REPLICATE
 };
 
+const char *const lists_litellm =
+#define LITELLM(version) version
+#include "pricing/lists.def"
+#undef LITELLM
+    ;
+
 #define LIST(array)                                                                                \
     {                                                                                              \
         (array), sizeof(array) / sizeof((array)[0])                                                \

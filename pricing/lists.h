@@ -13,6 +13,8 @@ struct word_list {
 extern const struct word_list list_provider, list_visible, list_custom, list_non_inference,
     list_bedrock_region, list_bedrock_geo, list_replicate;
 
+extern const char *const lists_litellm; /* the version they come from */
+
 bool list_has(const struct word_list *list, struct slice word);
 
 #endif

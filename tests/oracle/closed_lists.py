@@ -29,6 +29,7 @@ HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
  * not to be edited. Each list is sorted by byte, which a test checks: lists.c looks words up by
  * bisection. Origin: pricing/data/README.md.
  *
+ *     LITELLM("version")         where they come from
  *     PROVIDER("word")           providers that LiteLLM knows, alone or before the first "/"
  *     VISIBLE("key")             price keys the formulas see; others in an entry are dead (section 3)
  *     CUSTOM("key")              keys that make a deployment custom-priced (section 5.2)
@@ -51,7 +52,7 @@ def lists_of(version):
 def text_of(version, words):
     blocks = [f"#ifdef {name}\n" + "".join(f'{name}("{word}")\n' for word in found) + "#endif\n"
               for name, found in words.items()]
-    return HEAD.format(version=version) + "\n".join(blocks)
+    return HEAD.format(version=version) + "\n".join([f'#ifdef LITELLM\nLITELLM("{version}")\n#endif\n', *blocks])
 
 
 def words_of_file():
@@ -85,7 +86,7 @@ def main():
     parser.add_argument("--against", help="a version whose tables to compare with")
     options = parser.parse_args()
     found, old = lists_of(options.version), words_of_file()
-    words = {name: found["words"].get(name) or old[name] for name in old}
+    words = {name: found["words"].get(name) or old[name] for name in old if name != "LITELLM"}
     differ = tell_words(old, words)
     if options.against:
         tell_tables(options.against, options.version, found["tables"])

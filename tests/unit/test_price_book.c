@@ -201,6 +201,8 @@ static void a_dumped_book_comes_back_the_same(void **state)
                 OVERRIDES_LITELLM);
     buf_init(&json, 64u << 20);
     assert_true(book_dump(book, &json, &err));
+    static const char rules[] = "{\"pricing_version\":2,\"litellm_rules\":\"" PRICING_RULES "\",";
+    assert_memory_equal(json.p, rules, sizeof(rules) - 1);
     struct book *again = book_restore(buf_slice(&json), &err);
     if (!again)
         fail_msg("%s", err.text);
@@ -223,7 +225,7 @@ static void a_broken_dump_is_refused(void **state)
 {
     (void)state;
     static const char *const broken[] = {"", "{}", "[]", "{\"pricing_version\":999}",
-                                         "{\"pricing_version\":1,\"overrides\":\"x\"}"};
+                                         "{\"pricing_version\":2,\"overrides\":\"x\"}"};
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         struct err err = {0};
         assert_null(book_restore(slice_of(broken[i]), &err));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: pricing */
+#include "pricing/book.h"
 #include "pricing/family.h"
 #include "pricing/grammar.h"
 #include "pricing/lists.h"
@@ -131,6 +132,12 @@ static void a_misspelt_key_gets_a_suggestion(void **state)
     assert_false(price_key_suspect(SLICE("max_input_tokens")));
 }
 
+static void the_lists_are_of_the_version_that_the_rules_follow(void **state)
+{
+    (void)state;
+    assert_string_equal(lists_litellm, PRICING_RULES);
+}
+
 static void lists_are_sorted_and_searched(void **state)
 {
     (void)state;
@@ -203,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_new_tier_is_learnt_from_a_map),
         cmocka_unit_test(keys_that_no_formula_reads_are_dead),
         cmocka_unit_test(a_misspelt_key_gets_a_suggestion),
+        cmocka_unit_test(the_lists_are_of_the_version_that_the_rules_follow),
         cmocka_unit_test(lists_are_sorted_and_searched),
         cmocka_unit_test(family_patterns_match_like_pythons),
         cmocka_unit_test(a_pattern_that_is_not_understood_is_refused),
