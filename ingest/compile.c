@@ -412,6 +412,14 @@ static bool parts_compile(struct compiler *compiler, const struct yaml_node *nod
            yaml_err(compiler->err, node, "`parts` is outside or keep");
 }
 
+static bool keys_compile(struct compiler *compiler, const struct yaml_node *node,
+                         struct mapping *mapping)
+{
+    mapping->keys_named = node->kind == YAML_SCALAR && slice_is(node->text, "named");
+    return mapping->keys_named ||
+           yaml_err(compiler->err, node, "`keys` is named: api_key holds names");
+}
+
 static bool beside_compile(struct compiler *compiler, const struct yaml_node *node,
                            struct mapping *mapping)
 {
@@ -439,6 +447,7 @@ static bool rules_compile(struct compiler *compiler, const struct yaml_node *nod
                           struct mapping *mapping)
 {
     const struct yaml_node *keep = yaml_get(node, "keep"), *drop = yaml_get(node, "drop");
+    const struct yaml_node *keys = yaml_get(node, "keys");
     const struct yaml_node *cache = yaml_get(node, "cache"), *parts = yaml_get(node, "parts");
     const struct yaml_node *reasoning = yaml_get(node, "reasoning");
 
@@ -447,6 +456,7 @@ static bool rules_compile(struct compiler *compiler, const struct yaml_node *nod
     return (mapping->keep = cond_compile(compiler, keep)) &&
            (!drop || (mapping->drop = cond_compile(compiler, drop))) &&
            (!parts || parts_compile(compiler, parts, mapping)) &&
+           (!keys || keys_compile(compiler, keys, mapping)) &&
            convention_compile(compiler, cache, &mapping->cache) &&
            convention_compile(compiler, reasoning, &mapping->reasoning);
 }
@@ -469,9 +479,10 @@ static bool values_compile(struct compiler *compiler, const struct yaml_node *no
 bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
                      struct mapping *mapping)
 {
-    static const char *const words[] = {
-        "name",   "frame", "unwrap",   "keep",      "drop",  "cache",    "reasoning", "parts",
-        "fields", "guess", "identity", "namespace", "usage", "unbilled", "tests",     "beside"};
+    static const char *const words[] = {"name",     "frame",     "unwrap", "keep",     "drop",
+                                        "cache",    "reasoning", "parts",  "fields",   "guess",
+                                        "identity", "namespace", "usage",  "unbilled", "tests",
+                                        "beside",   "keys"};
     const struct yaml_node *frame = yaml_get(node, "frame"), *unwrap = yaml_get(node, "unwrap");
     const struct yaml_node *beside = yaml_get(node, "beside");
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/finish.h"
 
-#include "core/hash.h"
 #include "ingest/counts.h"
 #include "ingest/identity.h"
 #include "ingest/provider.h"
+#include "ingest/secrecy.h"
 #include "ingest/unread.h"
 
 /* --- times --------------------------------------------------------------------------------- */
@@ -118,36 +118,7 @@ static void first_token_complete(struct eval *eval, struct event *event)
     }
 }
 
-/* --- names and secrets --------------------------------------------------------------------- */
-
-static bool key_is_raw(struct slice key)
-{
-    static const char *const prefixes[] = {"sk-",  "Bearer ", "bearer ", "AIza",
-                                           "gsk_", "xai-",    "hf_",     "r8_"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
-        if (slice_starts(key, slice_of(prefixes[i])))
-            return true;
-    return false;
-}
-
-/* A key that could be used is never stored: its SHA-256 instead, as LiteLLM stores virtual keys. */
-static void api_key_hash(struct eval *eval, struct event *event)
-{
-    if (!labels_has(&event->labels, LABEL_API_KEY))
-        return;
-    struct slice key = event->labels.v[LABEL_API_KEY].s;
-    if (!key_is_raw(key))
-        return;
-    if (key.bytes > 7 && (key.p[0] | 0x20) == 'b')
-        key = (struct slice){key.p + 7, key.bytes - 7};
-    char *hex = arena_alloc(eval->batch, SHA256_HEX_BYTES);
-    label_drop(&event->labels, LABEL_API_KEY);
-    event->flags |= FLAG_KEY_HASHED;
-    if (!hex)
-        return;
-    hash_sha256_hex(key, hex);
-    event_set(event, label_field(LABEL_API_KEY), (union value){.s = {hex, SHA256_HEX_BYTES - 1}});
-}
+/* --- names -------------------------------------------------------------------------------- */
 
 static void provider_guess(struct facts *facts)
 {
@@ -222,7 +193,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
     end_complete(eval, event, duration_us);
     first_token_complete(eval, event);
 
-    api_key_hash(eval, event);
+    secrecy_apply(eval, mapping, event);
     event->flags |= usage_unread(eval, mapping) ? FLAG_UNREAD_USAGE : 0;
     event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);
     event->mapping = mapping->name;

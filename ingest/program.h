@@ -167,6 +167,7 @@ struct mapping {
     const struct known *known_places;
     const uint64_t *known; /* by node id, once the trie is frozen */
     bool sets_model_answered;
+    bool keys_named;  /* api_key holds names, not keys */
     bool beside;      /* its event is one more: the record goes on to the mappings after it */
     bool keeps_parts; /* the emitter's word counts, against the numbers too */
     const uint32_t *field_names; /* a hash of each field's name, for the content hash */

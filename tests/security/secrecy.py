@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import time
 import urllib.request
 
@@ -14,7 +15,12 @@ from harness.world import World
 from security.transport import free_port, run_program
 
 SECRETS = {"environment": "planted-3nvironment", "file": "planted-f1le", "credential": "planted-cr3dential"}
-RAW_KEYS = ("sk-planted-key-0001", "Bearer sk-planted-key-0002")
+RAW_KEYS = ("sk-planted-key-0001", "Bearer sk-planted-key-0002", "BEARER  planted-key-0003", "Basic cGxhbnRlZDprZXkwMDA0",
+            "AKIAPLANTEDKEY000005", "0123456789abcdef0123456789abcd06", " sk-planted-key-0007 ", "planted key 8",
+            "eyJhbGciOiJIUzI1NiJ9.eyJwbGFudGVkIjoiMDAwOSJ9.planted0009planted")
+# Forms that are known anywhere: in labels, tags and metadata.
+KNOWN_KEYS = ("sk-planted-%04d-abcdef", "AKIAPLANTED%09d", "ghp_planted%013dplanted", "xoxb-planted-%08d",
+              "eyJhbGciOiJIUzI1NiJ9.eyJwbGFudGVkIjoi%06d.planted00planted", "Bearer planted%08d", "AIzaplanted%030d")
 CANARY = "canary-1n-the-c0al-mine"
 
 
@@ -74,12 +80,58 @@ def raw_keys_are_hashed(servers, seed):
         feed.finish()
         world.feeds.clear()
         check_equal(world.start("--exit-eof").wait(30), 0, "exit code")
-        want = sorted([hashlib.sha256(key.removeprefix("Bearer ").encode()).hexdigest()] for key in RAW_KEYS)
+        bare = [re.sub("^(bearer|basic) +", "", key.strip(), flags=re.I) for key in RAW_KEYS]
+        want = sorted([hashlib.sha256(key.encode()).hexdigest()] for key in bare)
         check_equal(sorted(world.sql("SELECT api_key FROM spendlog.spend_logs")), want, "stored keys")
         dump = dump_of(servers, world)
-        for key in RAW_KEYS:
-            check(key.removeprefix("Bearer ") not in dump, f"the raw key {key} is in the database")
+        for key in bare:
+            check(key not in dump, f"the raw key {key} is in the database")
             check(key not in world.members[0].text(), f"the raw key {key} is in the log")
+
+
+def planted_event(dice, number):
+    """An event with a key of a known form in some of its labels; the keys."""
+    planted = []
+
+    def key():
+        planted.append(dice.choice(KNOWN_KEYS) % (number * 100 + len(planted)))
+        return dice.choice(("", "key ", "for=", "(")) + planted[-1] + dice.choice(("", " please", ")", ";"))
+
+    event = payload_of(number, "chaos-small", 10, 10, time.time() - 60)
+    places = {"end_user": lambda: event.update(end_user=key()),
+              "tags": lambda: event.update(request_tags=["a", key(), key()]),
+              "alias": lambda: event["metadata"].update(user_api_key_alias=key()),
+              "team": lambda: event["metadata"].update(user_api_key_team_alias=key()),
+              "user": lambda: event["metadata"].update(user_api_key_user_id=key()),
+              "trace": lambda: event.update(trace_id=key()),
+              "metadata": lambda: event["metadata"].update(spend_logs_metadata={"a": [key(), {"b": key()}], key(): 1})}
+    for place in dice.sample(sorted(places), 3):
+        places[place]()
+    return event, planted
+
+
+def labels_hold_no_key(servers, seed):
+    """Keys of known forms that stand in labels, tags and metadata are in no dump of the database, no report and no log."""
+    with World(servers, "planted", seed, partitions=1) as world:
+        dice, planted = random.Random(seed), []
+        feed = world.feed()
+        for number in range(120):
+            event, keys = planted_event(dice, number)
+            planted += keys
+            feed.put(0, json.dumps(event).encode())
+        feed.finish()
+        world.feeds.clear()
+        member = world.start("--exit-eof", "-v")
+        check_equal(member.wait(30), 0, f"exit code{member.tail()}")
+        check_equal(world.sql("SELECT count(*) FROM spendlog.spend_logs WHERE flags & 32 > 0"), [["120"]], "flagged rows")
+        seen = {"dump": dump_of(servers, world), "log": member.text()}
+        config = world.config("asking", user="spendlog")
+        for by in ("user", "key", "tag", "end_user", "team"):
+            seen[f"report by {by}"] = run_program("report", "--by", by, "-c", config).stdout
+        for place, text in seen.items():
+            found = [key for key in planted if key.split(" ")[-1] in text]
+            check(not found, f"{found[:3]} in {place}")
+        return f"{len(planted)} keys"
 
 
 def dump_of(servers, world):
@@ -249,4 +301,4 @@ def configurations_are_not_repeated(servers, seed):
     return f"{tried} tries"
 
 
-ALL = (connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, raw_keys_are_hashed, prompts_are_never_stored)
+ALL = (connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, labels_hold_no_key, raw_keys_are_hashed, prompts_are_never_stored)
