@@ -5,6 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# shellcheck source=scripts/ending.sh
+. scripts/ending.sh
+ending :
+
 # A step that fails ends the run: set -e.
 step() { # NAME COMMAND...
     local name=$1 start=$SECONDS

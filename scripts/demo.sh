@@ -9,12 +9,7 @@ topic=llm.usage
 
 step() { printf '\n== %s\n' "$*"; }
 
-stop() {
-    local code=$?
-    trap '' INT TERM
-    scripts/local.sh down || true
-    exit "$code"
-}
+stop() { scripts/local.sh down || true; }
 
 report() { ./spendlog report -q -c "$LOCAL/spendlog.yaml" "$@"; }
 
@@ -25,14 +20,14 @@ request_id() {
         ORDER BY spend DESC, request_id LIMIT 1"
 }
 
+# shellcheck source=scripts/ending.sh
+. scripts/ending.sh
+ending stop
 step "packages"
 scripts/deps.sh demo
 step "build"
 make -s -j2 spendlog build/release/tests/tools/kafka_tool
 
-trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 step "servers"
 scripts/local.sh clean
 scripts/local.sh up

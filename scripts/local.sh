@@ -17,6 +17,9 @@ JARS=${SPENDLOG_JARS:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/spendlog/kafka-4.3
 PARTITIONS=${PARTITIONS:-12}
 TOPIC=llm.usage
 
+# shellcheck source=scripts/ending.sh
+. scripts/ending.sh
+
 say() { printf '%s\n' "$*" >&2; }
 die() { say "local: $*"; exit 69; }
 
@@ -277,9 +280,7 @@ topic_create() {
 up() {
     mkdir -p "$LOCAL"
     if ! kafka_pid >/dev/null && ! postgres_pid >/dev/null; then
-        trap up_failed EXIT
-        trap 'exit 130' INT
-        trap 'exit 143' TERM
+        ending up_failed
     fi
     set -m # a process group of its own, so that up_failed reaches all of it
     kafka_up &
@@ -300,11 +301,8 @@ up() {
 
 # Interrupted or failed half way: nothing of it stays running.
 up_failed() {
-    local code=$?
-    trap '' INT TERM
-    kill -- "-$kafka_job" 2>/dev/null || true
+    [ -z "${kafka_job:-}" ] || kill -- "-$kafka_job" 2>/dev/null || true
     down
-    exit "$code"
 }
 
 down() {

@@ -77,19 +77,12 @@ def run(chosen, options):
     seed = report.seed_of_environment()
     # For messages of 64 MiB, of which the small heap of scripts/local.sh holds few (java(1)).
     os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:MaxDirectMemorySize=1g")
-    place = servers.Servers(options.folder)
-    code = 1
-    try:
-        place.up()
+
+    def suite(place):
         code = report.run([(s, (place, seed, *more)) for s, more in chosen], seed)
         table_print()
-    finally:
-        if code == 0 and not options.keep:
-            place.clean()
-        else:
-            place.local("down")
-            print(f"logs are in {place.folder}", file=sys.stderr)
-    return code
+        return code
+    return servers.host(options.folder, options.keep, suite)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def wait_for(what, condition, timeout_s, step_s=0.1):
 def run(scenarios, seed):
     """Runs (function, arguments) pairs; the exit code of the suite."""
     counts = {"PASS": 0, "FAIL": 0, "SKIP": 0}
+    failed_names = []
     suite_start = time.monotonic()
     print(f"seed {seed}  (SEED={seed} repeats the run)", flush=True)
     for function, arguments in scenarios:
@@ -51,12 +52,16 @@ def run(scenarios, seed):
         except Exception:
             word, why = "FAIL", ":\n" + traceback.format_exc()
         counts[word] += 1
+        if word == "FAIL":
+            failed_names.append(function.__name__)
         claim = function.__doc__.strip().splitlines()[0]
         print(f"{word} {function.__name__} [{time.monotonic() - start:.1f} s] {claim}{why}",
               flush=True)
     print(f"{time.monotonic() - suite_start:.0f} s, seed {seed}")
     skipped = f", {counts['SKIP']} skipped" if counts["SKIP"] else ""
     print(f"{counts['PASS']} passed, {counts['FAIL']} failed{skipped}", flush=True)
+    if failed_names:
+        print(f"again: SEED={seed} {os.path.relpath(sys.argv[0])} {' '.join(failed_names)}", flush=True)
     return 1 if counts["FAIL"] else 0
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private PostgreSQL and a private Kafka broker, both of scripts/local.sh, in a folder of the suite's own."""
 import os
+import signal
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.report import Failed, wait_for
@@ -25,6 +27,44 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Ended(BaseException):
+    """A signal ends the suite; what runs is stopped on the way out."""
+
+
+def on_signal(number, _frame):
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)  # once: the way out is not for a second one
+    raise Ended(128 + number)
+
+
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def host(folder, keep, suite):
+    """
+    Both servers up, then suite(servers), whose exit code is returned; they are stopped whatever ends it, and removed
+    unless it failed or their folder is wanted.
+    """
+    place = Servers(folder)
+    code = 1
+    for number in ENDING:
+        signal.signal(number, on_signal)
+    try:
+        place.up()
+        code = suite(place)
+    except Ended as ended:
+        code = ended.args[0]
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        if code == 0 and not keep:
+            place.clean()
+        else:
+            place.local("down")
+            print(f"logs are in {place.folder}", file=sys.stderr)
+    return code
 
 
 class Servers:

@@ -47,18 +47,61 @@ def make(*words, folder, code=0):
     return done.stdout
 
 
+# When Ctrl-C is pressed.
+DEMO_MOMENTS = {
+    "it looks at packages": lambda folder: os.path.getsize(folder + ".log") > 0,
+    "initdb runs": lambda folder: any("initdb" in line for line in running_in(folder)),
+    "a server runs": lambda folder: running_in(folder),
+    "events are read": lambda folder: any("--exit-eof" in line for line in running_in(folder)),
+    "it cleans up by itself": lambda folder: demo_killed_child(folder),
+}
+
+
+def demo_killed_child(folder):
+    """A child of the demo fails by itself; Ctrl-C then falls into the clean-up."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as text:
+                words = text.read().split(b"\0")
+        except OSError:
+            continue
+        if b"--exit-eof" in words and os.path.abspath(folder).encode() + b"/spendlog.yaml" in words:
+            os.kill(int(pid), signal.SIGKILL)
+            return True
+    return False
+
+
+def demo_interrupted(folder, moment):
+    with open(folder + ".log", "w") as log:
+        demo = subprocess.Popen(["scripts/demo.sh"], cwd=ROOT, env={**os.environ, "LOCAL": folder},
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    wait_for(f"{moment}", lambda: DEMO_MOMENTS[moment](folder) or demo.poll() is not None, 120, 0.01)
+    check_equal(demo.poll(), None, f"exit code of the demo before Ctrl-C, when {moment}")
+    os.killpg(demo.pid, signal.SIGINT)
+    check_equal(demo.wait(90), 130, f"exit code of the demo after Ctrl-C when {moment}")
+    check_equal(running_in(folder), [], f"processes left after Ctrl-C when {moment}")
+
+
+SUITES = {"integration": signal.SIGINT, "security": signal.SIGTERM, "chaos": signal.SIGTERM}
+
+
+def suites_end_by_signals_and_leave_nothing(servers):
+    """Ctrl-C ends a suite with 130, SIGTERM with 143; neither leaves a process."""
+    for suite, number in SUITES.items():
+        folder = os.path.join(servers.folder, f"signalled-{suite}")
+        run = subprocess.Popen([f"tests/{suite}/run.py", "--folder", folder], cwd=ROOT, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        wait_for("a server", lambda: any("run.py" not in line for line in running_in(folder)), 60, 0.02)
+        run.send_signal(number)
+        check_equal(run.wait(120), 128 + number, f"exit code of {suite} after {number.name}")
+        check_equal(running_in(folder), [], f"processes left by {suite} after {number.name}")
+
+
 def demo_shows_spend_and_leaves_nothing(servers):
     """`make demo` can be interrupted and repeated, shows spend and a charge explained, leaves nothing running."""
     folder = os.path.join(servers.folder, "demo")
-    demo = subprocess.Popen(["scripts/demo.sh"], cwd=ROOT, env={**os.environ, "LOCAL": folder},
-                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                            start_new_session=True)
-    wait_for("a server", lambda: running_in(folder), 60)
-    time.sleep(1)
-    os.killpg(demo.pid, signal.SIGINT)
-    check_equal(demo.wait(60), 130, "exit code of the demo after Ctrl-C")
-    check_equal(running_in(folder), [], "processes left after Ctrl-C")
-
+    for moment in DEMO_MOMENTS:
+        demo_interrupted(folder, moment)
     start = time.monotonic()
     out = make("demo", folder=folder)
     took_s = time.monotonic() - start
@@ -167,5 +210,5 @@ def installs_into_a_folder(servers):
         check(os.path.isfile(f"{target}/usr/{path}"), f"no {path}")
 
 
-ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing,
+ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
        containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder)

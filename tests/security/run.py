@@ -37,18 +37,10 @@ def main():
 
 def run(chosen, options):
     seed = report.seed_of_environment()
-    place = servers.Servers(options.folder)
-    code = 1
-    try:
-        place.up()
-        code = report.run([(s, (place, seed)) for s in chosen], seed)
-    finally:
-        if code == 0 and not options.keep:
-            place.clean()
-        else:
-            place.local("down")
-            print(f"logs are in {place.folder}", file=sys.stderr)
-    return code
+
+    def suite(place):
+        return report.run([(s, (place, seed)) for s in chosen], seed)
+    return servers.host(options.folder, options.keep, suite)
 
 
 if __name__ == "__main__":
