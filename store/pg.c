@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "store/conninfo.h"
+#include "store/holder.h"
 #include "store/session.h"
 
 #include <assert.h>
@@ -157,14 +158,16 @@ static bool connect_fail(struct pg *pg, bool timed_out, struct err *err)
 {
     const char *message = PQerrorMessage(pg->conn);
     connect_sqlstate(pg, message);
+    enum err_kind kind = pg_err_kind(pg->sqlstate);
+    if (kind != ERR_CONFIG) /* no connections allowed just now, too many of them, starting up */
+        kind = ERR_UNAVAILABLE;
     place_set(pg);
     if (timed_out)
         err_set(err, ERR_UNAVAILABLE, "postgres: %s: no answer in time", pg->place);
     else if (!*pg->sqlstate)
         err_set(err, ERR_UNAVAILABLE, "postgres: %s: %s", pg->place, conninfo_trouble(message));
     else
-        err_set(err, pg_err_kind(pg->sqlstate), "postgres: %s: %s", pg->place,
-                server_words(pg, message));
+        err_set(err, kind, "postgres: %s: %s", pg->place, server_words(pg, message));
     pg_close(pg);
     return false;
 }
@@ -350,6 +353,7 @@ static PGresult *checked(struct pg *pg, PGresult *res, const char *what, struct 
     if (res && (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_IN))
         return res;
     pg_fail(pg, res, what, err);
+    holder_blame(pg, err);
     PQclear(res);
     return NULL;
 }

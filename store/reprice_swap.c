@@ -13,6 +13,7 @@
 #include "store/reprice_impl.h"
 
 #include "core/fault.h"
+#include "store/holder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define SNAPSHOT_MAX 64
 #define SWAP_TRIES_MAX 60 /* of 0.5 s lock timeout each, and a pause */
 #define SWAP_PAUSE_MS 200
+#define SWAP_TRIES_QUIET 4 /* of half a second: a query that ends soon is not worth a line */
 
 static bool day_function(struct pg *pg, const char *function, const struct reprice_day *day,
                          struct err *err)
@@ -139,11 +141,19 @@ static bool shadow_close(struct reprice *run, const struct reprice_day *day, str
            pg_command(&run->shadow, "SELECT spendlog.older_snapshots_wait()", err);
 }
 
+/* The transaction lives on; the other connection is between two days, and can ask. */
+static void swap_blame(struct reprice *run, struct err *err)
+{
+    snprintf(run->read.sqlstate, sizeof(run->read.sqlstate), "%s", run->write.sqlstate);
+    holder_blame(&run->read, err);
+}
+
 /* A dashboard's long query or a batch under way may hold the table: the swap gives way, lets go of
  * what it has, and comes again. The transaction's other work stays. */
 static bool swap(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
+    struct holder holder = {0};
     char sql[128];
     snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s')", day->text);
     for (int attempt = 1;; attempt++) {
@@ -151,8 +161,11 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
             return false;
         if (pg_command(&run->write, sql, err))
             return true;
+        swap_blame(run, err);
         if (err->kind != ERR_RETRY || attempt == SWAP_TRIES_MAX || !run->write.conn)
             return false;
+        if (attempt % SWAP_TRIES_QUIET == 0)
+            holder_tell(&holder, err);
         err_clear(err);
         if (!pg_command(&run->write, "ROLLBACK TO swap", err))
             return false;

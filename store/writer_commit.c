@@ -386,7 +386,11 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
         if (try_once(w, batch, &why))
             break;
         pg_rollback(&w->pg);
-        if (tries == TRIES_MAX || !adapt(w, batch, &why))
+        holder_blame(&w->pg, &why);
+        bool waited = failed_with(w, "55P03") || failed_with(w, "57014");
+        if (waited)
+            holder_tell(&w->holder, &why);
+        if (tries == TRIES_MAX || (waited && stopping(w)) || !adapt(w, batch, &why))
             return err_set(err, why.kind, "%s", why.text);
         log_debug("batch begun again: %s", why.text);
     }

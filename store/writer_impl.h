@@ -5,6 +5,7 @@
 #ifndef STORE_WRITER_IMPL_H
 #define STORE_WRITER_IMPL_H
 
+#include "store/holder.h"
 #include "store/pg.h"
 #include "store/recent.h"
 #include "store/writer.h"
@@ -45,6 +46,7 @@ struct writer {
 
     bool look_first;        /* ask which keys are there before the COPY */
     unsigned batches_clean; /* since then, without a stored duplicate */
+    struct holder holder;   /* who kept us waiting */
     /* of the batch being written */
     bool bisect, copying, fenced;
     int64_t batch_id;

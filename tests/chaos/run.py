@@ -16,10 +16,12 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.dont_write_bytecode = True
 
-from chaos import bounds, broker, crashes, database, failover, records, signals  # noqa: E402
+from chaos import (bounds, broker, crashes, database, failover, maintenance, records, retention,  # noqa: E402
+                   signals)
 from harness import report, servers, world  # noqa: E402
 
-ALL = crashes.ALL + database.ALL + failover.ALL + records.ALL + broker.ALL + signals.ALL + bounds.ALL
+ALL = (crashes.ALL + database.ALL + failover.ALL + maintenance.ALL + retention.ALL + records.ALL + broker.ALL
+       + signals.ALL + bounds.ALL)
 # What `make check` can afford: kinds of fault, in small. A broker killed with -9 takes half a minute to
 # be let back into its own cluster, so that one is left to the long form.
 SHORT = ((crashes.kill_nine, (6,)), (crashes.frozen_owner_holds_nobody, ()),
