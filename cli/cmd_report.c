@@ -36,6 +36,7 @@ struct report {
     struct buf out;           /* of the line under way */
     struct report_sums total; /* texts of total_text */
     char total_text[512];
+    struct report_doubt doubt;
 };
 
 /* One way to print a report. */
@@ -79,6 +80,10 @@ static void table_foot(struct report *report)
         buf_printf(&report->out, "; " SLICE_FMT " calls without a price are not in it",
                    SLICE_ARG(total->unpriced));
     buf_add_char(&report->out, '\n');
+    if (strcmp(report->doubt.calls, "0") != 0)
+        buf_printf(&report->out,
+                   "doubtful: %s calls, %s USD: see spendlog.doubtful_rows for which and why\n",
+                   report->doubt.calls, report->doubt.at_stake);
 }
 
 /* --- csv */
@@ -248,6 +253,7 @@ static int report_print(const struct config *config, char *by, struct err *err)
     bool ok = report_run(config->postgres, &report.query, on_row, &printing, err);
     if (ok && report.total.calls.bytes == 0)
         total_keep(&report, &(struct report_sums){SLICE("0"), SLICE("0"), .spend = SLICE("0")});
+    ok = ok && report_doubtful(config->postgres, &report.query, &report.doubt, err);
     if (ok)
         printing.format->foot(&report);
     line_out(&report);

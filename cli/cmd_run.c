@@ -124,7 +124,8 @@ static void log_totals(struct lane_group *group)
              "without a price",
              (long long)atomic_load(&c->messages), (long long)atomic_load(&c->rows),
              (long long)atomic_load(&c->duplicates), (long long)atomic_load(&c->rejected),
-             (long long)atomic_load(&c->skipped), (long long)atomic_load(&c->unpriced));
+             (long long)atomic_load(&c->skipped),
+             (long long)atomic_load(&c->by_status[CHARGE_UNPRICED]));
 }
 
 static int run_with(const struct config *config, struct err *err)

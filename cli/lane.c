@@ -273,8 +273,10 @@ static void count_batch(struct lane *lane)
         count(&c->duplicates, range->duplicates);
         count(&c->rejected, range->rejected);
         count(&c->skipped, range->skipped);
-        count(&c->unpriced, range->unpriced);
         count(&c->flagged, range->flagged);
+        count(&c->doubtful, range->doubtful);
+        for (unsigned s = 0; s < CHARGE_STATUS_COUNT; s++)
+            count(&c->by_status[s], range->by_status[s]);
     }
     count(&c->batches, 1);
 }

@@ -20,8 +20,9 @@
 #include <stdatomic.h>
 
 struct lane_counters {
-    _Atomic int64_t messages, rows, duplicates, rejected, skipped, unpriced, batches, recoveries,
-        gaps, flagged, setback_messages;
+    _Atomic int64_t messages, rows, duplicates, rejected, skipped, batches, recoveries, gaps,
+        flagged, doubtful, setback_messages;
+    _Atomic int64_t by_status[CHARGE_STATUS_COUNT]; /* of the rows */
 };
 
 /* What the lanes of a process share. */

@@ -31,8 +31,10 @@ static const struct metric {
     COUNTER("spendlog_duplicates_total", counters.duplicates, "records that were there already"),
     COUNTER("spendlog_rejected_total", counters.rejected, "records that could not be read"),
     COUNTER("spendlog_skipped_total", counters.skipped, "records that are no billable call"),
-    COUNTER("spendlog_unpriced_total", counters.unpriced, "events without a price (spend NULL)"),
+    COUNTER("spendlog_unpriced_total", counters.by_status[CHARGE_UNPRICED],
+            "events without a price (spend NULL)"),
     COUNTER("spendlog_flagged_total", counters.flagged, "events kept with a flag"),
+    COUNTER("spendlog_doubtful_total", counters.doubtful, "rows whose amount may be wrong"),
     COUNTER("spendlog_batches_total", counters.batches, "transactions committed"),
     COUNTER("spendlog_recoveries_total", counters.recoveries, "batches dropped to be read again"),
     COUNTER("spendlog_gaps_total", counters.gaps, "gaps: messages gone before they were read"),
@@ -95,6 +97,11 @@ static void page_print(struct lane_group *group, struct buf *page)
         buf_printf(page, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", m->name, m->help, m->name,
                    m->type, m->name, (long long)atomic_load(value));
     }
+    buf_add_text(page, "# HELP spendlog_rows_by_status_total rows written, by pricing status\n"
+                       "# TYPE spendlog_rows_by_status_total counter\n");
+    for (unsigned i = 0; i < CHARGE_STATUS_COUNT; i++)
+        buf_printf(page, "spendlog_rows_by_status_total{status=\"%s\"} %lld\n",
+                   charge_status_name[i], (long long)atomic_load(&group->counters.by_status[i]));
     buf_printf(page,
                "# HELP spendlog_halted a partition waits for the operator\n"
                "# TYPE spendlog_halted gauge\nspendlog_halted %d\n",

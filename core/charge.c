@@ -17,7 +17,7 @@ const struct reason_info reason_info[REASON_COUNT] = {
 #undef REASON
 };
 
-const char *const charge_status_name[4] = {
+const char *const charge_status_name[CHARGE_STATUS_COUNT] = {
     [CHARGE_PRICED] = "priced",
     [CHARGE_FREE] = "free",
     [CHARGE_REPORTED] = "reported",

@@ -26,7 +26,13 @@ enum reason {
     REASON_COUNT
 };
 
-enum charge_status { CHARGE_PRICED, CHARGE_FREE, CHARGE_REPORTED, CHARGE_UNPRICED };
+enum charge_status {
+    CHARGE_PRICED,
+    CHARGE_FREE,
+    CHARGE_REPORTED,
+    CHARGE_UNPRICED,
+    CHARGE_STATUS_COUNT,
+};
 
 struct unit_info {
     const char *name;
@@ -40,7 +46,7 @@ struct reason_info {
 
 extern const struct unit_info unit_info[UNIT_COUNT];
 extern const struct reason_info reason_info[REASON_COUNT];
-extern const char *const charge_status_name[4];
+extern const char *const charge_status_name[CHARGE_STATUS_COUNT];
 
 /* Where a rate was set. Shown as "cost_map:ENTRY#KEY" or "FILE:LINE#ENTRY.KEY". */
 struct rate_source {

@@ -148,8 +148,9 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
         .kafka_offset = origin->kafka_offset,
         .record_index = origin->record_index,
         .time_not_own = event->time_source == TIME_KAFKA,
-        .unpriced = !charge->has_spend,
+        .status = charge->status,
         .flagged = ((event->flags | charge->flags) & ~READING_MASK) != 0,
+        .doubtful = ((event->flags | charge->flags) & flags_of_doubt) != 0,
         .message = origin->message,
         .mapping = event->mapping,
     };

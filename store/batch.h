@@ -43,8 +43,9 @@ struct batch_range {
     uint64_t last_hash;
     int64_t messages;
     int64_t rows, duplicates, rejected, skipped; /* records; duplicates come from the writer */
-    int64_t conflicts;         /* those of the duplicates whose content differed; from the writer */
-    int64_t unpriced, flagged; /* those of the rows without a price, with a flag; from the writer */
+    int64_t conflicts; /* those of the duplicates whose content differed; from the writer */
+    int64_t by_status[CHARGE_STATUS_COUNT]; /* the rows by enum charge_status; from the writer */
+    int64_t flagged, doubtful;              /* those with a flag, with one of doubt */
 };
 
 /* What the writer found out about a row; ROW_NEW is written. */
@@ -66,9 +67,10 @@ struct batch_row {
     unsigned record_index;
     bool time_not_own; /* goes through identity_guard */
     bool suspected;    /* its key was written lately: asked for before the COPY */
-    bool unpriced, flagged;
-    unsigned message;    /* 1 + index into batch->messages; 0 = its message was not kept */
-    const char *mapping; /* that read it */
+    enum charge_status status;
+    bool flagged, doubtful; /* with a flag; with one that casts doubt on the amount */
+    unsigned message;       /* 1 + index into batch->messages; 0 = its message was not kept */
+    const char *mapping;    /* that read it */
     enum row_fate fate;
     bool conflict;       /* a duplicate whose first delivery said something else */
     uint64_t first_hash; /* of a duplicate: content hash of the row that stays */

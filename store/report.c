@@ -4,6 +4,7 @@
 #include "store/holder.h"
 #include "store/pg.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What may stand after --by, and what it is in SQL. A call with two tags counts under both. */
@@ -155,4 +156,40 @@ bool report_run(const char *conninfo, const struct report_options *options, repo
     buf_free(&sql);
     pg_args_free(&args);
     return ok;
+}
+
+static void text_copy(char *to, size_t capacity, struct slice from)
+{
+    snprintf(to, capacity, SLICE_FMT, SLICE_ARG(from));
+}
+
+bool report_doubtful(const char *conninfo, const struct report_options *options,
+                     struct report_doubt *doubt, struct err *err)
+{
+    struct pg pg = {0};
+    struct pg_options pg_options = {
+        .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
+    struct pg_args args;
+    struct buf sql;
+    if (!pg_open(&pg, &pg_options, err))
+        return false;
+    pg_args_init(&args);
+    buf_init(&sql, SQL_MAX);
+    buf_add_text(&sql, "SELECT count(*)::text, trim_scale(coalesce(sum(at_stake), 0))::text"
+                       " FROM spendlog.doubtful_rows WHERE true");
+    if (options->since_us != INT64_MIN)
+        sql_add_time(&sql, &args, ">=", options->since_us);
+    if (options->until_us != INT64_MAX)
+        sql_add_time(&sql, &args, "<", options->until_us);
+    buf_add_char(&sql, '\0');
+    PGresult *res = pg_query(&pg, sql.p, &args, err);
+    if (res) {
+        text_copy(doubt->calls, sizeof(doubt->calls), pg_text(res, 0, 0));
+        text_copy(doubt->at_stake, sizeof(doubt->at_stake), pg_text(res, 0, 1));
+    }
+    PQclear(res);
+    pg_close(&pg);
+    buf_free(&sql);
+    pg_args_free(&args);
+    return res != NULL;
 }

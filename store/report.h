@@ -40,6 +40,13 @@ typedef void report_fn(const struct report_row *row, void *context);
 /* Names that `by` takes; NULL ends the list. */
 const char *const *report_dimensions(void);
 
+/* What of the same time is doubtful (spendlog.doubtful_rows), into texts of the caller's. */
+struct report_doubt {
+    char calls[32], at_stake[64];
+};
+bool report_doubtful(const char *conninfo, const struct report_options *options,
+                     struct report_doubt *doubt, struct err *err) MUST_CHECK;
+
 /* ERR_USAGE: no such dimension, or since is not before until. */
 bool report_run(const char *conninfo, const struct report_options *options, report_fn *on_row,
                 void *context, struct err *err) MUST_CHECK;

@@ -39,8 +39,9 @@ bool books_tally(struct writer *w, const struct batch *batch, struct err *err)
         tally->rejected += row->fate == ROW_REFUSED;
         tally->duplicates += row->fate == ROW_DUPLICATE_NEAR || row->fate == ROW_DUPLICATE_STORED;
         tally->conflicts += row->conflict;
-        tally->unpriced += row->fate == ROW_NEW && row->unpriced;
+        tally->by_status[row->status] += row->fate == ROW_NEW;
         tally->flagged += row->fate == ROW_NEW && row->flagged;
+        tally->doubtful += row->fate == ROW_NEW && row->doubtful;
     }
     for (size_t i = 0; i < batch->range_count; i++) {
         const struct tally *t = &w->tally[i];

@@ -356,8 +356,9 @@ static void conclude(struct writer *w, struct batch *batch)
         range->duplicates = tally->duplicates;
         range->rejected = tally->rejected;
         range->conflicts = tally->conflicts;
-        range->unpriced = tally->unpriced;
+        memcpy(range->by_status, tally->by_status, sizeof(range->by_status));
         range->flagged = tally->flagged;
+        range->doubtful = tally->doubtful;
         range->state->next_offset = range->next_offset;
         range->state->next_index = range->next_index;
         range->state->last_time_ms = range->last_time_ms;

@@ -16,7 +16,7 @@
 /* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */
 struct tally {
     int64_t rows, duplicates, rejected, conflicts;
-    int64_t unpriced, flagged; /* of the rows */
+    int64_t by_status[CHARGE_STATUS_COUNT], flagged, doubtful; /* of the rows */
 };
 
 struct refusal {

@@ -207,6 +207,18 @@ static void a_newer_schema_is_refused(void **state)
     assert_int_equal(connect_kind(conninfo_of("writer")), ERR_CONFIG);
 }
 
+/* The view knows the flags that core/flags.def says cast doubt, by the same names. */
+static void doubts_of_the_database_are_those_of_the_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < flag_count; i++) {
+        char query[256];
+        snprintf(query, sizeof(query), "SELECT (spendlog.doubts(%u)::text = '{%s}')::int",
+                 flag_info[i].bit, flag_info[i].doubt ? flag_info[i].name : "");
+        assert_int_equal(scalar(query), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +227,7 @@ int main(void)
         cmocka_unit_test(the_books_cannot_be_made_to_lie),
         cmocka_unit_test(views_are_equal_to_the_rows),
         cmocka_unit_test(what_keeps_us_from_connecting_has_its_kind),
+        cmocka_unit_test(doubts_of_the_database_are_those_of_the_table),
         cmocka_unit_test(migrations_are_applied_once),
         cmocka_unit_test(a_changed_migration_is_refused),
         cmocka_unit_test(a_newer_schema_is_refused), /* after these no writer connects */
