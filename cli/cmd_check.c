@@ -8,6 +8,7 @@
 #include "cli/ready.h"
 
 #include "core/clock.h"
+#include "core/show.h"
 #include "ingest/kafka.h"
 #include "store/drift.h"
 #include "store/server.h"
@@ -33,13 +34,13 @@ static void on_finding(enum finding_level level, const char *text, void *context
     size_t *warnings = context;
     if (level == FINDING_WARNING)
         (*warnings)++;
-    fprintf(stderr, "%s: %s\n", level == FINDING_WARNING ? "warning" : "note", text);
+    show_line(stderr, "%s: %s", level == FINDING_WARNING ? "warning" : "note", text);
 }
 
 static void line_print(const char *text, void *context)
 {
     (void)context;
-    puts(text);
+    show_line(stdout, "%s", text);
 }
 
 static bool check_prices(const struct config *config, size_t *warnings, struct err *err)
@@ -121,7 +122,7 @@ static bool check_kafka(const struct config *config, struct err *err)
     struct consumer *consumer = consumer_new(&consumer_options, err);
     bool ok = consumer && consumer_cluster_id(consumer, 10000, id, sizeof(id), err);
     if (ok && !options.json)
-        printf("kafka: cluster %s answers\n", id);
+        show_line(stdout, "kafka: cluster %s answers", id);
     ok = ok && check_topics(config, consumer, err);
     consumer_close(consumer);
     free(names);
@@ -136,7 +137,7 @@ static void on_books(const char *text, void *context)
 static void on_drift(const char *text, void *context)
 {
     (*(size_t *)context)++;
-    fprintf(stderr, "drift: %s\n", text);
+    show_line(stderr, "drift: %s", text);
 }
 
 static bool check_postgres(const struct config *config, size_t *warnings, struct err *err)
@@ -146,7 +147,7 @@ static bool check_postgres(const struct config *config, size_t *warnings, struct
         return true;
     if (!server_check(config->postgres, text, sizeof(text), err))
         return false;
-    printf("postgres: %s\n", text);
+    show_line(stdout, "postgres: %s", text);
     return server_check_books(config->postgres, on_books, warnings, err) &&
            server_check_retention(config->postgres, config->retain_days, on_books, warnings, err);
 }

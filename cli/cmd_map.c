@@ -4,6 +4,7 @@
 #include "cli/records.h"
 
 #include "core/embed.h"
+#include "core/show.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ const struct option_row map_options[] = {
 static void explain_line(const char *text, void *context)
 {
     (void)context;
-    fprintf(stderr, "  %s\n", text);
+    show_line(stderr, "  %s", text);
 }
 
 static void print(struct buf *rest, const struct record *record, const struct charge *charge,
@@ -38,7 +39,7 @@ static void print(struct buf *rest, const struct record *record, const struct ch
     }
     result_event(rest, record->event);
     if (options.explain) {
-        fprintf(stderr, "record %u, mapping %s:\n", record->index, record->mapping);
+        show_line(stderr, "record %u, mapping %s:", record->index, record->mapping);
         mapper_explain(mapper, explain_line, NULL);
     }
 }

@@ -3,6 +3,8 @@
 #include "cli/command.h"
 #include "cli/result.h"
 
+#include "core/show.h"
+
 #include "store/periods.h"
 
 #include <stdlib.h>
@@ -47,8 +49,8 @@ static void period_print(const struct period *period, void *context)
     *headed = true;
     sum_format(period->spend, spend);
     sum_format(period->posted, posted);
-    printf("%-8s %12lld %10lld %24s %24s  %s\n", period->month, (long long)period->rows,
-           (long long)(period->rows_now - period->rows), spend, posted, period->closed_by);
+    show_line(stdout, "%-8s %12lld %10lld %24s %24s  %s", period->month, (long long)period->rows,
+              (long long)(period->rows_now - period->rows), spend, posted, period->closed_by);
 }
 
 static bool month_parse(const char *text, int *year, unsigned *month)

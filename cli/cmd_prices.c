@@ -3,6 +3,8 @@
  */
 #include "cli/command.h"
 
+#include "core/show.h"
+
 #include "pricing/diff.h"
 
 #include <string.h>
@@ -19,7 +21,7 @@ const struct option_row prices_options[] = {
 static void line_print(const char *text, void *context)
 {
     (void)context;
-    puts(text);
+    show_line(stdout, "%s", text);
 }
 
 static int show(const struct config *config, const char *model, struct err *err)

@@ -53,8 +53,10 @@ struct format {
 
 static void table_head(struct report *report)
 {
-    for (size_t k = 0; k < report->query.by_count; k++)
-        buf_printf(&report->out, "%-*s ", KEY_WIDTH, report->query.by[k]);
+    for (size_t k = 0; k < report->query.by_count; k++) {
+        show_add_column(&report->out, slice_of(report->query.by[k]), KEY_WIDTH, true);
+        buf_add_char(&report->out, ' ');
+    }
     buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", "calls", "unpriced", "input_tokens",
                "output_tokens", "spend USD");
 }
@@ -90,8 +92,10 @@ static void table_foot(struct report *report)
 
 static void csv_head(struct report *report)
 {
-    for (size_t k = 0; k < report->query.by_count; k++)
-        buf_printf(&report->out, "%s,", report->query.by[k]);
+    for (size_t k = 0; k < report->query.by_count; k++) {
+        show_add(&report->out, slice_of(report->query.by[k]));
+        buf_add_char(&report->out, ',');
+    }
     buf_add_text(&report->out, "calls,unpriced,input_tokens,output_tokens,spend,gateway_cost\n");
 }
 
@@ -133,8 +137,10 @@ static void html_head(struct report *report)
                  "<style>body{font-family:sans-serif}table{border-collapse:collapse}"
                  "td,th{border-bottom:1px solid #ccc;padding:2px 10px}"
                  "td:nth-last-child(-n+5){text-align:right}</style><table><tr>");
-    for (size_t k = 0; k < report->query.by_count; k++)
-        buf_printf(&report->out, "<th>%s", report->query.by[k]);
+    for (size_t k = 0; k < report->query.by_count; k++) {
+        buf_add_text(&report->out, "<th>");
+        show_add_html(&report->out, slice_of(report->query.by[k]));
+    }
     buf_add_text(&report->out,
                  "<th>calls<th>unpriced<th>input tokens<th>output tokens<th>spend USD\n");
 }

@@ -5,6 +5,8 @@
 #include "cli/rederive.h"
 #include "cli/result.h"
 
+#include "core/show.h"
+
 #include "store/drift.h"
 #include "store/verify.h"
 
@@ -47,9 +49,9 @@ static void finding_print(const struct verify_finding *finding, void *context)
     if (options.json)
         finding_json(finding);
     else
-        printf("%s %s: %s%s%s\n", finding->difference ? "DIFFERENCE" : "note",
-               verify_kind_name[finding->kind], finding->place, finding->place[0] ? ": " : "",
-               finding->text);
+        show_line(stdout, "%s %s: %s%s%s", finding->difference ? "DIFFERENCE" : "note",
+                  verify_kind_name[finding->kind], finding->place, finding->place[0] ? ": " : "",
+                  finding->text);
 }
 
 static void rederive_print(const char *text, void *context)

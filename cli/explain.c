@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/explain.h"
 
+#include "core/show.h"
+
 #include "cli/result.h"
 
 #include <stdio.h>
@@ -10,7 +12,7 @@
 static void decision_print(const char *text, void *context)
 {
     (void)context;
-    printf("  %s\n", text);
+    show_line(stdout, "  %s", text);
 }
 
 static void decision_json(const char *text, void *context)
@@ -38,7 +40,7 @@ static void facts_print(const struct event *event)
         else
             buf_printf(&line, "%lld", (long long)v.i);
     }
-    printf("facts: " SLICE_FMT "\n", SLICE_ARG(buf_slice(&line)));
+    show_line(stdout, "facts: " SLICE_FMT, SLICE_ARG(buf_slice(&line)));
     buf_free(&line);
 }
 
@@ -54,8 +56,9 @@ static void items_print(const struct charge *charge)
         decimal_format(&item->multiplier, multiplier);
         money_format(item->amount, amount);
         rate_source_format(item->source, source, sizeof(source));
-        printf("  %-28s %s x %s%s%s = %s\n  %-28s   %s\n", unit_info[item->unit].name, quantity,
-               rate, multiplied ? " x " : "", multiplied ? multiplier : "", amount, "", source);
+        printf("  %-28s %s x %s%s%s = %s\n", unit_info[item->unit].name, quantity, rate,
+               multiplied ? " x " : "", multiplied ? multiplier : "", amount);
+        show_line(stdout, "  %-28s   %s", "", source);
     }
 }
 
@@ -89,12 +92,13 @@ static void event_print(struct explain *explain, const struct event *event)
 {
     struct charge charge;
     struct trace trace = {decision_print, NULL};
-    printf("request " SLICE_FMT ", mapping %s\n",
-           SLICE_ARG(labels_text(&event->labels, LABEL_REQUEST_ID)), event->mapping);
+    show_line(stdout, "request " SLICE_FMT ", mapping %s",
+              SLICE_ARG(labels_text(&event->labels, LABEL_REQUEST_ID)), event->mapping);
     facts_print(event);
     printf("decisions:\n");
     pricer_price(explain->pricer, &event->facts, &charge, &trace);
-    printf("rule: %s\nitems:\n", charge.rule && charge.rule[0] ? charge.rule : "none");
+    show_line(stdout, "rule: %s", charge.rule && charge.rule[0] ? charge.rule : "none");
+    printf("items:\n");
     items_print(&charge);
     totals_print(event, &charge);
 }
@@ -138,9 +142,9 @@ void explain_event(struct explain *explain, const struct event *event)
 void explain_no_event(struct explain *explain, const struct record *record)
 {
     if (!explain->json) {
-        printf("%s: %s%s%s\n", record->outcome == RECORD_REJECTED ? "rejected" : "skipped",
-               reason_info[record->reason].name, record->detail ? ": " : "",
-               record->detail ? record->detail : "");
+        show_line(stdout, "%s: %s%s%s", record->outcome == RECORD_REJECTED ? "rejected" : "skipped",
+                  reason_info[record->reason].name, record->detail ? ": " : "",
+                  record->detail ? record->detail : "");
         return;
     }
     struct buf line;

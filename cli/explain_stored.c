@@ -8,6 +8,8 @@
 #include "cli/explain.h"
 #include "cli/result.h"
 
+#include "core/show.h"
+
 #include "store/stored_row.h"
 
 #include <string.h>
@@ -127,11 +129,13 @@ static void print_text(struct explain *explain, const struct stored_row *row,
     explain_event(explain, &row->event);
     buf_init(&spend, DECIMAL_TEXT_MAX);
     text_spend(&spend, row->has_spend, row->spend);
-    printf("stored: " SLICE_FMT " USD (" SLICE_FMT "%s" SLICE_FMT "), book %.12s, from " SLICE_FMT
-           " partition %lld offset %lld record %lld\n",
-           SLICE_ARG(buf_slice(&spend)), SLICE_ARG(row->status), row->reason.bytes ? ", " : "",
-           SLICE_ARG(row->reason), row->book_hash.p, SLICE_ARG(row->topic),
-           (long long)row->partition, (long long)row->kafka_offset, (long long)row->record_index);
+    show_line(stdout,
+              "stored: " SLICE_FMT " USD (" SLICE_FMT "%s" SLICE_FMT
+              "), book %.12s, from " SLICE_FMT " partition %lld offset %lld record %lld",
+              SLICE_ARG(buf_slice(&spend)), SLICE_ARG(row->status), row->reason.bytes ? ", " : "",
+              SLICE_ARG(row->reason), row->book_hash.p, SLICE_ARG(row->topic),
+              (long long)row->partition, (long long)row->kafka_offset,
+              (long long)row->record_index);
     if (history->list.bytes)
         printf("adjustments:\n" SLICE_FMT, SLICE_ARG(buf_slice(&history->list)));
     if (!same)

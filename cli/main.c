@@ -2,6 +2,8 @@
 /* The command table; --help on every level, dispatch and the version are made from it. */
 #include "cli/command.h"
 
+#include "core/show.h"
+
 #include "ingest/kafka.h"
 #include "store/server.h"
 
@@ -100,6 +102,6 @@ int main(int argc, char **argv)
         print_version();
         return 0;
     }
-    fprintf(stderr, "spendlog: unknown command \"%s\"; see `spendlog --help`\n", argv[1]);
+    show_line(stderr, "spendlog: unknown command \"%s\"; see `spendlog --help`", argv[1]);
     return err_exit_code(ERR_USAGE);
 }

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/show.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -149,18 +150,19 @@ bool option_time(const char *option, const char *text, int64_t *us, struct err *
 
 int fail(const struct err *err)
 {
-    fprintf(stderr, "spendlog: %s\n", err->text);
+    show_line(stderr, "spendlog: %s", err->text);
     return err_exit_code(err->kind);
 }
 
 int usage_error(const struct command *command, const char *fmt, ...)
 {
+    char text[512];
     va_list args;
     va_start(args, fmt);
-    fprintf(stderr, "spendlog %s: ", command->name);
-    vfprintf(stderr, fmt, args);
-    fprintf(stderr, "; see `spendlog %s --help`\n", command->name);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    show_line(stderr, "spendlog %s: %s; see `spendlog %s --help`", command->name, text,
+              command->name);
     return err_exit_code(ERR_USAGE);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/result.h"
 
 #include "core/clock.h"
+#include "core/show.h"
 
 #include <unistd.h>
 
@@ -122,23 +123,12 @@ static void print_json(const struct reprice_report *report, const char *book_id,
 
 /* --- CSV (RFC 4180) -------------------------------------------------------------------------- */
 
-static void csv_text(struct buf *out, struct slice text)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (text.p[i] == '"')
-            buf_add_char(out, '"');
-        buf_add_char(out, text.p[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 static void csv_row(struct buf *out, const char *dimension, struct slice value, int64_t rows,
                     struct sum before, struct sum after)
 {
     char text[SUM_TEXT_MAX];
     buf_printf(out, "%s,", dimension);
-    csv_text(out, value);
+    show_add_csv(out, value);
     buf_printf(out, ",%lld,%s", (long long)rows, text_of(before, text));
     buf_printf(out, ",%s", text_of(after, text));
     buf_printf(out, ",%s\r\n", text_of(sum_less(after, before), text));
@@ -168,11 +158,10 @@ static void table_line(struct buf *out, struct slice name, int64_t rows, struct 
     char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
     if (name.bytes == 0)
         name = SLICE("(none)");
-    if (name.bytes > NAME_WIDTH)
-        name.bytes = NAME_WIDTH;
-    buf_printf(out, "  %-*.*s %10lld %22s %22s %22s\n", NAME_WIDTH, (int)name.bytes, name.p,
-               (long long)rows, text_of(before, a), text_of(after, b),
-               text_of(sum_less(after, before), c));
+    buf_add_text(out, "  ");
+    show_add_column(out, name, NAME_WIDTH, true);
+    buf_printf(out, " %10lld %22s %22s %22s\n", (long long)rows, text_of(before, a),
+               text_of(after, b), text_of(sum_less(after, before), c));
 }
 
 static void table_groups(struct buf *out, const struct tally *tally, enum tally_dimension dimension)
@@ -218,10 +207,11 @@ static void table_moves(struct buf *out, const struct reprice_report *report)
     for (size_t i = 0; i < report->move_count; i++) {
         const struct reprice_move *m = &report->move[i];
         char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
-        buf_printf(out, "  %-*.*s %33s %22s %22s\n", NAME_WIDTH, NAME_WIDTH, m->request_id,
-                   m->had_spend ? text_of(sum_of(m->before), a) : "unknown",
-                   m->has_spend ? text_of(sum_of(m->after), b) : "unknown",
-                   text_of(delta_of(m), c));
+        buf_add_text(out, "  ");
+        show_add_column(out, slice_of(m->request_id), NAME_WIDTH, true);
+        buf_printf(
+            out, " %33s %22s %22s\n", m->had_spend ? text_of(sum_of(m->before), a) : "unknown",
+            m->has_spend ? text_of(sum_of(m->after), b) : "unknown", text_of(delta_of(m), c));
     }
 }
 

@@ -126,7 +126,10 @@ char *buf_put_json_string(char *p, struct slice text)
     *p++ = '"';
     for (size_t i = 0; i < text.bytes; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
+        unsigned char next = i + 1 < text.bytes ? (unsigned char)text.p[i + 1] : 0;
+        if (c == 0xc2 && next < 0xa0 && next >= 0x80) /* C1: a terminal would obey it */
+            p = put_escape(p, (unsigned char)text.p[++i]);
+        else if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
             *p++ = (char)c;
         else
             p = put_escape(p, c);

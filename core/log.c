@@ -3,6 +3,7 @@
 
 #include "core/buf.h"
 #include "core/clock.h"
+#include "core/show.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -39,13 +40,8 @@ void log_set_prefix(const char *prefix)
  * cursor, or break a JSON line's encoding. */
 static void make_printable(char *text)
 {
-    bool ascii = true;
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-        ascii = ascii && *p < 0x80;
-    }
-    for (unsigned char *p = (unsigned char *)text; as_json && !ascii && *p; p++)
+    show_blank(text);
+    for (unsigned char *p = (unsigned char *)text; as_json && *p; p++)
         if (*p >= 0x80)
             *p = '?';
 }

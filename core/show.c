@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/show.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define LINE_BYTES_MAX (64u << 20)
 
 /* Bytes of the character at p, 0 when it is no UTF-8; *c is its code point. */
 static size_t decode(const unsigned char *p, size_t left, unsigned *c)
@@ -100,6 +104,24 @@ void show_add_html(struct buf *out, struct slice name)
         else
             buf_add_text(out, text);
     }
+}
+
+void show_line(FILE *out, const char *fmt, ...)
+{
+    struct buf shown;
+    va_list args;
+    char *formatted = NULL;
+    va_start(args, fmt);
+    int bytes = vasprintf(&formatted, fmt, args);
+    va_end(args);
+    if (bytes < 0)
+        return;
+    buf_init(&shown, LINE_BYTES_MAX);
+    show_add(&shown, (struct slice){formatted, (size_t)bytes});
+    buf_add_char(&shown, '\n');
+    fwrite(shown.p, 1, shown.bytes, out);
+    buf_free(&shown);
+    free(formatted);
 }
 
 void show_blank(char *text)

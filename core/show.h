@@ -10,6 +10,8 @@
 
 #include "core/buf.h"
 
+#include <stdio.h>
+
 /* "a\x1b[2J" for an escape character, "\u009b" for CSI of C1. */
 void show_add(struct buf *out, struct slice name);
 /* At most `width` characters, filled with blanks when `fill`; "-" stands for an empty name. */
@@ -19,6 +21,8 @@ void show_add_column(struct buf *out, struct slice name, unsigned width, bool fi
 void show_add_csv(struct buf *out, struct slice name);
 /* Text of an HTML page. */
 void show_add_html(struct buf *out, struct slice name);
+/* One line of a text for people, shown as a whole: what a name in it would do is escaped. */
+void show_line(FILE *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* In place, for texts that may not grow: what show_add() would escape becomes a blank, or ? for
  * each byte of a character. */
 void show_blank(char *text);

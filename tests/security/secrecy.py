@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets and what people wrote to models are nowhere they should not be."""
+import csv
 import hashlib
+import io
 import json
 import os
 import random
@@ -301,4 +303,52 @@ def configurations_are_not_repeated(servers, seed):
     return f"{tried} tries"
 
 
-ALL = (connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, labels_hold_no_key, raw_keys_are_hashed, prompts_are_never_stored)
+HOSTILE = ("=HYPERLINK(\"http://x\";\"y\")", "+1+1", "-1+1", "@SUM(A1:A9)", "\tmodel", "\rmodel", "a\x1b[2Jb", "a\x1b]0;title\x07b",
+           "a\u009b31mb", "a\u0085b", "a\x7fb", "a\nb,c", "<script>alert(1)</script>", "a\"b,c", "a\u202eb", "a\u2028b", "a\u2066b")
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+ORDER = re.compile("[\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def names_steer_nothing(servers, seed):
+    """Names of models, teams, tags and users reach terminals, spreadsheets and pages without steering or running anything."""
+    with World(servers, "names", seed, partitions=1) as world:
+        feed = world.feed()
+        for number, name in enumerate(HOSTILE):
+            event = payload_of(number, name, 10, 10, time.time() - 60, response_cost=0.5, request_tags=[name])
+            event["id"] = event["litellm_call_id"] = name
+            event["metadata"].update(user_api_key_user_id=name, user_api_key_team_id=name, user_api_key_team_alias=name)
+            feed.put(0, json.dumps(event).encode())
+            broken = {**event["metadata"], "usage_object": {"prompt_tokens": -1}}
+            feed.put(0, json.dumps({**event, "litellm_call_id": name + "x", "metadata": broken}).encode())
+        feed.finish()
+        world.feeds.clear()
+        member = world.start("--exit-eof", "-v")
+        check_equal(member.wait(30), 0, f"exit code{member.tail()}")
+        check_equal(world.sql("SELECT count(*) FROM spendlog.spend_logs"), [[str(len(HOSTILE))]], "rows")
+        config = world.config("asking", user="spendlog")
+        file = os.path.join(world.folder, "event.json")
+        with open(file, "w") as out:
+            out.write(json.dumps(payload_of(1, "a\x1b[2J\u009bb", 1, 1, 1)))
+        seen = {"log": member.text()}
+        asked = [("report", "--by", by, "--format", form) for by in ("model", "team", "tag", "user")
+                 for form in ("table", "csv", "json", "html")]
+        asked += [("reprice", "--dry-run", "-q"), ("reprice", "--dry-run", "-q", "--format", "csv"), ("reprice", "--dry-run", "-q", "--json"),
+                  ("rejected", "list"), ("rejected", "list", "--json"), ("verify",), ("price", file), ("price", "--items", file),
+                  ("map", "--explain", file), ("explain", "--event", file), ("report", "--by", "a\x1b[2J"), ("a\x1b[2J",),
+                  ("explain", "a\x1b[2Jb"), ("explain", "a\u009b31mb"), ("explain", "no\x1b[2J"), ("prices", "show", "a\x1b[2J\u009bb")]
+        for words in asked:
+            done = run_program(*words, *(() if words[0].startswith("a") else ("-c", config)))
+            seen[" ".join(words)] = done.stdout + done.stderr
+        for place, text in seen.items():
+            lines = text.replace("\r\n", "\n").split("\n")
+            # JSON is for programs: it may hold marks of order, no control character.
+            found = CONTROLS.search("\n".join(lines)) or ORDER.search("\n".join(l for l in lines if l[:1] != "{"))
+            check(not found, f"{place!r} holds {found and found[0]!r}: {found and text[max(found.start() - 60, 0):found.end() + 30]!r}")
+        for by in ("model", "team", "tag", "user"):
+            for row in csv.reader(io.StringIO(seen[f"report --by {by} --format csv"])):
+                check(row[0][:1] not in tuple("=+-@\t\r"), f"a cell is a formula: {row[0]!r}")
+            check("<script>" not in seen[f"report --by {by} --format html"], "a page runs a name")
+        return f"{len(asked)} commands, {len(HOSTILE)} names"
+
+
+ALL = (names_steer_nothing, connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, labels_hold_no_key, raw_keys_are_hashed, prompts_are_never_stored)

@@ -54,7 +54,9 @@ static void json_strings_are_escaped(void **state)
         {SLICE("plain \xc3\xa4"), "\"plain \xc3\xa4\""},
         {SLICE("\"\\/"), "\"\\\"\\\\/\""},
         {SLICE("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\""},
-        {SLICE("x\x01\x1fy\x7f"), "\"x\\u0001\\u001fy\x7f\""},
+        /* DEL and C1 need no escape in JSON, but a terminal obeys them. */
+        {SLICE("x\x01\x1fy\x7f"), "\"x\\u0001\\u001fy\\u007f\""},
+        {SLICE("\xc2\x9b\xc2\xa0"), "\"\\u009b\xc2\xa0\""},
         {SLICE("\0"), "\"\\u0000\""},
     };
     struct buf buf;

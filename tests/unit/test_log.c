@@ -57,7 +57,10 @@ static void a_message_is_one_line_whatever_it_holds(void **state)
     char text[1024];
     assert_true(log_init("info", "text"));
     captured(say_hostile, text, sizeof(text));
-    assert_string_equal(text, "1970-01-01T00:00:01.5Z warn  lane 1: topic \"a b [2J\xff\"\n");
+    assert_string_equal(
+        text, "1970-01-01T00:00:01.5Z warn  lane 1: topic \"a b [2J?\"\n"); /* a byte is a control
+                                                                               character to some
+                                                                               terminals */
     assert_true(log_init("info", "json"));
     captured(say_hostile, text, sizeof(text));
     assert_string_equal(text, "{\"time\":\"1970-01-01T00:00:01.5Z\",\"level\":\"warn\",\"thread\":"
