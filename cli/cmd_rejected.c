@@ -139,20 +139,31 @@ static bool on_shown(const struct rejected_event *event, void *context)
     return true;
 }
 
+/* Digits and nothing else, up to max. */
+static bool part_parse(const char *text, int64_t max, int64_t *out)
+{
+    if (!text || !text[0] || text[strspn(text, "0123456789")] != '\0')
+        return false;
+    errno = 0;
+    *out = strtoll(text, NULL, 10);
+    return errno == 0 && *out <= max;
+}
+
 /* "TOPIC/PARTITION/OFFSET[/INDEX]", as the list prints it; topics hold no slash. */
 static bool id_parse(char *id, struct rejected_filter *filter)
 {
-    char *rest = id, *end;
+    char *rest = id;
+    int64_t partition, index = 0;
     filter->topic = strsep(&rest, "/");
-    const char *partition = strsep(&rest, "/"), *offset = strsep(&rest, "/");
-    if (!partition || !offset)
+    const char *partition_text = strsep(&rest, "/"), *offset = strsep(&rest, "/");
+    filter->one_record = rest != NULL;
+    if (!filter->topic[0] || !part_parse(partition_text, INT32_MAX, &partition) ||
+        !part_parse(offset, INT64_MAX, &filter->kafka_offset) ||
+        (rest && !part_parse(rest, INT32_MAX, &index)))
         return false;
-    errno = 0;
-    filter->partition = (int32_t)strtol(partition, &end, 10);
-    if (errno || *end || end == partition || filter->partition < 0)
-        return false;
-    filter->kafka_offset = strtoll(offset, &end, 10);
-    return !errno && !*end && end != offset && filter->kafka_offset >= 0;
+    filter->partition = (int32_t)partition;
+    filter->record_index = (unsigned)index;
+    return true;
 }
 
 static bool filter_fill(struct rejected_filter *filter, struct err *err)
@@ -185,7 +196,8 @@ static int show(const struct config *config, struct rejected_filter *filter, cha
     char *copy = strdup(id);
     if (!copy || !id_parse(copy, filter)) {
         free(copy);
-        err_set(err, ERR_USAGE, "\"%s\" is not TOPIC/PARTITION/OFFSET", id);
+        err_set(err, ERR_USAGE,
+                "\"%s\" is not TOPIC/PARTITION/OFFSET or TOPIC/PARTITION/OFFSET/INDEX", id);
         return fail(err);
     }
     filter->payloads = options.payload;

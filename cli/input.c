@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/input.h"
 
+#include "core/buf.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#define WHOLE_BYTES_MAX (1u << 30)
 
 static bool is_space(char c)
 {
@@ -98,44 +99,61 @@ static bool read_stream(FILE *in, const char *file, input_fn *on_message, void *
     return ferror(in) ? err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno)) : true;
 }
 
-static bool read_mapped(const char *file, int fd, size_t bytes, input_fn *on_message, void *context,
-                        struct err *err)
+/* Whether the first line that holds something begins a value that it does not end. */
+static bool begins_large(FILE *in)
 {
-    if (bytes == 0)
-        return true;
-    void *map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED)
-        return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
-    struct slice text = {map, bytes};
-    struct input_message message;
-    if (one_value(file, text, &message))
-        on_message(&message, context);
-    else
-        read_lines(file, text, on_message, context);
-    munmap(map, bytes);
-    return true;
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t bytes;
+    bool large = false;
+    while ((bytes = getline(&line, &capacity, in)) > 0) {
+        struct slice text = {line, (size_t)bytes};
+        if (is_blank(text))
+            continue;
+        size_t start = strspn(line, " \t\r\n");
+        large = (line[start] == '{' || line[start] == '[') && value_end(text, start) == 0;
+        break;
+    }
+    free(line);
+    rewind(in);
+    return large;
 }
 
+static bool read_whole(FILE *in, const char *file, input_fn *on_message, void *context,
+                       struct err *err)
+{
+    char chunk[64 << 10];
+    size_t bytes;
+    struct buf text;
+    buf_init(&text, WHOLE_BYTES_MAX);
+    while ((bytes = fread(chunk, 1, sizeof(chunk), in)) > 0)
+        buf_add(&text, (struct slice){chunk, bytes});
+    bool ok = buf_ok(&text);
+    struct input_message message;
+    if (!ok)
+        err_set(err, ERR_INPUT, "%s: a value over several lines in more than %u bytes", file,
+                WHOLE_BYTES_MAX);
+    else if (one_value(file, buf_slice(&text), &message))
+        on_message(&message, context);
+    else
+        read_lines(file, buf_slice(&text), on_message, context);
+    buf_free(&text);
+    return ok;
+}
+
+/* A file may be one value over several lines: then it is read whole. All else goes line by line,
+ * and what becomes of the file meanwhile does not matter. */
 static bool read_file(const char *file, input_fn *on_message, void *context, struct err *err)
 {
     struct stat st;
     if (strcmp(file, "-") == 0)
         return read_stream(stdin, file, on_message, context, err);
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    FILE *in = fopen(file, "re");
+    if (!in)
         return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
-    bool ok;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        ok = read_mapped(file, fd, (size_t)st.st_size, on_message, context, err);
-        close(fd);
-        return ok;
-    }
-    FILE *in = fdopen(fd, "r");
-    if (!in) {
-        close(fd);
-        return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
-    }
-    ok = read_stream(in, file, on_message, context, err);
+    bool regular = fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode);
+    bool ok = regular && begins_large(in) ? read_whole(in, file, on_message, context, err)
+                                          : read_stream(in, file, on_message, context, err);
     fclose(in);
     return ok;
 }

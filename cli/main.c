@@ -57,7 +57,8 @@ static const struct command commands[] = {
      "own.",
      verify_options, cmd_verify},
     {"rejected", "what could not be read, and reading it again",
-     "list | show TOPIC/PARTITION/OFFSET | retry", false, NULL, rejected_options, cmd_rejected},
+     "list | show TOPIC/PARTITION/OFFSET[/INDEX] | retry", false, NULL, rejected_options,
+     cmd_rejected},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -137,11 +137,11 @@ bool option_time(const char *option, const char *text, int64_t *us, struct err *
     size_t bytes = text ? strlen(text) : 0;
     if (!text)
         return true;
-    snprintf(whole, sizeof(whole), "%s%s", text,
-             bytes == 7    ? "-01T00:00:00Z"
-             : bytes == 10 ? "T00:00:00Z"
-                           : "");
-    if (clock_parse(slice_of(whole), us))
+    int written = snprintf(whole, sizeof(whole), "%s%s", text,
+                           bytes == 7    ? "-01T00:00:00Z"
+                           : bytes == 10 ? "T00:00:00Z"
+                                         : "");
+    if (written > 0 && (size_t)written < sizeof(whole) && clock_parse(slice_of(whole), us))
         return true;
     return err_set(err, ERR_USAGE,
                    "--%s: \"%s\" is no time: write 2026-10, 2026-10-03 or 2026-10-03T12:00:00Z",

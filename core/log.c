@@ -36,16 +36,6 @@ void log_set_prefix(const char *prefix)
     snprintf(thread_prefix, sizeof(thread_prefix), "%s", prefix);
 }
 
-/* Messages hold names from the outside: they may not begin a line of their own, move a terminal's
- * cursor, or break a JSON line's encoding. */
-static void make_printable(char *text)
-{
-    show_blank(text);
-    for (unsigned char *p = (unsigned char *)text; as_json && *p; p++)
-        if (*p >= 0x80)
-            *p = '?';
-}
-
 static void add_json(struct buf *line, enum log_level level, const char *time, const char *message)
 {
     buf_printf(line, "{\"time\":\"%s\",\"level\":\"%s\",", time, level_name[level]);
@@ -67,7 +57,7 @@ void log_write(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    make_printable(message);
+    show_blank(message); /* names from the outside; what is left is UTF-8, as JSON wants it */
     clock_format(clock_now_us() / 1000 * 1000, time);
 
     buf_init(&line, LINE_BYTES_MAX);

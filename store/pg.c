@@ -87,9 +87,9 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
     if (!message)
         message = pg->conn ? PQerrorMessage(pg->conn) : "not connected";
     copy_field(pg->message, sizeof(pg->message), message);
-    err_set(err, pg_err_kind(pg->sqlstate), "%s: %s: %s%s%s%s%s%s", pg->place, what, pg->message,
-            *pg->sqlstate ? " [" : "", pg->sqlstate, *pg->sqlstate ? "]" : "", hint ? "; " : "",
-            hint ? hint : "");
+    err_set(err, pg_err_kind(pg->sqlstate), "%s: %s%s%s%s%s%s%s%s", pg->place, what ? what : "",
+            what ? ": " : "", pg->message, *pg->sqlstate ? " [" : "", pg->sqlstate,
+            *pg->sqlstate ? "]" : "", hint ? "; " : "", hint ? hint : "");
     /* A session that began read-only stays so when the database is writable again. Behind one that
      * lacks what we prepared, a pooler has put another server. */
     if (pg->conn && (PQstatus(pg->conn) == CONNECTION_BAD || strcmp(pg->sqlstate, "25006") == 0 ||
@@ -368,35 +368,24 @@ static bool args_ready(struct pg *pg, const struct pg_args *args, struct err *er
     return true;
 }
 
-/* For messages: enough of a statement to know it again. */
-static const char *head_of(const char *sql, char head[48])
-{
-    snprintf(head, 48, "%.40s", sql);
-    head[strcspn(head, "\n")] = '\0';
-    return head;
-}
-
 PGresult *pg_query(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err)
 {
     struct wire_args wire;
-    char head[48];
     if (!args_ready(pg, args, err))
         return NULL;
     int count = wire_args_of(args, &wire);
     return checked(pg,
                    PQexecParams(pg->conn, sql, count, NULL, wire.value, args ? args->length : NULL,
                                 wire.format, 1),
-                   head_of(sql, head), err);
+                   NULL, err);
 }
 
 static bool prepare(struct pg *pg, const struct pg_statement *statement, const char *name,
                     struct err *err)
 {
-    char head[48];
     if (pg->prepared >> statement->number & 1)
         return true;
-    PGresult *res = checked(pg, PQprepare(pg->conn, name, statement->sql, 0, NULL),
-                            head_of(statement->sql, head), err);
+    PGresult *res = checked(pg, PQprepare(pg->conn, name, statement->sql, 0, NULL), NULL, err);
     if (!res)
         return false;
     PQclear(res);
@@ -408,7 +397,7 @@ PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const stru
                  struct err *err)
 {
     struct wire_args wire;
-    char name[16], head[48];
+    char name[16];
     assert(statement->number < 64);
     if (!args_ready(pg, args, err))
         return NULL;
@@ -419,13 +408,12 @@ PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const stru
     return checked(pg,
                    PQexecPrepared(pg->conn, name, count, wire.value, args ? args->length : NULL,
                                   wire.format, 1),
-                   head_of(statement->sql, head), err);
+                   NULL, err);
 }
 
 bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err)
 {
     struct wire_args wire;
-    char head[48];
     if (!args_ready(pg, args, err))
         return false;
     int count = wire_args_of(args, &wire);
@@ -433,7 +421,7 @@ bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args, struc
                           wire.format, 1) == 1 &&
         PQsetSingleRowMode(pg->conn) == 1)
         return true;
-    return pg_fail(pg, NULL, head_of(sql, head), err);
+    return pg_fail(pg, NULL, NULL, err);
 }
 
 bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
@@ -456,10 +444,9 @@ bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
 
 bool pg_send(struct pg *pg, const char *sql, struct err *err)
 {
-    char head[48];
     if (!args_ready(pg, NULL, err))
         return false;
-    return PQsendQuery(pg->conn, sql) == 1 || pg_fail(pg, NULL, head_of(sql, head), err);
+    return PQsendQuery(pg->conn, sql) == 1 || pg_fail(pg, NULL, NULL, err);
 }
 
 PGresult *pg_receive(struct pg *pg, const char *what, struct err *err)
@@ -474,10 +461,9 @@ PGresult *pg_receive(struct pg *pg, const char *what, struct err *err)
 
 bool pg_command(struct pg *pg, const char *sql, struct err *err)
 {
-    char head[48];
     if (!args_ready(pg, NULL, err))
         return false;
-    PGresult *res = checked(pg, PQexec(pg->conn, sql), head_of(sql, head), err);
+    PGresult *res = checked(pg, PQexec(pg->conn, sql), NULL, err);
     PQclear(res);
     return res != NULL;
 }

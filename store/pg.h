@@ -63,8 +63,8 @@ void pg_close(struct pg *pg);
 
 /* Kind of a five-character SQLSTATE; "" is a lost connection. */
 enum err_kind pg_err_kind(const char *sqlstate);
-/* Records the failure of a result, or of the connection when `res` is NULL. Closes a dead
- * connection. Always false. */
+/* Records the failure of a result, or of the connection when `res` is NULL. what: in words, or
+ * NULL; never SQL, which says nothing to users. Closes a dead connection. Always false. */
 bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *err);
 
 /* --- parameters */

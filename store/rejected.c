@@ -54,6 +54,7 @@ static const char select_tail[] =
     " AND ($7::timestamp IS NULL OR e.rejected_at >= $7)"
     " AND ($8::timestamp IS NULL OR e.rejected_at < $8)"
     " AND ($9 OR e.resolved_at IS NULL)"
+    " AND ($11::bigint IS NULL OR e.record_index = $11)"
     " ORDER BY e.batch_id, e.partition_id, e.kafka_offset, e.record_index LIMIT $10::bigint";
 
 static bool content_readable(struct pg *pg, bool *readable, struct err *err)
@@ -88,6 +89,10 @@ static void args_of(struct pg_args *args, const struct rejected_filter *f)
     pg_arg_bool(args, f->resolved_too);
     if (f->limit)
         pg_arg_int8(args, f->limit);
+    else
+        pg_arg_null(args);
+    if (f->one_record)
+        pg_arg_int8(args, f->record_index);
     else
         pg_arg_null(args);
 }

@@ -19,6 +19,8 @@ struct rejected_filter {
     const char *group, *topic, *reason, *mapping; /* NULL: any */
     int32_t partition;                            /* -1: any */
     int64_t kafka_offset;                         /* -1: any */
+    bool one_record;                              /* only the record of that index */
+    unsigned record_index;
     int64_t since_us, until_us; /* rejected in [since, until); INT64_MIN, INT64_MAX: open */
     bool resolved_too;          /* false: only those still open */
     bool payloads;              /* read them as well; for a spendlog_writer alone */

@@ -225,4 +225,58 @@ def ready_says_why_not(servers):
             stage.topic = there
 
 
-ALL = (run_and_check_miss_the_same, ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, explained_from_the_database)
+def refused(stage, *words, user="spendlog"):
+    """What a command that fails says, with its exit code."""
+    done = subprocess.run([SPENDLOG, words[0], "-c", stage.config(f"as-{user}", user=user), *words[1:]],
+                          capture_output=True, text=True, timeout=60)
+    check(done.returncode != 0, f"{words}: exit 0: {done.stdout[-300:]}")
+    return done.returncode, done.stderr.strip()
+
+
+def what_is_asked_for_is_what_is_shown(servers):
+    """A rejected record has one name; numbers and times that are none are refused; errors hold no SQL of ours."""
+    with Stage(servers, "shown", partitions=1) as stage:
+        stage.produce([b"{not json", b'[{"id":"a","call_type":"acompletion","hidden_params":{},"prompt_tokens":-1},7,'
+                       b'{"id":"b","call_type":"acompletion","hidden_params":{},"prompt_tokens":-2}]'])
+        stage.consume()
+        topic = stage.topic
+
+        def records(name):
+            return [tuple(map(int, found)) for found in re.findall(
+                r"partition (\d+), offset (\d+), record (\d+)", stage.command("rejected", "-q", "show", name))]
+        check_equal(records(f"{topic}/0/0"), [(0, 0, 0)], "records of offset 0")
+        check_equal(records(f"{topic}/0/1"), [(0, 1, 0), (0, 1, 2)], "records of offset 1")
+        check_equal(records(f"{topic}/0/1/2"), [(0, 1, 2)], "record 2")
+        check_equal(refused(stage, "rejected", "-q", "show", f"{topic}/0/1/1")[0], 65, "exit code for a record that is none")
+        for name in ("4294967296/0", "0/9223372036854775808", "0/1/4294967296", "0/1/", "0/1/x", "0/ 1", "-0/1", "0/1/2/3"):
+            check_equal(refused(stage, "rejected", "-q", "show", f"{topic}/{name}")[0], 64, f"exit code for {name}")
+        late = "2026-10-03T12:00:00.000000" + "0" * 20 + "Z"
+        for words in (("report", "--since", late), ("rejected", "list", "--until", late)):
+            code, said = refused(stage, *words)
+            check_equal(code, 64, f"exit code of {words}: {said}")
+        servers.psql("postgres", "DROP ROLE IF EXISTS integration_nobody")
+        servers.psql("postgres", "CREATE ROLE integration_nobody LOGIN")
+        for words in (("report", "-q"), ("verify", "-q"), ("rejected", "-q", "list"), ("reprice", "--dry-run", "-q")):
+            _, said = refused(stage, *words, user="integration_nobody")
+            check("permission denied" in said, f"{words}: {said}")
+            check(not re.search(r"\b(SELECT|FROM|WHERE|BEGIN|SET|INSERT)\b", said), f"SQL in what {words} says: {said}")
+
+
+def a_file_may_shrink_while_it_is_read(servers):
+    """A file that is cut while `price` reads it ends its reading, not the program."""
+    path = os.path.join(servers.folder, "shrinking.jsonl")
+    line = demo_lines()[0] + b"\n"
+    with open(path, "wb") as out:
+        out.write(line * 20000)
+    price = subprocess.Popen([SPENDLOG, "price", "-q", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = price.stdout.readline()  # it waits for us from here on, far from the end of the file
+    os.truncate(path, len(line) * 10)
+    out, errors = price.communicate(timeout=60)
+    check(price.returncode in (0, 65), f"exit code {price.returncode} ({errors.decode()[-300:]})")  # a line may be cut
+    check(first and out.count(b"\n") < 20000, "it was not cut in time")
+    os.unlink(path)
+
+
+ALL = (run_and_check_miss_the_same, what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
+       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
+       explained_from_the_database)

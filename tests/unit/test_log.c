@@ -38,7 +38,7 @@ static void say_all(void)
 static void say_hostile(void)
 {
     log_set_prefix("lane 1");
-    log_warn("topic \"a\nb\x1b[2J\xff\"");
+    log_warn("topic \"a\nb\x1b[2J\xff\" Z\xc3\xbcrich \xe2\x82\xac");
     log_set_prefix("");
 }
 
@@ -57,14 +57,15 @@ static void a_message_is_one_line_whatever_it_holds(void **state)
     char text[1024];
     assert_true(log_init("info", "text"));
     captured(say_hostile, text, sizeof(text));
-    assert_string_equal(
-        text, "1970-01-01T00:00:01.5Z warn  lane 1: topic \"a b [2J?\"\n"); /* a byte is a control
-                                                                               character to some
-                                                                               terminals */
+    assert_string_equal(text, "1970-01-01T00:00:01.5Z warn  lane 1: topic \"a b [2J?\" "
+                              "Z\xc3\xbcrich \xe2\x82\xac\n"); /* a byte is a control
+                                       character to some
+                                       terminals */
     assert_true(log_init("info", "json"));
     captured(say_hostile, text, sizeof(text));
-    assert_string_equal(text, "{\"time\":\"1970-01-01T00:00:01.5Z\",\"level\":\"warn\",\"thread\":"
-                              "\"lane 1\",\"message\":\"topic \\\"a b [2J?\\\"\"}\n");
+    assert_string_equal(
+        text, "{\"time\":\"1970-01-01T00:00:01.5Z\",\"level\":\"warn\",\"thread\":"
+              "\"lane 1\",\"message\":\"topic \\\"a b [2J?\\\" Z\xc3\xbcrich \xe2\x82\xac\"}\n");
 }
 
 static void unknown_words_are_refused(void **state)
