@@ -145,8 +145,7 @@ static void every_emitter_is_read_by_its_code(void **state)
 static int set_up(void **state)
 {
     struct err err = {0};
-    struct cost_map_source source = {NULL, INT64_MIN};
-    struct book_options options = {&source, 1, NULL, OVERRIDES_MERGE, REPORTED_FALLBACK};
+    struct book_options options = {.overrides = OVERRIDES_MERGE};
     (void)state;
     set = mappings_compile(NULL, 0, NULL, &err);
     mapper = set ? mapper_new(set) : NULL;
