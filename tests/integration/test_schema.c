@@ -149,35 +149,6 @@ static enum err_kind connect_kind(const char *conninfo)
     return err.kind;
 }
 
-/* core/flags.def and the schema say the same; a flag that is added needs its row. */
-static void flags_have_the_same_names_in_the_schema(void **state)
-{
-    char query[512];
-    (void)state;
-    for (unsigned i = 0; i < flag_count; i++) {
-        snprintf(query, sizeof(query),
-                 "SELECT count(*) FROM spendlog.flag_names WHERE flag = %u AND name = '%s'"
-                 " AND side = '%s' AND doubtful = %s",
-                 flag_info[i].bit, flag_info[i].name,
-                 flag_info[i].side == FLAG_SIDE_PRICE ? "price" : "read",
-                 flag_info[i].doubt ? "true" : "false");
-        if (scalar(query) != 1)
-            fail_msg("spendlog.flag_names lacks \"%s\"", flag_info[i].name);
-    }
-    assert_int_equal(scalar("SELECT count(*) FROM spendlog.flag_names"), flag_count);
-    assert_int_equal(scalar("SELECT (spendlog.flags_named(8 + 512, true) ="
-                            " ARRAY['counts_contradict'])::int"),
-                     1);
-    snprintf(query, sizeof(query),
-             "SELECT (spendlog.readings(%u) = 'cache outside (numbers), reasoning inside"
-             " (declared)')::int",
-             FLAG_TEXT_CUT |
-                 reading_flags((struct reading){GROUND_NUMBERS, true}, READING_CACHE_BIT) |
-                 reading_flags((struct reading){GROUND_DECLARED, false}, READING_REASONING_BIT));
-    assert_int_equal(scalar(query), 1);
-    assert_int_equal(scalar("SELECT (spendlog.readings(64) = '')::int"), 1);
-}
-
 static void what_keeps_us_from_connecting_has_its_kind(void **state)
 {
     (void)state;
@@ -256,7 +227,6 @@ int main(void)
         cmocka_unit_test(everybody_can_do_his_part),
         cmocka_unit_test(the_books_cannot_be_made_to_lie),
         cmocka_unit_test(views_are_equal_to_the_rows),
-        cmocka_unit_test(flags_have_the_same_names_in_the_schema),
         cmocka_unit_test(what_keeps_us_from_connecting_has_its_kind),
         cmocka_unit_test(doubts_of_the_database_are_those_of_the_table),
         cmocka_unit_test(migrations_are_applied_once),
