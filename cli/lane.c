@@ -334,6 +334,7 @@ static bool batch_due(const struct lane *lane, int64_t now_ms)
     return batch->range_count > 0 &&
            (batch->row_count + batch->reject_count >= config->batch_rows ||
             batch->encoded.bytes >= config->batch_bytes ||
+            batch->range_count == BATCH_PARTITIONS_MAX ||
             batch->arena.used_bytes >= BATCH_ARENA_MAX / 2 || now_ms >= lane->batch_deadline_ms);
 }
 

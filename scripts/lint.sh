@@ -128,7 +128,21 @@ lint_fields() {
     return $status
 }
 
-checks=(format layers foreign_headers banned lengths licence settings manuals fields shell python cppcheck)
+# docs/limits.md has every ceiling with its value; the tests that it names are there.
+lint_limits() {
+    local page=docs/limits.md test
+    {
+        diff <(grep -nE '^#define [A-Z0-9_]*_MAX(_BYTES)?\b' "${ours[@]}" /dev/null |
+            sed -E 's/^([^:]+):[0-9]+:#define ([A-Z0-9_]+) */\1 \2 /; s| */\*.*||; s/ +$//' | sort) \
+            <(sed -nE 's/^\| `([^`]+)` \| `([^`]+)` \| `([^`]*)` \|.*/\1 \2 \3/p' $page | sort) |
+            sed -n "s|^< |$page lacks: |p; s|^> |$page has, the code has not: |p"
+        for test in $(sed -nE 's/^\|.*\| `([a-z][a-z_0-9]+)` \|$/\1/p' $page | sort -u); do
+            grep -rqE "\\b$test\(" tests || echo "$page: no test $test"
+        done
+    } | report
+}
+
+checks=(format layers foreign_headers banned lengths licence settings manuals fields limits shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

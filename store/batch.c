@@ -87,7 +87,7 @@ unsigned batch_range_of(struct batch *batch, struct partition_state *state)
 
     if (batch->range_count == 0)
         take_time(batch);
-    assert(batch->range_count < BATCH_PARTITIONS_MAX); /* no lane is given that many partitions */
+    assert(batch->range_count < BATCH_PARTITIONS_MAX); /* the lane writes it before */
     batch->range[batch->range_count] = (struct batch_range){
         .state = state,
         .first_offset = state->next_offset,

@@ -301,6 +301,35 @@ static void a_message_in_parts_gives_each_record_once(void **state)
     }
 }
 
+static void wrappers_end_at_four(void **state)
+{
+    (void)state;
+    open_yaml("- {name: m, keep: /id, fields: {request_id: /id}}\n");
+    assert_string_equal(read_text("{\"value\":{\"value\":{\"value\":{\"value\":{\"id\":1}}}}}"),
+                        "request_id=1");
+    assert_string_equal(
+        read_text("{\"value\":{\"value\":{\"value\":{\"value\":{\"value\":{\"id\":1}}}}}}"),
+        "no_mapping");
+}
+
+static void joined_texts_end_at_the_limit_with_a_flag(void **state)
+{
+    (void)state;
+    char message[4096];
+    open_yaml("- {name: m, keep: /l, fields: {model: {join: /l, of: ''}}}\n");
+    for (int count = 255; count <= 257; count += 2) {
+        size_t at = (size_t)snprintf(message, sizeof message, "{\"l\":[");
+        for (int i = 0; i < count; i++)
+            at += (size_t)snprintf(message + at, sizeof message - at, "%s\"%c\"", i ? "," : "",
+                                   'a' + i % 26);
+        snprintf(message + at, sizeof message - at, "]}");
+        read_text(message);
+        assert_int_equal((world.last.flags & FLAG_TEXT_CUT) != 0, count > 256);
+        size_t bytes = facts_text(&world.last.facts, FACT_MODEL).bytes;
+        assert_int_equal(bytes, count > 256 ? 2 * 256 - 1 : 2 * count - 1);
+    }
+}
+
 static void bad_values_reject_the_record_and_name_the_field(void **state)
 {
     (void)state;
@@ -356,6 +385,31 @@ static void texts_are_repaired_and_cut(void **state)
     read_text(message);
     assert_int_equal(facts_text(&world.last.facts, FACT_MODEL).bytes, 8191);
     assert_int_equal(world.last.flags, FLAG_TEXT_CUT);
+}
+
+static void tags_and_metadata_end_at_their_limits_with_a_flag(void **state)
+{
+    (void)state;
+    static char message[40000];
+    for (int count = 256; count <= 257; count++) {
+        size_t at = (size_t)snprintf(message, sizeof message, "{\"t\":[");
+        for (int i = 0; i < count; i++)
+            at += (size_t)snprintf(message + at, sizeof message - at, "%s\"t%d\"", i ? "," : "", i);
+        snprintf(message + at, sizeof message - at, "]}");
+        open_fields("tags: /t");
+        read_text(message);
+        assert_int_equal(world.last.labels.v[LABEL_TAGS].t->count, 256);
+        assert_int_equal(world.last.flags, count > 256 ? FLAG_TEXT_CUT : 0);
+    }
+    for (int bytes = 32768; bytes <= 32769; bytes++) {
+        size_t at = (size_t)snprintf(message, sizeof message, "{\"m\":{\"k\":\"");
+        memset(message + at, 'x', (size_t)bytes - 8); /* {"k":""} */
+        snprintf(message + at + bytes - 8, sizeof message - at, "\"}}");
+        open_fields("metadata: /m");
+        read_text(message);
+        assert_int_equal(labels_has(&world.last.labels, LABEL_METADATA), bytes <= 32768);
+        assert_int_equal(world.last.flags, bytes > 32768 ? FLAG_TEXT_CUT : 0);
+    }
 }
 
 /* --- conventions and completion ------------------------------------------------------------ */
@@ -815,8 +869,11 @@ int main(void)
         cmocka_unit_test(more_records_than_a_message_may_hold_are_told),
         cmocka_unit_test(an_optional_fact_that_cannot_be_read_costs_the_fact),
         cmocka_unit_test(a_message_in_parts_gives_each_record_once),
+        cmocka_unit_test(wrappers_end_at_four),
+        cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
         cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
         cmocka_unit_test(texts_are_repaired_and_cut),
+        cmocka_unit_test(tags_and_metadata_end_at_their_limits_with_a_flag),
         cmocka_unit_test(totals_become_inclusive),
         cmocka_unit_test(a_part_above_its_whole_is_outside),
         cmocka_unit_test(a_stated_total_tells_where_the_parts_are),

@@ -175,6 +175,38 @@ static void conditions_ask_every_question(void **state)
 
 /* --- unwrapping ---------------------------------------------------------------------------- */
 
+/* head, count times the piece with a comma between, tail. */
+static void refused_when_repeated(const char *head, const char *piece, const char *tail,
+                                  unsigned most, const char *complaint)
+{
+    for (unsigned count = most; count <= most + 1; count++) {
+        size_t bytes = strlen(head) + strlen(tail) + count * (strlen(piece) + 1) + 1;
+        char *yaml = malloc(bytes), *p = yaml;
+        struct err err = {0};
+        assert_non_null(yaml);
+        p = stpcpy(p, head);
+        for (unsigned i = 0; i < count; i++)
+            p = stpcpy(stpcpy(p, i && piece[0] != '-' ? "," : ""), piece);
+        stpcpy(p, tail);
+        bool ok = open_world(yaml, "m", &err);
+        free(yaml);
+        assert_int_equal(ok, count == most);
+        if (!ok && !strstr(err.text, complaint))
+            fail_msg("\"%s\" lacks \"%s\"", err.text, complaint);
+    }
+}
+
+static void mappings_of_too_many_steps_are_refused(void **state)
+{
+    (void)state;
+    refused_when_repeated("- {name: m, keep: /id, fields: {model: /m}, unwrap: [", "{each: /r}",
+                          "]}\n", 6, "more than 6 `each` steps");
+    refused_when_repeated("- {name: m, keep: /id, fields: {model: /m}, unwrap: [", "{json: /r}",
+                          "]}\n", 16, "more than 16 steps");
+    refused_when_repeated("- {name: m, keep: /id, fields: {model: /m}, identity: [", "request_id",
+                          "]}\n", 8, "8");
+}
+
 static void each_makes_an_event_of_every_element(void **state)
 {
     (void)state;
@@ -388,6 +420,7 @@ int main(void)
         cmocka_unit_test(arrays_are_folded),
         cmocka_unit_test(filters_follow_one_another),
         cmocka_unit_test(conditions_ask_every_question),
+        cmocka_unit_test(mappings_of_too_many_steps_are_refused),
         cmocka_unit_test(each_makes_an_event_of_every_element),
         cmocka_unit_test(json_in_strings_is_read_through),
         cmocka_unit_test(what_one_mapping_unwraps_another_does_not_see),

@@ -129,6 +129,24 @@ static void broken_patterns_are_refused_with_a_place(void **state)
     }
 }
 
+static void patterns_beyond_their_limits_are_refused(void **state)
+{
+    (void)state;
+    static char text[4096];
+    struct err err = {0};
+    memset(text, 'a', 2000);
+    assert_null(pattern_compile(slice_of(text), &arena, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    for (int sets = 32; sets <= 33; sets++) {
+        text[0] = '\0';
+        for (int i = 0; i < sets; i++)
+            snprintf(text + 4 * i, 5, "[%cz]", 'a' + i % 20);
+        err = (struct err){0};
+        assert_int_equal(pattern_compile(slice_of(text), &arena, &err) != NULL, sets == 32);
+        assert_int_equal(err.kind, sets == 32 ? ERR_NONE : ERR_CONFIG);
+    }
+}
+
 static void a_pattern_that_runs_away_does_not_match(void **state)
 {
     (void)state;
@@ -159,6 +177,7 @@ int main(void)
         cmocka_unit_test(patterns_match_as_they_say),
         cmocka_unit_test(posix_agrees_on_the_verdict),
         cmocka_unit_test(broken_patterns_are_refused_with_a_place),
+        cmocka_unit_test(patterns_beyond_their_limits_are_refused),
         cmocka_unit_test(a_pattern_that_runs_away_does_not_match),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
