@@ -97,6 +97,19 @@ bool reprice_book(struct reprice *run, int32_t book_id, struct buf *json, struct
     return stored_book_read(&run->write, book_id, hash, json, err);
 }
 
+bool reprice_book_stored(struct reprice *run, int32_t book_id)
+{
+    char sql[96];
+    if (!run->write.conn && !connect(run, &run->write, NULL)) /* `read` is busy with rows */
+        return true;
+    snprintf(sql, sizeof(sql), "SELECT FROM spendlog.price_books WHERE price_book_id = %d",
+             (int)book_id);
+    PGresult *res = pg_query(&run->write, sql, NULL, NULL);
+    bool stored = !res || PQntuples(res) > 0;
+    PQclear(res);
+    return stored;
+}
+
 bool reprice_unfinished(struct reprice *run, int64_t *run_id, struct err *err)
 {
     return reprice_find_unfinished(run, run_id, err);

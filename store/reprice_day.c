@@ -80,6 +80,7 @@ enum verdict {
     VERDICT_EXCLUDED,
 };
 
+/* verify prices a row with its own book. */
 static bool book_take(struct reprice *run, struct row_field field)
 {
     int32_t id = (int32_t)copy_int(&field);
@@ -88,6 +89,21 @@ static bool book_take(struct reprice *run, struct row_field field)
         run->row_book_there = run->options.book(id, run->options.context);
     }
     return !run->options.book || run->row_book_there;
+}
+
+/* A row whose book is not stored (it went with a primary that was lost) gets one that is, whatever
+ * it costs. */
+static bool book_stored(struct reprice *run, struct row_field field)
+{
+    int32_t id = (int32_t)copy_int(&field);
+    size_t at_seen = (uint32_t)id % BOOKS_SEEN;
+    if (run->options.book)
+        return true; /* book_take() has it */
+    if (run->book_seen[at_seen].id != id) {
+        run->book_seen[at_seen].id = id;
+        run->book_seen[at_seen].stored = reprice_book_stored(run, id);
+    }
+    return run->book_seen[at_seen].stored;
 }
 
 static enum verdict judge(struct reprice *run, const struct reprice_shape *shape,
@@ -107,7 +123,9 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
     if (!row_facts(gathered, &run->call, facts, NULL))
         return VERDICT_UNREADABLE;
     run->options.price(facts, charge, run->options.context);
-    return unchanged(run, shape, field, charge) ? VERDICT_UNCHANGED : VERDICT_CHANGED;
+    return unchanged(run, shape, field, charge) && book_stored(run, at(shape, field, COLUMN_BOOK))
+               ? VERDICT_UNCHANGED
+               : VERDICT_CHANGED;
 }
 
 /* --- counting ------------------------------------------------------------------------------- */

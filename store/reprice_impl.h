@@ -51,6 +51,8 @@ struct reprice_shape {
     int done;     /* marks rows that this run has changed before; -1 = not read */
 };
 
+#define BOOKS_SEEN 64
+
 struct reprice {
     char *conninfo;
     struct reprice_options options;
@@ -66,6 +68,10 @@ struct reprice {
     int32_t filter_book_id;
     int32_t row_book_id; /* options.book: of the row read last; 0 = none yet */
     bool row_book_there;
+    struct {
+        int32_t id; /* 0 = nothing yet */
+        bool stored;
+    } book_seen[BOOKS_SEEN]; /* by number, modulo: whether the books of rows are stored */
     struct reprice_day *day;
     size_t day_count;
     int64_t expected; /* rows of all days left, estimated */
@@ -95,6 +101,9 @@ struct reprice {
     } piece;
     struct reprice_report report;
 };
+
+/* reprice.c: whether there is such a price book; true when that cannot be asked now. */
+bool reprice_book_stored(struct reprice *run, int32_t book_id);
 
 /* reprice_sql.c: the statement is left in run->sql, NUL-terminated. */
 bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database comes back older than it was: promoted standbys, commits that no disk had, poolers."""
 import random
+import subprocess
 import time
 
 from harness.pooler import Pooler
 from harness.report import check, check_equal, wait_for
+from harness.servers import SPENDLOG, run_checked
 from harness.standby import PRIMARY_PORT, STANDBY_PORT, Standby
 from harness.world import World
 
@@ -51,9 +53,14 @@ def promoted(servers, seed, name, early):
         if dice.random() < 0.3:
             feed.flush()
             world.drain(30)  # and nothing comes afterwards
+        restart = not early and dice.random() < 0.4
+        if restart:
+            check_equal(member.end(), 0, "exit code")
         servers.local("postgres-down", "immediate")
         standby.promote()
         world.faults += 1
+        if restart:
+            member = world.start()  # it knows nothing, but what Kafka was told
         if dice.random() < 0.5:
             load(feed, dice, dice.uniform(0, 1.5))
         feed.flush()
@@ -127,4 +134,23 @@ def went_back_behind_a_pooler(servers, seed):
         return f"back by {back}: {verdict}"
 
 
-ALL = (standby_promoted, async_commit_crash, went_back_behind_a_pooler)
+def rows_without_their_book(servers, seed):
+    """Rows whose book went with an old primary (0.1.0): told by verify, healed by a reprice, no number used twice."""
+    with World(servers, "no-book", seed, partitions=2) as world:
+        world.produce(200)
+        world.start("--exit-eof")
+        check_equal(world.members[-1].wait(60), 0, "exit code")
+        world.sql("DELETE FROM spendlog.price_books")
+        owner = world.config("owner-again", user="spendlog")
+        told = subprocess.run([SPENDLOG, "verify", "-q", "-c", owner], capture_output=True, text=True)
+        check_equal(told.returncode, 1, "exit code of verify")
+        check("DIFFERENCE book" in told.stdout, f"verify does not tell it: {told.stdout}")
+        world.faults += 1
+        run_checked([SPENDLOG, "reprice", "-q", "-c", owner])
+        books_are_there(world)
+        check_equal(world.sql("SELECT count(*) FROM spendlog.spend_adjustments a JOIN spendlog.price_books b ON "
+                              "b.price_book_id = a.old_price_book_id"), [["0"]], "numbers that mean two books")
+        return world.settle()
+
+
+ALL = (standby_promoted, async_commit_crash, went_back_behind_a_pooler, rows_without_their_book)
