@@ -26,7 +26,8 @@ ALL = (crashes.ALL + database.ALL + failover.ALL + maintenance.ALL + retention.A
 # be let back into its own cluster, so that one is left to the long form.
 SHORT = ((crashes.kill_nine, (6,)), (crashes.frozen_owner_holds_nobody, ()),
          (database.commit_answer_lost, (12,)), (database.postgres_stopped_immediately, (1,)),
-         (database.refused_row_is_bisected, ()), (broker.aborted_transactions, ()),
+         (database.refused_row_is_bisected, ()), (records.siblings_retried, ()),
+         (broker.aborted_transactions, ()),
          (broker.topic_recreated, ()), (signals.second_signal, ()))
 
 MOCK = os.path.join(servers.ROOT, "build/release/tests/integration/test_mock")
