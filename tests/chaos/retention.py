@@ -2,7 +2,6 @@
 """Retention beside tables that are not ours, and with clocks that are wrong."""
 import time
 
-from harness.events import payload_of
 from harness.report import check, check_equal, wait_for
 from harness.world import World
 
