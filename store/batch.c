@@ -5,6 +5,7 @@
 #include "core/flags.h"
 #include "core/hash.h"
 #include "store/row.h"
+#include "store/row_digest.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     *row = (struct batch_row){
         .start_time_us = event->facts.v[FACT_STARTED_AT].i,
         .content_hash = event->content_hash,
+        .labels_digest = row_digest_labels(event),
         .offset = offset,
         .bytes = batch->encoded.bytes - offset,
         .range = origin->range,

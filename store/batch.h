@@ -61,8 +61,9 @@ struct batch_row {
     int64_t start_time_us;
     uint8_t identity[16];
     uint64_t content_hash;
-    size_t offset, bytes; /* in batch->encoded */
-    unsigned range;       /* index into batch->range */
+    uint64_t labels_digest; /* row_digest_labels() */
+    size_t offset, bytes;   /* in batch->encoded */
+    unsigned range;         /* index into batch->range */
     int64_t kafka_offset;
     unsigned record_index;
     bool time_not_own; /* goes through identity_guard */

@@ -11,6 +11,7 @@
 enum verify_kind {
     VERIFY_CONSERVATION, /* records are not rows + duplicates + rejected + skipped */
     VERIFY_ROWS,         /* another number of rows than was counted */
+    VERIFY_DIGEST,       /* as many rows as were counted, but not the ones that were stored */
     VERIFY_OFFSETS,      /* a row from an offset that was not read */
     VERIFY_REJECTED,     /* another number of rejected events than was counted */
     VERIFY_CONFLICTS,    /* another number of conflicts than was counted */

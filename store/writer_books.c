@@ -7,6 +7,8 @@
  */
 #include "store/writer_impl.h"
 
+#include "store/row_digest.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -42,6 +44,9 @@ bool books_tally(struct writer *w, const struct batch *batch, struct err *err)
         tally->by_status[row->status] += row->fate == ROW_NEW;
         tally->flagged += row->fate == ROW_NEW && row->flagged;
         tally->doubtful += row->fate == ROW_NEW && row->doubtful;
+        if (row->fate == ROW_NEW)
+            tally->digest ^= row_digest(row->labels_digest, row->start_time_us, row->identity,
+                                        row->content_hash, row->kafka_offset, row->record_index);
     }
     for (size_t i = 0; i < batch->range_count; i++) {
         const struct tally *t = &w->tally[i];
@@ -247,27 +252,27 @@ static const struct pg_statement advance = {
     "WITH r AS ("
     "  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
     "   $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],"
-    "   $12::bigint[], $13::bigint[])"
+    "   $12::bigint[], $13::bigint[], $14::bigint[])"
     "  AS r (partition_id, first_offset, next_offset, last_ms, last_hash, messages, rows,"
-    "   duplicates, rejected, skipped, conflicts, first_index, next_index)),"
+    "   duplicates, rejected, skipped, conflicts, first_index, next_index, digest)),"
     " moved AS ("
     "  UPDATE spendlog.kafka_offsets o SET next_offset = r.next_offset,"
-    "   next_index = r.next_index,"
-    "   last_message_ms = CASE WHEN $19 THEN o.last_message_ms ELSE r.last_ms END,"
-    "   last_message_hash = CASE WHEN $19 THEN o.last_message_hash ELSE r.last_hash END,"
+    "   next_index = r.next_index, row_digest = o.row_digest # r.digest,"
+    "   last_message_ms = CASE WHEN $20 THEN o.last_message_ms ELSE r.last_ms END,"
+    "   last_message_hash = CASE WHEN $20 THEN o.last_message_hash ELSE r.last_hash END,"
     "   messages = o.messages + r.messages,"
     "   records = o.records + r.rows + r.duplicates + r.rejected + r.skipped,"
     "   rows = o.rows + r.rows, duplicates = o.duplicates + r.duplicates,"
     "   rejected = o.rejected + r.rejected, skipped = o.skipped + r.skipped,"
     "   conflicts = o.conflicts + r.conflicts, updated_at = now()"
     "  FROM r WHERE o.partition_id = r.partition_id AND o.next_offset = r.first_offset"
-    "   AND o.next_index = r.first_index AND (o.replaced_at IS NULL OR $19) RETURNING 1),"
+    "   AND o.next_index = r.first_index AND (o.replaced_at IS NULL OR $20) RETURNING 1),"
     " noted AS ("
     "  INSERT INTO spendlog.ingest_batches (batch_id, group_id, member, rows, duplicates, rejected,"
     "   skipped, conflicts, first_start_time, last_start_time, partition_ids, first_offsets,"
     "   next_offsets, first_indexes, next_indexes)"
-    "  SELECT $14::bigint, $15, $16, sum(r.rows), sum(r.duplicates), sum(r.rejected),"
-    "   sum(r.skipped), sum(r.conflicts), $17::timestamp, $18::timestamp, $1, $2, $3, $12, $13"
+    "  SELECT $15::bigint, $16, $17, sum(r.rows), sum(r.duplicates), sum(r.rejected),"
+    "   sum(r.skipped), sum(r.conflicts), $18::timestamp, $19::timestamp, $1, $2, $3, $12, $13"
     "  FROM r HAVING sum(r.rows) > 0)"
     " SELECT count(*) FROM moved"};
 
@@ -285,6 +290,7 @@ enum range_column {
     RANGE_CONFLICTS,
     RANGE_FIRST_INDEX,
     RANGE_NEXT_INDEX,
+    RANGE_DIGEST,
     RANGE_COLUMNS
 };
 
@@ -315,8 +321,10 @@ static int64_t range_value(const struct batch_range *r, const struct tally *t, i
         return t->conflicts;
     case RANGE_FIRST_INDEX:
         return r->first_index;
-    default:
+    case RANGE_NEXT_INDEX:
         return r->next_index;
+    default:
+        return (int64_t)t->digest;
     }
 }
 

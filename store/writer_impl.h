@@ -17,6 +17,7 @@
 struct tally {
     int64_t rows, duplicates, rejected, conflicts;
     int64_t by_status[CHARGE_STATUS_COUNT], flagged, doubtful; /* of the rows */
+    uint64_t digest;                                           /* exclusive or over the rows */
 };
 
 struct refusal {

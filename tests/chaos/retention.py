@@ -5,8 +5,6 @@ import time
 from harness.report import check, check_equal, wait_for
 from harness.world import World
 
-DAY_S = 86400
-
 
 def foreign_partition_under_retention(servers, seed):
     """Partitions of others, under names like ours, are left alone; retention drops ours, and SIGTERM is heard meanwhile."""

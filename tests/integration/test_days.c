@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "store/migrate.h"
+#include "store/verify.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -263,6 +264,126 @@ static void housekeeping_hears_the_stop(void **state)
     assert_int_equal(rows_stored(), 2);
 }
 
+static void ten_rows(struct world *w)
+{
+    add_rows(&w->batch, &w->p, 1000000 + next_identity, 10);
+    next_identity += 10;
+    commit_or_fail(w->writer, &w->batch);
+}
+
+/* --- the digest ------------------------------------------------------------------------------ */
+
+/* Partitions whose digest is not that of their rows. */
+static int64_t digests_apart(const struct world *w)
+{
+    char query[1024];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.kafka_offsets o WHERE o.row_digest <> coalesce(("
+             "SELECT bit_xor(spendlog.row_digest(l.start_time, l.identity, l.content_hash,"
+             " l.kafka_offset, l.record_index, l.team_id, l.user_id, l.api_key,"
+             " l.organization_id, l.model)) FROM spendlog.spend_logs l"
+             " WHERE l.partition_id = o.partition_id), 0) AND o.partition_id = %lld",
+             (long long)w->p.id);
+    return scalar(query);
+}
+
+static void a_row_of_texts(struct world *w, size_t bytes)
+{
+    struct err err = {0};
+    static char text[64] = "a text of some length, cut wherever it pleases: 0123456789 abc";
+    struct event event = {.mapping = "litellm", .has_identity = true, .content_hash = bytes * 77};
+    struct charge charge = {.status = CHARGE_FREE, .has_spend = true};
+    struct batch_range *range = &w->batch.range[batch_range_of(&w->batch, &w->p)];
+    const struct row_origin origin = {
+        .range = (unsigned)(range - w->batch.range),
+        .kafka_offset = range->next_offset,
+        .record_index = (unsigned)bytes,
+        .price_book_id = BOOK_A,
+    };
+    memset(event.identity, (int)bytes + 1, sizeof(event.identity));
+    facts_set_int(&event.facts, FACT_STARTED_AT, (int64_t)(bytes * bytes) * 1000000007 + 17);
+    for (enum label label = LABEL_API_KEY; bytes && label <= LABEL_ORG; label++)
+        if (label == LABEL_API_KEY || label == LABEL_USER || label == LABEL_TEAM ||
+            label == LABEL_ORG) {
+            event.labels.present |= UINT64_C(1) << label;
+            event.labels.v[label].s = (struct slice){text + (label & 1) * 3, bytes};
+        }
+    range->messages++;
+    range->next_offset++;
+    range->rows++;
+    if (!batch_add_row(&w->batch, &event, &charge, &origin, &err))
+        fail_msg("%s", err.text);
+}
+
+/* PostgreSQL hashes what is stored to what we hashed before it was: all lengths, all times. */
+static void the_digest_is_that_of_the_stored_rows(void **state)
+{
+    struct world *w = *state;
+    for (size_t bytes = 0; bytes < 50; bytes++)
+        a_row_of_texts(w, bytes);
+    commit_or_fail(w->writer, &w->batch);
+    assert_int_equal(rows_stored(), 50);
+    assert_int_equal(digests_apart(w), 0);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.kafka_offsets WHERE row_digest <> 0 AND"
+                            " rows = 50"),
+                     1);
+    row_of_days_ago(w, 3);
+    row_of_days_ago(w, 0);
+    assert_int_equal(digests_apart(w), 0);
+    sql("SELECT spendlog.drop_partition(min(day)) FROM spendlog.stored_days()");
+    assert_int_equal(digests_apart(w), 0);
+    sql("SELECT spendlog.drop_partition(day) FROM spendlog.stored_days()");
+    assert_int_equal(
+        scalar("SELECT count(*) FROM spendlog.kafka_offsets WHERE row_digest = 0 AND rows ="
+               " 52 AND rows_dropped = 52"),
+        1);
+}
+
+static void count_digests(const struct verify_finding *finding, void *context)
+{
+    int *count = context;
+    *count += finding->kind == VERIFY_DIGEST && finding->difference;
+}
+
+/* As many rows as before, and none of them the one that came. */
+static void verify_finds_a_forged_row_of_equal_count(void **state)
+{
+    static const char *const forged[] = {
+        "UPDATE spendlog.spend_logs SET team_id = 'mine' WHERE identity = $",
+        "UPDATE spendlog.spend_logs SET user_id = 'him' WHERE identity = $",
+        "UPDATE spendlog.spend_logs SET model = 'cheap' WHERE identity = $",
+        "UPDATE spendlog.spend_logs SET start_time = start_time + interval '1 s' WHERE identity = "
+        "$",
+        "UPDATE spendlog.spend_logs SET identity = gen_random_uuid() WHERE identity = $",
+        "UPDATE spendlog.spend_logs SET record_index = 1 WHERE identity = $",
+        "DELETE FROM spendlog.spend_logs WHERE identity = $;"
+        "INSERT INTO spendlog.spend_logs SELECT (jsonb_populate_record(s, jsonb_build_object("
+        "'identity', gen_random_uuid()))).* FROM spendlog.spend_logs s LIMIT 1",
+    };
+    struct world *w = *state;
+    ten_rows(w);
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct err err = {0};
+        struct verify_totals totals;
+        char statement[1024] = "";
+        int count = 0;
+        for (const char *p = forged[i]; *p; p++)
+            snprintf(statement + strlen(statement), sizeof(statement) - strlen(statement), "%.*s",
+                     *p == '$' ? 70 : 1,
+                     *p == '$' ? "(SELECT max(identity::text)::uuid FROM spendlog.spend_logs)" : p);
+        assert_true(verify_run(conninfo_of("reader"), count_digests, &count, &totals, &err));
+        assert_int_equal(count, 0);
+        sql("CREATE TABLE spendlog.saved AS SELECT * FROM spendlog.spend_logs");
+        sql(statement);
+        if (!verify_run(conninfo_of("reader"), count_digests, &count, &totals, &err))
+            fail_msg("%s", err.text);
+        if (count != 1)
+            fail_msg("not found: %s", statement);
+        sql("DELETE FROM spendlog.spend_logs; INSERT INTO spendlog.spend_logs SELECT * FROM"
+            " spendlog.saved; DROP TABLE spendlog.saved");
+    }
+}
+
 /* --- locks that strangers cannot take -------------------------------------------------------- */
 
 static void a_strangers_advisory_locks_stop_nothing(void **state)
@@ -339,13 +460,6 @@ static void a_claim_ends_with_its_session(void **state)
     " pricing_reason, '', price_book_id, price_book_id, 0, 0, 0, flags"                            \
     " FROM spendlog.spend_logs;"
 #define APPLY "SELECT spendlog.adjust_rows(1, '2025-07-15', '2025-07-15', '2025-07-15 23:59:59')"
-
-static void ten_rows(struct world *w)
-{
-    add_rows(&w->batch, &w->p, 1000000 + next_identity, 10);
-    next_identity += 10;
-    commit_or_fail(w->writer, &w->batch);
-}
 
 static void money_changes_only_with_its_adjustment(void **state)
 {
@@ -509,6 +623,8 @@ int main(void)
         TEST(rows_of_a_strange_partition_find_their_way),
         TEST(days_that_nobody_can_mean_are_not_made),
         TEST(housekeeping_hears_the_stop),
+        TEST(the_digest_is_that_of_the_stored_rows),
+        TEST(verify_finds_a_forged_row_of_equal_count),
         TEST(a_strangers_advisory_locks_stop_nothing),
         TEST(a_claim_ends_with_its_session),
         TEST(money_changes_only_with_its_adjustment),
