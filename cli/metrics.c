@@ -112,6 +112,11 @@ static void page_print(struct lane_group *group, struct buf *page)
                "# HELP spendlog_price_book the price book in force\n"
                "# TYPE spendlog_price_book gauge\nspendlog_price_book{id=\"%s\"} 1\n",
                book_id(ref->book));
+    buf_printf(page,
+               "# HELP spendlog_cost_map_unknown_rows rows with price keys that the rules of "
+               "LiteLLM " PRICING_RULES " do not know: the map is newer\n"
+               "# TYPE spendlog_cost_map_unknown_rows gauge\nspendlog_cost_map_unknown_rows %zu\n",
+               book_unknown_rows(ref->book));
     book_release(group->books, ref);
 }
 

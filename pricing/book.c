@@ -259,6 +259,14 @@ void book_free(struct book *book)
     free(book);
 }
 
+size_t book_unknown_rows(const struct book *book)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < book->catalog_count; i++)
+        rows += catalog_unknown_rows(book->catalog[i]);
+    return rows;
+}
+
 const char *book_id(const struct book *book)
 {
     return book->id;

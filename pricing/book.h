@@ -54,6 +54,10 @@ void book_free(struct book *book);
 
 const char *book_id(const struct book *book); /* 64 hex digits */
 
+/* Rows of its cost maps with price keys that the rules do not know: above 0, a map is newer than
+ * PRICING_RULES. */
+size_t book_unknown_rows(const struct book *book);
+
 /* The book as one JSON object that stands alone: policies, all models of the cost maps with what
  * prices depend on, deployments, discounts and margins, each with file:line, about 1 MB; secrets
  * and other litellm_params left out. What price_books stores; book_restore() makes a book of the

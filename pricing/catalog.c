@@ -77,6 +77,14 @@ bool catalog_knows_family(const struct catalog *catalog, struct slice name)
     return false;
 }
 
+size_t catalog_unknown_rows(const struct catalog *catalog)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < catalog->count; i++)
+        rows += catalog->entry[i].rule->unknown_key != NULL;
+    return rows;
+}
+
 bool catalog_fields(const struct entry *entry, struct fields *fields)
 {
     for (const struct node *member = entry->raw->children; member; member = member->next)

@@ -47,6 +47,10 @@ const struct entry *catalog_find(const struct catalog *catalog, struct slice nam
 const struct entry *catalog_find_folded(const struct catalog *catalog, struct slice name);
 bool catalog_knows_family(const struct catalog *catalog, struct slice name);
 
+/* Rows with a key that looks like money and is not known (gate.h): above 0, the map is newer than
+ * the rules. */
+size_t catalog_unknown_rows(const struct catalog *catalog);
+
 /* Appends an entry's raw members to `fields`, without its provider. */
 bool catalog_fields(const struct entry *entry, struct fields *fields) MUST_CHECK;
 

@@ -313,6 +313,12 @@ static void check_map(const struct reporter *to, const struct catalog *catalog)
             if (gate_member(n, &catalog->variants) == MEMBER_UNKNOWN)
                 tell_key(told, &count, n, entry);
     }
+    size_t rows = catalog_unknown_rows(catalog);
+    if (rows > 0)
+        report(to, FINDING_WARNING, NULL, 0,
+               "%s is newer than the pricing rules, which follow LiteLLM " PRICING_RULES
+               ": %zu rows hold price keys that they do not know",
+               catalog->file ? catalog->file : "builtin cost map", rows);
     for (size_t i = 0; i < count; i++)
         report(to, FINDING_WARNING, NULL, 0,
                "%s:%u: %s looks like money and is not known: %zu rows of the cost map, \"%.100s\" "

@@ -502,6 +502,31 @@ static void a_key_that_may_be_money_is_told_at_the_row(void **state)
         assert_int_equal(charged(none[i], UNKNOWN_KEYS_FLAG)->flags, 0);
 }
 
+static void keep_newer(enum finding_level level, const char *text, void *context)
+{
+    if (level == FINDING_WARNING && strstr(text, "is newer than the pricing rules") &&
+        strstr(text, PRICING_RULES))
+        ++*(unsigned *)context;
+}
+
+static void a_map_that_is_newer_than_the_rules_is_told(void **state)
+{
+    (void)state;
+    static const char *const map[] = {ROW(PRICES), ROW(PRICES ", \"fee_per_call\": 0.01"), NULL};
+    static const size_t rows[] = {0, 1, 0}; /* the last is the built-in map */
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+        struct err err = {0};
+        struct cost_map_source source = {map[i] ? file_of(1, map[i]) : NULL, INT64_MIN};
+        struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
+        unsigned told = 0;
+        struct book *book = book_load(&options, keep_newer, &told, &err);
+        assert_non_null(book);
+        assert_int_equal(book_unknown_rows(book), rows[i]);
+        assert_int_equal(told, rows[i]);
+        book_free(book);
+    }
+}
+
 static void a_row_without_a_readable_price_is_never_free(void **state)
 {
     (void)state;
@@ -556,6 +581,7 @@ int main(void)
         cmocka_unit_test(a_description_says_what_is_set_inherited_and_lost),
         cmocka_unit_test(a_key_that_may_be_money_is_told_at_the_row),
         cmocka_unit_test(a_row_without_a_readable_price_is_never_free),
+        cmocka_unit_test(a_map_that_is_newer_than_the_rules_is_told),
         cmocka_unit_test(a_row_of_an_unknown_structure_refuses_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, cleanup);
