@@ -37,7 +37,8 @@ def standby_promoted(servers, seed):
 
 def promoted(servers, seed, name, early):
     dice = random.Random(f"{seed} {name}")
-    with World(servers, name, seed, hosts=(PRIMARY_PORT, STANDBY_PORT)) as world, Standby(servers) as standby:
+    hosts = (PRIMARY_PORT, STANDBY_PORT)
+    with World(servers, name, seed, hosts=hosts, goes_back=True) as world, Standby(servers) as standby:
         feed = world.feed()
         if early:
             standby.leave_behind()  # with the schema, and no book, partition or row
@@ -81,7 +82,7 @@ def async_commit_crash(servers, seed, crashes=4):
     slow = {"synchronous_commit": "off", "wal_writer_delay": "'10s'", "wal_writer_flush_after": "'1GB'"}
     servers.postgres_set(slow)
     try:
-        with World(servers, "async-commit", seed) as world:
+        with World(servers, "async-commit", seed, goes_back=True) as world:
             feed = world.feed()
             member = world.start()
             for _ in range(crashes):
@@ -106,7 +107,7 @@ def went_back_behind_a_pooler(servers, seed):
     """A pooler puts an older server behind sessions that go on: no reconnect, and every row is there."""
     dice = random.Random(seed)
     pooler = Pooler(servers.socket_of(PRIMARY_PORT))
-    with World(servers, "pooler", seed, proxy=pooler) as world, Standby(servers) as standby:
+    with World(servers, "pooler", seed, proxy=pooler, goes_back=True) as world, Standby(servers) as standby:
         feed = world.feed()
         member = world.start()
         load(feed, dice, 1)

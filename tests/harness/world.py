@@ -119,11 +119,12 @@ class Member:
 
 
 class World:
-    def __init__(self, servers, name, seed, partitions=12, proxied=False, proxy=None, tablespace=None, hosts=(5432,),
-                 topic_config=None, whole_log=True, **producer_options):
+    def __init__(self, servers, name, seed, partitions=12, proxied=False, proxy=None, tablespace=None,
+                 hosts=(5432,), goes_back=False, topic_config=None, whole_log=True, **producer_options):
         """
         whole_log: the log holds every message there ever was, so that it can vouch for the ledger.
         hosts: ports of the servers that members may find the database on; proxy: what they go through.
+        goes_back: the database loses what it had committed; in all other worlds nobody may say so.
         """
         self.servers = servers
         self.name = name
@@ -139,6 +140,7 @@ class World:
         self.producer = Producer(self.ledger, seed, range(partitions), **producer_options)
         os.makedirs(self.folder, exist_ok=True)
         self.hosts = hosts
+        self.goes_back = goes_back
         self.proxy = Proxy(servers.socket, seed) if proxied else proxy
         self.create(tablespace, topic_config or {})
 
@@ -309,6 +311,9 @@ class World:
         check_equal(self.sql("SELECT count(*) FROM spendlog.spend_logs l LEFT JOIN "
                              "spendlog.ingest_batches b USING (batch_id) WHERE b.batch_id IS NULL"),
                     [["0"]], "rows without their batch")
+        if not self.goes_back:
+            check_equal(self.sql("SELECT count(*) FROM spendlog.kafka_setbacks"), [["0"]],
+                        "setbacks of a database that never went back")
 
     def verify_partitions(self):
         got = {int(p): int(n) for p, n in
