@@ -28,6 +28,7 @@ static enum outcome bill_seconds(struct call *call, const struct rate *rate)
         call->reason = REASON_UNDERIVABLE_NO_USAGE;
         return OUTCOME_UNDERIVABLE;
     }
+    call->bill.charge->flags |= FLAG_SECONDS_OF_GATEWAY;
     bill_add(&call->bill, UNIT_SECONDS, &seconds, (struct use){rate, NULL});
     return OUTCOME_PRICED;
 }

@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "pricing/lists.h"
+#include "pricing/misplaced.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +271,8 @@ static bool add_file(struct loader *l, const char *path)
         l->settings = yaml_get(root, "litellm_settings");
     if (yaml_get(root, "environment_variables"))
         l->variables = yaml_get(root, "environment_variables");
+    if (!misplaced_collect(l->book, root, l->config))
+        return too_large(l);
     return add_deployments(l, yaml_get(root, "model_list")) &&
            add_includes(l, path, yaml_get(root, "include"));
 }

@@ -41,6 +41,16 @@ struct margin {
     struct rate percentage, fixed;
 };
 
+/* A key that looks like a price where nobody reads it. Only keys and places: values may be secret.
+ */
+struct misplaced {
+    const char *file, *key, *place; /* place: "litellm_settings" */
+    const char *instead;            /* the key that was meant, or NULL: it is in the wrong place */
+    unsigned line;
+};
+
+#define MISPLACED_MAX 256
+
 struct litellm_config {
     const char *file; /* NULL: none */
     struct deployment *deployment;
@@ -49,6 +59,8 @@ struct litellm_config {
     size_t discount_count;
     struct margin *margin;
     size_t margin_count;
+    struct misplaced *misplaced; /* the first MISPLACED_MAX */
+    size_t misplaced_count;
 };
 
 /* ERR_CONFIG with file:line. `file` NULL: an empty configuration. */

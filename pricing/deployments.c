@@ -136,6 +136,24 @@ static const struct priced_deployment *best_of(const struct edition *edition,
     return best;
 }
 
+#define NAMES_TOLD_MAX 1024
+
+/* A deployment whose prices were meant to hold has a name that is nearly this one. */
+static void trace_nearest(const struct edition *edition, struct slice alias,
+                          const struct trace *trace)
+{
+    const char *name[NAMES_TOLD_MAX];
+    size_t count = 0;
+    if (!trace || edition->deployment_count == 0)
+        return;
+    for (; count < edition->deployment_count && count < NAMES_TOLD_MAX; count++)
+        name[count] = edition->deployment[count].deployment->model_name;
+    const char *near = yaml_suggest(alias, name, count);
+    trace_line(trace, "no deployment's model_name matches \"" SLICE_FMT "\"%s%s%s",
+               SLICE_ARG(alias), near ? "; the nearest is \"" : "", near ? near : "",
+               near ? "\"" : "");
+}
+
 const struct priced_deployment *deployments_match(const struct edition *edition,
                                                   const struct facts *facts,
                                                   const struct trace *trace)
@@ -167,5 +185,6 @@ const struct priced_deployment *deployments_match(const struct edition *edition,
                    steps[i].why, count > 1 ? "; several match" : "");
         return best;
     }
+    trace_nearest(edition, alias, trace);
     return NULL;
 }

@@ -109,6 +109,25 @@ static void describe_json(const struct account *account, const struct writer *ou
     buf_free(&json);
 }
 
+static void describe_adjustments(const struct litellm_config *config, const struct writer *out)
+{
+    char text[DECIMAL_TEXT_MAX];
+    for (size_t i = 0; i < config->discount_count; i++) {
+        decimal_format(&config->discount[i].rate.value, text);
+        say(out, "discount %s: %s of the price (%s:%u)", config->discount[i].provider, text,
+            config->discount[i].rate.source.file, config->discount[i].rate.source.line);
+    }
+    for (size_t i = 0; i < config->margin_count; i++) {
+        const struct margin *margin = &config->margin[i];
+        decimal_format(&margin->percentage.value, text);
+        if (margin->has_percentage)
+            say(out, "margin %s: %s of the price", margin->provider, text);
+        decimal_format(&margin->fixed.value, text);
+        if (margin->has_fixed)
+            say(out, "margin %s: %s USD a call", margin->provider, text);
+    }
+}
+
 void book_describe(const struct book *book, bool json,
                    void (*line)(const char *text, void *context), void *context)
 {
@@ -130,4 +149,6 @@ void book_describe(const struct book *book, bool json,
             describe_text(&account, &out);
     }
     arena_free(&scratch);
+    if (!json)
+        describe_adjustments(&book->config, &out);
 }

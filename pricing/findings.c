@@ -8,6 +8,7 @@
 #include "pricing/account.h"
 #include "pricing/gate.h"
 #include "pricing/lists.h"
+#include "pricing/unread.h"
 
 #include <stdio.h>
 
@@ -262,6 +263,25 @@ static void check_ambiguous(const struct reporter *to, const struct edition *edi
     }
 }
 
+/* What stands where nobody reads it. */
+static void check_places(const struct reporter *to)
+{
+    const struct litellm_config *config = &to->book->config;
+    for (size_t i = 0; i < config->misplaced_count; i++) {
+        const struct misplaced *m = &config->misplaced[i];
+        const char *place = m->place[0] ? m->place : "the top level";
+        if (m->instead)
+            report(to, FINDING_WARNING, NULL, 0, "%s:%u: %s in %s is not read: did you mean %s?",
+                   m->file, m->line, m->key, place, m->instead);
+        else
+            report(
+                to, FINDING_WARNING, NULL, 0,
+                "%s:%u: %s is not read in %s: prices belong into model_info or litellm_params of "
+                "a model_list entry, discounts and margins into litellm_settings",
+                m->file, m->line, m->key, place);
+    }
+}
+
 static void check_adjustments(const struct reporter *to)
 {
     const struct litellm_config *config = &to->book->config;
@@ -328,6 +348,22 @@ static void check_map(const struct reporter *to, const struct catalog *catalog)
                to->book->unknown_keys == UNKNOWN_KEYS_UNPRICE ? "not priced" : "flagged");
 }
 
+/* By the mode of the deployment or of its map entry; without one, as chat. */
+static void check_unread(const struct reporter *to, const struct account *account)
+{
+    const struct deployment *d = account->priced->deployment;
+    const char *mode = node_text(d->info, "mode"), *key;
+    enum call_class class = CALL_CHAT;
+    size_t at = 0;
+    if (!mode[0] && account->base)
+        mode = node_text(account->base->raw, "mode");
+    if (!mode[0] || !unread_class_of_mode(mode, &class))
+        return;
+    while ((key = unread_next(d, account->priced->override.entry, class,
+                              &to->edition->catalog->variants, &at)))
+        report(to, FINDING_WARNING, d, 0, "%s is read by no formula of mode %s", key, mode);
+}
+
 static void check_deployment(const struct reporter *to, const struct priced_deployment *priced,
                              struct arena *scratch)
 {
@@ -344,6 +380,7 @@ static void check_deployment(const struct reporter *to, const struct priced_depl
         return;
     }
     check_slips(to, &account);
+    check_unread(to, &account);
     if (to->book->overrides == OVERRIDES_LITELLM)
         check_litellm(to, &account);
     else
@@ -366,6 +403,7 @@ void findings_report(const struct book *book, finding_fn *finding, void *context
     }
     for (size_t i = 0; i < book->catalog_count; i++)
         check_map(&to, book->catalog[i]);
+    check_places(&to);
     check_adjustments(&to);
     arena_free(&scratch);
 }

@@ -4,6 +4,7 @@
 #include "pricing/deployments.h"
 #include "pricing/lists.h"
 #include "pricing/override.h"
+#include "pricing/unread.h"
 
 #include <stdio.h>
 
@@ -577,6 +578,14 @@ static void plan_batch(struct planner *p)
         add_candidate(p, first.bytes ? first : full_name(p->facts));
 }
 
+static void find_unread(const struct planner *p)
+{
+    struct plan *plan = p->plan;
+    size_t at = 0;
+    plan->unread = unread_next(plan->deployment->deployment, plan->override.entry, plan->class,
+                               &p->r.edition->catalog->variants, &at);
+}
+
 static void plan_names(struct planner *p)
 {
     struct plan *plan = p->plan;
@@ -646,6 +655,8 @@ void plan_make(const struct book *book, const struct edition *edition, const str
     if (plan->refusal)
         return;
     plan_names(&p);
+    if (plan->custom && plan->override.entry)
+        find_unread(&p);
     if ((plan->provider == P_AZURE || plan->provider == P_AZURE_AI) &&
         is_router_name(facts_text(facts, FACT_MODEL_REQUESTED)))
         plan->router = router_rule(&p, facts_text(facts, FACT_MODEL_REQUESTED));

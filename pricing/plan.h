@@ -91,6 +91,7 @@ struct plan {
     enum reason refusal;                        /* the names alone decide that there is no price */
     const struct priced_deployment *deployment; /* NULL: none configured */
     bool custom;
+    const char *unread;       /* a price it sets that these calls do not read, or NULL (unread.h) */
     bool provisioned;         /* paid by the hour: what has no rate is free (5.5) */
     struct override override; /* of a custom-priced deployment */
     struct candidate candidate[CANDIDATES_TRIED_MAX];

@@ -307,6 +307,23 @@ static void trace_known(const struct call *call, const struct trace *trace)
         trace_line(trace, "%s: there is no rate for them", unit_info[call->bill.missing].name);
 }
 
+/* What is no reason to have no price, but to look at it. */
+static void remark(const struct call *call, const struct trace *trace)
+{
+    bool by_clock =
+        facts_has(call->facts, FACT_STARTED_AT) && facts_has(call->facts, FACT_ENDED_AT);
+    if (call->bill.charge->flags & FLAG_SECONDS_OF_GATEWAY)
+        trace_line(trace,
+                   "seconds are %s; LiteLLM counts from the arrival of the request, which is "
+                   "not in the event",
+                   by_clock ? "ended_at less started_at"
+                            : "the event's compute_seconds or audio_seconds");
+    if (!call->plan->unread)
+        return;
+    call->bill.charge->flags |= FLAG_OWN_PRICE_UNREAD;
+    trace_line(trace, "the deployment sets %s, which these calls do not read", call->plan->unread);
+}
+
 static void trace_tool(const struct call *call, const struct trace *trace)
 {
     if (call->unrated_tool != UNIT_COUNT)
@@ -346,6 +363,7 @@ static void conclude(struct call *call, const struct trace *trace)
         conclude_underivable(call, why);
     } else {
         trace_tool(call, trace);
+        remark(call, trace);
         if (why == REASON_RATE_MISSING || call->unrated_tool != UNIT_COUNT)
             charge->flags |= FLAG_RATE_MISSING;
         conclude_priced(call);

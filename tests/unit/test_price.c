@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "pricing/diff.h"
+#include "pricing/edition.h"
 #include "tests/unit/pricing_fixture.h"
 
 static struct book *plain; /* the builtin map, no overrides */
@@ -350,8 +351,54 @@ static void mode_litellm_bills_what_it_has_a_rate_for(void **state)
     book_free(book);
 }
 
+/* Every model there is, called every way, with and without usage, while the gateway says 1: free is
+ * only what a zero rule or an explicit rate of 0 makes so. */
+static void nothing_that_costs_becomes_free(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"chat",  "embedding", "responses", "image",
+                                        "video", "speech",    "rerank",    "transcription",
+                                        "ocr",   "search",    "realtime",  "batch"};
+    static const char *const usages[] = {"", "input_tokens=0 output_tokens=0",
+                                         "input_tokens=7 output_tokens=5", "images=2"};
+    struct pricer *pricer = pricer_new(plain);
+    const struct catalog *catalog = plain->catalog[0];
+    struct fixture_event event;
+    static struct charge charge;
+    for (size_t i = 0; i < catalog->count; i++)
+        for (size_t j = 0; j < 4 * sizeof(calls) / sizeof(calls[0]); j++) {
+            event_of(&event, usages[j % 4]);
+            set_fact(&event, "gateway_cost", "1");
+            facts_set_text(&event.facts, FACT_MODEL, slice_of(catalog->entry[i].name));
+            facts_set_text(&event.facts, FACT_PROVIDER, slice_of(catalog->entry[i].provider));
+            facts_set_text(&event.facts, FACT_CALL_TYPE, slice_of(calls[j / 4]));
+            pricer_price(pricer, &event.facts, &charge, NULL);
+            bool zero_rates = charge.reason == REASON_ZERO_RATE && charge.item_count > 0;
+            if (charge.status == CHARGE_FREE && !zero_rates &&
+                charge.reason != REASON_FREE_PROVIDER)
+                fail_msg("%s, %s, %s: free (%s)", catalog->entry[i].name, calls[j / 4],
+                         usages[j % 4], reason_of(&charge));
+        }
+    pricer_free(pricer);
+}
+
 #define OWN(model, prices)                                                                         \
     "model_list:\n- model_name: m\n  litellm_params: {model: " model ", " prices "}\n"
+
+static void an_own_price_that_no_formula_reads_is_flagged(void **state)
+{
+    (void)state;
+    struct book *book = book_of(
+        OWN("openai/gpt-4o", "input_cost_per_token: 1, output_cost_per_image: 1"), OVERRIDES_MERGE);
+#define GPT "provider=openai model=gpt-4o model_group=m input_tokens=3 "
+    assert_int_equal(charge_of(book, GPT "call_type=chat")->flags, FLAG_OWN_PRICE_UNREAD);
+    book_free(book);
+    book = book_of(OWN("openai/gpt-4o", "input_cost_per_token: 1, output_cost_per_image: 0"),
+                   OVERRIDES_MERGE);
+    assert_int_equal(charge_of(book, GPT "call_type=chat")->flags, 0);
+    book_free(book);
+#undef GPT
+}
 
 static void an_own_price_is_never_passed_over(void **state)
 {
@@ -762,6 +809,9 @@ static void a_trace_names_candidates_and_deployments(void **state)
     pricer_price(pricer, &event.facts, &charge, &trace);
     assert_non_null(strstr(traced, "found by its alias"));
     assert_non_null(strstr(traced, "candidate anthropic/claude-3-5-sonnet-20241022"));
+    event_of(&event, "provider=anthropic model=x model_group=prod/claude-3-5-sonet-20241022");
+    pricer_price(pricer, &event.facts, &charge, &trace);
+    assert_non_null(strstr(traced, "the nearest is \"prod/claude-3-5-sonnet-20241022\""));
     pricer_free(pricer);
     book_free(book);
 }
@@ -861,6 +911,8 @@ int main(void)
         cmocka_unit_test(calls_that_are_never_billed_are_free_with_a_reason),
         cmocka_unit_test(absent_is_not_zero),
         cmocka_unit_test(mode_litellm_bills_what_it_has_a_rate_for),
+        cmocka_unit_test(nothing_that_costs_becomes_free),
+        cmocka_unit_test(an_own_price_that_no_formula_reads_is_flagged),
         cmocka_unit_test(an_own_price_is_never_passed_over),
         cmocka_unit_test(facts_that_choose_a_rate_are_facts),
         cmocka_unit_test(an_unknown_price_is_null_and_never_zero),

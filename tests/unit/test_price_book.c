@@ -369,6 +369,26 @@ static void expect_finding(const char *config, enum overrides_mode mode, const c
         fail_msg("no finding says \"%s\":\n%s", part, found);
 }
 
+static void findings_name_prices_in_wrong_places(void **state)
+{
+    (void)state;
+#define ENTRY(more) "model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o}\n" more
+    expect_finding(ENTRY("  input_cost_per_token: 1e-6\n"), OVERRIDES_MERGE,
+                   ":4: input_cost_per_token is not read in model_list[0]");
+    expect_finding(ENTRY("  model-info: {input_cost_per_token: 1e-6}\n"), OVERRIDES_MERGE,
+                   "model-info in model_list[0] is not read: did you mean model_info?");
+    expect_finding(ENTRY("  model_info: {Input_Cost_Per_Token: 1e-6}\n"), OVERRIDES_MERGE,
+                   "did you mean input_cost_per_token?");
+    expect_finding(ENTRY("litellm_settings: {output_cost_per_token: 1}\n"), OVERRIDES_MERGE,
+                   "output_cost_per_token is not read in litellm_settings");
+    expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
+                   "model_info: {input_cost_per_token: 1}}\n",
+                   OVERRIDES_MERGE, "not read in model_list[0].litellm_params.model_info");
+    expect_finding(ENTRY("  model_info: {mode: rerank, output_cost_per_image: 1}\n"),
+                   OVERRIDES_MERGE, "output_cost_per_image is read by no formula of mode rerank");
+#undef ENTRY
+}
+
 static void findings_name_slips_and_typos(void **state)
 {
     (void)state;
@@ -575,6 +595,7 @@ int main(void)
         cmocka_unit_test(an_event_is_priced_as_of_its_start),
         cmocka_unit_test(overlapping_and_empty_times_are_refused),
         cmocka_unit_test(cost_maps_follow_one_another),
+        cmocka_unit_test(findings_name_prices_in_wrong_places),
         cmocka_unit_test(findings_name_slips_and_typos),
         cmocka_unit_test(findings_warn_of_litellms_quirks),
         cmocka_unit_test(deployments_that_cannot_be_told_apart_are_named),
