@@ -104,6 +104,8 @@ def chat(rng, ident, key, row):
     if rng.random() < 0.12:
         req["stream"] = True
         tags.append("stream")
+        if "cost" in use:
+            tags.append("underivable")  # a stream's usage.cost may be the gateway's own bill: the event does not tell
     return req, {"kind": "chat", "body": body}, ["chat", *tags]
 
 
@@ -332,7 +334,10 @@ def batch(rng, ident, key, row):
     req["batch_lines"] = lines
     body = {"id": f"batch-{ident}", "completion_window": "24h", "created_at": 1789000000, "object": "batch",
             "endpoint": "/v1/chat/completions", "input_file_id": "f", "output_file_id": "o", "status": "completed"}
-    return req, {"kind": "batch", "body": body}, ["batch", f"batch:{'one' if len(lines) == 1 else 'many'}"]
+    tags = ["batch", f"batch:{'one' if len(lines) == 1 else 'many'}"]
+    if row.provider == "vertex_ai" and row.has("regional_endpoint_uplift_multiplier"):
+        tags.append("underivable")  # LiteLLM prices by the place of the deployment, which a batch's event does not hold
+    return req, {"kind": "batch", "body": body}, tags
 
 
 def unbilled(rng, ident, key, row):
