@@ -4,6 +4,7 @@
 #include "pricing/override.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 bool account_is_price(const char *key, const struct variants *variants)
 {
@@ -32,17 +33,31 @@ void account_value(const struct node *value, char *text, size_t capacity)
                                           : "null");
 }
 
+/* An edition has its deployments in the order of the configuration's array. */
+static int by_place(const void *a, const void *b)
+{
+    const struct deployment *left = ((const struct priced_deployment *)a)->deployment,
+                            *right = ((const struct priced_deployment *)b)->deployment;
+    return (left > right) - (left < right);
+}
+
+const struct priced_deployment *account_in(const struct edition *edition,
+                                           const struct deployment *deployment)
+{
+    const struct priced_deployment key = {.deployment = deployment};
+    return bsearch(&key, edition->deployment, edition->deployment_count, sizeof key, by_place);
+}
+
 const struct priced_deployment *account_find(const struct book *book,
                                              const struct deployment *deployment,
                                              const struct edition **edition)
 {
-    for (size_t i = 0; i < book->edition_count; i++) {
+    const struct priced_deployment *found = NULL;
+    for (size_t i = 0; !found && i < book->edition_count; i++) {
         *edition = &book->edition[i];
-        for (size_t j = 0; j < (*edition)->deployment_count; j++)
-            if ((*edition)->deployment[j].deployment == deployment)
-                return &(*edition)->deployment[j];
+        found = account_in(*edition, deployment);
     }
-    return NULL;
+    return found;
 }
 
 static const struct entry *map_entry(const struct book *book, const struct edition *edition,

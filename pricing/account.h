@@ -20,6 +20,9 @@ void account_make(const struct book *book, const struct edition *edition,
                   const struct priced_deployment *priced, struct arena *scratch,
                   struct account *account);
 
+/* It in an edition; NULL when it does not hold there. */
+const struct priced_deployment *account_in(const struct edition *edition,
+                                           const struct deployment *deployment);
 /* The first edition in which the configuration's deployment holds, and it in there. */
 const struct priced_deployment *account_find(const struct book *book,
                                              const struct deployment *deployment,

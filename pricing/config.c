@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "pricing/lists.h"
 #include "pricing/misplaced.h"
+#include "pricing/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,29 +360,55 @@ static bool read_margins(struct loader *l, const struct yaml_node *map)
 /* ---- checks over all deployments ---------------------------------------------------------------
  */
 
-static bool same_target(const struct deployment *a, const struct deployment *b)
-{
-    if (a->id[0] || b->id[0])
-        return strcmp(a->id, b->id) == 0;
-    return strcmp(a->model_name, b->model_name) == 0 && strcmp(a->model, b->model) == 0;
-}
-
 /* Several prices for one deployment are its price history: their times must not overlap. Without
  * times they are load balancing, as LiteLLM has it. */
+static bool overlaps(const struct deployment *a, const struct deployment *b, struct err *err)
+{
+    if ((!a->has_window && !b->has_window) || a->from_us >= b->until_us ||
+        b->from_us >= a->until_us)
+        return false;
+    err_set(err, ERR_CONFIG, "%s:%u: model \"%.200s\": its time overlaps that of line %u", a->file,
+            a->line, a->model_name, b->line);
+    return true;
+}
+
+/* The deployments before this one of the same target, as a chain; of a group without times none is
+ * looked at. */
+struct chains {
+    struct targets *targets;
+    size_t *last;     /* of a group, + 1; 0 = none yet */
+    size_t *previous; /* of a deployment in its group, + 1 */
+    bool *timed;      /* a group has times */
+};
+
+static bool chain_check(const struct litellm_config *config, struct chains *chains, size_t i,
+                        struct err *err)
+{
+    const struct deployment *a = &config->deployment[i];
+    size_t group = targets_group(chains->targets, a);
+    chains->previous[i] = chains->last[group];
+    chains->last[group] = i + 1;
+    chains->timed[group] |= a->has_window;
+    for (size_t j = chains->timed[group] ? chains->previous[i] : 0; j; j = chains->previous[j - 1])
+        if (overlaps(a, &config->deployment[j - 1], err))
+            return false;
+    return true;
+}
+
 static bool check_windows(const struct litellm_config *config, struct err *err)
 {
-    for (size_t i = 0; i < config->deployment_count; i++) {
-        const struct deployment *a = &config->deployment[i];
-        for (size_t j = 0; j < i; j++) {
-            const struct deployment *b = &config->deployment[j];
-            if ((a->has_window || b->has_window) && a->from_us < b->until_us &&
-                b->from_us < a->until_us && same_target(a, b))
-                return err_set(err, ERR_CONFIG,
-                               "%s:%u: model \"%.200s\": its time overlaps that of line %u",
-                               a->file, a->line, a->model_name, b->line);
-        }
-    }
-    return true;
+    size_t count = config->deployment_count ? config->deployment_count : 1;
+    struct chains chains = {targets_new(count), calloc(count, sizeof(size_t)),
+                            calloc(count, sizeof(size_t)), calloc(count, sizeof(bool))};
+    bool ok = (chains.targets && chains.last && chains.previous && chains.timed) ||
+              err_set(err, ERR_FATAL, "out of memory");
+    for (size_t i = 0; ok && i < config->deployment_count; i++)
+        ok = chain_check(config, &chains, i, err);
+    targets_free(chains.targets);
+    free(chains.last);
+    free(chains.previous);
+    free(chains.timed);
+    return ok;
 }
 
 static bool load(struct loader *l, const char *file)

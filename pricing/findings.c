@@ -8,9 +8,11 @@
 #include "pricing/account.h"
 #include "pricing/gate.h"
 #include "pricing/lists.h"
+#include "pricing/targets.h"
 #include "pricing/unread.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SCRATCH_BYTES_MAX (8u << 20)
 
@@ -246,21 +248,69 @@ static bool same_prices(const struct deployment *a, const struct deployment *b)
     return same;
 }
 
-/* Deployments of one alias and model that nothing but LiteLLM's secret hash tells apart. */
-static void check_ambiguous(const struct reporter *to, const struct edition *edition, size_t i)
+/* Of a group: its first deployment, and the first one with other prices. */
+struct alike {
+    const struct deployment *first, *other;
+};
+
+/* Per edition: groups of one alias and model, deployments with an id left aside. */
+struct ambiguity {
+    struct targets *targets;
+    struct alike *group;
+};
+
+/* The first one before it that has other prices, NULL: none. */
+static const struct deployment *alike_take(struct alike *group, const struct deployment *ours)
 {
-    const struct deployment *ours = edition->deployment[i].deployment;
-    for (size_t j = 0; j < i && !ours->id[0]; j++) {
-        const struct deployment *other = edition->deployment[j].deployment;
-        if (other->id[0] || strcmp(ours->model_name, other->model_name) != 0 ||
-            strcmp(ours->model, other->model) != 0 || same_prices(ours, other))
-            continue;
-        report(to, FINDING_WARNING, ours, 0,
-               "cannot be told from line %u, which has other prices: the first is used; set "
-               "model_info.id",
-               other->line);
-        return;
+    if (!group->first) {
+        group->first = ours;
+        return NULL;
     }
+    if (same_prices(ours, group->first))
+        return group->other;
+    if (!group->other)
+        group->other = ours;
+    return group->first;
+}
+
+/* Deployments of one alias and model that nothing but LiteLLM's secret hash tells apart; told in
+ * the first edition in which ours holds. */
+static void check_ambiguous(const struct reporter *to, struct ambiguity *ambiguity,
+                            const struct deployment *ours)
+{
+    for (size_t i = 0; i < to->book->edition_count && !ours->id[0]; i++) {
+        const struct edition *edition = &to->book->edition[i];
+        struct ambiguity *a = &ambiguity[i];
+        if (!a->targets || !a->group || !account_in(edition, ours))
+            continue;
+        const struct deployment *other =
+            alike_take(&a->group[targets_group(a->targets, ours)], ours);
+        if (other && edition == to->edition)
+            report(to, FINDING_WARNING, ours, 0,
+                   "cannot be told from line %u, which has other prices: the first is used; set "
+                   "model_info.id",
+                   other->line);
+    }
+}
+
+static struct ambiguity *ambiguity_new(const struct book *book)
+{
+    struct ambiguity *ambiguity = calloc(book->edition_count + 1, sizeof(*ambiguity));
+    for (size_t i = 0; ambiguity && i < book->edition_count; i++) {
+        size_t count = book->edition[i].deployment_count;
+        ambiguity[i].targets = targets_new(count);
+        ambiguity[i].group = calloc(count + 1, sizeof(struct alike));
+    }
+    return ambiguity;
+}
+
+static void ambiguity_free(struct ambiguity *ambiguity, size_t count)
+{
+    for (size_t i = 0; ambiguity && i < count; i++) {
+        targets_free(ambiguity[i].targets);
+        free(ambiguity[i].group);
+    }
+    free(ambiguity);
 }
 
 /* What stands where nobody reads it. */
@@ -390,6 +440,7 @@ static void check_deployment(const struct reporter *to, const struct priced_depl
 void findings_report(const struct book *book, finding_fn *finding, void *context)
 {
     struct reporter to = {book, NULL, finding, context};
+    struct ambiguity *ambiguity = ambiguity_new(book);
     struct arena scratch;
     arena_init(&scratch, SCRATCH_BYTES_MAX);
     for (size_t i = 0; i < book->config.deployment_count; i++) {
@@ -399,11 +450,13 @@ void findings_report(const struct book *book, finding_fn *finding, void *context
         if (!priced)
             continue;
         check_deployment(&to, priced, &scratch);
-        check_ambiguous(&to, to.edition, (size_t)(priced - to.edition->deployment));
+        if (ambiguity)
+            check_ambiguous(&to, ambiguity, priced->deployment);
     }
     for (size_t i = 0; i < book->catalog_count; i++)
         check_map(&to, book->catalog[i]);
     check_places(&to);
     check_adjustments(&to);
+    ambiguity_free(ambiguity, book->edition_count);
     arena_free(&scratch);
 }
