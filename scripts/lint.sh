@@ -142,7 +142,19 @@ lint_limits() {
     } | report
 }
 
-checks=(format layers foreign_headers banned lengths licence settings manuals fields limits shell python cppcheck)
+# Each trouble of docs/operations.md names the scenario that brings it about and walks the remedy.
+lint_remedies() {
+    local page=docs/operations.md row name
+    sed -n '/^## Troubles/,/^## Roles/p' $page | grep '^| ' | tail -n +3 | while read -r row; do
+        name=$(cut -d'|' -f2 <<<"$row" | grep -oE '\(`[^()]*`\)$|\(`[^()]*`\) *$' | grep -oE '[a-z_0-9]+')
+        [ -n "$name" ] || echo "$page: no scenario: ${row:0:80}"
+        for name in $name; do
+            grep -rqE "^def $name\\(" tests/chaos tests/integration tests/security || echo "$page: no scenario $name"
+        done
+    done | report
+}
+
+checks=(format layers foreign_headers banned lengths licence settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

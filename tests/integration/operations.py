@@ -12,7 +12,7 @@ from http import client
 from decimal import Decimal
 
 from harness.report import Failed, check, check_equal, wait_for
-from harness.servers import SPENDLOG, free_port
+from harness.servers import SPENDLOG, free_port, run_checked
 from integration.stage import Stage, demo_event, demo_lines, message_of
 
 
@@ -277,6 +277,25 @@ def a_file_may_shrink_while_it_is_read(servers):
     os.unlink(path)
 
 
-ALL = (run_and_check_miss_the_same, what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
+def model_without_a_price_is_healed(servers):
+    """An unpriced model stands in unpriced_models; with its price in the map `reprice --unpriced` heals its rows."""
+    with Stage(servers, "unpriced", partitions=1) as stage:
+        path = os.path.join(stage.folder, "cost_map.json")
+        with open(path, "w") as out:
+            json.dump({"other": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.0}}, out)
+        pricing = f"{{cost_map: {path}}}"
+        stage.produce([reload_event(1), reload_event(2)])
+        stage.consume(pricing=pricing)
+        check_equal(stage.sql("SELECT model FROM spendlog.unpriced_models"), [["gpt-reload"]], "unpriced models")
+        cost_map_of(stage, "0.001")
+        config = stage.config("healed", user="spendlog", pricing=pricing)
+        run_checked([SPENDLOG, "reprice", "-q", "-c", config, "--unpriced"])
+        check_equal(stage.sql("SELECT model FROM spendlog.unpriced_models"), [], "unpriced models afterwards")
+        check_equal(Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs")), Decimal(2), "spend")
+        run_checked([SPENDLOG, "verify", "-q", "-c", config])
+
+
+ALL = (run_and_check_miss_the_same, model_without_a_price_is_healed,
+       what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
        ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
        explained_from_the_database)
