@@ -139,7 +139,7 @@ def run_and_check_miss_the_same(servers):
         check(re.search(rf"spendlog.yaml:\d+: .*{re.escape(name)} is not set", said), f"without {name}: {said}")
     whole = "".join(line.format(**values) for line in SETTINGS.values())
     for broken, word in ((f"kafka:\n  no.such.property: 1\n{whole}", "no.such.property"),
-                         (f"kafka:\n{whole}".replace("postgres: host=", "postgres: hots="), "hots")):
+                         (f"kafka:\n{whole}".replace("postgres: host=", "postgres: hots="), "connection string")):
         said = answers(broken)
         check(re.search(r"spendlog.yaml:\d+", said) and word in said, f"{word}: {said}")
 
