@@ -138,6 +138,8 @@ def responses(rng, ident, key, row):
     output = [{"id": "m1", "type": "message", "role": "assistant", "status": "completed",
                "content": [{"type": "output_text", "text": text(rng), "annotations": []}]}]
     tags = ["responses"]
+    if row.has("cost_per_second"):
+        tags.append("underivable")  # LiteLLM times these answers by the clock of the moment it prices them
     body = {"id": f"resp-{ident}", "created_at": 1789000000, "model": served(rng, row, req["model"])[0],
             "object": "response", "output": output, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
             "tool_choice": "auto", "tools": [], "status": "completed", "usage": use}

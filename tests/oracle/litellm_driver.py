@@ -79,13 +79,25 @@ def speech(_body):
     return find("litellm.types.llms.openai.HttpxBinaryResponseContent")(reply)
 
 
+def construct(kind, body):
+    """Members that a constructor of an older version does not take are set afterwards, as its handlers do."""
+    try:
+        return kind(**body)
+    except TypeError:
+        taken = set(inspect.signature(kind.__init__).parameters)
+        made = kind(**{name: value for name, value in body.items() if name in taken})
+        for name in set(body) - taken:
+            setattr(made, name, body[name])
+        return made
+
+
 def build_answer(answer):
     kind, body = answer["kind"], answer["body"]
     if kind in ("dict", "realtime"):
         return body
     if kind == "speech":
         return speech(body)
-    made = find(ANSWERS[kind])(**body)
+    made = construct(find(ANSWERS[kind]), body)
     hidden = answer.get("hidden")
     if hidden:
         made._hidden_params = {**(getattr(made, "_hidden_params", None) or {}), **hidden}
@@ -172,9 +184,10 @@ def ask(request, registered):
         return log
     if not request.get("stream") and request["answer"]["kind"] not in ("realtime", "dict"):
         named = request["model"] if "/" in request["model"] else f"{log.model_call_details['custom_llm_provider']}/{request['model']}"
+        takes_hit = "cache_hit" in inspect.signature(response_metadata.update_response_metadata).parameters
         response_metadata.update_response_metadata(result=result, logging_obj=log, model=named, kwargs=kwargs,
                                                    start_time=start, end_time=end,
-                                                   **({"cache_hit": hit} if hit else {}))
+                                                   **({"cache_hit": hit} if hit and takes_hit else {}))
     log.success_handler(result, start, end, hit)
     return log
 
