@@ -34,27 +34,53 @@ static bool multiply(struct charge_item *item, const struct decimal *factor,
     return money_product(factors, 3, &item->amount);
 }
 
+/* The item of the same unit, rate and multiplier that more of the same is added to. */
+static struct charge_item *find_same(const struct bill *bill, const struct charge_item *added)
+{
+    struct charge *charge = bill->charge;
+    for (size_t i = 0; bill->merges && i < charge->item_count; i++) {
+        struct charge_item *item = &charge->item[i];
+        if (item->unit == added->unit && item->source == added->source &&
+            decimal_cmp(&item->multiplier, &added->multiplier) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+static bool merge_item(struct charge_item *same, const struct charge_item *added,
+                       struct money *side)
+{
+    const struct decimal *factors[] = {&same->quantity, &same->rate, &same->multiplier};
+    side->atto -= same->amount.atto;
+    return decimal_add(&same->quantity, &added->quantity, &same->quantity) &&
+           money_product(factors, 3, &same->amount) && money_add(*side, same->amount, side);
+}
+
 static void add_item(struct bill *bill, enum unit unit, const struct decimal *quantity,
                      const struct decimal *rate, const struct decimal *factor,
                      const struct rate_source *source)
 {
     struct charge *charge = bill->charge;
-    if (charge->item_count == CHARGE_ITEMS_MAX) {
-        bill->overflow = true;
-        return;
-    }
-    struct charge_item *item = &charge->item[charge->item_count];
+    struct charge_item fresh = {.unit = unit};
+    bool full = charge->item_count == CHARGE_ITEMS_MAX;
+    struct charge_item *item = full || bill->merges ? &fresh : &charge->item[charge->item_count];
     struct money *side = &charge->side[unit_info[unit].side];
     item->unit = unit;
     item->quantity = *quantity;
     item->rate = *rate;
     item->multiplier = one;
     item->source = source;
-    if (!multiply(item, factor, bill->multiplier) || !money_add(*side, item->amount, side)) {
+    if (!multiply(item, factor, bill->multiplier)) {
         bill->overflow = true;
         return;
     }
-    charge->item_count++;
+    struct charge_item *same = find_same(bill, item);
+    if (same || full) {
+        bill->overflow |= !same || !merge_item(same, item, side);
+        return;
+    }
+    bill->overflow |= !money_add(*side, item->amount, side);
+    charge->item[charge->item_count++] = *item;
 }
 
 static void lack_rate(struct bill *bill, enum unit unit)

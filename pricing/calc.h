@@ -17,6 +17,7 @@ struct bill {
     const struct decimal *multiplier; /* of everything added from now on; NULL: 1 */
     bool overflow;                    /* an amount does not fit, or too many items */
     bool used;                        /* any quantity that has a rate, or a cost somebody states */
+    bool merges;                      /* many requests: a rate's quantities make one item */
     bool stated;                      /* a cost somebody states */
     enum unit missing;                /* the first quantity without a rate; UNIT_COUNT: none */
 };
@@ -77,6 +78,7 @@ enum outcome calc_agent(struct call *call);
 
 /* Sections 9 and 10. */
 void tools_add(struct call *call);
+void image_tool_add(struct call *call);
 void adjust_add(struct call *call);
 
 /* ---- shared ------------------------------------------------------------------------------------

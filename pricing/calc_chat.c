@@ -375,6 +375,33 @@ static bool states_cost(const struct call *call)
            facts_decimal(call->facts, FACT_PROVIDER_COST) && !call->plan->custom;
 }
 
+/* A decisions endpoint: its own prices over the row's, or a price per call (parallel_ai). false: as
+ * chat. */
+static bool bill_decision(struct call *call)
+{
+    const struct rule *base = call->candidate->base;
+    const struct rule *rule = base && base->decisions ? base->decisions : base;
+    if (!rule || !call->plan->is_decision)
+        return false;
+    const struct rate *query = rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN);
+    bool own_query = rule_rate(base, RATE_INPUT_QUERY, VARIANT_DECISIONS) != NULL;
+    bool by_token = rate_positive(rule_rate(rule, RATE_INPUT, VARIANT_PLAIN)) ||
+                    rate_positive(rule_rate(rule, RATE_OUTPUT, VARIANT_PLAIN));
+    if (strcmp(rule->provider, "parallel_ai") == 0 && query && (own_query || !by_token)) {
+        bill_rate(&call->bill, UNIT_CALLS, 1, query);
+        return true;
+    }
+    if (!base->decisions)
+        return false;
+    struct generic_options options = with_tier(call);
+    struct usage usage;
+    usage_read(call->facts, &usage);
+    if (call->candidate->provider == P_OPENAI)
+        uplift_residency(call, rule);
+    generic_add(call, rule, &usage, &options);
+    return true;
+}
+
 enum outcome calc_chat(struct call *call)
 {
     const struct candidate *candidate = call->candidate;
@@ -383,6 +410,8 @@ enum outcome calc_chat(struct call *call)
         call->skips_extras = true;
         return bill_seconds(call, &replicate_second);
     }
+    if (bill_decision(call))
+        return OUTCOME_PRICED;
     const struct rate *second = base ? second_rate(base) : NULL;
     if (second && base->wall_clock_mode && !rule_prices_tokens(base))
         return bill_seconds(call, second);

@@ -26,10 +26,12 @@ static int64_t images_made(const struct call *call)
     return facts_int(call->facts, FACT_IMAGES);
 }
 
-/* "640x480", "640-x-480" to "640-x-480"; other texts as they are. */
+/* "640x480", "640*480" and "640-x-480" to "640-x-480"; other texts as they are. */
 static void dashed_size(struct slice size, char out[NAME_MAX_BYTES])
 {
     const char *x = size.bytes ? memchr(size.p, 'x', size.bytes) : NULL;
+    if (!x && size.bytes)
+        x = memchr(size.p, '*', size.bytes);
     if (!x || names_contain(size, "-x-"))
         snprintf(out, NAME_MAX_BYTES, SLICE_FMT, SLICE_ARG(size));
     else
@@ -137,11 +139,10 @@ static const struct rule *raw_rule(const struct call *call, const char *name)
 #define TRIED_MAX 8
 
 /* The first key that is in the map (8.3, "others"). */
-static const struct rule *keyed_rule(const struct call *call, const char *name, const char *size)
+static const struct rule *keyed_rule(const struct call *call, const char *name, const char *size,
+                                     struct slice quality)
 {
     char key[TRIED_MAX][NAME_MAX_BYTES];
-    struct slice quality =
-        first_text(call->facts, FACT_IMAGE_QUALITY, FACT_IMAGE_QUALITY_REQUESTED);
     struct slice provider = call->plan->provider_name, full = slice_of(name);
     bool prefixed = full.bytes > provider.bytes && slice_starts(full, provider) &&
                     name[provider.bytes] == '/' && provider.bytes;
@@ -171,7 +172,7 @@ static const struct rule *keyed_rule(const struct call *call, const char *name, 
 }
 
 /* The first price there is, the deployment's table first. */
-static bool bill_table(struct call *call, const struct rule *rule, int64_t pixels)
+static bool bill_table(struct call *call, const struct rule *rule, int64_t pixels, int64_t count)
 {
     const struct {
         enum rate_kind kind;
@@ -182,7 +183,7 @@ static bool bill_table(struct call *call, const struct rule *rule, int64_t pixel
         {RATE_OUTPUT_IMAGE, UNIT_OUTPUT_IMAGES, 1},
         {RATE_INPUT_PIXEL, UNIT_INPUT_PIXELS, pixels},
     };
-    const struct decimal images = decimal_from_int(images_made(call));
+    const struct decimal images = decimal_from_int(count);
     for (size_t i = 0; rule && i < sizeof(prices) / sizeof(prices[0]); i++) {
         const struct rate *rate = rule_rate(rule, prices[i].kind, VARIANT_PLAIN);
         struct decimal each = decimal_from_int(prices[i].each), quantity;
@@ -205,11 +206,16 @@ static const struct rule *own_table(const struct call *call)
 static enum outcome bill_default(struct call *call, const char *name, const char *size)
 {
     int64_t pixels, width, height;
-    const struct rule *own = own_table(call), *keyed = keyed_rule(call, name, size);
+    const struct rule *own = own_table(call);
+    const struct rule *keyed =
+        keyed_rule(call, name, size,
+                   first_text(call->facts, FACT_IMAGE_QUALITY, FACT_IMAGE_QUALITY_REQUESTED));
+    int64_t made = images_made(call);
     if (!read_pixels(size, &pixels, &width, &height))
         return OUTCOME_UNMAPPED;
-    return bill_table(call, own, pixels) || bill_table(call, keyed, pixels) ? OUTCOME_PRICED
-                                                                            : OUTCOME_UNMAPPED;
+    return bill_table(call, own, pixels, made) || bill_table(call, keyed, pixels, made)
+               ? OUTCOME_PRICED
+               : OUTCOME_UNMAPPED;
 }
 
 static enum outcome calc_keyed(struct call *call)
@@ -311,6 +317,143 @@ static enum outcome calc_bedrock(struct call *call)
         return OUTCOME_UNMAPPED;
     bill_images(call, rule);
     return OUTCOME_PRICED;
+}
+
+static const struct rate *plain_rate(const struct rule *rule, enum rate_kind kind)
+{
+    return rule ? rule_rate(rule, kind, VARIANT_PLAIN) : NULL;
+}
+
+static bool sets_image_price(const struct rule *own)
+{
+    return plain_rate(own, RATE_INPUT_IMAGE) || plain_rate(own, RATE_OUTPUT_IMAGE) ||
+           (own && (rule_detail(own, RATE_OUTPUT_IMAGE, SLICE("1K")) ||
+                    rule_detail(own, RATE_OUTPUT_IMAGE, SLICE("2K"))));
+}
+
+/* xAI's price of a resolution is that of low quality; `auto` is low but for edits. NULL: none. */
+static const struct rate *xai_rate(const struct call *call)
+{
+    const struct rule *own = own_table(call), *rule = image_rule(call);
+    struct slice quality =
+        first_text(call->facts, FACT_IMAGE_QUALITY, FACT_IMAGE_QUALITY_REQUESTED);
+    struct slice resolution = facts_text(call->facts, FACT_VIDEO_RESOLUTION);
+    bool edit = names_contain(facts_text(call->facts, FACT_CALL_TYPE), "edit");
+    bool automatic = quality.bytes == 0 || slice_is(quality, "auto");
+    bool at_2k = slice_is(resolution, "2k");
+    if (!(slice_is(quality, "low") || (automatic && !edit)) ||
+        !(resolution.bytes == 0 || slice_is(resolution, "1k") || at_2k))
+        return NULL;
+    const struct rate *flat = plain_rate(own, RATE_INPUT_IMAGE);
+    if (!flat)
+        flat = plain_rate(own, RATE_OUTPUT_IMAGE);
+    if (flat || !rule)
+        return flat;
+    return rule_detail(rule, RATE_OUTPUT_IMAGE, at_2k ? SLICE("2K") : SLICE("1K"));
+}
+
+/* The bill xAI states, unless the deployment sets a price; by resolution; else DALL-E's way. */
+static enum outcome calc_xai(struct call *call)
+{
+    const struct rule *own = own_table(call);
+    const struct decimal *stated = facts_decimal(call->facts, FACT_PROVIDER_COST);
+    if (plain_rate(own, RATE_INPUT_PIXEL))
+        return calc_keyed(call);
+    if (stated && !sets_image_price(own)) {
+        bill_stated(&call->bill, UNIT_STATED_COST, stated, &source_provider_cost);
+        return OUTCOME_PRICED;
+    }
+    const struct rate *rate = xai_rate(call);
+    if (!rate)
+        return calc_keyed(call);
+    bill_rate(&call->bill, UNIT_OUTPUT_IMAGES, images_made(call), rate);
+    return OUTCOME_PRICED;
+}
+
+/* Per image; input images are not in the event. */
+static enum outcome calc_dashscope(struct call *call)
+{
+    const struct rule *own = own_table(call), *rule = image_rule(call);
+    if (plain_rate(own, RATE_INPUT_PIXEL) ||
+        (plain_rate(own, RATE_INPUT_IMAGE) && !plain_rate(own, RATE_OUTPUT_IMAGE)))
+        return calc_keyed(call);
+    if (!plain_rate(rule, RATE_OUTPUT_IMAGE))
+        return OUTCOME_UNMAPPED;
+    bill_images(call, rule);
+    return OUTCOME_PRICED;
+}
+
+/* Seedream is billed by tokens where the answer has them; others DALL-E's way. */
+static enum outcome calc_tencent(struct call *call)
+{
+    const struct rule *rule = image_rule(call);
+    struct slice name = names_without_prefix(call->candidate->name, "tencent/");
+    if (!slice_starts(name, SLICE("seedream-")))
+        return calc_keyed(call);
+    if (!rule)
+        return OUTCOME_UNMAPPED;
+    if (!bill_tokens(call, rule))
+        bill_images(call, rule);
+    return OUTCOME_PRICED;
+}
+
+/* ---- the image tool of the Responses API (9.2) -------------------------------------------------
+ */
+
+static bool tool_tokens_add(struct call *call, const struct rule *rule)
+{
+    static const struct {
+        enum fact tokens;
+        enum rate_kind kind;
+    } parts[] = {
+        {FACT_IMAGE_TOOL_INPUT_TEXT_TOKENS, RATE_INPUT},
+        {FACT_IMAGE_TOOL_INPUT_IMAGE_TOKENS, RATE_INPUT_IMAGE_TOKEN},
+        {FACT_IMAGE_TOOL_OUTPUT_IMAGE_TOKENS, RATE_OUTPUT_IMAGE_TOKEN},
+        {FACT_IMAGE_TOOL_OUTPUT_TEXT_TOKENS, RATE_OUTPUT},
+    };
+    bool billed = false;
+    for (size_t i = 0; rule && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        int64_t tokens = facts_int(call->facts, parts[i].tokens);
+        const struct rate *rate = plain_rate(rule, parts[i].kind);
+        bill_if_rated(&call->bill, UNIT_IMAGE_TOOL_TOKENS, tokens, rate);
+        billed |= tokens > 0 && rate_positive(rate);
+    }
+    return billed;
+}
+
+/* One finished image, "quality/size"; "-" and "auto" are unset. */
+static void tool_image_add(struct call *call, struct slice item)
+{
+    char size[NAME_MAX_BYTES];
+    int64_t pixels, width, height;
+    const char *slash = memchr(item.p, '/', item.bytes);
+    if (!slash)
+        return;
+    struct slice quality = {item.p, (size_t)(slash - item.p)};
+    struct slice wanted = {slash + 1, item.bytes - quality.bytes - 1};
+    if (slice_is(quality, "-") || slice_is(quality, "auto"))
+        quality = SLICE("");
+    if (slice_is(wanted, "-") || slice_is(wanted, "auto"))
+        wanted = SLICE(DEFAULT_SIZE);
+    dashed_size(wanted, size);
+    const struct rule *rule = keyed_rule(call, call->plan->image_tool_name.p, size, quality);
+    if (read_pixels(size, &pixels, &width, &height))
+        bill_table(call, rule, pixels, 1);
+}
+
+void image_tool_add(struct call *call)
+{
+    struct slice items = facts_text(call->facts, FACT_IMAGE_TOOL_ITEMS);
+    if (items.bytes == 0 || call->plan->image_tool_name.bytes == 0 ||
+        tool_tokens_add(call, call->plan->image_tool))
+        return;
+    while (items.bytes) {
+        const char *comma = memchr(items.p, ',', items.bytes);
+        size_t bytes = comma ? (size_t)(comma - items.p) : items.bytes;
+        tool_image_add(call, (struct slice){items.p, bytes});
+        bytes += comma != NULL;
+        items = (struct slice){items.p + bytes, items.bytes - bytes};
+    }
 }
 
 /* ---- fal.ai ------------------------------------------------------------------------------------
@@ -471,6 +614,12 @@ enum outcome calc_image(struct call *call)
         return calc_flat(call);
     case P_FAL_AI:
         return calc_fal(call);
+    case P_XAI:
+        return calc_xai(call);
+    case P_DASHSCOPE:
+        return calc_dashscope(call);
+    case P_TENCENT:
+        return calc_tencent(call);
     default:
         return calc_keyed(call);
     }

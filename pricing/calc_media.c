@@ -40,6 +40,8 @@ static void bill_video(struct call *call, const struct rule *rule, const struct 
     if (count > 1 && !decimal_mul(seconds, &videos, &total))
         call->bill.overflow = true;
     bill_add(&call->bill, unit, &total, (struct use){rate, NULL});
+    bill_if_rated(&call->bill, UNIT_INPUT_IMAGES, facts_int(call->facts, FACT_INPUT_IMAGES),
+                  rule_rate(rule, RATE_INPUT_IMAGE, VARIANT_PLAIN));
 }
 
 enum outcome calc_video(struct call *call)
@@ -121,7 +123,14 @@ static bool has_token_rate(const struct rule *rule)
 {
     return rule_prices_tokens(rule) || rule_rate(rule, RATE_INPUT, VARIANT_PLAIN) ||
            rule_rate(rule, RATE_OUTPUT, VARIANT_PLAIN) ||
-           rule_rate(rule, RATE_INPUT_AUDIO_TOKEN, VARIANT_PLAIN);
+           rule_rate(rule, RATE_INPUT_AUDIO_TOKEN, VARIANT_PLAIN) ||
+           rule_rate(rule, RATE_OUTPUT_AUDIO_TOKEN, VARIANT_PLAIN);
+}
+
+static bool names_second_rate(const struct rule *rule)
+{
+    return rule_rate(rule, RATE_INPUT_SECOND, VARIANT_PLAIN) ||
+           rule_rate(rule, RATE_OUTPUT_SECOND, VARIANT_PLAIN);
 }
 
 static bool has_second_rate(const struct rule *rule)
@@ -137,8 +146,24 @@ static bool bills_token_usage(const struct call *call, const struct rule *rule)
     if (!has_token_usage(call->facts))
         return false;
     if (!call->plan->custom || call->book->overrides != OVERRIDES_MERGE)
-        return true;
+        return has_token_rate(rule) || !names_second_rate(rule);
     return has_token_rate(rule) && (has_positive_token_rate(rule) || !has_second_rate(rule));
+}
+
+/* Seconds that only a usage block states: billed for OpenAI's gpt models, and where the entry says
+ * that its provider counts so (LiteLLM 1.110.2); else they are not billed at all. */
+static bool bills_stated_seconds(const struct call *call, const struct rule *rule)
+{
+    struct slice name = facts_text(call->facts, FACT_MODEL_REQUESTED);
+    const struct rate *counted = rule_multiplier(rule, SLICE("transcription_usage_duration"));
+    static const struct decimal one = {1, 0, false};
+    if (name.bytes == 0)
+        name = facts_text(call->facts, FACT_MODEL);
+    name = names_without_prefix(name, "openai/");
+    bool gpt = names_contain(name, "gpt-4o") ||
+               (slice_starts(name, SLICE("gpt-")) && names_contain(name, "transcribe"));
+    return (call->plan->provider == P_OPENAI && gpt) ||
+           (counted && decimal_cmp(&counted->value, &one) == 0);
 }
 
 enum outcome calc_transcription(struct call *call)
@@ -149,7 +174,10 @@ enum outcome calc_transcription(struct call *call)
     struct usage usage;
     if (!rule)
         return OUTCOME_UNMAPPED;
+    bool stated_apart =
+        slice_is(facts_text(call->facts, FACT_TRANSCRIPTION_USAGE_TYPE), "duration");
     if (bills_token_usage(call, rule)) {
+        rule = call->candidate->base ? call->candidate->base : rule;
         usage_read(call->facts, &usage);
         uplift_residency(call, rule);
         generic_add(call, rule, &usage, &options);
@@ -158,9 +186,8 @@ enum outcome calc_transcription(struct call *call)
     const struct rate *output = rule_rate(rule, RATE_OUTPUT_SECOND, VARIANT_PLAIN);
     const struct rate *input = rule_rate(rule, RATE_INPUT_SECOND, VARIANT_PLAIN);
     const struct rate *rate = rate_positive(output) ? output : input;
-    /* A usage block of type duration is not billed (LiteLLM 1.106.2). */
-    bool stated_apart =
-        slice_is(facts_text(call->facts, FACT_TRANSCRIPTION_USAGE_TYPE), "duration");
+    if (!seconds && stated_apart && bills_stated_seconds(call, rule))
+        seconds = facts_decimal(call->facts, FACT_AUDIO_SECONDS_BILLED);
     if (!seconds && (!rate || stated_apart))
         return OUTCOME_PRICED;
     if (!seconds)
@@ -280,6 +307,12 @@ enum outcome calc_search(struct call *call)
     int64_t results = facts_has(call->facts, FACT_SEARCH_MAX_RESULTS)
                           ? facts_int(call->facts, FACT_SEARCH_MAX_RESULTS)
                           : SEARCH_RESULTS_DEFAULT;
+    const struct rule *own = call->plan->custom ? call->plan->override.set : NULL;
+    const struct rate *own_query = own ? rule_rate(own, RATE_INPUT_QUERY, VARIANT_PLAIN) : NULL;
+    if (own_query) {
+        bill_rate(&call->bill, UNIT_INPUT_QUERIES, queries, own_query);
+        return OUTCOME_PRICED;
+    }
     if (!rule)
         return OUTCOME_UNMAPPED;
     if (call->plan->provider == P_PARALLEL_AI) {

@@ -156,6 +156,7 @@ static bool read_names(struct loader *l, const struct yaml_node *entry,
     if (!read_text(l, entry, "model_name", &out->model_name) ||
         !read_text(l, params, "model", &out->model) ||
         !read_text(l, params, "custom_llm_provider", &out->provider) ||
+        !read_text(l, info, "pricing_provider", &out->pricing_provider) ||
         !read_text(l, params, "base_model", &params_base) ||
         !read_text(l, params, "vertex_location", &out->vertex_location) ||
         !read_text(l, params, "aws_region_name", &out->region) ||

@@ -15,6 +15,8 @@
 struct deployment {
     const char *model_name; /* the alias; may hold * */
     const char *model;      /* litellm_params.model */
+    const char
+        *pricing_provider;  /* model_info.pricing_provider: whose rows and rules price it; "" */
     const char *provider;   /* litellm_params.custom_llm_provider, or "" */
     const char *base_model; /* "" = none */
     const char *id;         /* model_info.id, or "" */

@@ -93,6 +93,8 @@ static void write_deployment(struct buf *out, const struct deployment *d, bool p
     write_text(out, "model_name", d->model_name);
     write_text(out, "model", d->model);
     write_text(out, "provider", d->provider);
+    if (d->pricing_provider[0])
+        write_text(out, "pricing_provider", d->pricing_provider);
     write_text(out, "base_model", d->base_model);
     write_text(out, "id", d->id);
     write_text(out, "vertex_location", d->vertex_location);
@@ -296,6 +298,7 @@ static bool read_deployment(struct deployment *out, struct node *node, struct er
         .model_name = node_text(node, "model_name"),
         .model = node_text(node, "model"),
         .provider = node_text(node, "provider"),
+        .pricing_provider = node_text(node, "pricing_provider"),
         .base_model = node_text(node, "base_model"),
         .id = node_text(node, "id"),
         .vertex_location = node_text(node, "vertex_location"),

@@ -426,6 +426,16 @@ static struct slice mantle_bare(struct slice name)
     return split_path(name, &head, &tail) && list_has(&list_bedrock_region, head) ? tail : name;
 }
 
+/* Without its region's path; of an ARN the last segment, of others what is behind the routes. */
+static struct slice bedrock_split(struct slice name)
+{
+    struct slice bare = mantle_bare(name);
+    const char *slash = find_last(bare, '/');
+    if (!slice_starts(bare, SLICE("arn:")))
+        return strip_routes(bare);
+    return slash ? (struct slice){slash + 1, (size_t)(bare.p + bare.bytes - slash - 1)} : bare;
+}
+
 /* The names a model may have in the map, in LiteLLM's order. */
 static void candidates_of(const struct resolver *r, struct slice name, struct slice provider,
                           struct candidates *out)
@@ -446,7 +456,7 @@ static void candidates_of(const struct resolver *r, struct slice name, struct sl
         provider.bytes ? names_join(r, provider, "/", stripped) : stripped;
     struct slice region_free = combined;
     if (is_bedrock(said))
-        split = strip_routes(split);
+        split = bedrock_split(split);
     if (slice_is(said, "bedrock_mantle")) {
         split = mantle_bare(split);
         region_free = names_join(r, said, "/", split);
@@ -606,8 +616,10 @@ static struct slice collapse_prefix(struct slice name, struct slice provider)
 struct slice names_bare(const struct resolver *r, struct slice name, struct slice provider)
 {
     struct slice head, tail;
-    (void)r;
     name = collapse_prefix(name, provider);
+    bool prefixed = has_prefix_segment(name, provider);
+    if (!prefixed && provider.bytes && names_is_key(r, names_join(r, provider, "/", name)))
+        return name;
     return split_path(name, &head, &tail) ? tail : name;
 }
 
@@ -720,10 +732,26 @@ static uint32_t experts_size(struct slice name)
     return SIZE_NONE;
 }
 
+/* "1p5b" is 1.5: as far as classes go, 2. */
+static uint32_t fireworks_size(struct slice name)
+{
+    uint32_t size = size_before(name, 'b');
+    for (size_t i = 1; i + 1 < name.bytes; i++) {
+        size_t end = digits_end(name, i + 1);
+        if (name.p[i] != 'p' || end == i + 1 || end == name.bytes || name.p[end] != 'b')
+            continue;
+        size_t from = i;
+        while (from > 0 && isdigit((unsigned char)name.p[from - 1]))
+            from--;
+        return from < i ? number_of((struct slice){name.p + from, i - from}) + 1 : size;
+    }
+    return size;
+}
+
 struct slice names_fireworks_class(const struct resolver *r, struct slice name)
 {
     struct slice lower = names_lower(r, name);
-    uint32_t experts = experts_size(lower), size = size_before(lower, 'b');
+    uint32_t experts = experts_size(lower), size = fireworks_size(lower);
     if (experts <= 56)
         return SLICE("fireworks-ai-moe-up-to-56b");
     if (experts <= 176)

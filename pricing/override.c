@@ -106,6 +106,11 @@ static bool want_cache(const char *key)
     return false;
 }
 
+static bool want_explicit_read(const char *key)
+{
+    return strcmp(key, "explicit_cache_read_input_token_cost") == 0;
+}
+
 static bool want_tier(const char *key)
 {
     static const char *const suffixes[] = {"_priority", "_flex", "_balanced", "_ultrafast"};
@@ -143,7 +148,10 @@ static bool inherit_like_litellm(struct fields *out, const struct entry *base)
     if (fields_get(out, "off_peak_pricing") && !sets_any(out, blocking, COUNT(blocking)) &&
         !inherit_wanted(out, base, want_all))
         return false;
-    if (fields_get(out, "input_cost_per_token") && !inherit_wanted(out, base, want_cache))
+    bool own_read = fields_get(out, "cache_read_input_token_cost") != NULL;
+    if (fields_get(out, "input_cost_per_token") &&
+        (!inherit_wanted(out, base, want_cache) ||
+         (!own_read && !inherit_wanted(out, base, want_explicit_read))))
         return false;
     if (sets_any(out, token_keys, COUNT(token_keys)) && !inherit_wanted(out, base, want_tier))
         return false;
@@ -370,6 +378,8 @@ static struct slice base_provider(const struct resolver *r, const struct deploym
                                   struct slice name)
 {
     struct slice said = names_provider(name), provider = slice_of(deployment->provider);
+    if (deployment->pricing_provider[0])
+        return slice_of(deployment->pricing_provider);
     if (r->overrides != OVERRIDES_LITELLM)
         return said.bytes ? said : provider;
     struct slice bare = names_bare(r, name, said);

@@ -11,10 +11,10 @@
 /* Every fact that a plan looks at. */
 #define BIT(id) FACT_BIT(FACT_##id)
 
-static const u128 key_texts = BIT(CALL_TYPE) | BIT(PROVIDER) | BIT(MODEL) | BIT(MODEL_REQUESTED) |
-                              BIT(MODEL_ANSWERED) | BIT(MODEL_GROUP) | BIT(MODEL_ID) |
-                              BIT(API_HOST) | BIT(REGION) | BIT(BATCH_MODELS) |
-                              BIT(SESSION_MODELS) | BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE);
+static const u128 key_texts =
+    BIT(CALL_TYPE) | BIT(PROVIDER) | BIT(MODEL) | BIT(MODEL_REQUESTED) | BIT(MODEL_ANSWERED) |
+    BIT(MODEL_GROUP) | BIT(MODEL_ID) | BIT(API_HOST) | BIT(REGION) | BIT(BATCH_MODELS) |
+    BIT(SESSION_MODELS) | BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE) | BIT(IMAGE_TOOL_MODEL);
 
 /* A body of a batch's result says so in its tier only. */
 static bool says_batch(const struct facts *facts)
@@ -64,7 +64,7 @@ struct planner {
 /* ---- names of the event ------------------------------------------------------------------------
  */
 
-static struct slice full_name(const struct facts *facts)
+struct slice plan_full_name(const struct facts *facts)
 {
     struct slice requested = facts_text(facts, FACT_MODEL_REQUESTED);
     return requested.bytes ? requested : facts_text(facts, FACT_MODEL);
@@ -92,7 +92,7 @@ static struct slice answered_name(const struct planner *p)
 {
     const struct facts *facts = p->facts;
     struct slice answered = facts_text(facts, FACT_MODEL_ANSWERED);
-    struct slice model = facts_text(facts, FACT_MODEL), full = full_name(facts);
+    struct slice model = facts_text(facts, FACT_MODEL), full = plan_full_name(facts);
     struct slice group = facts_text(facts, FACT_MODEL_GROUP);
     if (answered.bytes == 0)
         return same_model(model, full) ? (struct slice){"", 0} : model;
@@ -162,11 +162,13 @@ static struct slice find_provider(const struct planner *p)
 {
     struct slice provider = facts_text(p->facts, FACT_PROVIDER);
     const struct priced_deployment *deployment = p->plan->deployment;
+    if (deployment && deployment->deployment->pricing_provider[0])
+        return slice_of(deployment->deployment->pricing_provider);
     if (provider.bytes)
         return provider;
     if (deployment && deployment->provider[0])
         return slice_of(deployment->provider);
-    provider = imply_provider(p, full_name(p->facts));
+    provider = imply_provider(p, plan_full_name(p->facts));
     return provider.bytes ? provider : imply_provider(p, facts_text(p->facts, FACT_MODEL));
 }
 
@@ -255,8 +257,13 @@ static void find_tools(const struct planner *p, struct slice name, struct candid
                 said.bytes ? said : names_canonical_provider(slice_of(found.entry->provider)));
     }
     out->tools = found.rule;
-    out->is_claude =
-        names_contain_folded(found.entry ? slice_of(found.entry->name) : name, "claude");
+    bool by_row = out->tools_provider == P_AZURE_AI;
+    struct slice served = answered_name(p), said = served.bytes && !by_row ? served : name;
+    if (found.entry && (by_row || !served.bytes))
+        said = slice_of(found.entry->name);
+    out->is_claude = names_contain_folded(said, "claude");
+    if (served.bytes)
+        out->served = names_lookup(&p->r, served, p->provider_name).rule;
 }
 
 /* Vertex: names that are billed by tokens whatever their entry says (8.2). */
@@ -299,7 +306,9 @@ static void fill_audio(const struct planner *p, struct slice name, struct candid
     if (out->on_replicate)
         return;
     struct slice bare = names_bare(&p->r, name, provider);
-    out->base = out->rule = names_lookup(&p->r, bare, provider).rule;
+    out->rule = names_lookup(&p->r, bare, provider).rule;
+    out->base =
+        names_lookup(&p->r, names_token_name(&p->r, name, provider, SLICE("")), provider).rule;
     find_tools(p, name, out);
     if (p->provider != P_VERTEX && p->provider != P_VERTEX_BETA)
         return;
@@ -335,6 +344,12 @@ static void fill_search(const struct planner *p, struct slice name, struct candi
         name = slice_is(mode, "fast")    ? SLICE("parallel_ai/search-fast")
                : slice_is(mode, "turbo") ? SLICE("parallel_ai/search-turbo")
                                          : SLICE("parallel_ai/search");
+    }
+    struct slice depth = facts_text(p->facts, FACT_SEARCH_MODE);
+    if (depth.bytes && (slice_is(provider, "tavily") || slice_is(provider, "linkup"))) {
+        struct slice deep = names_join(&p->r, provider, "/search-", depth);
+        if (names_is_key(&p->r, deep))
+            name = deep;
     }
     out->rule = names_lookup(&p->r, name, provider).rule;
 }
@@ -460,7 +475,7 @@ static void families_last(struct plan *plan)
 static void add_candidates(struct planner *p)
 {
     const struct priced_deployment *d = p->plan->deployment;
-    struct slice full = full_name(p->facts), answered = answered_name(p);
+    struct slice full = plan_full_name(p->facts), answered = answered_name(p);
     struct slice provider = p->plan->provider_name, selected = full;
     struct slice base_model = slice_of(d ? d->deployment->base_model : "");
     if (p->plan->custom)
@@ -490,7 +505,7 @@ static void add_merged(struct planner *p)
 {
     const struct deployment *d = p->plan->deployment->deployment;
     struct slice name = d->base_model[0]                   ? slice_of(d->base_model)
-                        : p->plan->deployment->is_wildcard ? full_name(p->facts)
+                        : p->plan->deployment->is_wildcard ? plan_full_name(p->facts)
                                                            : slice_of(d->model);
     add_candidate(p, name);
 }
@@ -501,7 +516,7 @@ static void use_override(struct planner *p)
     const struct priced_deployment *d = plan->deployment;
     struct err err = {0};
     plan->override = d->override;
-    if (d->is_wildcard && !override_build(p->memo, &p->r, d->deployment, full_name(p->facts),
+    if (d->is_wildcard && !override_build(p->memo, &p->r, d->deployment, plan_full_name(p->facts),
                                           &plan->override, &err)) {
         plan->refusal = REASON_UNKNOWN_MODEL;
         trace_line(p->r.trace, "%s", err.text);
@@ -534,6 +549,32 @@ static bool next_word(struct slice *list, struct slice *word)
     return true;
 }
 
+const struct named_rule *named_rule_find(const struct named_rule *list, size_t count,
+                                         struct slice name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(list[i].name, name))
+            return &list[i];
+    return NULL;
+}
+
+/* The rules under the names of a list; a name that the memo has no room for is left out. */
+static size_t name_rules(struct planner *p, struct slice names, struct named_rule *out, size_t most)
+{
+    struct resolver plain = p->r;
+    struct slice name;
+    size_t count = 0;
+    plain.fixed = NULL;
+    while (count < most && next_word(&names, &name)) {
+        char *text = arena_text(p->memo, name);
+        if (!text)
+            break;
+        out[count++] = (struct named_rule){{text, name.bytes},
+                                           names_lookup(&plain, name, p->plan->provider_name).rule};
+    }
+    return count;
+}
+
 static void add_session(struct planner *p, const struct rule *rule)
 {
     if (rule && p->plan->session_count < SESSION_RULES_MAX)
@@ -545,7 +586,7 @@ static void plan_realtime(struct planner *p)
 {
     struct plan *plan = p->plan;
     struct slice models = facts_text(p->facts, FACT_SESSION_MODELS), model;
-    struct slice speech = facts_text(p->facts, FACT_TRANSCRIPTION_MODEL);
+    struct slice speeches = facts_text(p->facts, FACT_TRANSCRIPTION_MODEL), speech;
     struct resolver plain = p->r;
     plain.fixed = NULL;
     bool named = plan->custom || (plan->deployment && plan->deployment->deployment->base_model[0]);
@@ -553,10 +594,14 @@ static void plan_realtime(struct planner *p)
         return;
     if (named)
         add_session(p, plan->candidate[0].rule);
-    for (size_t i = 0; i < SESSION_RULES_MAX && next_word(&models, &model); i++)
+    plan->answerer_count = name_rules(p, models, plan->answerers, SESSION_RULES_MAX);
+    plan->transcriber_count = name_rules(p, facts_text(p->facts, FACT_TRANSCRIPTION_MODEL),
+                                         plan->transcribers, SESSION_RULES_MAX);
+    if (next_word(&models, &model)) /* the first that the session says */
         add_session(p, names_lookup(&p->r, model, plan->provider_name).rule);
     add_session(p, plan->candidate[0].rule);
-    if (speech.bytes == 0)
+    plan->named = names_lookup(&plain, plan->candidate[0].name, plan->provider_name).rule;
+    if (!next_word(&speeches, &speech))
         speech = plan->candidate[0].name;
     plan->transcription = names_lookup(&plain, speech, plan->provider_name).rule;
 }
@@ -567,6 +612,7 @@ static void plan_batch(struct planner *p)
 {
     struct slice models = facts_text(p->facts, FACT_BATCH_MODELS), first = {"", 0}, model;
     p->plan->single_model = true;
+    p->plan->line_count = name_rules(p, models, p->plan->line, LINE_MODELS_MAX);
     while (next_word(&models, &model)) {
         if (first.bytes && !slice_eq(first, model))
             p->plan->single_model = false;
@@ -575,7 +621,24 @@ static void plan_batch(struct planner *p)
     if (p->plan->custom && p->r.overrides == OVERRIDES_MERGE)
         add_merged(p);
     else
-        add_candidate(p, first.bytes ? first : full_name(p->facts));
+        add_candidate(p, first.bytes ? first : plan_full_name(p->facts));
+}
+
+/* The Responses API's image tool is a model of its own (9.2). */
+static void plan_image_tool(struct planner *p)
+{
+    struct named_rule tool;
+    if (name_rules(p, facts_text(p->facts, FACT_IMAGE_TOOL_MODEL), &tool, 1) == 0)
+        return;
+    p->plan->image_tool = tool.rule;
+    p->plan->image_tool_name = tool.name;
+}
+
+static bool is_decision(struct slice call_type)
+{
+    if (call_type.bytes && call_type.p[0] == 'a')
+        call_type = (struct slice){call_type.p + 1, call_type.bytes - 1};
+    return slice_is(call_type, "decisions") || slice_is(call_type, "systemone");
 }
 
 static void find_unread(const struct planner *p)
@@ -603,6 +666,8 @@ static void plan_names(struct planner *p)
         add_candidates(p);
     if (plan->class == CALL_REALTIME)
         plan_realtime(p);
+    if (plan->class == CALL_RESPONSES)
+        plan_image_tool(p);
 }
 
 static bool needs_provider(enum call_class class)
@@ -631,6 +696,7 @@ void plan_make(const struct book *book, const struct edition *edition, const str
                         P_OTHER};
     *plan = (struct plan){.class = call_class_of(facts_text(facts, FACT_CALL_TYPE)),
                           .vertex_location = ""};
+    plan->is_decision = is_decision(facts_text(facts, FACT_CALL_TYPE));
     plan->deployment = deployments_match(edition, facts, trace);
     struct slice provider = find_provider(&p);
     char *text = arena_text(memo, provider);

@@ -72,6 +72,7 @@ struct candidate {
     enum provider_id provider; /* whose calculator prices it */
     bool by_family;            /* known by a capability rule alone: tried last (4.1) */
     const struct rule *tools;  /* 9.1: looked up again by name */
+    const struct rule *served; /* 9.1: of the model that answered, for its search price */
     enum provider_id tools_provider;
     bool bills_tokens;         /* Vertex: by tokens whatever its entry says (8.2) */
     bool is_claude;            /* of the tools' entry (Vertex) */
@@ -83,6 +84,16 @@ struct candidate {
 
 #define CANDIDATES_TRIED_MAX 3
 #define SESSION_RULES_MAX 8
+#define LINE_MODELS_MAX 16
+
+/* A rule under a name that a part of the event says. */
+struct named_rule {
+    struct slice name;
+    const struct rule *rule; /* NULL: unmapped */
+};
+
+const struct named_rule *named_rule_find(const struct named_rule *list, size_t count,
+                                         struct slice name);
 
 struct plan {
     enum call_class class;
@@ -103,6 +114,15 @@ struct plan {
     const struct rule *session[SESSION_RULES_MAX];
     size_t session_count;
     const struct rule *transcription;
+    const struct rule *named;                          /* under the session's name alone */
+    struct named_rule transcribers[SESSION_RULES_MAX]; /* of the input, by model */
+    struct named_rule answerers[SESSION_RULES_MAX];    /* live sessions: of single answers */
+    size_t transcriber_count, answerer_count;
+    struct named_rule line[LINE_MODELS_MAX]; /* batch: of single requests, by model */
+    size_t line_count;
+    const struct rule *image_tool; /* of the model that a Responses tool made images with */
+    struct slice image_tool_name;
+    bool is_decision;  /* a decisions endpoint: prices of its own (8.1) */
     bool single_model; /* batch: one model, or none named */
     bool is_job;       /* batch: all lines of a job in one event */
 };
@@ -111,6 +131,9 @@ struct plan {
 void plan_make(const struct book *book, const struct edition *edition, const struct facts *facts,
                struct arena *memo, struct arena *scratch, const struct trace *trace,
                struct plan *plan);
+
+/* The model as it was sent, with its provider. */
+struct slice plan_full_name(const struct facts *facts);
 
 /* The facts a plan depends on, as a key: length-prefixed texts. Returns its bytes, 0 if too long.
  */

@@ -484,8 +484,8 @@ static bool compile_field(struct compiler *c, const struct field *field)
     return compile_price(c, field, slice_of(key));
 }
 
-struct rule *rule_compile(struct arena *arena, const struct fields *fields,
-                          const struct rule_options *options, struct err *err)
+static struct rule *compile_plain(struct arena *arena, const struct fields *fields,
+                                  const struct rule_options *options, struct err *err)
 {
     struct compiler c = {.arena = arena, .options = options, .rate_count = 1, .err = err};
     c.rule = allocate(&c, sizeof(*c.rule));
@@ -503,6 +503,50 @@ struct rule *rule_compile(struct arena *arena, const struct fields *fields,
     memcpy(rates, c.rates, c.rate_count * sizeof(*rates));
     c.rule->rate = rates;
     return c.rule;
+}
+
+#define DECISIONS_SUFFIX "_decisions"
+
+/* "input_cost_per_token_decisions": how many bytes stand before the suffix; 0: it has none. */
+static size_t decisions_base(const char *key)
+{
+    size_t bytes = strlen(key), suffix = sizeof(DECISIONS_SUFFIX) - 1;
+    return bytes > suffix && strcmp(key + bytes - suffix, DECISIONS_SUFFIX) == 0 ? bytes - suffix
+                                                                                 : 0;
+}
+
+/* Lays the _decisions prices over the plain ones of the same name. */
+static bool overlay_decisions(struct arena *arena, struct fields *fields)
+{
+    size_t count = fields->count;
+    for (size_t i = 0; i < count; i++) {
+        struct field field = fields->field[i];
+        size_t base = decisions_base(field.value->key);
+        struct node *copy = base ? node_copy(arena, field.value) : NULL;
+        if (base &&
+            (!copy || !(copy->key = arena_text(arena, (struct slice){field.value->key, base})) ||
+             !fields_set(fields, copy, field.entry)))
+            return false;
+    }
+    return true;
+}
+
+struct rule *rule_compile(struct arena *arena, const struct fields *fields,
+                          const struct rule_options *options, struct err *err)
+{
+    struct rule *rule = compile_plain(arena, fields, options, err);
+    bool any = false;
+    for (size_t i = 0; i < fields->count; i++)
+        any |= decisions_base(fields->field[i].value->key) > 0;
+    if (!rule || !any)
+        return rule;
+    struct fields laid = *fields;
+    if (!overlay_decisions(arena, &laid)) {
+        err_set(err, ERR_CONFIG, "the price book is too large");
+        return NULL;
+    }
+    rule->decisions = compile_plain(arena, &laid, options, err);
+    return rule->decisions ? rule : NULL;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------

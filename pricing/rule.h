@@ -100,6 +100,8 @@ struct rule {
     bool wall_clock_mode;    /* its mode may be billed by wall clock (8.1) */
     bool prices_something;   /* 4.1 */
     bool names_input_rate;   /* the key input_cost_per_token is there at all (Together, 8.1) */
+    const struct rule
+        *decisions; /* with its _decisions rates in place of the plain ones; NULL: none */
     bool has_tiers, per_query, is_lyria;
     uint8_t slot[RATE_COUNT][VARIANTS_MAX]; /* index into rate; 0 = absent */
     const struct rate *const *rate;         /* rate[0] is the absent one */

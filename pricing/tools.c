@@ -29,7 +29,8 @@ static bool usage_reports_search(const struct facts *facts)
 static bool searched(const struct call *call)
 {
     if (call->plan->class == CALL_RESPONSES)
-        return facts_int(call->facts, FACT_WEB_SEARCH_ITEMS) > 0;
+        return facts_int(call->facts, FACT_WEB_SEARCH_ITEMS) > 0 ||
+               facts_int(call->facts, FACT_WEB_SEARCHES_TOOL_USAGE) > 0;
     if (call->plan->class == CALL_CHAT && facts_int(call->facts, FACT_URL_CITATIONS) > 0)
         return true;
     return usage_reports_search(call->facts);
@@ -71,6 +72,8 @@ static void groq_search_add(struct call *call, const struct rule *rule)
 static int64_t search_calls(const struct call *call)
 {
     int64_t items = facts_int(call->facts, FACT_WEB_SEARCH_ITEMS);
+    if (facts_int(call->facts, FACT_WEB_SEARCHES) > 0)
+        return facts_int(call->facts, FACT_WEB_SEARCHES);
     if (call->plan->class != CALL_RESPONSES)
         return 1;
     if (facts_has(call->facts, FACT_WEB_SEARCHES_TOOL_USAGE))
@@ -87,17 +90,33 @@ static void sized_search_add(struct call *call, const struct rule *rule)
     bill_rate(&call->bill, UNIT_WEB_SEARCHES, search_calls(call), rule->context[context]);
 }
 
+/* Where the priced entry has no search prices, the answered model's hold. */
+static void claude_search_add(struct call *call, const struct rule *rule)
+{
+    const struct rule *served = call->candidate->served;
+    if (!rule->has_context && served)
+        rule = served;
+    bill_rate(&call->bill, UNIT_WEB_SEARCHES, facts_int(call->facts, FACT_WEB_SEARCHES),
+              rule->context[CONTEXT_MEDIUM]);
+}
+
 static void web_search_add(struct call *call, const struct rule *rule)
 {
     const struct facts *facts = call->facts;
-    bool anthropic = call->candidate->tools_provider == P_ANTHROPIC;
     switch (call->candidate->tools_provider) {
     case P_ANTHROPIC:
+        claude_search_add(call, rule);
+        return;
+    case P_AZURE_AI:
+        if (call->candidate->is_claude || facts_has(facts, FACT_WEB_SEARCHES))
+            claude_search_add(call, rule);
+        else
+            sized_search_add(call, rule);
+        return;
     case P_VERTEX:
     case P_VERTEX_BETA:
-        if (anthropic || call->candidate->is_claude) {
-            bill_rate(&call->bill, UNIT_WEB_SEARCHES, facts_int(facts, FACT_WEB_SEARCHES),
-                      rule->context[CONTEXT_MEDIUM]);
+        if (call->candidate->is_claude) {
+            claude_search_add(call, rule);
             return;
         }
         gemini_search_add(call, rule,
@@ -175,6 +194,8 @@ void tools_add(struct call *call)
     call->bill.multiplier = NULL;
     if (rule)
         maps_add(call, rule);
+    if (call->plan->class == CALL_RESPONSES)
+        image_tool_add(call);
     if (searched(call)) {
         if (rule)
             web_search_add(call, rule);

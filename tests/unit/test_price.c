@@ -274,6 +274,50 @@ static void expect_status(const struct book *book, const char *event, enum charg
         fail_msg("%s: %s (%s)", event, charge_status_name[charge->status], reason_of(charge));
 }
 
+#define NO_DETAILS "-,-,-,-,-,-,-,-,-,-,-,-,-,-,"
+
+/* Two models in one job: 1000 + 100 tokens of gpt-4.1, 2000 + 200 of gpt-4.1-mini. */
+static void a_batch_is_priced_request_by_request(void **state)
+{
+    (void)state;
+    expect_spend(plain,
+                 "provider=openai call_type=retrieve_batch batch=true input_tokens=3000 "
+                 "output_tokens=300 batch_models=gpt-4.1,gpt-4.1-mini "
+                 "batch_rows=1000,100," NO_DETAILS "gpt-4.1;2000,200," NO_DETAILS "gpt-4.1-mini",
+                 "0.00196");
+    const struct charge *charge = charge_of(
+        plain, "provider=openai call_type=retrieve_batch batch=true input_tokens=3000 "
+               "output_tokens=300 batch_models=gpt-4.1 "
+               "batch_rows=1000,100," NO_DETAILS "gpt-4.1;2000,200," NO_DETAILS "gpt-4.1");
+    assert_int_equal(charge->item_count, 2); /* however many requests */
+}
+
+/* A list that the reader has cut is not the job: nothing is guessed from it. */
+static void a_batch_whose_rows_do_not_add_up_is_declined(void **state)
+{
+    (void)state;
+    expect_status(plain,
+                  "provider=openai call_type=retrieve_batch batch=true input_tokens=3000 "
+                  "output_tokens=300 batch_models=gpt-4.1,gpt-4.1-mini "
+                  "batch_rows=1000,100," NO_DETAILS "gpt-4.1;2000,2",
+                  CHARGE_UNPRICED, "underivable_mixed_batch");
+}
+
+static void a_discount_of_a_model_beats_its_pattern_and_that_its_provider(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "litellm_settings:\n"
+        "  cost_discount_config: {openai: 0.1, openai/gpt-4.1*: 0.2, "
+        "openai/gpt-4.*: 0.3, openai/gpt-4.1-mini: 0.5, azure/gpt-5*: 0.9}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+    expect_spend(book, "provider=openai model=gpt-4.1-mini call_type=chat input_tokens=1000",
+                 "0.0002");
+    expect_spend(book, "provider=openai model=gpt-4.1 call_type=chat input_tokens=1000", "0.0016");
+    expect_spend(book, "provider=openai model=gpt-5 call_type=chat input_tokens=1000", "0.001125");
+    book_free(book);
+}
+
 static void calls_that_are_never_billed_are_free_with_a_reason(void **state)
 {
     (void)state;
@@ -901,6 +945,9 @@ int main(void)
         cmocka_unit_test(an_azure_deployment_is_billed_by_its_token_prices),
         cmocka_unit_test(a_renamed_claude_has_four_prices_of_its_own),
         cmocka_unit_test(cached_tokens_are_not_billed_twice),
+        cmocka_unit_test(a_batch_is_priced_request_by_request),
+        cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
+        cmocka_unit_test(a_discount_of_a_model_beats_its_pattern_and_that_its_provider),
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
         cmocka_unit_test(an_amount_is_rounded_once_half_to_even),
         cmocka_unit_test(an_amount_that_does_not_fit_is_no_amount),
