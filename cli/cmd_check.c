@@ -161,6 +161,14 @@ static bool check_drift(const struct config *config, size_t *apart, struct err *
                         on_drift, apart, err);
 }
 
+static void on_clear(const char *text, void *context)
+{
+    char warning[256];
+    snprintf(warning, sizeof(warning),
+             "%s stands in the configuration in the clear: os.environ/NAME or file:PATH", text);
+    on_finding(FINDING_WARNING, warning, context);
+}
+
 static int check(const struct config *config, struct err *err)
 {
     size_t warnings = 0, tests = 0, apart = 0;
@@ -171,6 +179,7 @@ static int check(const struct config *config, struct err *err)
         config_print(config, stdout);
         return 0;
     }
+    config_clear_secrets(config, on_clear, &warnings);
     if (!check_prices(config, &warnings, err) || !check_mappings(config, &tests, err))
         return fail(err);
     if (config_reads_kafka(config) &&

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define PAGE_MAX (128u << 10)
+#define IDLE_TIMEOUT_S 5u   /* a request that does not come is given up */
+#define CONNECTIONS_MAX 64u /* who opens more waits until others end */
 
 struct metrics {
     struct MHD_Daemon *daemon;
@@ -212,7 +214,8 @@ bool metrics_start(struct metrics **out, const char *listen, struct lane_group *
         metrics->group = group;
         metrics->daemon = MHD_start_daemon(
             flags | (address->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0), 0, NULL, NULL, answer,
-            metrics, MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_END);
+            metrics, MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_CONNECTION_TIMEOUT,
+            IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_END);
     }
     freeaddrinfo(address);
     if (!metrics || !metrics->daemon) {

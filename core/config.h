@@ -112,6 +112,11 @@ bool config_reads_kafka(const struct config *config);
 /* Properties that exactly-once depends on and spendlog sets itself. */
 bool config_kafka_refused(const char *name);
 
+/* Settings whose secret stands in the file itself, instead of os.environ/NAME or file:PATH; calls
+ * back with "postgres: password" or "kafka: sasl.password". */
+void config_clear_secrets(const struct config *config,
+                          void (*each)(const char *text, void *context), void *context);
+
 /* The effective configuration as YAML that reads back to itself. Secrets stay references; those
  * written out in the file are left out. */
 void config_print(const struct config *config, FILE *out);

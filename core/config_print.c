@@ -376,3 +376,42 @@ void config_print(const struct config *config, FILE *out)
     fwrite(text.p, 1, text.bytes, out);
     buf_free(&text);
 }
+
+/* --- secrets in the clear -------------------------------------------------------------------- */
+
+/* Whether leaving secrets out leaves something out. */
+static bool conninfo_has_secret(const char *text)
+{
+    struct buf all, stripped;
+    buf_init(&all, PRINT_BYTES_MAX);
+    buf_init(&stripped, PRINT_BYTES_MAX);
+    bool uri = strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
+    if (uri) {
+        strip_uri(&stripped, text);
+        buf_add_text(&all, text);
+    } else {
+        strip_keywords(&stripped, text);
+    }
+    bool has = uri ? !slice_eq(buf_slice(&all), buf_slice(&stripped))
+                   : strstr(text, "password") &&
+                         !memmem(stripped.p ? stripped.p : "", stripped.bytes, "password", 8);
+    buf_free(&all);
+    buf_free(&stripped);
+    return has;
+}
+
+void config_clear_secrets(const struct config *config,
+                          void (*each)(const char *text, void *context), void *context)
+{
+    const char *postgres = config->postgres_secret.written;
+    char text[160];
+    if (postgres && !secret_is_reference(postgres) && conninfo_has_secret(postgres))
+        each("postgres: the password", context);
+    for (size_t i = 0; i < config->kafka_count; i++) {
+        const char *written = config->kafka_written[i].written;
+        if (!secret_property(config->kafka[i].name) || secret_is_reference(written))
+            continue;
+        snprintf(text, sizeof(text), "kafka: %s", config->kafka[i].name);
+        each(text, context);
+    }
+}

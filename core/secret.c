@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/secret.h"
 
+#include "core/file.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +37,13 @@ static const char *read_file(const char *folder, const char *name, struct arena 
     bool absolute = name[0] == '/' || !folder || !folder[0];
     int n =
         snprintf(path, sizeof(path), "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", name);
-    errno = ENAMETOOLONG;
-    FILE *in = n > 0 && (size_t)n < sizeof(path) ? fopen(path, "re") : NULL;
-    if (!in) {
-        err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    if (n <= 0 || (size_t)n >= sizeof(path)) {
+        err_set(err, ERR_CONFIG, "%s: %s", path, strerror(ENAMETOOLONG));
         return NULL;
     }
+    FILE *in = file_open(path, err);
+    if (!in)
+        return NULL;
     size_t bytes = fread(text, 1, sizeof(text), in);
     bool bad = ferror(in) || bytes == sizeof(text);
     fclose(in);

@@ -9,6 +9,8 @@
  */
 #include "core/yaml.h"
 
+#include "core/file.h"
+
 #include "core/arena.h"
 
 #include <assert.h>
@@ -470,11 +472,9 @@ struct yaml_tree *yaml_load(const char *path, struct err *err)
     char *text = NULL;
     size_t bytes = 0;
     struct yaml_tree *tree = NULL;
-    FILE *in = fopen(path, "re");
-    if (!in) {
-        err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    FILE *in = file_open(path, err);
+    if (!in)
         return NULL;
-    }
     errno = 0;
     if (read_all(in, &text, &bytes))
         tree = yaml_parse((struct slice){text, bytes}, path, err);

@@ -351,4 +351,18 @@ def names_steer_nothing(servers, seed):
         return f"{len(asked)} commands, {len(HOSTILE)} names"
 
 
-ALL = (names_steer_nothing, connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, labels_hold_no_key, raw_keys_are_hashed, prompts_are_never_stored)
+def odd_files_are_told(servers, seed):
+    """A pipe as configuration is given up after seconds; a secret in the clear is a warning of check."""
+    pipe, clear = (os.path.join(servers.folder, name) for name in ("pipe.yaml", "clear.yaml"))
+    if not os.path.exists(pipe):
+        os.mkfifo(pipe)
+    done = run_program("check", "--offline", "-c", pipe)
+    check_equal(done.returncode, 78, f"a pipe: {done.stderr}; exit code")
+    with open(clear, "w") as out:
+        out.write("kafka: {bootstrap.servers: 127.0.0.1:1, group.id: g, sasl.password: plain, ssl.key.password: os.environ/HOME}\n"
+                  "topics: [{name: t}]\npostgres: host=x password=plain\n")
+    done = run_program("check", "--offline", "-c", clear)
+    check_equal((done.returncode, done.stderr.count("in the clear")), (0, 2), f"warnings: {done.stderr}")
+
+
+ALL = (odd_files_are_told, names_steer_nothing, connection_strings_are_not_repeated, configurations_are_not_repeated, secrets_stay_secret, labels_hold_no_key, raw_keys_are_hashed, prompts_are_never_stored)
