@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/litellm_callback.py: in a program, in the real proxy, and what it leaves out."""
+import glob
 import http.client
 import importlib
 import json
@@ -17,7 +18,7 @@ from harness.servers import ROOT, SPENDLOG, free_port
 from integration.stage import Stage, demo_event, demo_lines
 
 REQUIREMENTS = os.path.join(ROOT, "tests/integration/litellm-proxy.txt")
-CASES = os.path.join(ROOT, "tests/cases/pricing/cases.jsonl.xz")
+CASES = os.path.join(ROOT, "tests/cases/pricing/cases_[0-9]*.jsonl.xz")
 INSTALL_S = 600
 CALLS = """
 import asyncio, litellm, litellm_callback
@@ -118,9 +119,10 @@ def payloads():
     for line in demo_lines():
         message = json.loads(line)
         yield from message if isinstance(message, list) else [message]
-    with lzma.open(CASES) as cases:
-        for line in cases:
-            yield json.loads(line)["event"]
+    for path in sorted(glob.glob(CASES)):
+        with lzma.open(path) as cases:
+            for line in cases:
+                yield json.loads(line)["event"]
 
 
 def prices_of(events):
