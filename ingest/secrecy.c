@@ -4,6 +4,7 @@
 #include "core/hash.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <strings.h>
 
 /* --- forms of keys ------------------------------------------------------------------------- */
@@ -135,16 +136,37 @@ static struct slice key_at(struct slice text)
     return key;
 }
 
-/* Whether a key may begin with this byte: most texts are passed over by this alone. */
-static bool may_begin(char c)
+/* Where a key may begin, made once from the forms: for the first byte the low five bits that the
+ * second may have. Most texts are passed over by this alone, and short ones by their length. */
+static uint32_t second_of[256];
+static size_t key_bytes_min = sizeof "eyJ12345.12345678" - 1;
+static pthread_once_t starts_made = PTHREAD_ONCE_INIT;
+
+static void start_add(const char *prefix)
 {
-    return c && strchr("aAsSrRyYgGxXhHpPnNdDbBe-", c);
+    unsigned char first = (unsigned char)prefix[0];
+    uint32_t second = UINT32_C(1) << (prefix[1] & 31);
+    second_of[first] |= second;
+    second_of[isalpha(first) ? first ^ 0x20 : first] |= second;
+}
+
+static void starts_make(void)
+{
+    start_add("eyJ");
+    start_add(PEM);
+    for (size_t i = 0; i < sizeof form / sizeof form[0]; i++) {
+        size_t bytes = strlen(form[i].prefix) + form[i].scheme + form[i].least;
+        key_bytes_min = bytes < key_bytes_min ? bytes : key_bytes_min;
+        start_add(form[i].prefix);
+    }
 }
 
 struct slice secrecy_find(struct slice text)
 {
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (!may_begin(text.p[i]) || (i > 0 && isalnum((unsigned char)text.p[i - 1])))
+    pthread_once(&starts_made, starts_make);
+    for (size_t i = 0; i + key_bytes_min <= text.bytes; i++) {
+        if (!(second_of[(unsigned char)text.p[i]] >> (text.p[i + 1] & 31) & 1) ||
+            (i > 0 && isalnum((unsigned char)text.p[i - 1])))
             continue;
         struct slice key = key_at((struct slice){text.p + i, text.bytes - i});
         if (key.bytes > 0)
@@ -306,22 +328,29 @@ static void value_walk(struct rewrite *walk)
     }
 }
 
-/* Whether there is anything to do: a key, or the name of a member that speaks. */
-static bool metadata_is_plain(struct slice json)
+/* Whether a member speaks, at any depth. */
+static bool metadata_speaks(struct slice json)
 {
-    static const char *const parts[] = {"essage", "rompt", "ompletion", "hoices",    "ontent",
-                                        "nput",   "utput", "esponse",   "nstruction"};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (memmem(json.p, json.bytes, parts[i], strlen(parts[i])))
-            return false;
-    return secrecy_find(json).bytes == 0;
+    struct rewrite walk = {json.p, json.p + json.bytes, NULL};
+    while (walk.p < walk.end && (walk.p = memchr(walk.p, '"', (size_t)(walk.end - walk.p)))) {
+        struct slice text = string_take(&walk);
+        blanks_pass(&walk);
+        if (walk.p == walk.end || *walk.p != ':')
+            continue;
+        walk.p++;
+        blanks_pass(&walk);
+        if (member_speaks(text, *walk.p))
+            return true;
+    }
+    return false;
 }
 
 static bool metadata_clean(struct eval *eval, struct slice *json, unsigned *flags)
 {
-    if (json->bytes == 0 || metadata_is_plain(*json))
+    bool has_key = secrecy_find(*json).bytes > 0;
+    if (!has_key && !metadata_speaks(*json))
         return true;
-    if (secrecy_find(*json).bytes > 0)
+    if (has_key)
         *flags |= FLAG_KEY_HASHED;
     char *to = arena_alloc(eval->batch, room_for(json->bytes));
     struct rewrite walk = {json->p, json->p + json->bytes, to};
