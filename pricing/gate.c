@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pricing/gate.h"
 
-static const char *const harmless[] = {
-#define HARMLESS(key) key,
+/* With their lengths: a map asks for each of its keys. */
+static const struct slice harmless[] = {
+#define HARMLESS(key) {key, sizeof(key) - 1},
 #include "pricing/map_keys.def"
 #undef HARMLESS
 };
@@ -46,7 +47,10 @@ static bool is_one_of(struct slice key, const char *const words[], size_t count)
 
 bool gate_harmless_key(struct slice key)
 {
-    return IS_ONE_OF(key, harmless);
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+        if (slice_eq(harmless[i], key))
+            return true;
+    return false;
 }
 
 /* A number or an object, or a list of them: texts and switches cost nothing. */
