@@ -540,6 +540,93 @@ static void a_day_is_replaced_by_itself_only(void **state)
     assert_int_equal(scalar("SELECT sum(hashtext(s::text)) FROM spendlog.spend_logs s"), before);
 }
 
+/* The run's book is the first one that there is. */
+#define RUN                                                                                        \
+    "INSERT INTO spendlog.price_books (book_hash, book) VALUES (repeat('7', 64), '{}')"            \
+    " ON CONFLICT DO NOTHING; INSERT INTO spendlog.reprice_runs (price_book_id, filter)"           \
+    " SELECT min(price_book_id), '{}' FROM spendlog.price_books;"
+#define LAST_RUN "(SELECT max(run_id) FROM spendlog.reprice_runs)"
+#define REWRITE                                                                                    \
+    CLAIM "SELECT spendlog.shadow_create('2025-07-15');"                                           \
+          "INSERT INTO spendlog.reprice_staged_20250715 (run_id, start_time, identity, kind,"      \
+          " old_spend, new_spend, old_status, new_status, old_reason, new_reason,"                 \
+          " old_price_book_id, new_price_book_id, new_input_cost, new_output_cost,"                \
+          " new_other_cost, new_flags) SELECT " LAST_RUN ", start_time, identity, 'audit', spend," \
+          " 0, pricing_status, 'priced', pricing_reason, '', price_book_id, price_book_id, 0, 0,"  \
+          " 0, flags FROM spendlog.spend_logs;"                                                    \
+          "SELECT spendlog.shadow_fill('2025-07-15', 1000, 0);"                                    \
+          "SELECT spendlog.shadow_index('2025-07-15');"
+#define TAKE "SELECT spendlog.staged_take(" LAST_RUN ", '2025-07-15');"
+#define SWAP "SELECT spendlog.swap_partition('2025-07-15');"
+
+static void a_rewritten_day_comes_with_its_record(void **state)
+{
+    static const struct {
+        const char *statement, *sqlstate;
+    } attack[] = {
+        {REWRITE SWAP, "55000"},
+        {"BEGIN;" REWRITE TAKE "COMMIT; BEGIN;" SWAP "COMMIT", "55000"},
+        {"BEGIN;" REWRITE TAKE TAKE SWAP "COMMIT", "55000"},
+        {"BEGIN;" REWRITE "SELECT spendlog.staged_take(" LAST_RUN " + 1, '2025-07-15');" SWAP
+         "COMMIT",
+         "55000"},
+        {"BEGIN; UPDATE spendlog.reprice_runs SET state = 'done';" REWRITE TAKE SWAP "COMMIT",
+         "55000"},
+    };
+    struct world *w = *state;
+    ten_rows(w);
+    assert_string_equal(sqlstate_of("repricer", RUN), "00000");
+    for (size_t i = 0; i < sizeof(attack) / sizeof(attack[0]); i++) {
+        if (strcmp(sqlstate_of("repricer", attack[i].statement), attack[i].sqlstate) != 0)
+            fail_msg("%s: %s", attack[i].statement, sqlstate_of("repricer", attack[i].statement));
+        assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 0);
+    }
+    sql("DELETE FROM spendlog.spend_adjustments");
+    assert_string_equal(sqlstate_of("repricer", "BEGIN;" REWRITE TAKE SWAP "COMMIT"), "00000");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 10);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 10);
+    sql("DELETE FROM spendlog.spend_adjustments; DELETE FROM spendlog.reprice_runs");
+}
+
+/* One of the rows, put at `spend` on `day` by the last run; `old`: what it is said to have been. */
+#define POST(identity, old, day)                                                                   \
+    "INSERT INTO spendlog.spend_adjustments (run_id, start_time, identity, kind, posted_on,"       \
+    " old_spend, new_spend, old_status, new_status, old_reason, new_reason, old_price_book_id,"    \
+    " new_price_book_id, new_flags) SELECT " LAST_RUN ", start_time, " identity ", 'posted', " day \
+    ", " old ", 0, pricing_status, 'priced', pricing_reason, '', price_book_id,"                   \
+    " price_book_id, flags FROM spendlog.spend_logs ORDER BY identity LIMIT 1;"
+#define TODAY "(now() AT TIME ZONE 'UTC')::date"
+
+static void a_posted_adjustment_is_one_of_a_row_as_it_stands(void **state)
+{
+    static const char *const lies[] = {
+        POST("identity", "spend", TODAY), /* not claimed */
+        CLAIM POST("gen_random_uuid()", "spend", TODAY),
+        CLAIM POST("identity", "spend + 1000000", TODAY),
+        CLAIM POST("identity", "NULL", TODAY),
+        CLAIM POST("identity", "spend", "'2025-07-15'"),
+        CLAIM POST("identity", "spend", "'2025-08-15'"),
+        CLAIM POST("identity", "spend", "'2126-01-01'"),
+        CLAIM "UPDATE spendlog.reprice_runs SET state = 'done';" POST("identity", "spend", TODAY),
+        CLAIM POST("identity", "spend", TODAY) RUN POST("identity", "spend", TODAY),
+    };
+    static const char posted[] = CLAIM POST("identity", "spend", TODAY);
+    struct world *w = *state;
+    ten_rows(w);
+    assert_string_equal(sqlstate_of("repricer", RUN), "00000");
+    assert_string_equal(sqlstate_of("repricer", posted), "55000"); /* the month is open */
+    assert_string_equal(
+        sqlstate_of("repricer", "SELECT spendlog.period_close('2025-07-01', now())"), "00000");
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+        if (strcmp(sqlstate_of("repricer", lies[i]), "55000") != 0)
+            fail_msg("%zu: %s", i, lies[i]);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
+    assert_string_equal(sqlstate_of("repricer", posted), "00000");
+    assert_string_equal(sqlstate_of("repricer", CLAIM RUN POST("identity", "0", TODAY)), "00000");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 2);
+    sql("DELETE FROM spendlog.spend_adjustments; DELETE FROM spendlog.reprice_runs");
+}
+
 static void a_closed_month_is_replaced_by_nobody(void **state)
 {
     static const char *const attack[] = {
@@ -566,6 +653,8 @@ static void a_month_is_closed_once_and_in_the_past(void **state)
         {"SELECT spendlog.period_close('2126-01-01', '2126-03-01')", "22023"},
         {"SELECT spendlog.period_close(now()::date, now())", "22023"},
         {"SELECT spendlog.period_close('infinity', now())", "22023"},
+        {"SELECT spendlog.period_close('-infinity', now())", "22023"},
+        {"SELECT spendlog.period_close('0001-01-01', now())", "22023"},
         {"SELECT spendlog.period_close(NULL, now())", "22023"},
         {"SELECT spendlog.period_close('2025-07-01', NULL)", "22023"},
         {"SELECT spendlog.period_close('2025-07-01', now() + interval '10 years')", "22023"},
@@ -630,6 +719,8 @@ int main(void)
         TEST(money_changes_only_with_its_adjustment),
         TEST(an_adjustment_fits_its_row_or_nothing_happens),
         TEST(a_day_is_replaced_by_itself_only),
+        TEST(a_rewritten_day_comes_with_its_record),
+        TEST(a_posted_adjustment_is_one_of_a_row_as_it_stands),
         TEST(a_closed_month_is_replaced_by_nobody),
         TEST(a_month_is_closed_once_and_in_the_past),
         TEST(functions_that_count_refuse_an_old_snapshot),
