@@ -196,18 +196,65 @@ static bool total_is_sum(const struct facts *facts)
                (i128)facts_int(facts, FACT_INPUT_TOKENS) + facts_int(facts, FACT_OUTPUT_TOKENS);
 }
 
-/* Whether there is a reading under which the stated total is right. */
-static bool total_explained(const struct stated *s, const struct facts *facts)
+enum { PART_READ = 1, PART_WRITE = 2, PART_REASONING = 4, PARTS_ALL = 7 };
+
+/* Outside by nothing but the numbers: then the total has to say so too. */
+static bool numbers_outside(struct reading reading)
+{
+    return reading.ground == GROUND_NUMBERS && reading.outside;
+}
+
+/* Whether there is a reading under which the stated total is right: it is input, output and the
+ * parts of `must`, perhaps others. */
+static bool total_explained(const struct stated *s, const struct facts *facts, unsigned must)
 {
     i128 read = facts_int(facts, FACT_CACHE_READ_TOKENS);
     i128 sum = s->input + s->output, write = s->cache - read;
     if (s->total == 0 || total_is_sum(facts))
         return true;
-    for (unsigned parts = 0; parts < 8; parts++)
-        if (s->total ==
-            sum + (parts & 1 ? read : 0) + (parts & 2 ? write : 0) + (parts & 4 ? s->reasoning : 0))
+    for (unsigned parts = 0; parts <= PARTS_ALL; parts++)
+        if ((parts & must) == must && s->total == sum + (parts & PART_READ ? read : 0) +
+                                                      (parts & PART_WRITE ? write : 0) +
+                                                      (parts & PART_REASONING ? s->reasoning : 0))
             return true;
     return false;
+}
+
+/* A total above the output of an event that states no input: what was put in is not known. */
+static bool input_missing(const struct facts *facts)
+{
+    return !facts_has(facts, FACT_INPUT_TOKENS) && facts_has(facts, FACT_OUTPUT_TOKENS) &&
+           facts_int(facts, FACT_TOTAL_TOKENS) > facts_int(facts, FACT_OUTPUT_TOKENS);
+}
+
+/* Kinds of tokens that one whole is made of; no token is of two. */
+static const struct {
+    enum fact whole, kind[4];
+    size_t kinds;
+} kinds_table[] = {
+    {FACT_INPUT_TOKENS,
+     {FACT_INPUT_TEXT_TOKENS, FACT_INPUT_AUDIO_TOKENS, FACT_INPUT_IMAGE_TOKENS,
+      FACT_INPUT_VIDEO_TOKENS},
+     4},
+    {FACT_OUTPUT_TOKENS,
+     {FACT_OUTPUT_TEXT_TOKENS, FACT_OUTPUT_AUDIO_TOKENS, FACT_OUTPUT_IMAGE_TOKENS,
+      FACT_OUTPUT_VIDEO_TOKENS},
+     4},
+    {FACT_CACHE_READ_TOKENS,
+     {FACT_CACHE_READ_TEXT_TOKENS, FACT_CACHE_READ_AUDIO_TOKENS, FACT_CACHE_READ_IMAGE_TOKENS},
+     3},
+};
+
+static bool kinds_fit(const struct facts *facts)
+{
+    for (size_t i = 0; i < sizeof kinds_table / sizeof kinds_table[0]; i++) {
+        i128 sum = 0;
+        for (size_t k = 0; k < kinds_table[i].kinds; k++)
+            sum += facts_int(facts, kinds_table[i].kind[k]);
+        if (facts_has(facts, kinds_table[i].whole) && sum > facts_int(facts, kinds_table[i].whole))
+            return false;
+    }
+    return true;
 }
 
 static bool parts_fit(const struct facts *facts)
@@ -234,6 +281,15 @@ static bool lifetimes_add_up(const struct facts *facts)
     return !any || sum == facts_int(facts, FACT_CACHE_WRITE_TOKENS);
 }
 
+static bool counts_agree(const struct stated *stated, const struct facts *facts,
+                         struct reading cache, struct reading reasoning)
+{
+    unsigned must = (numbers_outside(cache) ? PART_READ | PART_WRITE : 0) |
+                    (numbers_outside(reasoning) ? PART_REASONING : 0);
+    return parts_fit(facts) && kinds_fit(facts) && !input_missing(facts) &&
+           total_explained(stated, facts, must);
+}
+
 bool counts_read(struct eval *eval, const struct mapping *mapping, struct event *event,
                  struct fault *fault)
 {
@@ -251,10 +307,10 @@ bool counts_read(struct eval *eval, const struct mapping *mapping, struct event 
     if (!mapping->keeps_parts)
         thoughts_include(facts, &reasoning);
 
-    event->flags |=
-        reading_flags(cache, READING_CACHE_BIT) | reading_flags(reasoning, READING_REASONING_BIT) |
-        (total_is_sum(facts) ? 0 : FLAG_TOTAL_MISMATCH) |
-        (parts_fit(facts) && total_explained(&stated, facts) ? 0 : FLAG_COUNTS_CONTRADICT) |
-        (lifetimes_add_up(facts) ? 0 : FLAG_UNREAD_USAGE);
+    event->flags |= reading_flags(cache, READING_CACHE_BIT) |
+                    reading_flags(reasoning, READING_REASONING_BIT) |
+                    (total_is_sum(facts) ? 0 : FLAG_TOTAL_MISMATCH) |
+                    (counts_agree(&stated, facts, cache, reasoning) ? 0 : FLAG_COUNTS_CONTRADICT) |
+                    (lifetimes_add_up(facts) ? 0 : FLAG_UNREAD_USAGE);
     return true;
 }

@@ -532,6 +532,44 @@ static void counts_that_no_reading_explains_stay_and_are_flagged(void **state)
     assert_int_equal(world.last.flags & FLAG_COUNTS_CONTRADICT, 0);
 }
 
+/* Outside by its size, inside by the total: no reading satisfies both. */
+static void a_part_that_only_its_size_puts_outside_needs_a_total_that_agrees(void **state)
+{
+    (void)state;
+    expect(COUNTS, "{\"i\":100,\"o\":10,\"r\":500,\"t\":110}",
+           "input_tokens=600 output_tokens=10 total_tokens=110 cache_read_tokens=500");
+    assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT |
+                                           reading(GROUND_NUMBERS, true, GROUND_NONE, false));
+    expect(COUNTS, "{\"i\":100,\"o\":10,\"z\":500,\"t\":110}",
+           "input_tokens=100 output_tokens=510 total_tokens=110 reasoning_tokens=500");
+    assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT |
+                                           reading(GROUND_NONE, false, GROUND_NUMBERS, true));
+    expect(COUNTS, "{\"i\":100,\"o\":10,\"r\":500,\"t\":610}",
+           "input_tokens=600 output_tokens=10 total_tokens=610 cache_read_tokens=500");
+    assert_int_equal(world.last.flags, reading(GROUND_NUMBERS, true, GROUND_NONE, false));
+}
+
+static void kinds_of_tokens_are_no_more_than_their_whole(void **state)
+{
+    (void)state;
+    const char *fields = "input_tokens: /i, input_text_tokens: /x, input_audio_tokens: /a";
+    expect(fields, "{\"i\":100,\"x\":80,\"a\":80}",
+           "input_tokens=100 input_text_tokens=80 input_audio_tokens=80");
+    assert_int_equal(world.last.flags, FLAG_COUNTS_CONTRADICT);
+    expect(fields, "{\"i\":100,\"x\":20,\"a\":80}",
+           "input_tokens=100 input_text_tokens=20 input_audio_tokens=80");
+    assert_int_equal(world.last.flags, 0);
+}
+
+static void a_total_above_the_output_alone_says_that_input_is_missing(void **state)
+{
+    (void)state;
+    expect(COUNTS, "{\"o\":10,\"t\":110}", "output_tokens=10 total_tokens=110");
+    assert_int_equal(world.last.flags, FLAG_COUNTS_CONTRADICT);
+    expect(COUNTS, "{\"o\":10,\"t\":10}", "output_tokens=10 total_tokens=10");
+    assert_int_equal(world.last.flags, 0);
+}
+
 /* Gemini and Grok think outside the output that is counted. */
 static void thoughts_are_what_the_total_leaves(void **state)
 {
@@ -880,6 +918,9 @@ int main(void)
         cmocka_unit_test(a_known_emitter_counts_before_the_numbers),
         cmocka_unit_test(a_word_that_stands_against_the_numbers_is_flagged),
         cmocka_unit_test(counts_that_no_reading_explains_stay_and_are_flagged),
+        cmocka_unit_test(a_part_that_only_its_size_puts_outside_needs_a_total_that_agrees),
+        cmocka_unit_test(kinds_of_tokens_are_no_more_than_their_whole),
+        cmocka_unit_test(a_total_above_the_output_alone_says_that_input_is_missing),
         cmocka_unit_test(thoughts_are_what_the_total_leaves),
         cmocka_unit_test(lifetimes_that_do_not_add_up_are_flagged),
         cmocka_unit_test(a_label_never_costs_the_record),
