@@ -2,8 +2,11 @@
 """Retention beside tables that are not ours, and with clocks that are wrong."""
 import time
 
-from harness.report import check, check_equal, wait_for
+from harness.report import Skipped, check, check_equal, wait_for
+from harness.servers import FAKETIME
 from harness.world import World
+
+TEN_YEARS = 3653  # days
 
 
 def foreign_partition_under_retention(servers, seed):
@@ -34,4 +37,36 @@ def foreign_partition_under_retention(servers, seed):
         return world.settle()
 
 
-ALL = (foreign_partition_under_retention,)
+def wrong_clock_of_the_server(servers, seed):
+    """PostgreSQL ten years ahead, then ten years back: the first events of today drop nothing, and it is told."""
+    if not FAKETIME:
+        raise Skipped("faketime is not installed")
+    return "; ".join(clock_wrong_by(servers, seed, days) for days in (TEN_YEARS, -TEN_YEARS))
+
+
+def clock_wrong_by(servers, seed, days):
+    with World(servers, f"clock-{'ahead' if days > 0 else 'back'}", seed, partitions=2) as world:
+        world.sql("UPDATE spendlog.retention SET keep_days = 100, days_per_day = 366")
+        world.sql("SELECT spendlog.ensure_partition((now() AT TIME ZONE 'UTC')::date - i) FROM generate_series(30, 89) i")
+        try:
+            servers.postgres_clock(days)
+            return settled_without_drops(world, days)
+        finally:
+            servers.local("postgres-down")
+            servers.local("postgres-up")
+
+
+def settled_without_drops(world, days):
+    member = world.start(lines=("storage: {retain_days: 100}",))
+    world.produce(200)
+    world.drain()
+    wait_for(f"the wrong clock told{member.tail()}",
+             lambda: "retention dropped nothing: the clocks differ" in member.text(), 30)
+    check_equal(world.sql("SELECT (SELECT count(*) FROM spendlog.stored_days() WHERE day < "
+                          "(SELECT max(start_time)::date - 29 FROM spendlog.spend_logs)), "
+                          "(SELECT count(*) FROM spendlog.dropped_partitions)"), [["60", "0"]],
+                f"old days, days dropped, {days} days off")
+    return world.settle()
+
+
+ALL = (foreign_partition_under_retention, wrong_clock_of_the_server)

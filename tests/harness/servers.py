@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private PostgreSQL and a private Kafka broker, both of scripts/local.sh, in a folder of the suite's own."""
+import glob
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from harness.report import Failed, wait_for
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 KAFKA_TOOL = os.path.join(ROOT, "build/release/tests/tools/kafka_tool")
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")  # none: Debian's faketime is not installed
 SPENDLOG = os.environ.get("SPENDLOG", os.path.join(ROOT, "spendlog"))
 
 
@@ -73,11 +75,11 @@ class Servers:
         self.pg_port = 5432  # of the server that is asked; another one after a failover
         os.makedirs(self.folder, exist_ok=True)
 
-    def local(self, *words):
+    def local(self, *words, **environment):
         log = open(os.path.join(self.folder, "servers.log"), "a")
         with log:
             code = subprocess.run([os.path.join(ROOT, "scripts/local.sh"), *words],
-                                  env={**os.environ, "LOCAL": self.folder}, stdin=subprocess.DEVNULL,
+                                  env={**os.environ, "LOCAL": self.folder, **environment}, stdin=subprocess.DEVNULL,
                                   stdout=log, stderr=log).returncode
         if code != 0:
             raise Failed(f"local.sh {' '.join(words)}: exit {code}, see {log.name}")
@@ -100,6 +102,11 @@ class Servers:
             self.psql("postgres", f"ALTER SYSTEM RESET {name}")
         self.local("postgres-down")
         self.local("postgres-up")
+
+    def postgres_clock(self, days):
+        """PostgreSQL again, with a clock that is so many days ahead."""
+        self.local("postgres-down")
+        self.local("postgres-up", LD_PRELOAD=FAKETIME[0], FAKETIME=f"{days:+}d", FAKETIME_DONT_FAKE_MONOTONIC="1")
 
     def clean(self):
         self.local("clean")
