@@ -54,10 +54,10 @@ static void finding_print(const struct verify_finding *finding, void *context)
                   finding->text);
 }
 
-static void rederive_print(const char *text, void *context)
+static void rederive_print(const char *text, bool difference, void *context)
 {
     const struct verify_finding finding = {
-        .kind = VERIFY_CHARGE, .difference = true, .place = "", .text = text};
+        .kind = VERIFY_CHARGE, .difference = difference, .place = "", .text = text};
     finding_print(&finding, context);
 }
 

@@ -24,6 +24,7 @@ struct work {
     struct reprice *run;
     struct restored restored[BOOKS_MAX];
     size_t count;
+    int64_t unreadable;    /* books */
     struct pricer *pricer; /* of the current row */
     struct buf json;
 };
@@ -54,7 +55,8 @@ static struct restored *restored_make(struct work *work, int32_t id)
     restored->pricer = restored->book ? pricer_new(restored->book) : NULL;
     if (!restored->pricer) {
         snprintf(text, sizeof(text), "price book %d cannot be restored: %.600s", id, err.text);
-        work->rederive->finding(text, work->rederive->context);
+        work->unreadable += err.kind != ERR_INPUT;
+        work->rederive->finding(text, err.kind != ERR_INPUT, work->rederive->context);
     }
     return restored;
 }
@@ -92,7 +94,7 @@ static void finding_of(const struct rederive *rederive, const struct reprice_mov
     spend_format(move->has_spend, move->after, derived);
     snprintf(text, sizeof(text), "request %s of %s: stored %s, derived %s", move->request_id, start,
              stored, derived);
-    rederive->finding(text, rederive->context);
+    rederive->finding(text, true, rederive->context);
 }
 
 static bool rederive_run(struct work *work, struct err *err)
@@ -107,7 +109,7 @@ static bool rederive_run(struct work *work, struct err *err)
     if (!report)
         return false;
     rederive->checked = report->totals.considered - report->totals.skipped;
-    rederive->differing = report->totals.changed;
+    rederive->differing = report->totals.changed + work->unreadable;
     rederive->skipped = report->totals.skipped;
     for (size_t i = 0; i < report->move_count; i++)
         finding_of(rederive, &report->move[i]);

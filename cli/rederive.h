@@ -12,12 +12,12 @@
 
 struct rederive {
     int64_t since_us, until_us; /* start times; INT64_MIN, INT64_MAX: open */
-    /* Called per difference that is shown (the greatest ones), and once per book that this version
-     * cannot restore. */
-    void (*finding)(const char *text, void *context);
+    /* Called per difference that is shown (the greatest ones), and once per book that cannot be
+     * restored: no difference when other rules made it, for what came of them cannot be derived. */
+    void (*finding)(const char *text, bool difference, void *context);
     void *context;
     /* out */
-    int64_t checked, differing;
+    int64_t checked, differing; /* charges; unreadable books are among the differing */
     int64_t skipped; /* rows of books that cannot be restored, rows that cannot be read */
 };
 

@@ -61,7 +61,7 @@ size_t book_unknown_rows(const struct book *book);
 /* The book as one JSON object that stands alone: policies, all models of the cost maps with what
  * prices depend on, deployments, discounts and margins, each with file:line, about 1 MB; secrets
  * and other litellm_params left out. What price_books stores; book_restore() makes a book of the
- * same id from it. */
+ * same id from it; ERR_INPUT: rules of another version made it. */
 bool book_dump(const struct book *book, struct buf *json, struct err *err) MUST_CHECK;
 struct book *book_restore(struct slice json, struct err *err);
 

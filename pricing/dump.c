@@ -380,7 +380,7 @@ bool dump_read(struct book *book, const struct node *dump, struct err *err)
     if (!read_int(dump, "pricing_version", &version, err))
         return false;
     if (version != PRICING_VERSION)
-        return err_set(err, ERR_CONFIG,
+        return err_set(err, ERR_INPUT,
                        "stored price book: made by rules of version %" PRId64 ", these are %d",
                        version, PRICING_VERSION);
     if (!read_word(dump, "overrides", overrides_words, 2, &overrides, err) ||

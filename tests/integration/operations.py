@@ -28,6 +28,18 @@ def sigterm_ends_cleanly(servers):
         check_equal(stage.row_count(), len(demo_lines()) + 2, "rows")
 
 
+def books_of_other_rules_are_noted(servers):
+    """What another version's rules priced cannot be derived again: a note; a stored book that cannot be read is a difference."""
+    with Stage(servers, "rules") as stage:
+        stage.produce([message_of(demo_event())])
+        stage.consume()
+        for old, new, code, word in (('"pricing_version":[0-9]+', '"pricing_version":0', 0, "note charge: price book "),
+                                     ('"pricing_version":0', '"pricing_versions":0', 1, "DIFFERENCE charge: price book ")):
+            stage.sql(f"UPDATE spendlog.price_books SET book = regexp_replace(book::text, '{old}', '{new}')::json")
+            out = stage.command("verify", "-q", code=code)
+            check(word in out and f", {code} differences" in out, f"verify says: {out}")
+
+
 def cost_map_of(stage, rate):
     path = os.path.join(stage.folder, "cost_map.json")
     with open(path + ".new", "w") as out:
@@ -295,7 +307,7 @@ def model_without_a_price_is_healed(servers):
         run_checked([SPENDLOG, "verify", "-q", "-c", config])
 
 
-ALL = (run_and_check_miss_the_same, model_without_a_price_is_healed,
+ALL = (books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
        ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
        explained_from_the_database)

@@ -224,13 +224,22 @@ static void a_dumped_book_comes_back_the_same(void **state)
 static void a_broken_dump_is_refused(void **state)
 {
     (void)state;
-    static const char *const broken[] = {"", "{}", "[]", "{\"pricing_version\":999}",
+    static const char *const broken[] = {"", "{}", "[]",
                                          "{\"pricing_version\":2,\"overrides\":\"x\"}"};
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         struct err err = {0};
         assert_null(book_restore(slice_of(broken[i]), &err));
         assert_int_equal(err.kind, ERR_CONFIG);
     }
+}
+
+/* Nothing is broken: its rows are set aside, and the others are gone on with. */
+static void a_dump_of_other_rules_is_told_from_a_broken_one(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    assert_null(book_restore(slice_of("{\"pricing_version\":999}"), &err));
+    assert_int_equal(err.kind, ERR_INPUT);
 }
 
 static void secrets_are_not_dumped(void **state)
@@ -590,6 +599,7 @@ int main(void)
         cmocka_unit_test(included_files_add_their_deployments),
         cmocka_unit_test(a_dumped_book_comes_back_the_same),
         cmocka_unit_test(a_broken_dump_is_refused),
+        cmocka_unit_test(a_dump_of_other_rules_is_told_from_a_broken_one),
         cmocka_unit_test(secrets_are_not_dumped),
         cmocka_unit_test(the_id_follows_prices_and_policies_only),
         cmocka_unit_test(an_event_is_priced_as_of_its_start),
