@@ -2,7 +2,7 @@
 # One non-recursive file. `make help` lists the targets; VARIANT=asan|fuzz|... picks a build folder.
 
 CC       ?= gcc
-VERSION  := 0.1.0
+VERSION  := 0.2.0
 VARIANT  ?= release
 B        := build/$(VARIANT)
 FOLDERS  := core ingest pricing store cli

@@ -73,7 +73,7 @@ static int periods(const struct config *config, char **argv, int count, struct e
     else if (count == 1 && period_list(config->postgres, period_print, &headed, err))
         return 0;
     else if (count == 2 && !month_parse(argv[1], &year, &month))
-        err_set(err, ERR_USAGE, "\"%s\" is no month: write 2026-10", argv[1]);
+        err_set(err, ERR_USAGE, "\"%s\" is not a month: write 2026-10", argv[1]);
     else if (count == 2 && period_close(config->postgres, year, month, err)) {
         printf("%s is closed\n", argv[1]);
         return 0;

@@ -182,7 +182,8 @@ static bool filter_fill(struct rejected_filter *filter, struct err *err)
     if (options.limit) {
         unsigned long limit = strtoul(options.limit, &end, 10);
         if (*end || limit == 0 || limit > UINT32_MAX)
-            return err_set(err, ERR_USAGE, "--limit: \"%s\" is no number from 1 on", options.limit);
+            return err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on",
+                           options.limit);
         filter->limit = (unsigned)limit;
     }
     return option_time("since", options.since, &filter->since_us, err) &&

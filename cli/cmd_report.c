@@ -76,8 +76,9 @@ static void table_row(struct report *report, const struct report_row *row)
 static void table_foot(struct report *report)
 {
     const struct report_sums *total = &report->total;
-    buf_printf(&report->out, "total: " SLICE_FMT " calls, " SLICE_FMT " USD",
-               SLICE_ARG(total->calls), SLICE_ARG(total->spend));
+    buf_printf(&report->out, "total%s: " SLICE_FMT " calls, " SLICE_FMT " USD",
+               options.limit ? " of these groups" : "", SLICE_ARG(total->calls),
+               SLICE_ARG(total->spend));
     if (!slice_is(total->unpriced, "0"))
         buf_printf(&report->out, "; " SLICE_FMT " calls without a price are not in it",
                    SLICE_ARG(total->unpriced));
@@ -244,11 +245,11 @@ static int report_print(const struct config *config, char *by, struct err *err)
     struct printing printing = {&report, format_find(name)};
 
     if (!printing.format)
-        err_set(err, ERR_USAGE, "--format: \"%s\" is none of table, csv, json, html", name);
+        err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
     else if (!config->postgres)
         err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
     if (options.limit && !limit_option(options.limit, &report.query.limit))
-        err_set(err, ERR_USAGE, "--limit: \"%s\" is no number from 1 on", options.limit);
+        err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on", options.limit);
     if (err->kind != ERR_NONE || !by_option(by, &report.query, err) ||
         !option_time("since", options.since, &report.query.since_us, err) ||
         !option_time("until", options.until, &report.query.until_us, err))

@@ -36,7 +36,7 @@ static bool days_parse(const char *what, const char *text, bool may_be_zero, int
     long long v = strtoll(text, &end, 10);
     if (end == text || *end || errno || v > RETENTION_DAYS_MAX ||
         !((v == 0 && may_be_zero) || v >= min))
-        return err_set(err, ERR_USAGE, "%s: \"%s\" is no number of days from %lld to %d%s", what,
+        return err_set(err, ERR_USAGE, "%s: \"%s\" is not a number of days from %lld to %d%s", what,
                        text, (long long)min, RETENTION_DAYS_MAX,
                        may_be_zero ? ", or 0 for ever" : "");
     *days = v;

@@ -43,7 +43,7 @@ static const struct command commands[] = {
     {"periods", "closed months, in which corrections are posted", "close MONTH | list", false, NULL,
      periods_options, cmd_periods},
     {"exclude", "set a stored row aside, so that it counts in no sum",
-     "REQUEST_ID | --identity UUID | --list [--restore] --why TEXT", false,
+     "REQUEST_ID | --identity UUID [--restore] --why TEXT | --list", false,
      "The row stays; what it comes to leaves all sums by a recorded entry, and comes back with "
      "--restore. Repricing leaves an excluded row alone.",
      exclude_options, cmd_exclude},

@@ -32,7 +32,7 @@ static const struct metric {
     COUNTER("spendlog_rows_total", counters.rows, "rows written"),
     COUNTER("spendlog_duplicates_total", counters.duplicates, "records that were there already"),
     COUNTER("spendlog_rejected_total", counters.rejected, "records that could not be read"),
-    COUNTER("spendlog_skipped_total", counters.skipped, "records that are no billable call"),
+    COUNTER("spendlog_skipped_total", counters.skipped, "records that are not a billable call"),
     COUNTER("spendlog_unpriced_total", counters.by_status[CHARGE_UNPRICED],
             "events without a price (spend NULL)"),
     COUNTER("spendlog_flagged_total", counters.flagged, "events kept with a flag"),

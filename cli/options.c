@@ -144,7 +144,7 @@ bool option_time(const char *option, const char *text, int64_t *us, struct err *
     if (written > 0 && (size_t)written < sizeof(whole) && clock_parse(slice_of(whole), us))
         return true;
     return err_set(err, ERR_USAGE,
-                   "--%s: \"%s\" is no time: write 2026-10, 2026-10-03 or 2026-10-03T12:00:00Z",
+                   "--%s: \"%s\" is not a time: write 2026-10, 2026-10-03 or 2026-10-03T12:00:00Z",
                    option, text);
 }
 

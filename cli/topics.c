@@ -12,7 +12,7 @@ static bool topic_open(struct topic *to, const struct config *config,
     if (!to->mappings || (from->defaults && !mappings_defaults(to->mappings, from->defaults, err)))
         return false;
     if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
-        return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is no regular expression", config->path,
+        return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is not a regular expression", config->path,
                        from->line, from->name);
     to->pattern = from->name;
     return true;

@@ -60,7 +60,7 @@ enum reason frame_open(struct slice message, struct slice *json, const char **de
         *json = message.bytes < 5 ? message : (struct slice){message.p + 5, message.bytes - 5};
         if (message.bytes > 5 && starts_json(*json))
             return REASON_NONE;
-        *detail = "schema registry framing around something that is no JSON: use a JSON converter "
+        *detail = "schema registry framing around something that is not JSON: use a JSON converter "
                   "or JSON Schema";
         return REASON_AVRO_OR_PROTOBUF;
     }

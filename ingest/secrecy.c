@@ -12,7 +12,7 @@
 enum alphabet { WORD, UPPER, TOKEN }; /* [A-Za-z0-9_-], [A-Z0-9], and . ~ + / = beside WORD */
 
 /* From the issuers' documentation and GitHub's list of secret scanning patterns. `telling`: a digit
- * has to be among the characters, lest words of a language are taken for keys. */
+ * has to be among the characters, so that words of a language are not taken for keys. */
 static const struct form {
     const char *prefix;
     enum alphabet alphabet;

@@ -342,7 +342,7 @@ bool prices_diff(const struct book_options *options, const char *old_file, const
     if (!is_map(old_file, &old_map, err) || !is_map(new_file, &new_map, err))
         goto out;
     if (old_map != new_map) {
-        err_set(err, ERR_CONFIG, "%s is a cost map and %s is none", old_map ? old_file : new_file,
+        err_set(err, ERR_CONFIG, "%s is a cost map and %s is not", old_map ? old_file : new_file,
                 old_map ? new_file : old_file);
         goto out;
     }

@@ -50,7 +50,7 @@ static void unknown_key(const struct reporter *to, const struct deployment *d,
 {
     const char *near = price_key_suggest(slice_of(member->key));
     report(to, FINDING_WARNING, d, member->line,
-           "%s: looks like a price but is none that is known%s%s%s", member->key,
+           "%s: looks like a price but is not a known one%s%s%s", member->key,
            near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 

@@ -75,7 +75,7 @@ bool node_price(const struct node *value, struct decimal *price, bool *set, stru
                         value->kind == NODE_LIST ? "list" : "map");
     struct err reason = {0};
     if (!decimal_parse(node_slice(value), price, &reason))
-        return node_err(err, value, "%s: \"%.60s\" is no price: %s", value->key, value->text,
+        return node_err(err, value, "%s: \"%.60s\" is not a price: %s", value->key, value->text,
                         reason.text);
     if (price->negative)
         return node_err(err, value, "%s: %.60s is negative", value->key, value->text);

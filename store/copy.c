@@ -231,5 +231,5 @@ bool copy_money(const struct row_field *field, bool *has, struct money *out, str
     out->atto = 0;
     if (!*has || atto_of(field, out))
         return true;
-    return err_set(err, ERR_INPUT, "a stored amount is no numeric(38,18)");
+    return err_set(err, ERR_INPUT, "a stored amount is not a numeric(38,18)");
 }

@@ -4,8 +4,8 @@
  * rows of them in a batch with `retry` set (store/batch.h) and commits it: counts move from
  * rejected to rows, duplicates or skipped in that transaction, offsets do not move.
  *
- * The writer of a retry is to have an application name without spaces ("spendlog-retry"), lest it
- * takes a busy lane for a frozen member of its own.
+ * The application name of a retry's writer has no spaces ("spendlog-retry"): with spaces the writer
+ * would take a busy lane for a frozen member of its own.
  */
 #ifndef STORE_REJECTED_H
 #define STORE_REJECTED_H

@@ -81,7 +81,7 @@ static bool add_literal(struct reprice *run, const char *text, struct err *err)
 {
     char *quoted = PQescapeLiteral(run->read.conn, text, strlen(text));
     if (!quoted)
-        return err_set(err, ERR_INPUT, "\"%s\" is no text: %s", text,
+        return err_set(err, ERR_INPUT, "\"%s\" is not a text: %s", text,
                        PQerrorMessage(run->read.conn));
     buf_add_text(&run->sql, quoted);
     PQfreemem(quoted);
