@@ -474,11 +474,12 @@ static bool match(struct eval *eval, const struct pattern *pattern, struct slice
 {
     struct match_memo *memo = &eval->memo[(uintptr_t)pattern / 8 % MATCH_MEMOS];
     if (text.bytes == 0 || text.bytes > sizeof memo->text)
-        return pattern_match(pattern, text, out);
+        return pattern_match(pattern, text, out, &eval->gave_up);
     if (memo->pattern != pattern || memo->bytes != text.bytes ||
         memcmp(memo->text, text.p, text.bytes) != 0) {
         *out = (struct slice){text.p, 0};
-        memo->matched = pattern_match(pattern, text, out);
+        memo->gave_up = false;
+        memo->matched = pattern_match(pattern, text, out, &memo->gave_up);
         memo->pattern = pattern;
         memo->bytes = (uint8_t)text.bytes;
         memo->from = (uint8_t)(out->p - text.p);
@@ -486,6 +487,7 @@ static bool match(struct eval *eval, const struct pattern *pattern, struct slice
         memcpy(memo->text, text.p, text.bytes);
     }
     *out = (struct slice){text.p + memo->from, (size_t)(memo->to - memo->from)};
+    eval->gave_up |= memo->gave_up;
     return memo->matched;
 }
 

@@ -51,8 +51,8 @@ static inline struct json val_json(struct val val)
 struct match_memo {
     const struct pattern *pattern;
     uint8_t bytes, from, to;
-    bool matched;
-    char text[52];
+    bool matched, gave_up;
+    char text[51];
 };
 
 #define MATCH_MEMOS 32 /* a power of two */
@@ -62,6 +62,7 @@ struct eval {
     struct arena *batch;
     int64_t index;      /* @index */
     unsigned flags;     /* enum flag of the record */
+    bool gave_up;       /* a pattern of any mapping that was tried ran away over the record */
     struct json misfit; /* the last value whose type or content did not fit; NONE: there was none */
     const char *cache_by, *reasoning_by; /* for explain: the emitter known to read so, or NULL */
     struct slice unread;                 /* for explain: a usage number that no path leads to */

@@ -72,6 +72,13 @@ static bool decimal_set(struct setter *setter, struct val val)
     return true;
 }
 
+/* What a session or a job was billed for, one row after the other: half of it would be half the
+ * price. */
+static bool is_whole_or_none(const struct field *field)
+{
+    return !field_is_label(field) && fact_info[field->id].store == STORE_USAGE;
+}
+
 static bool text_set(struct setter *setter, struct val val)
 {
     struct slice text;
@@ -83,6 +90,8 @@ static bool text_set(struct setter *setter, struct val val)
         text = text_cut(text, TEXT_BYTES_MAX);
         setter->eval->flags |= FLAG_TEXT_CUT;
     }
+    if (setter->eval->flags & FLAG_TEXT_CUT && is_whole_or_none(setter->field))
+        return refuse(setter, REASON_BAD_TYPE, "longer than a text may be");
     put(setter, (union value){.s = text});
     return true;
 }
@@ -260,12 +269,11 @@ static inline bool plain_set(struct eval *eval, const struct field *field, struc
     return true;
 }
 
-bool field_read(struct eval *eval, const struct field *field, struct event *event,
-                struct fault *fault)
+/* Evaluates and sets. false: the record is to be rejected for `fault`. */
+static bool field_set(struct setter *setter, struct fault *fault)
 {
-    if (plain_set(eval, field, event))
-        return true;
-    struct setter setter = {.eval = eval, .field = field, .event = event};
+    struct eval *eval = setter->eval;
+    const struct field *field = setter->field;
     eval->misfit.type = TOKEN_NONE;
     struct val val = expr_eval(eval, field->expr, (int)field->kind);
     if (val.type == VAL_NULL) {
@@ -275,10 +283,24 @@ bool field_read(struct eval *eval, const struct field *field, struct event *even
                                 json_slice(&eval->misfit)};
         return false;
     }
-    if (val_set(&setter, val) || field_drop(eval, field))
+    if (val_set(setter, val) || field_drop(eval, field))
         return true;
-    *fault = (struct fault){setter.reason, field->name, setter.detail,
+    *fault = (struct fault){setter->reason, field->name, setter->detail,
                             val_is_json(val) ? (struct slice){val.p, val.bytes}
                                              : (struct slice){NULL, 0}};
     return false;
+}
+
+bool field_read(struct eval *eval, const struct field *field, struct event *event,
+                struct fault *fault)
+{
+    if (plain_set(eval, field, event))
+        return true;
+    struct setter setter = {.eval = eval, .field = field, .event = event};
+    unsigned before = eval->flags;
+    eval->flags &=
+        ~(unsigned)FLAG_TEXT_CUT; /* so that the setter sees what this field was cut by */
+    bool set = field_set(&setter, fault);
+    eval->flags |= before;
+    return set;
 }

@@ -195,6 +195,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
 
     secrecy_apply(eval, mapping, event);
     event->flags |= usage_unread(eval, mapping) ? FLAG_UNREAD_USAGE : 0;
+    event->flags |= eval->gave_up ? FLAG_FACT_DROPPED : 0;
     event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);
     event->mapping = mapping->name;
     identity_set(eval, mapping, event);

@@ -301,6 +301,7 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
 {
     bool taken = false;
     mapper->dropped = false;
+    mapper->eval.gave_up &= wrappers > 0; /* of the wrapper's conditions too */
     for (size_t i = 0; i < mapper->set->count; i++) {
         const struct mapping *mapping = mapper->set->list[i];
         if (!mapping_try(mapper, mapping))
@@ -313,7 +314,10 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
         return;
     if (!mapper->dropped && wrapper_open(mapper, wrappers))
         return;
-    report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING);
+    if (mapper->eval.gave_up)
+        reject_large(mapper, "a pattern of a mapping ran out of steps over it");
+    else
+        report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING);
 }
 
 /* --- the content of a message -------------------------------------------------------------- */

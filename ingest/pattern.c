@@ -419,7 +419,8 @@ static bool run_at(struct run *run, const struct instruction *at, const char *p)
     }
 }
 
-bool pattern_match(const struct pattern *pattern, struct slice text, struct slice *out)
+bool pattern_match(const struct pattern *pattern, struct slice text, struct slice *out,
+                   bool *gave_up)
 {
     struct run run = {.pattern = pattern, .start = text.p, .end = text.p + text.bytes};
     bool anchored = pattern->code[0].op == OP_BEGIN;
@@ -433,6 +434,7 @@ bool pattern_match(const struct pattern *pattern, struct slice text, struct slic
             *out = (struct slice){from, (size_t)(to - from)};
             return true;
         }
+        *gave_up |= run.steps > STEPS_MAX;
         if (anchored || run.steps > STEPS_MAX)
             return false;
     }

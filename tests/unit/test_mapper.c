@@ -330,6 +330,60 @@ static void joined_texts_end_at_the_limit_with_a_flag(void **state)
     }
 }
 
+/* A list that a price is made from, row by row, is there as a whole or not at all. */
+static void a_list_that_is_priced_is_never_half(void **state)
+{
+    (void)state;
+    static char message[20000];
+    static const struct {
+        const char *word;
+        int count;
+        bool whole;
+    } rows[] = {{"gpt", 255, true},
+                {"gpt", 257, false},
+                {"gpt-4.1,gpt-4.1-mini,gpt-5", 250, true},
+                {"conversation.item.input_audio_transcription.completed", 250, false}};
+    open_yaml("- {name: m, keep: /l, fields: {session_log: {join: /l, of: '', sep: ';'}, "
+              "batch_rows: {join: /l, of: '', sep: ';'}, session_models: {join: /l, of: ''}, "
+              "input_tokens: /n}}\n");
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        size_t at = (size_t)snprintf(message, sizeof message, "{\"n\":7,\"l\":[");
+        for (int i = 0; i < rows[row].count; i++)
+            at += (size_t)snprintf(message + at, sizeof message - at, "%s\"%s\"", i ? "," : "",
+                                   rows[row].word);
+        snprintf(message + at, sizeof message - at, "]}");
+        read_text(message);
+        assert_int_equal(facts_has(&world.last.facts, FACT_SESSION_LOG), rows[row].whole);
+        assert_int_equal(facts_has(&world.last.facts, FACT_BATCH_ROWS), rows[row].whole);
+        assert_int_equal(facts_has(&world.last.facts, FACT_SESSION_MODELS), rows[row].whole);
+        assert_int_equal(facts_int(&world.last.facts, FACT_INPUT_TOKENS), 7);
+        assert_int_equal(world.last.flags, rows[row].whole ? 0 : FLAG_TEXT_CUT | FLAG_FACT_DROPPED);
+    }
+}
+
+#define RUNS_AWAY "'^(a|a)*(a|a)*(a|a)*b$'"
+#define MANY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* Whether the record is an event cannot be said, or what is in it: neither is passed over. */
+static void a_pattern_that_gives_up_is_told(void **state)
+{
+    (void)state;
+    open_yaml("- {name: m, keep: {path: /m, match: " RUNS_AWAY "}, fields: {model: /m}}\n");
+    assert_string_equal(read_text("{\"m\":\"c\"}"), "no_mapping");
+    for (int again = 0; again < 2; again++) /* the second time from memory */
+        assert_string_equal(read_text("{\"m\":\"" MANY_A "\"}"), "too_large");
+    open_yaml("- {name: m, keep: /m, fields: {model: /m, region: {path: /r, match: " RUNS_AWAY
+              "}}}\n");
+    read_text("{\"m\":\"x\",\"r\":\"" MANY_A "\"}");
+    assert_int_equal(world.last.flags, FLAG_FACT_DROPPED);
+    read_text("{\"m\":\"x\",\"r\":\"aac\"}"); /* the next record's is its own */
+    assert_int_equal(world.last.flags, 0);
+    open_yaml("- {name: m, keep: /m, drop: {path: /m, match: " RUNS_AWAY
+              "}, fields: {model: /m}}\n");
+    read_text("{\"m\":\"" MANY_A MANY_A "\"}"); /* too long for the memory */
+    assert_int_equal(world.last.flags, FLAG_FACT_DROPPED);
+}
+
 static void bad_values_reject_the_record_and_name_the_field(void **state)
 {
     (void)state;
@@ -909,6 +963,8 @@ int main(void)
         cmocka_unit_test(a_message_in_parts_gives_each_record_once),
         cmocka_unit_test(wrappers_end_at_four),
         cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
+        cmocka_unit_test(a_list_that_is_priced_is_never_half),
+        cmocka_unit_test(a_pattern_that_gives_up_is_told),
         cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
         cmocka_unit_test(texts_are_repaired_and_cut),
         cmocka_unit_test(tags_and_metadata_end_at_their_limits_with_a_flag),
