@@ -558,26 +558,39 @@ const struct named_rule *named_rule_find(const struct named_rule *list, size_t c
     return NULL;
 }
 
-/* The rules under the names of a list; a name that the memo has no room for is left out. */
-static size_t name_rules(struct planner *p, struct slice names, struct named_rule *out, size_t most)
+static size_t word_count(struct slice words)
 {
+    struct slice word;
+    size_t count = 0;
+    while (next_word(&words, &word))
+        count++;
+    return count;
+}
+
+/* The rules under the names of a list, all of them; without memory for it the plan is refused. */
+static size_t name_rules(struct planner *p, struct slice names, const struct named_rule **out)
+{
+    size_t most = word_count(names), count = 0;
+    struct named_rule *list = arena_alloc(p->memo, most * sizeof(*list));
     struct resolver plain = p->r;
     struct slice name;
-    size_t count = 0;
     plain.fixed = NULL;
-    while (count < most && next_word(&names, &name)) {
+    while (list && next_word(&names, &name)) {
         char *text = arena_text(p->memo, name);
         if (!text)
             break;
-        out[count++] = (struct named_rule){{text, name.bytes},
-                                           names_lookup(&plain, name, p->plan->provider_name).rule};
+        list[count++] = (struct named_rule){
+            {text, name.bytes}, names_lookup(&plain, name, p->plan->provider_name).rule};
     }
+    if (count < most)
+        p->plan->refusal = REASON_UNKNOWN_MODEL;
+    *out = list;
     return count;
 }
 
 static void add_session(struct planner *p, const struct rule *rule)
 {
-    if (rule && p->plan->session_count < SESSION_RULES_MAX)
+    if (rule)
         p->plan->session[p->plan->session_count++] = rule;
 }
 
@@ -594,9 +607,8 @@ static void plan_realtime(struct planner *p)
         return;
     if (named)
         add_session(p, plan->candidate[0].rule);
-    plan->answerer_count = name_rules(p, models, plan->answerers, SESSION_RULES_MAX);
-    plan->transcriber_count = name_rules(p, facts_text(p->facts, FACT_TRANSCRIPTION_MODEL),
-                                         plan->transcribers, SESSION_RULES_MAX);
+    plan->answerer_count = name_rules(p, models, &plan->answerers);
+    plan->transcriber_count = name_rules(p, speeches, &plan->transcribers);
     if (next_word(&models, &model)) /* the first that the session says */
         add_session(p, names_lookup(&p->r, model, plan->provider_name).rule);
     add_session(p, plan->candidate[0].rule);
@@ -612,7 +624,7 @@ static void plan_batch(struct planner *p)
 {
     struct slice models = facts_text(p->facts, FACT_BATCH_MODELS), first = {"", 0}, model;
     p->plan->single_model = true;
-    p->plan->line_count = name_rules(p, models, p->plan->line, LINE_MODELS_MAX);
+    p->plan->line_count = name_rules(p, models, &p->plan->line);
     while (next_word(&models, &model)) {
         if (first.bytes && !slice_eq(first, model))
             p->plan->single_model = false;
@@ -627,11 +639,11 @@ static void plan_batch(struct planner *p)
 /* The Responses API's image tool is a model of its own (9.2). */
 static void plan_image_tool(struct planner *p)
 {
-    struct named_rule tool;
-    if (name_rules(p, facts_text(p->facts, FACT_IMAGE_TOOL_MODEL), &tool, 1) == 0)
+    const struct named_rule *tool;
+    if (name_rules(p, facts_text(p->facts, FACT_IMAGE_TOOL_MODEL), &tool) == 0)
         return;
-    p->plan->image_tool = tool.rule;
-    p->plan->image_tool_name = tool.name;
+    p->plan->image_tool = tool->rule;
+    p->plan->image_tool_name = tool->name;
 }
 
 static bool is_decision(struct slice call_type)

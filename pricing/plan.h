@@ -83,8 +83,6 @@ struct candidate {
 };
 
 #define CANDIDATES_TRIED_MAX 3
-#define SESSION_RULES_MAX 8
-#define LINE_MODELS_MAX 16
 
 /* A rule under a name that a part of the event says. */
 struct named_rule {
@@ -111,14 +109,14 @@ struct plan {
     const struct entry *regions; /* Vertex: supported_regions of the model */
     const char *vertex_location; /* of the deployment, or "" */
     /* Realtime: rules in the order they are tried, and the input transcription's. */
-    const struct rule *session[SESSION_RULES_MAX];
+    const struct rule *session[3];
     size_t session_count;
     const struct rule *transcription;
-    const struct rule *named;                          /* under the session's name alone */
-    struct named_rule transcribers[SESSION_RULES_MAX]; /* of the input, by model */
-    struct named_rule answerers[SESSION_RULES_MAX];    /* live sessions: of single answers */
+    const struct rule *named;              /* under the session's name alone */
+    const struct named_rule *transcribers; /* of the input, by model */
+    const struct named_rule *answerers;    /* live sessions: of single answers */
     size_t transcriber_count, answerer_count;
-    struct named_rule line[LINE_MODELS_MAX]; /* batch: of single requests, by model */
+    const struct named_rule *line; /* batch: of single requests, by model */
     size_t line_count;
     const struct rule *image_tool; /* of the model that a Responses tool made images with */
     struct slice image_tool_name;

@@ -292,6 +292,42 @@ static void a_batch_is_priced_request_by_request(void **state)
     assert_int_equal(charge->item_count, 2); /* however many requests */
 }
 
+/* `count` models that nobody knows, then a last one that has the price. */
+static void list_models(char *event, size_t capacity, int count, const char *last)
+{
+    size_t at = strlen(event);
+    for (int i = 0; i < count; i++)
+        at += (size_t)snprintf(event + at, capacity - at, "unknown-%d,", i);
+    snprintf(event + at, capacity - at, "%s", last);
+}
+
+/* However many models a session or a job has, each has its price. */
+static void models_of_one_event_are_not_numbered(void **state)
+{
+    (void)state;
+    static const int counts[] = {0, 7, 8, 15, 16, 99};
+    char event[2048];
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        snprintf(event, sizeof(event),
+                 "provider=openai call_type=retrieve_batch batch=true "
+                 "input_tokens=1000 output_tokens=100 batch_rows=1000,100," NO_DETAILS
+                 "gpt-4.1 batch_models=");
+        list_models(event, sizeof(event), counts[i], "gpt-4.1");
+        expect_spend(plain, event, "0.0014");
+        snprintf(
+            event, sizeof(event),
+            "provider=openai model=gpt-realtime call_type=realtime session_log="
+            "session.updated|-|-|-|-|-|-|-|-|-|whisper-1|-;"
+            "conversation.item.input_audio_transcription.completed|duration|60|-|-|-|-|-|-|-|-|-;"
+            "response.event|response.completed|-|-|-|10|1000|-|-|r1|-|gpt-4.1 "
+            "transcription_model=");
+        list_models(event, sizeof(event), counts[i], "whisper-1");
+        snprintf(event + strlen(event), sizeof(event) - strlen(event), " session_models=");
+        list_models(event, sizeof(event), counts[i] > 50 ? 20 : counts[i], "gpt-4.1");
+        expect_spend(plain, event, "0.00808"); /* a minute of whisper-1, an answer of gpt-4.1 */
+    }
+}
+
 /* A list that the reader has cut is not the job: nothing is guessed from it. */
 static void a_batch_whose_rows_do_not_add_up_is_declined(void **state)
 {
@@ -946,6 +982,7 @@ int main(void)
         cmocka_unit_test(a_renamed_claude_has_four_prices_of_its_own),
         cmocka_unit_test(cached_tokens_are_not_billed_twice),
         cmocka_unit_test(a_batch_is_priced_request_by_request),
+        cmocka_unit_test(models_of_one_event_are_not_numbered),
         cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
         cmocka_unit_test(a_discount_of_a_model_beats_its_pattern_and_that_its_provider),
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
