@@ -128,7 +128,9 @@ static bool resume(struct job *job, bool *found, struct err *err)
     if (!reprice_resume(job->run, found, &job->book_json, err) || !*found)
         return *found ? false : err->kind == ERR_NONE;
     job->book = book_restore(buf_slice(&job->book_json), err);
-    return job->book != NULL;
+    return job->book ? true
+                     : err_prefix(err, "cannot go on with that run; one without --resume does what "
+                                       "it left");
 }
 
 static bool work(struct job *job, struct err *err)

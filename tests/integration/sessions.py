@@ -31,6 +31,9 @@ HOSTILE = (
     ("lock_timeout", "'1ms'"),
     ("idle_session_timeout", "'300ms'"),
     ("idle_in_transaction_session_timeout", "'5ms'"),
+    ("plpgsql.variable_conflict", "'use_variable'"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("temp_file_limit", "0"),
 )
 NEW_PRICES = "model_list: []\nlitellm_settings: {cost_margin_config: {global: 0.10}}\n"
 # Tables and functions that would answer first if the search path were the operator's.
