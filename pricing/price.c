@@ -331,7 +331,8 @@ static void trace_tool(const struct call *call, const struct trace *trace)
                    unit_info[call->unrated_tool].name);
 }
 
-/* The row that priced has a key that may be money, and nobody knows how much. */
+/* The row that priced has a key that may be money, and nobody knows how much. What is nothing but
+ * for that key is no price: free is only what is known to be. */
 static enum reason doubt_entry(struct call *call, const struct trace *trace)
 {
     const struct rule *rule = call->candidate ? call->candidate->rule : NULL;
@@ -339,10 +340,13 @@ static enum reason doubt_entry(struct call *call, const struct trace *trace)
         return REASON_NONE;
     trace_line(trace, "%s: its key %s looks like money and is not known", rule->name,
                rule->unknown_key);
+    bool nothing = bill_total(&call->bill).atto == 0 && !call->provisioned &&
+                   call->reason != REASON_FREE_PROVIDER;
     if (call->book->unknown_keys == UNKNOWN_KEYS_UNPRICE)
         return REASON_UNKNOWN_PRICE_KEY;
     call->bill.charge->flags |= FLAG_UNKNOWN_PRICE_KEY;
-    return REASON_NONE;
+    return nothing && call->used && call->bill.missing == UNIT_COUNT ? REASON_UNKNOWN_PRICE_KEY
+                                                                     : REASON_NONE;
 }
 
 /* What a formula came to. Mode litellm bills whatever it has a rate for, as LiteLLM does; only

@@ -531,6 +531,19 @@ static void a_key_that_may_be_money_is_told_at_the_row(void **state)
         assert_int_equal(charged(none[i], UNKNOWN_KEYS_FLAG)->flags, 0);
 }
 
+/* What is nothing but for a key that nobody knows is not known to be free. */
+static void rates_of_0_beside_a_key_that_may_be_money_are_no_price(void **state)
+{
+    (void)state;
+#define NOTHING ", \"input_cost_per_token\": 0, \"output_cost_per_token\": 0"
+    const struct charge *charge =
+        charged(ROW(NOTHING ", \"pricing\": {\"input\": 1}"), UNKNOWN_KEYS_FLAG);
+    assert_int_equal(charge->status, CHARGE_UNPRICED);
+    assert_int_equal(charge->reason, REASON_UNKNOWN_PRICE_KEY);
+    assert_int_equal(charge->flags, FLAG_UNKNOWN_PRICE_KEY);
+    assert_int_equal(charged(ROW(NOTHING), UNKNOWN_KEYS_FLAG)->reason, REASON_ZERO_RATE);
+}
+
 static void keep_newer(enum finding_level level, const char *text, void *context)
 {
     if (level == FINDING_WARNING && strstr(text, "is newer than the pricing rules") &&
@@ -611,6 +624,7 @@ int main(void)
         cmocka_unit_test(deployments_that_cannot_be_told_apart_are_named),
         cmocka_unit_test(a_description_says_what_is_set_inherited_and_lost),
         cmocka_unit_test(a_key_that_may_be_money_is_told_at_the_row),
+        cmocka_unit_test(rates_of_0_beside_a_key_that_may_be_money_are_no_price),
         cmocka_unit_test(a_row_without_a_readable_price_is_never_free),
         cmocka_unit_test(a_map_that_is_newer_than_the_rules_is_told),
         cmocka_unit_test(a_row_of_an_unknown_structure_refuses_the_map),
