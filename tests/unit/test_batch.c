@@ -58,16 +58,18 @@ static void a_partition_has_one_range_from_its_stored_offset(void **state)
     assert_int_equal(batch->range[b].next_offset, 14);
 }
 
+/* As many as there may be. */
 static void more_ranges_than_the_first_room_stay_apart(void **state)
 {
     struct batch *batch = *state;
-    static struct partition_state many[1000];
-    for (int i = 0; i < 1000; i++)
+    static struct partition_state many[BATCH_PARTITIONS_MAX];
+    for (unsigned i = 0; i < BATCH_PARTITIONS_MAX; i++)
         many[i].next_offset = i;
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < BATCH_PARTITIONS_MAX; i++)
         assert_int_equal(batch_range_of(batch, &many[i]), i);
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < BATCH_PARTITIONS_MAX; i++)
         assert_int_equal(batch->range[batch_range_of(batch, &many[i])].first_offset, i);
+    assert_int_equal(batch->range_count, BATCH_PARTITIONS_MAX); /* which closes it (cli/lane.c) */
 }
 
 static void a_row_remembers_where_it_came_from(void **state)

@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include "pricing/calc.h"
 #include "pricing/diff.h"
 #include "pricing/edition.h"
+#include "pricing/family.h"
 #include "tests/unit/pricing_fixture.h"
 
 static struct book *plain; /* the builtin map, no overrides */
@@ -326,6 +328,34 @@ static void models_of_one_event_are_not_numbered(void **state)
         list_models(event, sizeof(event), counts[i] > 50 ? 20 : counts[i], "gpt-4.1");
         expect_spend(plain, event, "0.00808"); /* a minute of whisper-1, an answer of gpt-4.1 */
     }
+}
+
+/* One item more than a charge has room for is no price, never the sum of the others. */
+static void a_bill_of_too_many_items_is_no_price(void **state)
+{
+    (void)state;
+    struct charge charge = {.status = CHARGE_UNPRICED};
+    struct decimal cost = {.coef = 1};
+    struct bill bill;
+    bill_start(&bill, &charge);
+    for (int i = 0; i <= CHARGE_ITEMS_MAX; i++) {
+        assert_false(bill.overflow);
+        bill_stated(&bill, UNIT_CALLS, &cost, &source_tool_cost);
+    }
+    assert_true(bill.overflow);
+    assert_int_equal(charge.item_count, CHARGE_ITEMS_MAX);
+}
+
+/* A family that would run away is none: its models have no price and are told as unknown. */
+static void a_family_that_runs_away_does_not_match(void **state)
+{
+    (void)state;
+    struct family family;
+    /* The second alternative would match, if the first came to an end. */
+    assert_true(family_compile(SLICE("^(?:(a|a)*(a|a)*(a|a)*x|a+b)$"), &family));
+    assert_true(family_matches(&family, SLICE("aab")));
+    assert_false(
+        family_matches(&family, SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")));
 }
 
 /* A list that the reader has cut is not the job: nothing is guessed from it. */
@@ -983,6 +1013,8 @@ int main(void)
         cmocka_unit_test(cached_tokens_are_not_billed_twice),
         cmocka_unit_test(a_batch_is_priced_request_by_request),
         cmocka_unit_test(models_of_one_event_are_not_numbered),
+        cmocka_unit_test(a_bill_of_too_many_items_is_no_price),
+        cmocka_unit_test(a_family_that_runs_away_does_not_match),
         cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
         cmocka_unit_test(a_discount_of_a_model_beats_its_pattern_and_that_its_provider),
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
