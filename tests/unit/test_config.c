@@ -298,6 +298,8 @@ static void what_a_command_needs_is_missed_with_its_line(void **state)
         }
 }
 
+#define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static void mistakes_name_their_place_and_what_was_meant(void **state)
 {
     (void)state;
@@ -332,6 +334,8 @@ static void mistakes_name_their_place_and_what_was_meant(void **state)
         {"topics: [x]", "topics: a list of maps with a name expected"},
         {"topics: [{}]", "a topic needs a name"},
         {"topics: [{name: a b}]", "\"a b\" is not a topic name"},
+        {"topics: [{name: " FIFTY FIFTY FIFTY FIFTY FIFTY "}]",
+         "name: 1 to 249 characters expected"},
         {"topics: [{name: ''}]", "1 to 249 characters"},
         {"topics: [{name: '^(a'}]", "not a regular expression"},
         {"topics: [{name: a}, {name: a}]", "1:28: topic \"a\" is in the list already"},
