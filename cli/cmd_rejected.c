@@ -60,7 +60,9 @@ static void event_json(const struct rejected_event *event, bool payload)
     result_time(&line, "rejected_at", event->rejected_at_us);
     text(&line, "resolution", event->resolution);
     result_int(&line, "payload_bytes", event->payload_bytes);
-    if (payload && event->has_payload)
+    if (event->key.bytes > 0)
+        result_text(&line, "key", event->key);
+    if (payload && event->payload.p)
         result_text(&line, "payload", event->payload);
     printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
     buf_free(&line);
@@ -102,7 +104,10 @@ static bool on_listed(const struct rejected_event *event, void *context)
 /* The message as it is: whoever asks for it wants its bytes. */
 static void payload_add(struct buf *line, const struct rejected_event *event)
 {
-    if (event->has_payload && options.payload)
+    if (event->has_payload && options.payload && event->locked)
+        buf_printf(line, "payload of %lld bytes: %s\n", (long long)event->payload_bytes,
+                   event->locked);
+    else if (event->has_payload && options.payload)
         buf_printf(line, "payload (%lld bytes):\n" SLICE_FMT "\n", (long long)event->payload_bytes,
                    SLICE_ARG(event->payload));
     else if (event->has_payload)
@@ -114,11 +119,18 @@ static void payload_add(struct buf *line, const struct rejected_event *event)
                    (long long)event->payload_bytes, (unsigned long long)event->payload_hash);
 }
 
+struct shown {
+    bool found;
+    struct err locked; /* the message is there and no key opens it */
+};
+
 static bool on_shown(const struct rejected_event *event, void *context)
 {
-    bool *found = context;
+    struct shown *shown = context;
     struct buf line;
-    *found = true;
+    shown->found = true;
+    if (event->locked && options.payload)
+        err_set(&shown->locked, ERR_CONFIG, "the message is %s", event->locked);
     if (options.json) {
         event_json(event, options.payload);
         return true;
@@ -193,7 +205,7 @@ static bool filter_fill(struct rejected_filter *filter, struct err *err)
 static int show(const struct config *config, struct rejected_filter *filter, char *id,
                 struct err *err)
 {
-    bool found = false;
+    struct shown shown = {0};
     char *copy = strdup(id);
     if (!copy || !id_parse(copy, filter)) {
         free(copy);
@@ -203,10 +215,12 @@ static int show(const struct config *config, struct rejected_filter *filter, cha
     }
     filter->payloads = options.payload;
     filter->resolved_too = true;
-    bool ok = rejected_list(config->postgres, filter, on_shown, &found, err);
-    if (ok && !found)
+    bool ok = rejected_list(config->postgres, filter, on_shown, &shown, err);
+    if (ok && !shown.found)
         ok = err_set(err, ERR_INPUT, "nothing was rejected at %s", id);
     free(copy);
+    if (ok && shown.locked.kind != ERR_NONE)
+        return fail(&shown.locked);
     return ok ? 0 : fail(err);
 }
 
@@ -224,7 +238,11 @@ static int retry(const struct config *config, const struct rejected_filter *filt
            "a topic\n",
            counts.tried, counts.rows, counts.skipped, counts.still_rejected,
            counts.without_payload);
-    return 0;
+    if (counts.locked == 0)
+        return 0;
+    err_set(err, ERR_CONFIG, "%lld not tried: the last one is %s", counts.locked,
+            counts.locked_why);
+    return fail(err);
 }
 
 int cmd_rejected(const struct command *command, int argc, char **argv)
@@ -244,6 +262,7 @@ int cmd_rejected(const struct command *command, int argc, char **argv)
         return usage_error(command, "give: list, or: show TOPIC/PARTITION/OFFSET, or: retry");
     if (!filter_fill(&filter, &err) || !config_open(&config, false, &err))
         return fail(&err);
+    filter.keys = &config.payload_keys;
     if (!config.postgres) {
         err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
         code = fail(&err);

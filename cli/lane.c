@@ -43,7 +43,7 @@ struct record_context {
 static struct slice payload_keep(struct record_context *rc)
 {
     struct slice payload = rc->message->value;
-    if (!rc->lane->group->config->keep_payloads || rc->payload_kept ||
+    if (rc->lane->group->config->payloads == PAYLOADS_DROP || rc->payload_kept ||
         payload.bytes > PAYLOAD_KEPT_MAX)
         return (struct slice){NULL, 0};
     rc->payload_kept = true;
@@ -231,7 +231,7 @@ static void read_part(struct record_context *rc)
     rc->kept = 0;
     if (lane->batch.keep_messages)
         rc->kept = batch_keep_message(&lane->batch, message->value, message->time_ms,
-                                      lane->group->config->keep_payloads);
+                                      lane->group->config->payloads != PAYLOADS_DROP);
     mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
 
     range->messages += !rc->split;
@@ -571,6 +571,7 @@ static bool open_writer(struct lane *lane, struct err *err)
         .statement_timeout_ms = 30000,
         .tell_retention = lane->number == 0,
         .retain_days = config->retain_days,
+        .payload_keys = config_sealing(config),
         .stop = &lane->group->stop,
     };
     lane->writer = writer_new(&options);

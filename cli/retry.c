@@ -6,6 +6,7 @@
 #include "cli/topics.h"
 #include "store/writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,6 +260,11 @@ static bool try_event(const struct rejected_event *event, void *context)
         if (!group_begin(retry, place, event))
             return !err_set(retry->err, ERR_FATAL, "out of memory");
     }
+    if (event->has_payload && event->locked) {
+        retry->counts->locked++;
+        snprintf(retry->counts->locked_why, sizeof(retry->counts->locked_why), "%s", event->locked);
+        return true;
+    }
     retry->counts->tried++;
     if (event->has_payload && place->mapper)
         return group_add(group, event->record_index) ||
@@ -274,6 +280,7 @@ static bool writer_ready(struct retry *retry, const struct book *book)
         .conninfo = retry->config->postgres,
         .group_id = config_kafka(retry->config, "group.id"),
         .application_name = "spendlog-retry",
+        .payload_keys = config_sealing(retry->config),
     };
     retry->writer = writer_new(&options);
     if (!retry->writer)

@@ -11,7 +11,8 @@
 #include "store/rejected.h"
 
 struct retry_counts {
-    long long tried, rows, skipped, still_rejected, without_payload;
+    long long tried, rows, skipped, still_rejected, without_payload, locked;
+    char locked_why[160]; /* of the last one that no key opened */
 };
 
 /* Only events of the configuration's group are read, whatever the filter says. */

@@ -212,6 +212,29 @@ static const struct yaml_node *setting_find(const struct yaml_node *root, const 
     return yaml_get(yaml_get(root, section), dot + 1);
 }
 
+/* Keys stand in no configuration: what is printed and told of it can be shown to everybody. */
+static bool payload_keys_read(struct config *config, const struct yaml_node *root, struct err *err)
+{
+    const struct yaml_node *storage = yaml_get(root, "storage");
+    const struct config_secret *secret = &config->payload_key;
+    struct err why = {0};
+    if (!secret->written && config->payloads == PAYLOADS_ENCRYPT)
+        return yaml_err(err, yaml_get(storage, "payloads"),
+                        "storage.payloads: encrypt needs storage.payload_key");
+    if (!secret->written)
+        return true;
+    const struct yaml_node *node = yaml_get(storage, "payload_key");
+    if (!secret_is_reference(secret->written))
+        return yaml_err(err, node, "storage.payload_key: os.environ/NAME or file:PATH expected");
+    return seal_keys_read(&config->payload_keys, slice_of(secret->value), &why) ||
+           yaml_err(err, node, "storage.payload_key: %s: %s", secret->written, why.text);
+}
+
+const struct seal_keys *config_sealing(const struct config *config)
+{
+    return config->payloads == PAYLOADS_ENCRYPT ? &config->payload_keys : NULL;
+}
+
 static unsigned lanes_auto(void)
 {
     cpu_set_t cpus;
@@ -230,7 +253,7 @@ static bool settings_read(struct config *config, const struct yaml_node *root, s
     }
     config->postgres = config->postgres_secret.value;
     config->lanes = config->lanes_setting ? config->lanes_setting : lanes_auto();
-    return true;
+    return payload_keys_read(config, root, err);
 }
 
 static bool is_litellm_config(const struct yaml_node *root)

@@ -14,12 +14,15 @@
 
 #include "core/arena.h"
 #include "core/sanity.h"
+#include "core/seal.h"
 #include "core/sources.h"
 #include "core/yaml.h"
 
 #include <stdio.h>
 
 #define LANES_MAX 64
+
+enum payload_policy { PAYLOADS_DROP, PAYLOADS_KEEP, PAYLOADS_ENCRYPT };
 
 enum privacy_policy { PRIVACY_KEEP, PRIVACY_HASH, PRIVACY_DROP };
 
@@ -76,7 +79,9 @@ struct config {
 
     unsigned partition;                /* 0: day */
     unsigned retain_days, future_days; /* retain_days 0: for ever */
-    unsigned keep_payloads;
+    unsigned payloads;                 /* enum payload_policy */
+    struct config_secret payload_key;  /* always a reference */
+    struct seal_keys payload_keys;     /* read from it; count 0: not set */
     struct sanity_limits limits;
     struct config_privacy privacy;
     const char *metrics_listen; /* "host:port"; "" = none */
@@ -92,6 +97,9 @@ struct config {
 bool config_load(struct config *config, const char *path, struct err *err) MUST_CHECK;
 void config_default(struct config *config);
 void config_free(struct config *config);
+
+/* Keys that rejected messages are stored with; NULL: in the clear, or not at all. */
+const struct seal_keys *config_sealing(const struct config *config);
 
 /* The value of a librdkafka property, NULL when it is not set. */
 const char *config_kafka(const struct config *config, const char *name);

@@ -6,8 +6,12 @@
 
 #include "store/migrate.h"
 #include "store/pg.h"
+#include "store/sealed.h"
 
 #include <stdio.h>
+
+#define OPENED_BYTES_MAX (64u << 20)
+#define LOCKED_BYTES_MAX 160
 
 enum {
     R_ID,
@@ -24,6 +28,8 @@ enum {
     R_DETAIL,
     R_BYTE,
     R_HAS_PAYLOAD,
+    R_KEY,
+    R_SEALED_DETAIL,
     R_PAYLOAD_BYTES,
     R_PAYLOAD_HASH,
     R_MESSAGE_MS,
@@ -41,8 +47,8 @@ static const char select_head[] =
 static const char select_content[] =
     " e.detail, e.byte, EXISTS (SELECT FROM spendlog.rejected_events s"
     "  WHERE s.partition_id = e.partition_id AND s.kafka_offset = e.kafka_offset"
-    "   AND s.payload IS NOT NULL),";
-static const char select_hidden[] = " NULL::text, e.byte, false,";
+    "   AND s.payload IS NOT NULL), e.payload_key, e.sealed_detail,";
+static const char select_hidden[] = " NULL::text, e.byte, false, NULL::text, NULL::bytea,";
 
 static const char select_tail[] =
     " e.payload_bytes, e.payload_hash, e.message_ms, e.rejected_at, e.resolution, e.resolved_at,"
@@ -97,12 +103,61 @@ static void args_of(struct pg_args *args, const struct rejected_filter *f)
         pg_arg_null(args);
 }
 
-/* The message that was fetched last. */
+/* What is encrypted, opened; or why it cannot be. */
+struct opened {
+    struct buf text;
+    char locked[LOCKED_BYTES_MAX]; /* "" = it is open */
+};
+
+/* The message that was fetched last, and the detail of the record at hand. */
 struct payload {
     struct pg pg;
     PGresult *res;
     int64_t partition_id, kafka_offset;
+    const struct seal_keys *keys;
+    struct opened message, detail;
 };
+
+static void payload_init(struct payload *payload, const struct seal_keys *keys)
+{
+    *payload = (struct payload){.keys = keys};
+    buf_init(&payload->message.text, OPENED_BYTES_MAX);
+    buf_init(&payload->detail.text, OPENED_BYTES_MAX);
+}
+
+static void payload_free(struct payload *payload)
+{
+    PQclear(payload->res);
+    buf_free(&payload->message.text);
+    buf_free(&payload->detail.text);
+    pg_close(&payload->pg);
+}
+
+static void open_sealed(struct opened *opened, const struct seal_keys *keys, struct slice id,
+                        struct slice place, struct slice sealed)
+{
+    const struct seal_key *key = seal_key_find(keys, id);
+    opened->locked[0] = '\0';
+    buf_reset(&opened->text);
+    if (!key)
+        snprintf(opened->locked, sizeof(opened->locked),
+                 "encrypted with key " SLICE_FMT ", which storage.payload_key does not hold",
+                 SLICE_ARG(id));
+    else if (!seal_open(key, place, sealed, &opened->text))
+        snprintf(opened->locked, sizeof(opened->locked),
+                 "not what was encrypted here with key " SLICE_FMT, SLICE_ARG(id));
+}
+
+static void open_at(struct opened *opened, const struct seal_keys *keys, struct slice id,
+                    enum sealed_column column, const struct payload *of, int64_t record_index,
+                    struct slice sealed)
+{
+    struct buf place;
+    buf_init(&place, SEALED_PLACE_BYTES);
+    sealed_place(&place, column, of->partition_id, of->kafka_offset, (unsigned)record_index);
+    open_sealed(opened, keys, id, buf_slice(&place), sealed);
+    buf_free(&place);
+}
 
 static bool payload_fetch(struct payload *payload, const PGresult *event, struct err *err)
 {
@@ -117,23 +172,53 @@ static bool payload_fetch(struct payload *payload, const PGresult *event, struct
     pg_args_init(&args);
     pg_arg_int8(&args, partition_id);
     pg_arg_int8(&args, kafka_offset);
-    payload->res = pg_query(&payload->pg,
-                            "SELECT payload FROM spendlog.rejected_events"
-                            " WHERE partition_id = $1::bigint AND kafka_offset = $2::bigint"
-                            "  AND payload IS NOT NULL ORDER BY record_index LIMIT 1",
-                            &args, err);
+    payload->res =
+        pg_query(&payload->pg,
+                 "SELECT payload, record_index, payload_key FROM spendlog.rejected_events"
+                 " WHERE partition_id = $1::bigint AND kafka_offset = $2::bigint"
+                 "  AND payload IS NOT NULL ORDER BY record_index LIMIT 1",
+                 &args, err);
     pg_args_free(&args);
+    payload->message.locked[0] = '\0';
+    if (payload->res && PQntuples(payload->res) == 1 && !pg_null(payload->res, 0, 2))
+        open_at(&payload->message, payload->keys, pg_text(payload->res, 0, 2), SEALED_PAYLOAD,
+                payload, pg_int(payload->res, 0, 1), pg_text(payload->res, 0, 0));
     return payload->res != NULL;
 }
 
 static struct slice payload_slice(const struct payload *payload)
 {
-    return payload->res && PQntuples(payload->res) == 1 ? pg_text(payload->res, 0, 0)
-                                                        : (struct slice){NULL, 0};
+    if (!payload->res || PQntuples(payload->res) != 1 || payload->message.locked[0])
+        return (struct slice){NULL, 0};
+    return pg_null(payload->res, 0, 2) ? pg_text(payload->res, 0, 0)
+                                       : buf_slice(&payload->message.text);
 }
 
-static bool tell(const PGresult *res, struct slice payload, rejected_fn *fn, void *context)
+static struct slice detail_slice(struct payload *payload, const PGresult *res)
 {
+    const struct payload of = {.partition_id = pg_int(res, 0, R_ID),
+                               .kafka_offset = pg_int(res, 0, R_OFFSET)};
+    payload->detail.locked[0] = '\0';
+    if (pg_null(res, 0, R_DETAIL))
+        return (struct slice){NULL, 0};
+    if (pg_null(res, 0, R_SEALED_DETAIL))
+        return pg_text(res, 0, R_DETAIL);
+    open_at(&payload->detail, payload->keys, pg_text(res, 0, R_KEY), SEALED_DETAIL, &of,
+            pg_int(res, 0, R_INDEX), pg_text(res, 0, R_SEALED_DETAIL));
+    return payload->detail.locked[0] ? slice_of(payload->detail.locked)
+                                     : buf_slice(&payload->detail.text);
+}
+
+static const char *locked_of(const struct payload *payload)
+{
+    return payload->message.locked[0]  ? payload->message.locked
+           : payload->detail.locked[0] ? payload->detail.locked
+                                       : NULL;
+}
+
+static bool tell(const PGresult *res, struct payload *payload, rejected_fn *fn, void *context)
+{
+    const struct slice detail = detail_slice(payload, res);
     const struct rejected_event event = {
         .partition_id = pg_int(res, 0, R_ID),
         .group = pg_text(res, 0, R_GROUP),
@@ -146,10 +231,12 @@ static bool tell(const PGresult *res, struct slice payload, rejected_fn *fn, voi
         .reason = pg_text(res, 0, R_REASON),
         .mapping = pg_text(res, 0, R_MAPPING),
         .field = pg_text(res, 0, R_FIELD),
-        .detail = pg_null(res, 0, R_DETAIL) ? (struct slice){NULL, 0} : pg_text(res, 0, R_DETAIL),
+        .detail = detail.p || pg_null(res, 0, R_DETAIL) ? detail : SLICE(""),
         .byte = pg_null(res, 0, R_BYTE) ? -1 : pg_int(res, 0, R_BYTE),
         .has_payload = pg_int(res, 0, R_HAS_PAYLOAD) != 0,
-        .payload = payload,
+        .payload = payload_slice(payload),
+        .key = pg_text(res, 0, R_KEY),
+        .locked = locked_of(payload),
         .payload_bytes = pg_int(res, 0, R_PAYLOAD_BYTES),
         .payload_hash = (uint64_t)pg_int(res, 0, R_PAYLOAD_HASH),
         .message_ms = pg_null(res, 0, R_MESSAGE_MS) ? -1 : pg_int(res, 0, R_MESSAGE_MS),
@@ -176,7 +263,7 @@ static bool events_read(struct pg *pg, struct payload *payload,
     bool ok = pg_stream(pg, sql, &args, err);
     while (ok && more && (ok = pg_stream_next(pg, &res, err)) && res) {
         ok = !filter->payloads || payload_fetch(payload, res, err);
-        more = ok && tell(res, payload_slice(payload), fn, context);
+        more = ok && tell(res, payload, fn, context);
         PQclear(res);
     }
     pg_args_free(&args);
@@ -188,19 +275,19 @@ bool rejected_list(const char *conninfo, const struct rejected_filter *filter, r
 {
     const struct pg_options options = {.conninfo = conninfo,
                                        .application_name = "spendlog rejected"};
-    struct payload payload = {0};
+    struct payload payload;
     struct pg pg;
     bool readable;
     if (!migrate_open(&pg, &options, err))
         return false;
+    payload_init(&payload, filter->keys);
     bool ok = content_readable(&pg, &readable, err);
     if (ok && filter->payloads && !readable)
         ok = err_set(err, ERR_CONFIG, "%s: rejected messages are read by a spendlog_writer alone",
                      pg.place);
     ok = ok && (!filter->payloads || pg_open(&payload.pg, &options, err)) &&
          events_read(&pg, &payload, filter, readable, fn, context, err);
-    PQclear(payload.res);
-    pg_close(&payload.pg);
+    payload_free(&payload);
     pg_close(&pg); /* ends a list that was broken off, too */
     return ok;
 }

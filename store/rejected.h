@@ -11,6 +11,7 @@
 #define STORE_REJECTED_H
 
 #include "core/err.h"
+#include "core/seal.h"
 #include "core/slice.h"
 
 #include <stdint.h>
@@ -21,10 +22,11 @@ struct rejected_filter {
     int64_t kafka_offset;                         /* -1: any */
     bool one_record;                              /* only the record of that index */
     unsigned record_index;
-    int64_t since_us, until_us; /* rejected in [since, until); INT64_MIN, INT64_MAX: open */
-    bool resolved_too;          /* false: only those still open */
-    bool payloads;              /* read them as well; for a spendlog_writer alone */
-    unsigned limit;             /* 0 = all */
+    int64_t since_us, until_us;   /* rejected in [since, until); INT64_MIN, INT64_MAX: open */
+    bool resolved_too;            /* false: only those still open */
+    bool payloads;                /* read them as well; for a spendlog_writer alone */
+    unsigned limit;               /* 0 = all */
+    const struct seal_keys *keys; /* that open what is encrypted; may be NULL */
 };
 
 struct rejected_event {
@@ -37,7 +39,9 @@ struct rejected_event {
     struct slice detail;  /* may quote the message: p NULL when the login may not read it */
     int64_t byte;         /* -1 = unknown */
     bool has_payload;     /* its message is kept, with this record or with another one of it */
-    struct slice payload; /* the message; only with filter.payloads */
+    struct slice payload; /* the message; only with filter.payloads, and when it is not locked */
+    struct slice key;     /* id of the key it is encrypted with, "" = it is not */
+    const char *locked;   /* why what is encrypted cannot be read; NULL = it can */
     int64_t payload_bytes;
     uint64_t payload_hash;
     int64_t message_ms; /* Kafka timestamp of the message, -1 = none */

@@ -5,6 +5,7 @@
 #include "store/migrate.h"
 #include "store/retention.h"
 #include "store/row.h"
+#include "store/sealed.h"
 #include "store/stored_book.h"
 
 #include <stdlib.h>
@@ -31,7 +32,10 @@ struct writer *writer_new(const struct writer_options *o)
     w->stop = o->stop;
     w->tell_retention = o->tell_retention;
     w->retain_days = o->retain_days;
+    w->seal = o->payload_keys ? &o->payload_keys->key[0] : NULL;
     pg_args_init(&w->args);
+    buf_init(&w->sealed, PG_ARGS_BYTES_MAX);
+    buf_init(&w->place, SEALED_PLACE_BYTES);
     buf_init(&w->copy_sql, SQL_BYTES_MAX);
     buf_add_text(&w->copy_sql, "COPY spendlog.spend_logs (");
     row_columns(&w->copy_sql);
@@ -51,6 +55,8 @@ void writer_free(struct writer *w)
     pg_close(&w->pg);
     pg_args_free(&w->args);
     buf_free(&w->copy_sql);
+    buf_free(&w->sealed);
+    buf_free(&w->place);
     recent_free(&w->recent);
     free(w->conninfo);
     free(w->group_id);

@@ -14,6 +14,7 @@
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
 
+#include "core/seal.h"
 #include "store/batch.h"
 
 #include <stdatomic.h>
@@ -31,7 +32,8 @@ struct writer_options {
     unsigned statement_timeout_ms; /* 0 = 30000 */
     bool tell_retention; /* on the first connect, when retain_days is not the database's */
     unsigned retain_days;
-    const atomic_bool *stop; /* when it is set no further work is begun; may be NULL */
+    const struct seal_keys *payload_keys; /* not copied; NULL: messages are stored as they are */
+    const atomic_bool *stop;              /* when it is set no further work is begun; may be NULL */
 };
 
 /* Does not connect yet; copies the options. NULL: out of memory. */

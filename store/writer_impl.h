@@ -42,8 +42,10 @@ struct writer {
 
     bool tell_retention; /* not compared with the database's yet */
     unsigned retain_days;
-    const atomic_bool *stop; /* or NULL */
-    bool house_due;          /* a day has begun: what is old goes when the batch is stored */
+    const atomic_bool *stop;     /* or NULL */
+    const struct seal_key *seal; /* of rejected messages; NULL: in the clear */
+    struct buf sealed, place;
+    bool house_due; /* a day has begun: what is old goes when the batch is stored */
 
     bool look_first;        /* ask which keys are there before the COPY */
     unsigned batches_clean; /* since then, without a stored duplicate */

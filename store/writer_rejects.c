@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What could not be read or written, and in a retry, what could be after all. */
+#include "store/sealed.h"
 #include "store/writer_impl.h"
 
 #include <assert.h>
@@ -10,15 +11,15 @@ static const struct pg_statement reject = {
     STATEMENT_REJECT,
     "INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, record_index,"
     "  reason, mapping, field, byte, detail, payload, payload_hash, payload_bytes,"
-    "  message_ms)"
+    "  message_ms, payload_key, sealed_detail)"
     " SELECT $1::bigint, r.partition_id, r.kafka_offset, r.record_index,"
     "  r.reason, r.mapping, r.field, r.byte, r.detail, r.payload, r.payload_hash, r.payload_bytes,"
-    "  r.message_ms"
+    "  r.message_ms, r.payload_key, r.sealed_detail"
     " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[],"
     "  $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[],"
-    "  $13::bigint[])"
+    "  $13::bigint[], $14::text[], $15::bytea[])"
     " AS r (partition_id, kafka_offset, record_index, reason, mapping, field, byte, detail,"
-    "  payload, payload_hash, payload_bytes, message_ms)"
+    "  payload, payload_hash, payload_bytes, message_ms, payload_key, sealed_detail)"
     " ON CONFLICT ON CONSTRAINT rejected_events_pkey DO NOTHING"};
 
 /* A rejected record and a refused row are one list here: the n-th of both. */
@@ -61,16 +62,44 @@ enum reject_column {
     REJECT_HASH,
     REJECT_BYTES,
     REJECT_TIME,
+    REJECT_KEY,
+    REJECT_SEALED_DETAIL,
     REJECT_COLUMNS
 };
 
-static const enum pg_type reject_type[REJECT_COLUMNS] = {PG_INT8,  PG_INT8, PG_INT4, PG_TEXT,
-                                                         PG_TEXT,  PG_TEXT, PG_INT8, PG_TEXT,
-                                                         PG_BYTEA, PG_INT8, PG_INT8, PG_INT8};
+static const enum pg_type reject_type[REJECT_COLUMNS] = {
+    PG_INT8, PG_INT8,  PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT, PG_INT8,
+    PG_TEXT, PG_BYTEA, PG_INT8, PG_INT8, PG_INT8, PG_TEXT, PG_BYTEA};
 
-static void reject_add(struct pg_args *args, const struct batch *batch,
-                       const struct batch_reject *r, enum reject_column column)
+static void bytes_or_null(struct pg_args *args, struct slice bytes)
 {
+    if (bytes.p)
+        pg_array_bytes(args, bytes);
+    else
+        pg_array_null(args);
+}
+
+/* As it is to be stored: sealed when there is a key. A failure is latched in `sealed`. */
+static struct slice stored(struct writer *w, const struct batch *batch,
+                           const struct batch_reject *r, enum sealed_column column,
+                           struct slice bytes)
+{
+    if (!w->seal || !bytes.p)
+        return bytes;
+    if (!buf_ok(&w->sealed))
+        return (struct slice){NULL, 0};
+    sealed_place(&w->place, column, batch->range[r->range].state->id, r->kafka_offset,
+                 r->record_index);
+    buf_reset(&w->sealed);
+    if (!seal_close(w->seal, buf_slice(&w->place), bytes, &w->sealed))
+        w->sealed.failed = true;
+    return buf_slice(&w->sealed);
+}
+
+static void reject_add(struct writer *w, const struct batch *batch, const struct batch_reject *r,
+                       enum reject_column column)
+{
+    struct pg_args *args = &w->args;
     switch (column) {
     case REJECT_PARTITION:
         pg_array_int8(args, batch->range[r->range].state->id);
@@ -97,19 +126,26 @@ static void reject_add(struct pg_args *args, const struct batch *batch,
             pg_array_int8(args, r->byte);
         break;
     case REJECT_DETAIL:
-        pg_array_bytes(args, r->detail);
+        pg_array_bytes(args, w->seal ? SLICE("") : r->detail);
         break;
     case REJECT_PAYLOAD:
-        if (r->payload.p)
-            pg_array_bytes(args, r->payload);
-        else
-            pg_array_null(args);
+        bytes_or_null(args, stored(w, batch, r, SEALED_PAYLOAD, r->payload));
         break;
     case REJECT_HASH:
         pg_array_int8(args, (int64_t)r->payload_hash);
         break;
     case REJECT_BYTES:
         pg_array_int8(args, (int64_t)r->payload_bytes);
+        break;
+    case REJECT_KEY:
+        bytes_or_null(args, slice_of(w->seal ? w->seal->id : NULL));
+        break;
+    case REJECT_SEALED_DETAIL:
+        if (w->seal)
+            pg_array_bytes(args,
+                           stored(w, batch, r, SEALED_DETAIL, r->detail.p ? r->detail : SLICE("")));
+        else
+            pg_array_null(args);
         break;
     default:
         if (r->time_ms < 0)
@@ -126,14 +162,19 @@ bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
         return true;
     pg_args_reset(&w->args);
     pg_arg_int8(&w->args, w->batch_id);
+    buf_reset(&w->sealed);
     for (int c = 0; c < REJECT_COLUMNS; c++) {
         pg_array_open(&w->args, reject_type[c], count);
         for (size_t n = 0; n < count; n++) {
             struct batch_reject r = reject_at(w, batch, n);
-            reject_add(&w->args, batch, &r, (enum reject_column)c);
+            reject_add(w, batch, &r, (enum reject_column)c);
         }
         pg_array_close(&w->args);
     }
+    if (!buf_ok(&w->sealed))
+        return err_set(err, ERR_FATAL,
+                       "rejected messages cannot be encrypted: no memory, or no "
+                       "random numbers");
     return writer_run(w, &reject, err);
 }
 

@@ -13,9 +13,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.dont_write_bytecode = True
 
 from harness import report, servers  # noqa: E402
-from security import absurd, rights, secrecy, stored, table, tenants, transport  # noqa: E402
+from security import absurd, rights, sealed, secrecy, stored, table, tenants, transport  # noqa: E402
 
-ALL = absurd.ALL + rights.ALL + secrecy.ALL + stored.ALL + table.ALL + tenants.ALL + transport.ALL
+ALL = absurd.ALL + rights.ALL + sealed.ALL + secrecy.ALL + stored.ALL + table.ALL + tenants.ALL + transport.ALL
 
 
 def main():

@@ -136,7 +136,7 @@ static void every_setting_reaches_its_field(void **state)
     assert_int_equal(c.batch_bytes, 100000);
     assert_int_equal(c.retain_days, 0);
     assert_int_equal(c.future_days, 2);
-    assert_int_equal(c.keep_payloads, 0);
+    assert_int_equal(c.payloads, PAYLOADS_DROP);
     assert_int_equal(c.privacy.end_user, PRIVACY_HASH);
     assert_int_equal(c.privacy.ip, PRIVACY_KEEP);
     assert_string_equal(c.metrics_listen, "[::1]:80");
@@ -159,7 +159,8 @@ static void an_empty_file_gives_the_documented_defaults(void **state)
     assert_int_equal(c.batch_bytes, 8 << 20);
     assert_int_equal(c.retain_days, 400);
     assert_int_equal(c.future_days, 1);
-    assert_int_equal(c.keep_payloads, 1);
+    assert_int_equal(c.payloads, PAYLOADS_KEEP);
+    assert_null(config_sealing(&c));
     assert_int_equal(c.privacy.end_user, PRIVACY_KEEP);
     assert_int_equal(c.privacy.ip, PRIVACY_DROP);
     assert_string_equal(c.metrics_listen, "127.0.0.1:9464");
@@ -296,6 +297,40 @@ static void what_a_command_needs_is_missed_with_its_line(void **state)
                 fail_msg("%zu: \"%s\" lacks \"%s\"", i, err.text, missed);
             config_free(&c);
         }
+}
+
+static void keys_of_messages_are_references_and_never_quoted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *key, *message;
+    } cases[] = {
+        {"storage: {payloads: encrypt}", NULL, "1:21: storage.payloads: encrypt needs"},
+        {"storage: {payload_key: canary}", NULL, "1:24: storage.payload_key: os.environ/NAME or"},
+        {"storage: {payload_key: os.environ/D_KEY}", "canary", "1:24: storage.payload_key: os.env"},
+        {"storage: {payload_key: os.environ/D_KEY}", "", "there is no key in it"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config c;
+        struct err err = {0};
+        setenv("D_KEY", cases[i].key ? cases[i].key : "", 1);
+        file_write(cases[i].file);
+        assert_false(config_load(&c, path, &err));
+        assert_int_equal(err.kind, ERR_CONFIG);
+        if (!strstr(err.text, cases[i].message) || strstr(err.text, "canary"))
+            fail_msg("%s", err.text);
+    }
+    struct config c;
+    setenv("D_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1);
+    load(&c, "storage: {payloads: encrypt, payload_key: os.environ/D_KEY}");
+    assert_ptr_equal(config_sealing(&c), &c.payload_keys);
+    assert_int_equal(c.payload_keys.key[0].key[31], 31);
+    config_free(&c);
+    load(&c, "storage: {payload_key: os.environ/D_KEY}"); /* to read what is there */
+    assert_null(config_sealing(&c));
+    assert_int_equal(c.payload_keys.count, 1);
+    config_free(&c);
+    unsetenv("D_KEY");
 }
 
 #define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -524,6 +559,7 @@ int main(void)
         cmocka_unit_test(the_printed_text_of_a_mapping_is_the_same_text),
         cmocka_unit_test(secrets_are_printed_as_references_or_not_at_all),
         cmocka_unit_test(what_a_command_needs_is_missed_with_its_line),
+        cmocka_unit_test(keys_of_messages_are_references_and_never_quoted),
         cmocka_unit_test(mistakes_name_their_place_and_what_was_meant),
         cmocka_unit_test(error_texts_never_hold_a_secret),
         cmocka_unit_test(properties_of_the_command_line_replace_those_of_the_file),
