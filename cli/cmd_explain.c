@@ -25,6 +25,7 @@ const struct option_row explain_options[] = {
 };
 
 struct run {
+    const struct sanity_limits *limits;
     struct mapper *mapper;
     struct explain explain;
     struct arena arena;
@@ -32,16 +33,33 @@ struct run {
     unsigned events;
 };
 
+/* As `run` would: an event that no call can be is rejected. */
+static bool plausible(struct run *run, const struct event *event, struct implausible *why)
+{
+    struct charge charge;
+    pricer_price(run->explain.pricer, &event->facts, &charge, NULL);
+    return sanity_holds(run->limits, &event->facts, &charge, why);
+}
+
 static void on_record(const struct record *record, void *context)
 {
     struct run *run = context;
-    if (record->outcome == RECORD_EVENT) {
+    struct record shown = *record;
+    struct implausible why;
+    if (record->outcome == RECORD_EVENT && plausible(run, record->event, &why)) {
         explain_event(&run->explain, record->event);
         run->events++;
         return;
     }
-    run->rejected |= record->outcome == RECORD_REJECTED;
-    explain_no_event(&run->explain, record);
+    if (record->outcome == RECORD_EVENT) {
+        shown.outcome = RECORD_REJECTED;
+        shown.reason = REASON_IMPLAUSIBLE;
+        shown.detail = why.detail;
+        shown.field = why.field;
+        shown.byte = -1;
+    }
+    run->rejected |= shown.outcome == RECORD_REJECTED;
+    explain_no_event(&run->explain, &shown);
 }
 
 static bool on_message(const struct input_message *message, void *context)
@@ -57,7 +75,7 @@ static int explain_file(const struct config *config, struct err *err)
 {
     static char stdin_name[] = "-";
     char *file[1] = {stdin_name};
-    struct run run = {.explain = {.json = options.json}};
+    struct run run = {.limits = &config->limits, .explain = {.json = options.json}};
     char *copy = strdup(options.event);
     struct book *book = copy ? book_open(config, NULL, NULL, err) : NULL;
     struct mappings *mappings = book ? mappings_open(config, err) : NULL;

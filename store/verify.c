@@ -17,6 +17,7 @@ const char *const verify_kind_name[VERIFY_KINDS] = {
     [VERIFY_BATCHES] = "batches",
     [VERIFY_BOOK] = "book",
     [VERIFY_DAILY] = "daily",
+    [VERIFY_EXCLUDED] = "excluded",
     [VERIFY_CHARGE] = "charge",
     [VERIFY_DUPLICATE] = "duplicate",
     [VERIFY_DRIFT] = "drift",
@@ -248,6 +249,58 @@ static bool check_daily(struct verify *v, struct err *err)
     return true;
 }
 
+/* What a row is set aside by takes out all that it comes to, posted corrections included; what puts
+ * it back leaves nothing. A row that retention dropped is known by its entries alone. */
+static const char excluded[] =
+    "WITH entries AS (SELECT e.start_time, e.identity, coalesce(sum(e.spend), 0) AS spend,"
+    "  coalesce(sum(e.input_cost), 0) AS input_cost, coalesce(sum(e.output_cost), 0) AS "
+    "output_cost,"
+    "  coalesce(sum(e.other_cost), 0) AS other_cost,"
+    "  coalesce(sum(e.gateway_cost), 0) AS gateway_cost,"
+    "  coalesce(sum(e.input_tokens), 0) AS input_tokens,"
+    "  coalesce(sum(e.output_tokens), 0) AS output_tokens"
+    " FROM spendlog.exclusions e GROUP BY 1, 2),"
+    " both_sides AS (SELECT e.*, x.identity IS NOT NULL AS in_force, l.identity IS NULL AS gone,"
+    "  coalesce(l.spend, 0) + coalesce((SELECT"
+    "   sum(coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0)) FROM spendlog.spend_adjustments a"
+    "   WHERE a.kind = 'posted' AND a.start_time = e.start_time AND a.identity = e.identity), 0)"
+    "   AS row_spend, coalesce(l.input_cost, 0) AS row_input_cost,"
+    "  coalesce(l.output_cost, 0) AS row_output_cost, coalesce(l.other_cost, 0) AS row_other_cost,"
+    "  coalesce(l.gateway_cost, 0) AS row_gateway_cost,"
+    "  coalesce(l.input_tokens, 0) AS row_input_tokens,"
+    "  coalesce(l.output_tokens, 0) AS row_output_tokens"
+    " FROM entries e"
+    " LEFT JOIN spendlog.excluded_rows x ON x.start_time = e.start_time AND x.identity = e.identity"
+    " LEFT JOIN spendlog.spend_logs l ON l.start_time = e.start_time AND l.identity = e.identity)"
+    " SELECT b.identity::text, b.in_force FROM both_sides b WHERE NOT (b.in_force AND b.gone)"
+    "  AND (b.spend, b.input_cost, b.output_cost, b.other_cost, b.gateway_cost, b.input_tokens,"
+    "   b.output_tokens) IS DISTINCT FROM"
+    "  CASE WHEN b.in_force THEN (-b.row_spend, -b.row_input_cost, -b.row_output_cost,"
+    "   -b.row_other_cost, -b.row_gateway_cost, -b.row_input_tokens::numeric,"
+    "   -b.row_output_tokens::numeric) ELSE (0::numeric, 0::numeric, 0::numeric, 0::numeric,"
+    "   0::numeric, 0::numeric, 0::numeric) END"
+    " UNION ALL SELECT x.identity::text, true FROM spendlog.excluded_rows x"
+    "  WHERE NOT EXISTS (SELECT FROM entries e"
+    "   WHERE e.start_time = x.start_time AND e.identity = x.identity)"
+    " ORDER BY 1";
+
+static bool check_excluded(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(&v->pg, excluded, NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        char place[64];
+        snprintf(place, sizeof(place), "row " SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
+        tell(v, VERIFY_EXCLUDED, place,
+             pg_int(res, i, 1) ? "set aside by entries that do not cancel it"
+                               : "put back by entries that do not cancel each other",
+             0, 1);
+    }
+    PQclear(res);
+    return true;
+}
+
 /* Of each batch some duplicates are noted with the key of their row (duplicate_samples). A row that
  * retention dropped since is not missing. */
 static bool check_duplicates(struct verify *v, struct err *err)
@@ -334,7 +387,8 @@ bool verify_run(const char *conninfo, verify_fn *finding, void *context,
         return false;
     bool ok = holder_await_rows(&v.pg, err) && pg_begin(&v.pg, PG_SNAPSHOT, err) &&
               check_partitions(&v, err) && check_batches(&v, err) && check_daily(&v, err) &&
-              check_duplicates(&v, err) && tell_gaps(&v, err) && tell_setbacks(&v, err);
+              check_excluded(&v, err) && check_duplicates(&v, err) && tell_gaps(&v, err) &&
+              tell_setbacks(&v, err);
     pg_close(&v.pg);
     return ok;
 }

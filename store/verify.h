@@ -18,6 +18,7 @@ enum verify_kind {
     VERIFY_BATCHES,      /* batches of a group wrote another number of rows than was counted */
     VERIFY_BOOK,         /* rows whose price book is not stored */
     VERIFY_DAILY,        /* the daily view does not sum to rows and posted adjustments */
+    VERIFY_EXCLUDED,     /* entries of a row (spendlog exclude) that do not cancel it, or remain */
     VERIFY_CHARGE,       /* a stored charge that its own book gives differently (cli/rederive.h) */
     VERIFY_DUPLICATE,    /* a record counted as a duplicate of a row that is nowhere */
     VERIFY_DRIFT,        /* prices apart from the gateway's own (store/drift.h) */

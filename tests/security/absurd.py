@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events no call can be, rows of them that are there already, and rows that are set aside."""
 import json
+import subprocess
 import time
 from decimal import Decimal
 
 from harness.events import payload_of
-from harness.report import check, check_equal
+from harness.report import check, check_equal, wait_for
 from harness.world import World
 from security.rights import logins_make
 from security.transport import run_program
@@ -54,6 +55,10 @@ def implausible_events_are_rejected(servers, seed):
             world, "price", "-q", price_file(world, wild + tame), code=65).splitlines()]
         check_equal([line["reason"] for line in lines[:4]], ["implausible"] * 4, "price says the same")
         check("rejected" not in [line["status"] for line in lines[4:]], f"price rejects more: {lines[4:]}")
+        for words in ((), ("--json",)):
+            told = command(world, "explain", *words, "--event", price_file(world, wild), code=65)
+            check(told.count("implausible") == 4, f"explain {words} says something else: {told}")
+        command(world, "explain", "--event", price_file(world, tame))
 
 
 def price_file(world, payloads):
@@ -138,7 +143,15 @@ def excluded_rows_leave_all_sums(servers, seed):
         check_equal((repriced["changed"], repriced["skipped_by_reason"]), (1, {"excluded": 1}), "reprice")
         world.sql("UPDATE spendlog.spend_logs SET spend = spend * 2 WHERE call_id = 'call-3'")
         check_equal(spends(world), without, "sums after repricing")
+        for column in ("spend", "gateway_cost", "input_tokens"):
+            world.sql(f"UPDATE spendlog.exclusions SET {column} = {column} - 1 WHERE identity = '{row[1]}'")
+            told = command(world, "verify", "-q", code=1)
+            check(row[1] in told and "do not cancel it" in told, f"{column} of an entry was changed: {told}")
+            world.sql(f"UPDATE spendlog.exclusions SET {column} = {column} + 1 WHERE identity = '{row[1]}'")
+        command(world, "verify", "-q")
+        days_are_respected(servers, world, row, exclude)
         exclude("--restore", "call-3", "--why", "it was no loop")
+        command(world, "verify", "-q")
         check_equal(spends(world), before, "sums with the row again")
         exclude("--restore", "call-3", "--why", "again", code=65)
         entries = [json.loads(line) for line in exclude("--list", "--json").splitlines()]
@@ -150,6 +163,23 @@ def excluded_rows_leave_all_sums(servers, seed):
                           "DELETE FROM spendlog.excluded_rows", "UPDATE spendlog.exclusions SET spend = 0",
                           "DELETE FROM spendlog.exclusions"):
             check(servers.psql_try(world.database, statement, "sec_repricer") is None, f"allowed: {statement}")
+
+
+def days_are_respected(servers, world, row, exclude):
+    """What another session has claimed is neither set aside nor put back; the holder is named."""
+    claim = (f"SELECT set_config('application_name', 'some reprice', false); SELECT spendlog.days_claim(ARRAY['{row[2]}'::date]); "
+             "SELECT pg_sleep(60)")
+    holder = subprocess.Popen(["psql", "-X", "-q", "-h", servers.socket_folder, "-U", "sec_repricer", "-d", world.database, "-c", claim],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("the claim", lambda: world.sql("SELECT count(*) FROM spendlog.day_claims") == [["1"]], 20)
+        config = world.config("claimed", user="sec_repricer")
+        for words in (("--restore", "call-3", "--why", "no"), ("call-2", "--why", "no")):
+            done = run_program("exclude", *words, "-c", config)
+            check(done.returncode != 0 and "some reprice" in done.stderr, f"{words}: {done.returncode} {done.stderr}")
+    finally:
+        world.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'some reprice'")
+        holder.wait()
 
 
 def closed_month(world, row, exclude):
