@@ -26,7 +26,7 @@ struct drift {
 static bool is_zero_rule(enum reason reason)
 {
     return reason == REASON_FAILURE || reason == REASON_CACHE_HIT ||
-           reason == REASON_MANAGEMENT_CALL;
+           reason == REASON_MANAGEMENT_CALL || reason == REASON_BATCH_WITHOUT_OUTPUT;
 }
 
 /* |ours - gateway| * 10000 > gateway * tolerance. Figures too long to compare are no alarm. */

@@ -42,9 +42,10 @@ PLAIN = {"api_base", "cache_hit", "call_type", "completionStartTime", "completio
 LEFT_OUT = {"messages", "model_map_information", "metadata"}
 # All others may quote the call somewhere inside: their numbers and structure are kept, and texts under these keys.
 TEXT_KEYS = {
-    "background", "code", "endpoint", "error_class", "error_code", "finish_reason", "format", "guardrail_mode",
+    "background", "code", "depth", "endpoint", "error_class", "error_code", "finish_reason", "format", "guardrail_mode",
     "guardrail_name", "guardrail_provider", "guardrail_status", "image_size", "inference_geo", "llm_provider", "mode",
-    "model", "object", "output_format", "quality", "resolution", "role", "search_context_size", "service_tier", "size",
+    "model", "object", "output_file_id", "output_format", "quality", "resolution", "role", "search_context_size",
+    "search_depth", "service_tier", "size",
     "speed", "status", "task", "tier", "type", "video_resolution"}
 # What is long and counts nothing, or was written by the model or the caller, wherever it stands inside.
 BULK_KEYS = {"args", "arguments", "b64_json", "bytes", "embedding", "functionCall", "logprobs", "parameters", "parsed",

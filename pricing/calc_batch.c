@@ -153,12 +153,17 @@ static void bill_output(struct call *call, const struct facts *facts, const stru
                batch_or(rule, RATE_OUTPUT_IMAGE_TOKEN, plain_image ? halved(plain_image) : text));
 }
 
+/* The place of a Vertex job is known only where the deployment's configuration says it. */
+static void uplift_line(struct call *call, const struct rule *rule)
+{
+    call->bill.multiplier = NULL;
+    if (call->plan->provider == P_VERTEX && call->plan->vertex_location[0])
+        uplift_vertex(call, rule);
+}
+
 static void bill_request(struct call *call, const struct facts *facts, const struct rule *rule,
                          const struct batch_rates *rates)
 {
-    call->bill.multiplier = NULL;
-    if (call->plan->provider == P_OPENAI)
-        uplift_residency(call, rule);
     if (rates->input)
         bill_input(call, facts, rule, rates);
     else
@@ -221,7 +226,8 @@ static const struct rule *row_rule(const struct call *call, const struct rule *o
 {
     const struct named_rule *named =
         named_rule_find(call->plan->line, call->plan->line_count, model);
-    if (call->plan->custom || slice_is(model, "-"))
+    bool by_job = call->plan->line_own || call->plan->provider == P_BEDROCK;
+    if (by_job || slice_is(model, "-"))
         return own;
     return named ? named->rule : NULL;
 }
@@ -237,6 +243,7 @@ static bool bill_rows(struct call *call, const struct rule *own)
         if (!rule)
             return false;
         struct batch_rates rates = batch_rates_of(call, &line, rule);
+        uplift_line(call, rule);
         bill_request(call, &line, rule, &rates);
     }
     return true;
@@ -247,8 +254,7 @@ static bool bill_rows(struct call *call, const struct rule *own)
 enum outcome calc_batch(struct call *call)
 {
     const struct plan *plan = call->plan;
-    const struct rule *rule =
-        plan->custom && plan->override.batch ? plan->override.batch : call->candidate->rule;
+    const struct rule *rule = plan->line_own ? plan->line_own : call->candidate->rule;
     call->skips_extras = true;
     if (!rule)
         return OUTCOME_UNMAPPED;
@@ -259,6 +265,9 @@ enum outcome calc_batch(struct call *call)
         call->reason = REASON_UNDERIVABLE_MIXED_BATCH;
         return OUTCOME_UNDERIVABLE;
     }
+    uplift_line(call, rule);
+    if (plan->provider == P_OPENAI)
+        uplift_residency(call, rule);
     bill_request(call, call->facts, rule, &rates);
     return OUTCOME_PRICED;
 }

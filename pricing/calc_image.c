@@ -90,6 +90,24 @@ static bool has_token_rate(const struct rule *rule)
     return false;
 }
 
+static const struct rate *plain_rate(const struct rule *rule, enum rate_kind kind)
+{
+    return rule ? rule_rate(rule, kind, VARIANT_PLAIN) : NULL;
+}
+
+static const struct rule *own_table(const struct call *call)
+{
+    return call->plan->custom ? call->plan->override.set : NULL;
+}
+
+/* Tencent: a deployment's price of output tokens is that of its images too. */
+static bool tokens_at_output_rate(const struct call *call)
+{
+    const struct rule *own = own_table(call);
+    return call->plan->provider == P_TENCENT && plain_rate(own, RATE_OUTPUT) &&
+           !plain_rate(own, RATE_OUTPUT_IMAGE_TOKEN);
+}
+
 /* T: usage that is not all zero, and an entry with a token rate. Every entry of the map counts as
  * having one: LiteLLM 1.106.2 reads a missing token rate there as 0. */
 static bool bill_tokens(struct call *call, const struct rule *rule)
@@ -104,6 +122,10 @@ static bool bill_tokens(struct call *call, const struct rule *rule)
         !(in_map || has_token_rate(rule)))
         return false;
     usage_read_image(facts, &usage);
+    if (tokens_at_output_rate(call)) {
+        usage.out.text += usage.out.image;
+        usage.out.image = 0;
+    }
     generic_add(call, rule, &usage, &options);
     return true;
 }
@@ -196,11 +218,6 @@ static bool bill_table(struct call *call, const struct rule *rule, int64_t pixel
         return true;
     }
     return false;
-}
-
-static const struct rule *own_table(const struct call *call)
-{
-    return call->plan->custom ? call->plan->override.set : NULL;
 }
 
 static enum outcome bill_default(struct call *call, const char *name, const char *size)
@@ -319,11 +336,6 @@ static enum outcome calc_bedrock(struct call *call)
     return OUTCOME_PRICED;
 }
 
-static const struct rate *plain_rate(const struct rule *rule, enum rate_kind kind)
-{
-    return rule ? rule_rate(rule, kind, VARIANT_PLAIN) : NULL;
-}
-
 static bool sets_image_price(const struct rule *own)
 {
     return plain_rate(own, RATE_INPUT_IMAGE) || plain_rate(own, RATE_OUTPUT_IMAGE) ||
@@ -383,16 +395,19 @@ static enum outcome calc_dashscope(struct call *call)
     return OUTCOME_PRICED;
 }
 
-/* Seedream is billed by tokens where the answer has them; others DALL-E's way. */
+/* Seedream is billed by tokens where the answer has them, unless the deployment sets a price per
+ * image and none per token; others DALL-E's way. */
 static enum outcome calc_tencent(struct call *call)
 {
-    const struct rule *rule = image_rule(call);
+    const struct rule *rule = image_rule(call), *own = own_table(call);
+    bool by_image = plain_rate(own, RATE_OUTPUT_IMAGE) &&
+                    !plain_rate(own, RATE_OUTPUT_IMAGE_TOKEN) && !plain_rate(own, RATE_OUTPUT);
     struct slice name = names_without_prefix(call->candidate->name, "tencent/");
     if (!slice_starts(name, SLICE("seedream-")))
         return calc_keyed(call);
     if (!rule)
         return OUTCOME_UNMAPPED;
-    if (!bill_tokens(call, rule))
+    if (by_image || !bill_tokens(call, rule))
         bill_images(call, rule);
     return OUTCOME_PRICED;
 }

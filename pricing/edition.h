@@ -17,6 +17,7 @@ struct override {
     const struct rule *set;   /* only what it sets: images and OCR lay it over the map (8.3, 8.5) */
     const struct rule *image; /* the map's entry with `set` laid over it, nothing dropped */
     const struct rule *batch; /* mode litellm: the entry batch jobs are billed by */
+    bool sets_batch_price;    /* mode litellm: batch jobs are billed by it at all */
     const struct entry *base; /* B: the map entry it stands on, or NULL */
 };
 

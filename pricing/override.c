@@ -159,6 +159,28 @@ static bool inherit_like_litellm(struct fields *out, const struct entry *base)
            inherit_wanted(out, base, want_output);
 }
 
+/* A deployment that sets none of these has no prices of its own for batch jobs. */
+static const char *const batch_price_keys[] = {
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "input_cost_per_token_batches",
+    "output_cost_per_token_batches",
+    "input_cost_per_token_above_200k_tokens_batches",
+    "input_cost_per_token_above_272k_tokens_batches",
+    "output_cost_per_token_above_200k_tokens_batches",
+    "output_cost_per_token_above_272k_tokens_batches",
+    "cache_read_input_token_cost_batches",
+    "cache_read_input_token_cost_above_200k_tokens_batches",
+    "cache_read_input_token_cost_above_272k_tokens_batches",
+    "cache_creation_input_token_cost_batches",
+    "cache_creation_input_token_cost_above_200k_tokens_batches",
+    "cache_creation_input_token_cost_above_272k_tokens_batches",
+    "ocr_cost_per_page",
+    "ocr_cost_per_page_batches",
+    "annotation_cost_per_page",
+    "annotation_cost_per_page_batches",
+};
+
 /* Batch jobs: a direction of which the deployment sets no flat rate keeps the map's flat and batch
  * rates (LiteLLM 1.106.2, deployment_pricing_model_info). */
 static bool inherit_for_batches(struct fields *out, const struct entry *base,
@@ -471,6 +493,7 @@ bool override_build(struct arena *arena, const struct resolver *r,
     if (r->overrides == OVERRIDES_LITELLM) {
         shared = find_base(r, deployment, model);
         batch = entry;
+        out->sets_batch_price = sets_any(&entry, batch_price_keys, COUNT(batch_price_keys));
         if (out->base && !inherit_for_batches(&batch, out->base, variants))
             return too_many(err, deployment);
         out->batch = compile(arena, r, deployment, &batch, err);

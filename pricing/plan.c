@@ -11,10 +11,11 @@
 /* Every fact that a plan looks at. */
 #define BIT(id) FACT_BIT(FACT_##id)
 
-static const u128 key_texts =
-    BIT(CALL_TYPE) | BIT(PROVIDER) | BIT(MODEL) | BIT(MODEL_REQUESTED) | BIT(MODEL_ANSWERED) |
-    BIT(MODEL_GROUP) | BIT(MODEL_ID) | BIT(API_HOST) | BIT(REGION) | BIT(BATCH_MODELS) |
-    BIT(SESSION_MODELS) | BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE) | BIT(IMAGE_TOOL_MODEL);
+static const u128 key_texts = BIT(CALL_TYPE) | BIT(PROVIDER) | BIT(MODEL) | BIT(MODEL_REQUESTED) |
+                              BIT(MODEL_ANSWERED) | BIT(MODEL_GROUP) | BIT(MODEL_ID) |
+                              BIT(API_HOST) | BIT(REGION) | BIT(BATCH_MODELS) |
+                              BIT(BATCH_LINE_MODELS) | BIT(SESSION_MODELS) |
+                              BIT(TRANSCRIPTION_MODEL) | BIT(SEARCH_MODE) | BIT(IMAGE_TOOL_MODEL);
 
 /* A body of a batch's result says so in its tier only. */
 static bool says_batch(const struct facts *facts)
@@ -618,11 +619,39 @@ static void plan_realtime(struct planner *p)
     plan->transcription = names_lookup(&plain, speech, plan->provider_name).rule;
 }
 
+/* The models that the lines say; Bedrock's are billed by the job's. */
+static struct slice line_models(const struct planner *p)
+{
+    struct slice lines = facts_text(p->facts, FACT_BATCH_LINE_MODELS);
+    bool by_job = p->plan->provider == P_BEDROCK || lines.bytes == 0;
+    return by_job ? facts_text(p->facts, FACT_BATCH_MODELS) : lines;
+}
+
+/* What a deployment's own prices make of every line, or NULL: each is billed by its model. LiteLLM
+ * asks for prices of a short list, and fills in the job's model only where the map knows that name
+ * without a provider (deployment_pricing_model_info). */
+static const struct rule *own_line_rule(const struct planner *p)
+{
+    const struct override *own = &p->plan->override;
+    struct slice models = facts_text(p->facts, FACT_BATCH_MODELS), model;
+    if (!p->plan->custom)
+        return NULL;
+    if (p->r.overrides == OVERRIDES_MERGE)
+        return own->entry;
+    if (!own->sets_batch_price)
+        return NULL;
+    struct resolver plain = p->r;
+    plain.fixed = NULL;
+    bool published =
+        !next_word(&models, &model) || names_lookup(&plain, model, names_provider(model)).entry;
+    return published ? own->batch : own->entry;
+}
+
 /* A batch job is billed by the model its lines name; lines of several models cannot be told apart.
  */
 static void plan_batch(struct planner *p)
 {
-    struct slice models = facts_text(p->facts, FACT_BATCH_MODELS), first = {"", 0}, model;
+    struct slice models = line_models(p), first = {"", 0}, model;
     p->plan->single_model = true;
     p->plan->line_count = name_rules(p, models, &p->plan->line);
     while (next_word(&models, &model)) {
@@ -634,6 +663,7 @@ static void plan_batch(struct planner *p)
         add_merged(p);
     else
         add_candidate(p, first.bytes ? first : plan_full_name(p->facts));
+    p->plan->line_own = own_line_rule(p);
 }
 
 /* The Responses API's image tool is a model of its own (9.2). */
@@ -668,6 +698,7 @@ static void plan_names(struct planner *p)
                     (p->r.overrides == OVERRIDES_MERGE && says_batch(p->facts));
     bool batch = plan->class == CALL_BATCH || (in_batch && plan->class <= CALL_TEXT);
     if (batch) {
+        plan->is_job = plan->class == CALL_BATCH;
         plan->class = CALL_BATCH;
         plan_batch(p);
         return;

@@ -120,9 +120,10 @@ struct plan {
     size_t line_count;
     const struct rule *image_tool; /* of the model that a Responses tool made images with */
     struct slice image_tool_name;
-    bool is_decision;  /* a decisions endpoint: prices of its own (8.1) */
-    bool single_model; /* batch: one model, or none named */
-    bool is_job;       /* batch: all lines of a job in one event */
+    const struct rule *line_own; /* batch: a deployment's own prices, for all lines */
+    bool is_decision;            /* a decisions endpoint: prices of its own (8.1) */
+    bool single_model;           /* batch: one model, or none named */
+    bool is_job;                 /* batch: all lines of a job in one event */
 };
 
 /* Fills `plan`; texts and compiled wildcards live in `memo`, garbage in the resolver's scratch. */

@@ -397,7 +397,17 @@ static enum reason zero_rule(const struct facts *facts, enum call_class class)
     if (class == CALL_NON_INFERENCE && !facts_int(facts, FACT_BACKGROUND))
         return REASON_MANAGEMENT_CALL;
     bool unused = !facts_int(facts, FACT_INPUT_TOKENS) && !facts_int(facts, FACT_OUTPUT_TOKENS);
+    if (unused && facts_int(facts, FACT_BATCH_WITHOUT_OUTPUT))
+        return REASON_BATCH_WITHOUT_OUTPUT;
     return class == CALL_MANAGEMENT && unused ? REASON_MANAGEMENT_CALL : REASON_NONE;
+}
+
+/* LiteLLM adds them to a hit, but sums their usage with the cached answer's: their price cannot be
+ * made again. */
+static bool has_failed_attempts(const struct facts *facts)
+{
+    const struct decimal *cost = facts_decimal(facts, FACT_FAILED_ATTEMPTS_COST);
+    return cost && !decimal_is_zero(cost) && !cost->negative;
 }
 
 /* Only Vertex' has a price (8.5). */
@@ -492,7 +502,9 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
     call.provisioned = call.plan->provisioned || is_provisioned(&call);
     enum reason zero = zero_rule(facts, call.plan->class);
     const struct decimal *upstream = facts_decimal(facts, FACT_UPSTREAM_COST);
-    if (zero) {
+    if (zero == REASON_CACHE_HIT && has_failed_attempts(facts)) {
+        conclude_underivable(&call, REASON_UNDERIVABLE_FAILED_ATTEMPTS);
+    } else if (zero) {
         call.reason = zero;
         trace_line(trace, "costs nothing: %s", reason_info[zero].doc);
         conclude_priced(&call);

@@ -115,6 +115,7 @@ static void check_free(const struct charge *charge)
     case REASON_FAILURE:
     case REASON_CACHE_HIT:
     case REASON_MANAGEMENT_CALL:
+    case REASON_BATCH_WITHOUT_OUTPUT:
     case REASON_PROVISIONED:
     case REASON_FREE_PROVIDER:
         return;

@@ -337,7 +337,7 @@ def batch(rng, ident, key, row):
     body = {"id": f"batch-{ident}", "completion_window": "24h", "created_at": 1789000000, "object": "batch",
             "endpoint": "/v1/chat/completions", "input_file_id": "f", "output_file_id": "o", "status": "completed"}
     tags = ["batch", f"batch:{'one' if len(lines) == 1 else 'many'}"]
-    if row.provider == "vertex_ai" and row.has("regional_endpoint_uplift_multiplier"):
+    if row.provider == "vertex_ai":
         tags.append("underivable")  # LiteLLM prices by the place of the deployment, which a batch's event does not hold
     return req, {"kind": "batch", "body": body}, tags
 

@@ -90,7 +90,7 @@ static void a_spend_without_a_price_or_of_the_gateways_is_not_compared(void **st
 static void a_silent_0_is_told_but_a_call_that_costs_nothing_is_none(void **state)
 {
     static const enum reason zero_rule[] = {REASON_FAILURE, REASON_CACHE_HIT,
-                                            REASON_MANAGEMENT_CALL};
+                                            REASON_MANAGEMENT_CALL, REASON_BATCH_WITHOUT_OUTPUT};
     static const enum reason silent[] = {REASON_ZERO_RATE, REASON_ZERO_USAGE,
                                          REASON_CAPABILITY_RULE, REASON_NONE};
     struct sample s;

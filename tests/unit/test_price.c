@@ -369,6 +369,92 @@ static void a_batch_whose_rows_do_not_add_up_is_declined(void **state)
                   CHARGE_UNPRICED, "underivable_mixed_batch");
 }
 
+/* The job says the name it was sent to, its lines say who answered (LiteLLM 1.110.2). */
+static void a_line_of_a_batch_is_priced_by_the_model_that_it_says(void **state)
+{
+    (void)state;
+    expect_spend(plain,
+                 "provider=openai call_type=retrieve_batch batch=true input_tokens=1000 "
+                 "output_tokens=100 batch_models=my-own-name batch_line_models=gpt-4.1 "
+                 "batch_rows=1000,100," NO_DETAILS "gpt-4.1",
+                 "0.0014");
+}
+
+/* Of a cut list only the sum is left: it is the price where lines of one model cannot have crossed
+ * a threshold. */
+static void a_sum_beyond_a_threshold_is_not_the_price_of_a_batch_of_many(void **state)
+{
+    (void)state;
+#define JOB                                                                                        \
+    "provider=openai call_type=retrieve_batch batch=true output_tokens=100 batch_models=gpt-5.4 "  \
+    "batch_line_models=gpt-5.4 "
+    expect_status(plain, JOB "input_tokens=200000 batch_rows=1000,1", CHARGE_PRICED, "");
+    expect_status(plain, JOB "input_tokens=300000 batch_rows=1000,1", CHARGE_UNPRICED,
+                  "underivable_mixed_batch");
+    expect_status(plain, JOB "input_tokens=300000", CHARGE_UNPRICED, "underivable_mixed_batch");
+#undef JOB
+}
+
+static void a_batch_without_output_costs_nothing(void **state)
+{
+    (void)state;
+#define POLL "provider=openai model=gpt-4.1 call_type=aretrieve_batch batch=true "
+    expect_status(plain, POLL "batch_without_output=true", CHARGE_FREE, "batch_without_output");
+    expect_status(plain, POLL, CHARGE_UNPRICED, "underivable_no_usage");
+    expect_status(plain, POLL "batch_without_output=true input_tokens=10", CHARGE_PRICED, "");
+#undef POLL
+}
+
+/* LiteLLM logs what failed attempts before a hit cost, and sums their usage with the hit's. */
+static void a_cache_hit_after_billed_attempts_is_not_free(void **state)
+{
+    (void)state;
+#define HIT "provider=openai model=gpt-4.1 call_type=chat cache_hit=true input_tokens=9 "
+    expect_status(plain, HIT "failed_attempts_cost=0", CHARGE_FREE, "cache_hit");
+    expect_status(plain, HIT "failed_attempts_cost=0.01", CHARGE_UNPRICED,
+                  "underivable_failed_attempts");
+    expect_status(plain, HIT "failed_attempts_cost=0.01 gateway_cost=0.01", CHARGE_REPORTED,
+                  "underivable_failed_attempts");
+#undef HIT
+}
+
+/* LiteLLM asks a deployment for prices of batches by a short list of keys. */
+static void a_deployment_without_prices_of_batches_has_the_maps(void **state)
+{
+    (void)state;
+    static const char config[] = "model_list:\n- model_name: m\n"
+                                 "  litellm_params: {model: openai/gpt-4.1}\n"
+                                 "  model_info: {input_cost_per_audio_token: 1e-3}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+    expect_spend(book,
+                 "provider=openai model_group=m call_type=retrieve_batch batch=true "
+                 "input_tokens=1000 output_tokens=100 batch_models=gpt-4.1 "
+                 "batch_line_models=gpt-4.1 batch_rows=1000,100," NO_DETAILS "gpt-4.1",
+                 "0.0014");
+    book_free(book);
+}
+
+/* Seedream's images are tokens; a set price of output tokens is theirs too. */
+static void tencents_images_cost_what_the_deployment_sets_for_output(void **state)
+{
+    (void)state;
+#define MODEL "model_list:\n- model_name: m\n  litellm_params: {model: tencent/" SEEDREAM "}\n"
+#define SEEDREAM "seedream-image-v5.0-lite"
+#define CALL                                                                                       \
+    "provider=tencent model=" SEEDREAM " model_group=m call_type=image images=2 input_tokens=10 "  \
+    "output_tokens=1000 total_tokens=1010 "
+    struct book *book =
+        book_of(MODEL "  model_info: {output_cost_per_token: 2e-6}\n", OVERRIDES_LITELLM);
+    expect_spend(book, CALL, "0.002");
+    book_free(book);
+    book = book_of(MODEL "  model_info: {output_cost_per_image: 0.5}\n", OVERRIDES_LITELLM);
+    expect_spend(book, CALL, "1");
+    book_free(book);
+#undef CALL
+#undef SEEDREAM
+#undef MODEL
+}
+
 static void a_discount_of_a_model_beats_its_pattern_and_that_its_provider(void **state)
 {
     (void)state;
@@ -1016,6 +1102,12 @@ int main(void)
         cmocka_unit_test(a_bill_of_too_many_items_is_no_price),
         cmocka_unit_test(a_family_that_runs_away_does_not_match),
         cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
+        cmocka_unit_test(a_line_of_a_batch_is_priced_by_the_model_that_it_says),
+        cmocka_unit_test(a_sum_beyond_a_threshold_is_not_the_price_of_a_batch_of_many),
+        cmocka_unit_test(a_batch_without_output_costs_nothing),
+        cmocka_unit_test(a_cache_hit_after_billed_attempts_is_not_free),
+        cmocka_unit_test(a_deployment_without_prices_of_batches_has_the_maps),
+        cmocka_unit_test(tencents_images_cost_what_the_deployment_sets_for_output),
         cmocka_unit_test(a_discount_of_a_model_beats_its_pattern_and_that_its_provider),
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
         cmocka_unit_test(an_amount_is_rounded_once_half_to_even),
