@@ -43,17 +43,25 @@ def deployment(rng, request, key, row, alias):
         for name, value in own_prices(rng, key, row).items():
             (info if rng.random() < 0.6 else params)[name] = value
         tags.append("config:prices")
+    if row.provider == "vertex_ai" and rng.random() < 0.5:
+        params["vertex_location"] = rng.choice(("global", "us-central1", "europe-west1"))
+        tags.append("config:vertex_location")
     if kind == "id":
         info["id"] = f"dep-{rng.randint(0, 9999)}"
         tags.append("config:id")
     return {"model_name": alias, "litellm_params": params, **({"model_info": info} if info else {})}, tags
 
 
-def settings(rng, provider):
+def settings(rng, provider, name):
     made, tags = {}, []
     if rng.random() < 0.25:
         made["cost_discount_config"] = {provider: rng.choice((0.05, 0.1, 0.25))}
         tags.append("config:discount")
+        if rng.random() < 0.4:
+            bare = name.split("/")[-1]
+            pattern = rng.choice((bare, bare[:4] + "*", "*" + bare[-3:], bare[:2] + "?*", "*", "no-such-model"))
+            made["cost_discount_config"][f"{provider}/{pattern}"] = rng.choice((0.5, 0.33))
+            tags.append("config:discount_pattern")
     if rng.random() < 0.25:
         margin = rng.choice((0.1, 0.03, {"percentage": 0.08, "fixed_amount": 0.0005}, {"fixed_amount": 0.001}))
         made["cost_margin_config"] = {rng.choice((provider, "global")): margin}
@@ -64,7 +72,7 @@ def settings(rng, provider):
 def config(rng, request, key, row):
     alias = "my-model"
     made, tags = deployment(rng, request, key, row, alias)
-    shared, more = settings(rng, row.provider)
+    shared, more = settings(rng, row.provider, request["model"])
     request["deployment"] = 0
     whole = {"model_list": [made]}
     if shared:

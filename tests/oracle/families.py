@@ -104,8 +104,6 @@ def chat(rng, ident, key, row):
     if rng.random() < 0.12:
         req["stream"] = True
         tags.append("stream")
-        if "cost" in use:
-            tags.append("underivable")  # a stream's usage.cost may be the gateway's own bill: the event does not tell
     return req, {"kind": "chat", "body": body}, ["chat", *tags]
 
 
@@ -138,8 +136,6 @@ def responses(rng, ident, key, row):
     output = [{"id": "m1", "type": "message", "role": "assistant", "status": "completed",
                "content": [{"type": "output_text", "text": text(rng), "annotations": []}]}]
     tags = ["responses"]
-    if row.has("cost_per_second"):
-        tags.append("underivable")  # LiteLLM times these answers by the clock of the moment it prices them
     body = {"id": f"resp-{ident}", "created_at": 1789000000, "model": served(rng, row, req["model"])[0],
             "object": "response", "output": output, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
             "tool_choice": "auto", "tools": [], "status": "completed", "usage": use}
@@ -229,10 +225,7 @@ def video(rng, ident, key, row):
 def speech(rng, ident, key, row):
     req = request(rng, ident, row, rng.choice(("speech", "aspeech")), messages=text(rng, 1, 200))
     req["details"] = {"input": req["messages"]}
-    tags = ["speech"]
-    if not row.has("per_character") and not row.has("output_cost_per_image"):
-        tags.append("underivable")  # billed by tokens of a tokenizer the event does not hold
-    return req, {"kind": "speech", "body": {}}, tags
+    return req, {"kind": "speech", "body": {}}, ["speech"]
 
 
 def transcription(rng, ident, key, row):
@@ -337,8 +330,6 @@ def batch(rng, ident, key, row):
     body = {"id": f"batch-{ident}", "completion_window": "24h", "created_at": 1789000000, "object": "batch",
             "endpoint": "/v1/chat/completions", "input_file_id": "f", "output_file_id": "o", "status": "completed"}
     tags = ["batch", f"batch:{'one' if len(lines) == 1 else 'many'}"]
-    if row.provider == "vertex_ai":
-        tags.append("underivable")  # LiteLLM prices by the place of the deployment, which a batch's event does not hold
     return req, {"kind": "batch", "body": body}, tags
 
 
@@ -354,18 +345,21 @@ BY_MODE = {
     "audio_transcription": transcription, "rerank": rerank, "ocr": ocr, "search": search, "decisions": decisions,
     "extraction": extraction, "realtime": realtime,
 }
+# LiteLLM signs in to these before it prices a batch of theirs: without a network there is no figure.
+SIGN_IN = ("github_copilot", "chatgpt")
 # What else a chat model is asked, and how often.
 OTHER = ((chat, 0.72), (responses, 0.13), (batch, 0.08), (completion, 0.03), (unbilled, 0.01), (decisions, 0.03))
 
 
 def family_of(rng, key, row):
-    if "batches" in key and row.mode in ("chat", "responses", "completion"):
+    if "batches" in key and row.provider not in SIGN_IN and row.mode in ("chat", "responses", "completion"):
         return batch
     if "decisions" in key:
         return decisions
     if row.mode in ("chat", "responses"):
-        return rng.choices([f for f, _ in OTHER], [w for _, w in OTHER])[0] if row.mode == "chat" or rng.random() < 0.3 \
+        asked = rng.choices([f for f, _ in OTHER], [w for _, w in OTHER])[0] if row.mode == "chat" or rng.random() < 0.3 \
             else responses
+        return chat if asked is batch and row.provider in SIGN_IN else asked
     return BY_MODE.get(row.mode, chat)
 
 

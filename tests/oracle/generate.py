@@ -2,7 +2,7 @@
 """Requests from a map and a seed: the same two give the same requests, and more of them begin with the same."""
 import random
 
-from oracle import configs, families, spelled
+from oracle import absent, configs, families, spelled
 from oracle.rows import Map
 
 
@@ -15,6 +15,17 @@ def special(rng, request, tags):
     elif roll < 0.02:
         request["failure"] = True
         tags.append("failure")
+
+
+def through_proxies(rng, request, answer, tags):
+    """A proxy before the provider says what it was billed; one before the client calls the model as the client does."""
+    if request["call_type"] in ("completion", "acompletion", "embedding", "aembedding") and rng.random() < 0.04:
+        cost = f"{rng.uniform(0, 0.1):.6f}"
+        answer["hidden"] = {"additional_headers": {"llm_provider-x-litellm-response-cost": cost}}
+        tags.append("upstream_cost")
+    if "deployment" in request and isinstance(answer["body"], dict) and "model" in answer["body"] and rng.random() < 0.4:
+        answer["body"]["model"] = "my-model"
+        tags.append("served:rewritten")
 
 
 def spec(entries, seed, index):
@@ -33,6 +44,8 @@ def spec(entries, seed, index):
         if rng.random() < 0.35 and spelled.can_be_spelled(row, family.__name__):
             made["spelled"] = spelled.config(made["config"], row)
             tags += ["merge"] if made["spelled"] else []
+    tags += absent.tags(request, answer, row, made.get("config"))
+    through_proxies(rng, request, answer, tags)
     special(rng, request, tags)
     if rng.random() < 0.15 and not request.get("stream"):
         made["drift"] = True

@@ -17,6 +17,7 @@ class Row:
         owner = str(self.entry.get("litellm_provider") or "openai")
         self.provider = next((f for f in FAMILIES if owner.startswith(f) and owner != "bedrock_mantle"), owner)
         self.mode = str(self.entry.get("mode") or "chat")
+        self.called = self  # the row that the name with its provider finds
 
     def thresholds(self):
         found = {int(n) * (1000 if k else 1) for key in self.entry for n, k in THRESHOLD.findall(key)}
@@ -43,6 +44,8 @@ class Map:
                 continue
             target = entries.get(entry["alias_of"]) if isinstance(entry.get("alias_of"), str) else None
             self.rows[name] = Row(name, entry, target)
+        for row in self.rows.values():
+            row.called = self.rows.get(row.full_name(), row)
         self.by_key = {}
         for row in self.rows.values():
             for key in row.keys:

@@ -75,5 +75,5 @@ def config(short, row):
     kept = {key: info[key] for key in ("id", "base_model") if key in info}
     for key in [key for key in params if "cost" in key or "pricing" in key]:
         del params[key]
-    deployment["model_info"] = {**merged(row.entry, own), **kept}
+    deployment["model_info"] = {**merged(row.called.entry, own), **kept}
     return whole

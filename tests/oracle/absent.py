@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What LiteLLM priced a call by although its event does not hold it: only this makes an event underivable."""
+import re
+
+SIZED = re.compile(r"(^|/)\d+-x-\d+/")
+
+
+def speech_tokens(request, answer, row, own, place):
+    """Speech without a character price is billed by tokens of a tokenizer."""
+    if "speech" not in request["call_type"]:
+        return False
+    return "input_cost_per_character" not in own if own else \
+        not row.has("per_character") and not row.has("output_cost_per_image")
+
+
+def answer_clock(request, answer, row, own, place):
+    """An answer of the Responses API is timed by the clock of the moment that it is priced in."""
+    return answer["kind"] == "responses" and (row.has("cost_per_second") or any("cost_per_second" in key for key in own))
+
+
+def batch_place(request, answer, row, own, place):
+    """Where a Vertex batch ran decides its uplift; LiteLLM takes it from the client or its own environment."""
+    return answer["kind"] == "batch" and row.provider == "vertex_ai" and not place and \
+        row.called.has("regional_endpoint_uplift_multiplier")
+
+
+def search_results(request, answer, row, own, place):
+    """How many results were asked for; LiteLLM logs no parameter of a search."""
+    by_results = row.has("tiered_pricing") or row.provider == "parallel_ai"
+    return answer["kind"] == "search" and by_results and "max_results" in request.get("optional_params", {})
+
+
+def image_size(request, answer, row, own, place):
+    """The size that was asked for, where the answer names none; LiteLLM logs no parameter of an image call."""
+    by_size = SIZED.search(row.name) or row.has("per_pixel") or any("per_pixel" in key for key in own)
+    asked = set(request.get("optional_params", {})) & {"size", "quality"}
+    return answer["kind"] == "image" and bool(by_size) and any(name not in answer["body"] for name in asked)
+
+
+def stream_bill(request, answer, row, own, place):
+    """A stream's usage.cost may be the gateway's own bill."""
+    use = answer["body"].get("usage") if isinstance(answer["body"], dict) else None
+    return bool(request.get("stream")) and "cost" in (use or {})
+
+
+KINDS = (speech_tokens, answer_clock, batch_place, search_results, image_size, stream_bill)
+
+
+def tags(request, answer, row, config):
+    deployment = config["model_list"][0] if config else {}
+    both = {**deployment.get("model_info", {}), **deployment.get("litellm_params", {})}
+    own = {key for key in both if "cost" in key or "pricing" in key}
+    place = both.get("vertex_location")
+    found = [kind.__name__ for kind in KINDS if kind(request, answer, row, own, place)]
+    return ["underivable", *(f"absent:{name}" for name in found)] if found else []
