@@ -88,6 +88,22 @@ static void next_fact(struct input *in, struct facts *facts)
     }
 }
 
+/* Free is only what a zero rule or an explicit rate of 0 makes so, whatever the gateway says. */
+static void check_free(const struct charge *charge)
+{
+    switch (charge->reason) {
+    case REASON_FAILURE:
+    case REASON_CACHE_HIT:
+    case REASON_MANAGEMENT_CALL:
+    case REASON_BATCH_WITHOUT_OUTPUT:
+    case REASON_PROVISIONED:
+    case REASON_FREE_PROVIDER:
+        return;
+    default:
+        expect(charge->reason == REASON_ZERO_RATE && charge->item_count > 0);
+    }
+}
+
 static void check_charge(const struct charge *charge)
 {
     i128 items = 0, sides = 0;
@@ -106,22 +122,6 @@ static void check_charge(const struct charge *charge)
         expect(charge->spend.atto > 0 || charge->item_count == 1);
     if (charge->has_spend)
         expect(items == charge->spend.atto && sides == items);
-}
-
-/* Free is only what a zero rule or an explicit rate of 0 makes so, whatever the gateway says. */
-static void check_free(const struct charge *charge)
-{
-    switch (charge->reason) {
-    case REASON_FAILURE:
-    case REASON_CACHE_HIT:
-    case REASON_MANAGEMENT_CALL:
-    case REASON_BATCH_WITHOUT_OUTPUT:
-    case REASON_PROVISIONED:
-    case REASON_FREE_PROVIDER:
-        return;
-    default:
-        expect(charge->reason == REASON_ZERO_RATE && charge->item_count > 0);
-    }
 }
 
 static void ignore_line(const char *text, void *context)
