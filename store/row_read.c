@@ -90,24 +90,36 @@ static bool take(struct scan *scan, char c)
     return true;
 }
 
-/* jsonb_out escapes ", \ and control characters; all else stands as it is, in UTF-8. */
-static bool unescape(const char **p, const char *end, char *to)
+/* \u0001 to \u009f, all that is ever escaped by number. */
+static bool unescape_number(const char *p, const char *end, char **to)
+{
+    char hex[3] = {0}, *rest;
+    if (end - p < 5 || memcmp(p, "u00", 3) != 0)
+        return false;
+    memcpy(hex, p + 3, 2);
+    unsigned long c = strtoul(hex, &rest, 16);
+    if (*rest != '\0' || c == 0 || c > 0x9f)
+        return false;
+    if (c >= 0x80)
+        *(*to)++ = (char)0xc2; /* their first byte in UTF-8 */
+    *(*to)++ = (char)c;
+    return true;
+}
+
+/* jsonb_out escapes ", \ and control characters below blank; row_encode() DEL and C1 too. All else
+ * stands as it is, in UTF-8. */
+static bool unescape(const char **p, const char *end, char **to)
 {
     static const char from[] = "bfnrt\"\\/", into[] = "\b\f\n\r\t\"\\/";
     if (*p == end)
         return false;
     const char *known = memchr(from, **p, sizeof(from) - 1);
-    if (known) {
-        *to = into[known - from];
-        *p += 1;
-        return true;
-    }
-    if (**p != 'u' || end - *p < 5 || memcmp(*p + 1, "00", 2) != 0)
+    if (known)
+        *(*to)++ = into[known - from];
+    else if (!unescape_number(*p, end, to))
         return false;
-    char hex[3] = {(*p)[3], (*p)[4], '\0'}, *rest;
-    *to = (char)strtoul(hex, &rest, 16);
-    *p += 5;
-    return *rest == '\0' && *to > 0 && *to < ' ';
+    *p += known ? 1 : 5;
+    return true;
 }
 
 static bool take_text(struct scan *scan, struct slice *out)
@@ -129,10 +141,10 @@ static bool take_text(struct scan *scan, struct slice *out)
         return true;
 
     char *text = arena_alloc(scan->call, out->bytes), *to = text;
-    for (const char *p = start; text && p < end; to++) {
+    for (const char *p = start; text && p < end;) {
         if (*p != '\\')
-            *to = *p++;
-        else if (p++, !unescape(&p, end, to))
+            *to++ = *p++;
+        else if (p++, !unescape(&p, end, &to))
             return false;
     }
     *out = (struct slice){text, (size_t)(to - text)};
