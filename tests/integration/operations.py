@@ -307,7 +307,33 @@ def model_without_a_price_is_healed(servers):
         run_checked([SPENDLOG, "verify", "-q", "-c", config])
 
 
-ALL = (books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
+def doubtful_event(number, **fields):
+    start_s = int(time.time()) - 3600 + number
+    return message_of({"id": f"doubtful-{number}", "object": "chat.completion", "created": start_s, "model": "gpt-4o", **fields})
+
+
+def doubts_are_seen(servers):
+    """Counts that contradict each other stand in doubtful_rows with what was tried, and below the total of a report."""
+    with Stage(servers, "doubts", partitions=1) as stage:
+        stage.produce([
+            doubtful_event(1, usage={"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}),
+            doubtful_event(2, usage={"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110,
+                                     "completion_tokens_details": {"reasoning_tokens": 500}}),
+            doubtful_event(3, usage={"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 777}),
+            doubtful_event(4)])
+        stage.consume()
+        rows = stage.sql("SELECT request_id, array_to_string(doubts, ','), array_to_string(readings_tried, '; ')"
+                         " FROM spendlog.doubtful_rows ORDER BY 1")
+        check_equal(rows, [
+            ["doubtful-2", "counts_contradict", "total as sent: 110; input + output: 110; with reasoning outside: 610"],
+            ["doubtful-3", "counts_contradict", "total as sent: 777; input + output: 110"]], "doubtful rows")
+        check_equal(stage.sql("SELECT pricing_reason, calls FROM spendlog.unpriced_models"),
+                    [["underivable_no_usage", "1"]], "calls without counts")
+        out = stage.command("report", "--by", "model")
+        check(re.search(r"doubtful: 2 ", out), f"report says: {out}")
+
+
+ALL = (doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
        ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
        explained_from_the_database)
