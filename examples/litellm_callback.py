@@ -43,7 +43,7 @@ LEFT_OUT = {"messages", "model_map_information", "metadata"}
 # All others may quote the call somewhere inside: their numbers and structure are kept, and texts under these keys.
 TEXT_KEYS = {
     "background", "code", "depth", "endpoint", "error_class", "error_code", "finish_reason", "format", "guardrail_mode",
-    "guardrail_name", "guardrail_provider", "guardrail_status", "image_size", "inference_geo", "llm_provider", "mode",
+    "guardrail_name", "guardrail_provider", "guardrail_status", "id", "image_size", "inference_geo", "llm_provider", "mode",
     "model", "object", "output_file_id", "output_format", "quality", "resolution", "role", "search_context_size",
     "search_depth", "service_tier", "size",
     "speed", "status", "task", "tier", "type", "video_resolution"}
@@ -52,6 +52,8 @@ BULK_KEYS = {"args", "arguments", "b64_json", "bytes", "embedding", "functionCal
              "schema", "segments", "words"}
 # Figures: all of it is kept, texts too, as prices and counts may come as text.
 FIGURE_KEYS = {"usage", "usage_info", "usage_metadata", "usageMetadata", "billed_units", "tool_usage"}
+# Of a call of the image tool what it is billed by; the provider writes them, not the model.
+IMAGE_TOOL_KEYS = ("quality", "size")
 # Of the metadata what says who pays; `requester_metadata` and its like may hold anything.
 METADATA_KEYS = {"usage_object", "additional_usage_values", "spend_logs_metadata", "requester_ip_address", "batch_models",
                  "team_id", "team_alias", "tags", "status", "error_information", "cost_breakdown"}
@@ -89,7 +91,8 @@ def guarded(value, key=""):
         return plain(value, TEXT_MAX)
     if isinstance(value, dict):
         if str(value.get("type", "")).endswith(("_use", "_call")):  # its members are named by the model or the caller
-            value = {name: member for name, member in value.items() if name in ("type", "status", "usage")}
+            kept = ("type", "status", "usage") + (IMAGE_TOOL_KEYS if value["type"] == "image_generation_call" else ())
+            value = {name: member for name, member in value.items() if name in kept}
         return {str(name): guarded(member, str(name)) for name, member in value.items()
                 if name not in BULK_KEYS and (name in TEXT_KEYS or not isinstance(member, str))}
     if isinstance(value, (list, tuple)):  # numbers in it are coordinates
