@@ -169,7 +169,7 @@ def kafka_tls_and_sasl(servers, seed):
     trusted = {**client, "sasl.password": PASSWORD}
     try:
         wait_for("the broker", lambda: broker.tool({**trusted, "message.timeout.ms": 4000}, "create",
-                                                   "secret.topic", "1").returncode == 0, 60, 1)
+                                                   "tls-kafka.usage", "1").returncode == 0, 60, 1)
         with World(servers, "tls-kafka", seed, partitions=1) as world:
             def attempt(host="localhost", password=PASSWORD, **changed):
                 kafka = {**client, **{k.replace("_", "."): v for k, v in changed.items()},
