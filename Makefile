@@ -121,7 +121,10 @@ tools: $(TOOLS)
 
 SERVER_TESTS := $(patsubst %,$(B)/tests/integration/%,test_store test_schema test_reading test_reprice test_days fill_rows)
 
-integration: spendlog tools $(SERVER_TESTS) ## tests against a real Kafka and a real PostgreSQL
+# What the other suites run too: one entry starts each of them.
+FAULTS   := spendlog tools $(B)/tests/integration/test_mock $(B)/tests/integration/copy_sample
+
+integration: $(FAULTS) $(SERVER_TESTS) ## tests against a real Kafka and a real PostgreSQL
 	tests/integration/run.py
 
 # tests/integration/X.c: programs of the tests against servers; `links:` as above, `with:` sources beside it.
@@ -131,8 +134,6 @@ $(B)/tests/integration/%: tests/integration/%.c $(LIBS)
 	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/integration/$$w.c; done) \
 	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
 	    $(LDLIBS) -lcmocka
-
-FAULTS   := spendlog tools $(B)/tests/integration/test_mock $(B)/tests/integration/copy_sample
 
 chaos: $(FAULTS) ## every fault there is against real servers, up to 25 minutes; SEED=n repeats a run
 	tests/chaos/run.py
