@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from http import client
@@ -333,7 +334,55 @@ def doubts_are_seen(servers):
         check(re.search(r"doubtful: 2 ", out), f"report says: {out}")
 
 
-ALL = (doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
+def signals_held(pid):
+    """Whether SIGTERM of the process is blocked, for its own threads to wait for."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        mask = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk:"))
+    return bool(mask >> (signal.SIGTERM - 1) & 1)
+
+
+def answers(port, path):
+    try:
+        return http(port, path)[0] == 200
+    except OSError:
+        return False
+
+
+def half_open_requests_are_given_up(servers):
+    """Requests that never end take no more than seconds from /metrics, and are ended by the service."""
+    port = free_port()
+    with Stage(servers, "halfopen", partitions=1) as stage:
+        member = stage.start(metrics=f"127.0.0.1:{port}", ready_s=2)
+        wait_until_ready(member, port)
+        half = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(150)]
+        for one in half:
+            one.sendall(b"GET /metrics HTTP/1.1\r\n")
+        wait_for("an answer beside them", lambda: answers(port, "/metrics"), 60)
+        for one in half:
+            one.settimeout(60)
+            check(not one.recv(4096).startswith(b"HTTP/1.1 200"), "half a request was answered")
+            one.close()
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+
+
+def term_is_heard_while_it_starts(servers):
+    """SIGTERM at any moment of the start, with a broker that does not answer, ends the service with 0."""
+    with Stage(servers, "early", partitions=1) as stage, socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(64)
+        config = os.path.join(stage.folder, "mute.yaml")
+        with open(stage.config("early"), encoding="ascii") as tuned, open(config, "w", encoding="ascii") as out:
+            out.write(tuned.read().replace(servers.brokers, f"127.0.0.1:{mute.getsockname()[1]}"))
+        for moment_ms in (100, 250, 400, 700, 1000):
+            run = subprocess.Popen([SPENDLOG, "run", "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_for("signals that are held", lambda: signals_held(run.pid) or run.poll() is not None, 20, 0.01)
+            time.sleep(moment_ms / 1000)
+            run.send_signal(signal.SIGTERM)
+            check_equal(run.wait(30), 0, f"exit code, {moment_ms} ms after the signals were held")
+
+
+ALL = (half_open_requests_are_given_up, term_is_heard_while_it_starts,
+       doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
        ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
        explained_from_the_database)
