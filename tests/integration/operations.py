@@ -348,6 +348,15 @@ def answers(port, path):
         return False
 
 
+def ended_with(connection):
+    """What the service said before it closed the connection; a close by reset says nothing."""
+    connection.settimeout(60)
+    try:
+        return connection.recv(4096)
+    except ConnectionResetError:
+        return b""
+
+
 def half_open_requests_are_given_up(servers):
     """Requests that never end take no more than seconds from /metrics, and are ended by the service."""
     port = free_port()
@@ -359,8 +368,7 @@ def half_open_requests_are_given_up(servers):
             one.sendall(b"GET /metrics HTTP/1.1\r\n")
         wait_for("an answer beside them", lambda: answers(port, "/metrics"), 60)
         for one in half:
-            one.settimeout(60)
-            check(not one.recv(4096).startswith(b"HTTP/1.1 200"), "half a request was answered")
+            check(not ended_with(one).startswith(b"HTTP/1.1 200"), "half a request was answered")
             one.close()
         check_equal(member.end(), 0, f"exit code{member.tail()}")
 
