@@ -5,7 +5,9 @@ CC       ?= gcc
 VERSION  := 0.2.0
 VARIANT  ?= release
 B        := build/$(VARIANT)
-FOLDERS  := core ingest pricing store cli
+# The rooms of pricing, each of which sees only those behind it.
+PRICING  := pricing/bill pricing/book pricing/names pricing/map
+FOLDERS  := core ingest $(PRICING) store cli
 PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto libmicrohttpd
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes \
@@ -27,7 +29,10 @@ SRC      := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 GEN      := build/gen/mappings.c build/gen/migrations.c build/gen/cost_map.c
 TESTS    := $(wildcard tests/unit/test_*.c)
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
-lib       = $(B)/lib$(1).a
+lib       = $(B)/lib$(subst /,-,$(1)).a
+# What a test's `links:` line names, and core; `pricing` is its rooms, `pricing/map` is one of them.
+linked    = -Wl,--start-group $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) core | \
+            sed 's|\<pricing |$(PRICING) |' | tr / -); do echo $(B)/lib$$l.a; done) -Wl,--end-group
 LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
@@ -53,7 +58,8 @@ $(call lib,$(1)): $(call obj,$(wildcard $(1)/*.c)) $(call obj,$(2))
 endef
 $(eval $(call archive,core))
 $(eval $(call archive,ingest,build/gen/mappings.c))
-$(eval $(call archive,pricing,build/gen/cost_map.c))
+$(foreach room,$(filter-out %/map,$(PRICING)),$(eval $(call archive,$(room))))
+$(eval $(call archive,pricing/map,build/gen/cost_map.c))
 $(eval $(call archive,store,build/gen/migrations.c))
 
 build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
@@ -68,7 +74,7 @@ $(B)/tests/unit/%: tests/unit/%.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
 	    $$(sed -n 's|.*ldflags: *\([^ *]*\).*|\1|p' $<) \
-	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
+	    $(linked) \
 	    $(LDLIBS) -lcmocka
 
 build/gen/decimal_cases.txt: tests/unit/decimal_cases.py
@@ -81,7 +87,7 @@ AGREE.asan := -s 20
 $(AGREE): tests/agreement/agreement.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
-	    $(call lib,ingest) $(call lib,pricing) $(call lib,core) $(LDLIBS)
+	    -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS)
 build/gen/%.jsonl: tests/cases/pricing/%.jsonl.xz
 	@mkdir -p $(@D) && xz -dc $< >$@
 
@@ -103,7 +109,7 @@ FUZZ_S   ?= 600
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
-	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) $(LDLIBS)
+	    $(linked) $(LDLIBS)
 
 fuzz: ## fuzz each target for FUZZ_S seconds (clang)
 	$(MAKE) CC=clang VARIANT=fuzz $(FUZZERS)
@@ -132,7 +138,7 @@ $(B)/tests/integration/%: tests/integration/%.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
 	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/integration/$$w.c; done) \
-	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) \
+	    $(linked) \
 	    $(LDLIBS) -lcmocka
 
 chaos: $(FAULTS) ## every fault there is against real servers, up to 25 minutes; SEED=n repeats a run
@@ -150,7 +156,7 @@ $(B)/tests/bench/%: tests/bench/%.c $(wildcard tests/bench/payload.*) $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -o $@ $< \
 	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/bench/$$w.c; done) \
-	    $$(for l in $$(sed -n 's|.*links:\([a-z ]*\).*|\1|p' $<) core; do echo $(B)/lib$$l.a; done) $(LDLIBS)
+	    $(linked) $(LDLIBS)
 
 bench: spendlog tools $(BENCHES) $(B)/tests/integration/fill_rows ## speed beside PostgreSQL's own, into docs/benchmarks.md, 15 minutes; BENCH_EVENTS=n
 	tests/bench/run.py
@@ -162,7 +168,7 @@ bench-long: spendlog tools $(BENCHES) ## the rate on a table of 10 million rows
 oracle: spendlog ## prices beside a LiteLLM from PyPI, over generated events: LITELLM=1.110.2 [SEED=n] [N=events]
 	tests/oracle/run.py $(LITELLM) $(if $(SEED),--seed $(SEED)) $(if $(N),--events $(N)) $(if $(MAP),--map $(MAP)) $(ORACLE)
 
-lists: ## pricing/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=--check]
+lists: ## pricing/map/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=--check]
 	tests/oracle/closed_lists.py $(LITELLM) $(LISTS)
 
 lint: ## style, layers, banned functions, static analysis
@@ -199,4 +205,4 @@ clean: ## remove build output
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
--include $(wildcard $(B)/*/*.d $(B)/tests/*/*.d $(B)/build/gen/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of cost maps that mean nothing to a price, as rows of pricing/map_keys.def.
+"""The keys of cost maps that mean nothing to a price, as rows of pricing/map/map_keys.def.
 
-    scripts/map_keys.py MAP.json... >pricing/map_keys.def
+    scripts/map_keys.py MAP.json... >pricing/map/map_keys.def
 
 What looks like money is left out: it is a price, or somebody must decide what it is.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Writes pricing/lists.def from an installed LiteLLM: the closed lists that the rules refer to by name.
+Writes pricing/map/lists.def from an installed LiteLLM: the closed lists that the rules refer to by name.
 
     tests/oracle/closed_lists.py VERSION [--check]
 
@@ -22,7 +22,7 @@ sys.dont_write_bytecode = True
 
 from oracle import place  # noqa: E402
 
-FILE = os.path.join(ROOT, "pricing", "lists.def")
+FILE = os.path.join(ROOT, "pricing", "map", "lists.def")
 HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Closed lists of LiteLLM {version} that the rules refer to by name, written by tests/oracle/closed_lists.py:

@@ -43,7 +43,7 @@ def attribute(path, made=lambda value: value):
 
 
 BEDROCK = "litellm.llms.bedrock.common_utils."
-# The lists of pricing/lists.def, in its order.
+# The lists of pricing/map/lists.def, in its order.
 WORDS = {
     "PROVIDER": attribute("litellm.types.utils.LlmProviders", lambda enum: {member.value for member in enum}),
     "VISIBLE": visible_keys,

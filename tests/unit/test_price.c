@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "pricing/calc.h"
+#include "pricing/bill/bill.h"
+#include "pricing/book/edition.h"
 #include "pricing/diff.h"
-#include "pricing/edition.h"
-#include "pricing/family.h"
+#include "pricing/map/family.h"
 #include "tests/unit/pricing_fixture.h"
 
 static struct book *plain; /* the builtin map, no overrides */

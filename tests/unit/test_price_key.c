@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: pricing */
 #include "pricing/book.h"
-#include "pricing/family.h"
-#include "pricing/grammar.h"
-#include "pricing/lists.h"
+#include "pricing/map/family.h"
+#include "pricing/map/grammar.h"
+#include "pricing/map/lists.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

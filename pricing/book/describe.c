@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pricing/book/account.h"
+
+#include <stdio.h>
+
+#define SCRATCH_BYTES_MAX (8u << 20)
+#define JSON_BYTES_MAX (1u << 20)
+
+struct writer {
+    void (*line)(const char *text, void *context);
+    void *context;
+};
+
+static void say(const struct writer *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void say(const struct writer *out, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    out->line(text, out->context);
+}
+
+static const char *standing(const struct account *account)
+{
+    if (account->custom)
+        return "custom";
+    if (account->priced->is_wildcard || strchr(account->priced->deployment->model, '*'))
+        return "pattern";
+    return account->base ? "cost_map" : "unpriced";
+}
+
+static void say_keys(const struct writer *out, const char *what, const struct fields *keys,
+                     const struct entry *base)
+{
+    char value[128], before[128];
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct node *node = keys->field[i].value;
+        const struct node *map = base ? node_get(base->raw, node->key) : NULL;
+        account_value(node, value, sizeof(value));
+        if (map && map != node) {
+            account_value(map, before, sizeof(before));
+            say(out, "  %-9s  %-48s %s (map: %s)", what, node->key, value, before);
+        } else {
+            say(out, "  %-9s  %-48s %s", what, node->key, value);
+        }
+    }
+}
+
+static void describe_text(const struct account *account, const struct writer *out)
+{
+    const struct deployment *d = account->priced->deployment;
+    const char *how = standing(account);
+    say(out, "%s -> %s (%s:%u)", d->model_name, d->model, d->file, d->line);
+    if (d->base_model[0])
+        say(out, "  base_model %s", d->base_model);
+    if (account->base)
+        say(out, "  map entry  %s", account->base->name);
+    else if (strcmp(how, "unpriced") == 0)
+        say(out, "  unpriced: in no cost map, and sets no price");
+    else if (strcmp(how, "custom") == 0)
+        say(out, "  in no cost map: what is not set is free");
+    say_keys(out, "set", &account->set, account->base);
+    say_keys(out, "inherited", &account->inherited, NULL);
+    say_keys(out, "lost", &account->lost, NULL);
+}
+
+static void write_keys(struct buf *json, const char *name, const struct fields *keys)
+{
+    buf_printf(json, ",\"%s\":{", name);
+    for (size_t i = 0; i < keys->count; i++) {
+        if (i)
+            buf_add_char(json, ',');
+        buf_add_json_string(json, slice_of(keys->field[i].value->key));
+        buf_add_char(json, ':');
+        node_write(keys->field[i].value, json);
+    }
+    buf_add_char(json, '}');
+}
+
+static void write_text(struct buf *json, const char *name, const char *text)
+{
+    buf_printf(json, ",\"%s\":", name);
+    buf_add_json_string(json, slice_of(text));
+}
+
+static void describe_json(const struct account *account, const struct writer *out)
+{
+    const struct deployment *d = account->priced->deployment;
+    struct buf json;
+    buf_init(&json, JSON_BYTES_MAX);
+    buf_add_text(&json, "{\"model_name\":");
+    buf_add_json_string(&json, slice_of(d->model_name));
+    write_text(&json, "model", d->model);
+    write_text(&json, "provider", account->priced->provider);
+    write_text(&json, "file", d->file);
+    buf_printf(&json, ",\"line\":%u", d->line);
+    write_text(&json, "prices", standing(account));
+    if (account->base)
+        write_text(&json, "map_entry", account->base->name);
+    write_keys(&json, "set", &account->set);
+    write_keys(&json, "inherited", &account->inherited);
+    write_keys(&json, "lost", &account->lost);
+    buf_add_text(&json, "}");
+    buf_add_char(&json, '\0');
+    if (buf_ok(&json))
+        out->line(json.p, out->context);
+    buf_free(&json);
+}
+
+static void describe_adjustments(const struct litellm_config *config, const struct writer *out)
+{
+    char text[DECIMAL_TEXT_MAX];
+    for (size_t i = 0; i < config->discount_count; i++) {
+        decimal_format(&config->discount[i].rate.value, text);
+        say(out, "discount %s: %s of the price (%s:%u)", config->discount[i].provider, text,
+            config->discount[i].rate.source.file, config->discount[i].rate.source.line);
+    }
+    for (size_t i = 0; i < config->margin_count; i++) {
+        const struct margin *margin = &config->margin[i];
+        decimal_format(&margin->percentage.value, text);
+        if (margin->has_percentage)
+            say(out, "margin %s: %s of the price", margin->provider, text);
+        decimal_format(&margin->fixed.value, text);
+        if (margin->has_fixed)
+            say(out, "margin %s: %s USD a call", margin->provider, text);
+    }
+}
+
+void book_describe(const struct book *book, bool json,
+                   void (*line)(const char *text, void *context), void *context)
+{
+    struct writer out = {line, context};
+    struct arena scratch;
+    arena_init(&scratch, SCRATCH_BYTES_MAX);
+    for (size_t i = 0; i < book->config.deployment_count; i++) {
+        const struct edition *edition;
+        const struct priced_deployment *priced =
+            account_find(book, &book->config.deployment[i], &edition);
+        struct account account;
+        arena_reset(&scratch);
+        if (!priced)
+            continue;
+        account_make(book, edition, priced, &scratch, &account);
+        if (json)
+            describe_json(&account, &out);
+        else
+            describe_text(&account, &out);
+    }
+    arena_free(&scratch);
+    if (!json)
+        describe_adjustments(&book->config, &out);
+}
