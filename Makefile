@@ -7,7 +7,7 @@ VARIANT  ?= release
 B        := build/$(VARIANT)
 # The rooms of pricing, each of which sees only those behind it.
 PRICING  := pricing/bill pricing/book pricing/names pricing/map
-FOLDERS  := core ingest $(PRICING) store cli
+FOLDERS  := core ingest $(PRICING) store run cli
 PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto libmicrohttpd
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes \
@@ -33,7 +33,8 @@ lib       = $(B)/lib$(subst /,-,$(1)).a
 # What a test's `links:` line names, and core; `pricing` is its rooms, `pricing/map` is one of them.
 linked    = -Wl,--start-group $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) core | \
             sed 's|\<pricing |$(PRICING) |' | tr / -); do echo $(B)/lib$$l.a; done) -Wl,--end-group
-LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
+# In the order of dependencies: an archive is searched once, for what those before it want.
+LIBS     := $(foreach d,run store $(PRICING) ingest core,$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
@@ -45,7 +46,7 @@ spendlog: $(B)/spendlog
 	@ln -sf $< $@
 
 $(B)/spendlog: $(call obj,$(wildcard cli/*.c)) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -61,6 +62,7 @@ $(eval $(call archive,ingest,build/gen/mappings.c))
 $(foreach room,$(filter-out %/map,$(PRICING)),$(eval $(call archive,$(room))))
 $(eval $(call archive,pricing/map,build/gen/cost_map.c))
 $(eval $(call archive,store,build/gen/migrations.c))
+$(eval $(call archive,run))
 
 build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@

@@ -5,13 +5,13 @@
  * to.
  */
 #include "cli/command.h"
-#include "cli/ready.h"
+#include "run/ready.h"
 
 #include "core/clock.h"
 #include "core/show.h"
 #include "ingest/kafka.h"
-#include "store/drift.h"
-#include "store/server.h"
+#include "store/server_check.h"
+#include "store/stored_drift.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* spendlog rejected: what could not be read, and reading it again after a mapping was fixed. */
 #include "cli/command.h"
 #include "cli/result.h"
-#include "cli/retry.h"
+#include "run/retry.h"
 
 #include "core/show.h"
 

@@ -4,10 +4,10 @@
  * thread does nothing else: TERM and INT end, HUP loads prices again, whole or not at all.
  */
 #include "cli/command.h"
-#include "cli/lane.h"
-#include "cli/metrics.h"
-#include "cli/ready.h"
-#include "cli/watch.h"
+#include "run/lane.h"
+#include "run/metrics.h"
+#include "run/ready.h"
+#include "run/watch.h"
 
 #include "core/clock.h"
 #include "core/fault.h"

@@ -7,7 +7,7 @@
 
 #include "core/show.h"
 
-#include "store/drift.h"
+#include "store/stored_drift.h"
 #include "store/verify.h"
 
 #define LINE_MAX_BYTES (64u << 10)

@@ -6,9 +6,9 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
-#include "cli/books.h"
 #include "core/config.h"
 #include "ingest/mapping.h"
+#include "pricing/book.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 #include "core/show.h"
 
 #include "ingest/kafka.h"
-#include "store/server.h"
+#include "store/server_check.h"
 
 #include <jansson.h>
 #include <microhttpd.h>

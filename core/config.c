@@ -4,7 +4,7 @@
  * writes its field. Defaults go through the same readers as values of a file, so a row cannot have
  * a default that its own bounds refuse.
  */
-#include "core/config_internal.h"
+#include "core/config_impl.h"
 #include "core/secret.h"
 
 #include <assert.h>

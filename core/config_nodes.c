@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings that are trees: kafka, topics, pricing.cost_map, mappings. */
 #include "core/clock.h"
-#include "core/config_internal.h"
+#include "core/config_impl.h"
 
 #include <regex.h>
 #include <stdlib.h>

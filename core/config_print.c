@@ -6,7 +6,7 @@
  */
 #include "core/buf.h"
 #include "core/clock.h"
-#include "core/config_internal.h"
+#include "core/config_impl.h"
 #include "core/secret.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether a configuration has all that a command needs: one row per setting without a default. */
-#include "core/config_internal.h"
+#include "core/config_impl.h"
 
 static bool has_brokers(const struct config *config)
 {

@@ -65,7 +65,7 @@ static bool decimal_set(struct setter *setter, struct val val)
             return number_refuse(setter, result);
         d = parsed;
     }
-    /* A negative duration is a label that ingest/finish.c drops and flags. */
+    /* A negative duration is a label that ingest/event_finish.c drops and flags. */
     if (d->negative && setter->field->id != label_field(LABEL_DURATION_S))
         return refuse(setter, REASON_BAD_NUMBER, "negative");
     put(setter, (union value){.d = d});

@@ -7,7 +7,7 @@
  */
 #include "ingest/mapper.h"
 
-#include "ingest/finish.h"
+#include "ingest/event_finish.h"
 #include "ingest/frame.h"
 #include "ingest/text.h"
 

@@ -16,7 +16,7 @@ FILE_LINES_MAX=800
 CPPCHECK_SUPPRESS=(missingIncludeSystem unmatchedSuppression internalAstError)
 
 mapfile -t sources < <(git ls-files --cached --others --exclude-standard -- '*.c' '*.h' | xargs -r ls -d 2>/dev/null)
-mapfile -t ours < <(printf '%s\n' "${sources[@]}" | grep -E '^(core|ingest|pricing|store|cli)/')
+mapfile -t ours < <(printf '%s\n' "${sources[@]}" | grep -E '^(core|ingest|pricing|store|run|cli)/')
 
 # --- the checks: each prints what it finds and fails if that is anything ---
 
@@ -34,7 +34,8 @@ pricing/map         core|pricing|pricing/map
 pricing/names       core|pricing|pricing/map|pricing/names|pricing/book
 pricing/book        core|pricing|pricing/map|pricing/names|pricing/book
 pricing/bill        core|pricing|pricing/map|pricing/names|pricing/book|pricing/bill
-cli                 core|ingest|pricing|store|cli
+run                 core|ingest|pricing|store|run
+cli                 core|ingest|pricing|store|run|cli
 '
 lint_layers() {
     local folder allowed
@@ -53,7 +54,7 @@ lint_foreign_headers() {
         'libpq store/' \
         'yaml.h core/yaml.c|cli/main.c' \
         'jansson.h pricing/|store/|cli/' \
-        'microhttpd.h cli/metrics.c|cli/main.c'; do
+        'microhttpd.h run/metrics.c|cli/main.c'; do
         header=${row%% *} homes=${row#* }
         grep -nE "^#include <${header//./\\.}" "${ours[@]}" | grep -vE "^(${homes//./\\.})" |
             sed 's/$/   <- this header has another home/'

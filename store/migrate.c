@@ -2,7 +2,7 @@
 #include "store/migrate.h"
 
 #include "core/embed.h"
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/pg.h"
 
 #include <openssl/sha.h>
@@ -193,7 +193,7 @@ static bool apply(struct pg *pg, const struct embedded *file, bool *done, struct
         if (apply_locked(pg, file, done, err) && pg_command(pg, "COMMIT", err))
             return true;
         pg_rollback(pg);
-        holder_blame(pg, err);
+        lock_holder_blame(pg, err);
         if (again || !pg->conn || !overtaken(pg))
             return false;
         err_clear(err);

@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "store/conninfo.h"
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/session.h"
 
 #include <assert.h>
@@ -353,7 +353,7 @@ static PGresult *checked(struct pg *pg, PGresult *res, const char *what, struct 
     if (res && (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_COPY_IN))
         return res;
     pg_fail(pg, res, what, err);
-    holder_blame(pg, err);
+    lock_holder_blame(pg, err);
     PQclear(res);
     return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/report.h"
 
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -146,7 +146,7 @@ bool report_run(const char *conninfo, const struct report_options *options, repo
     buf_init(&sql, SQL_MAX);
     if (sql_build(&sql, &args, options, err) && pg_open(&pg, &pg_options, err)) {
         buf_add_char(&sql, '\0');
-        PGresult *res = holder_await_rows(&pg, err) ? pg_query(&pg, sql.p, &args, err) : NULL;
+        PGresult *res = lock_holder_await_rows(&pg, err) ? pg_query(&pg, sql.p, &args, err) : NULL;
         if (res)
             rows_give(res, options->by_count, on_row, context);
         ok = res != NULL;

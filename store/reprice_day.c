@@ -9,7 +9,7 @@
 #include "store/reprice_impl.h"
 
 #include "core/clock.h"
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/numeric.h"
 
 #define REWRITE_SHARE 0.5  /* changed; it costs less than UPDATE from a fifth on, but locks */
@@ -331,7 +331,7 @@ bool reprice_day_run(struct reprice *run, const struct reprice_day *day, struct 
 {
     struct stream stream;
     enum reprice_method method;
-    if (!holder_await_rows(&run->read, err) || !method_choose(run, day, &method, err) ||
+    if (!lock_holder_await_rows(&run->read, err) || !method_choose(run, day, &method, err) ||
         !records_begin(run, err))
         return false;
     if (method == METHOD_REWRITE)

@@ -13,7 +13,7 @@
 #include "store/reprice_impl.h"
 
 #include "core/fault.h"
-#include "store/holder.h"
+#include "store/lock_holder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +145,7 @@ static bool shadow_close(struct reprice *run, const struct reprice_day *day, str
 static void swap_blame(struct reprice *run, struct err *err)
 {
     snprintf(run->read.sqlstate, sizeof(run->read.sqlstate), "%s", run->write.sqlstate);
-    holder_blame(&run->read, err);
+    lock_holder_blame(&run->read, err);
 }
 
 /* A dashboard's long query or a batch under way may hold the table: the swap gives way, lets go of
@@ -153,7 +153,7 @@ static void swap_blame(struct reprice *run, struct err *err)
 static bool swap(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
-    struct holder holder = {0};
+    struct lock_holder holder = {0};
     char sql[128];
     snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s')", day->text);
     for (int attempt = 1;; attempt++) {
@@ -165,7 +165,7 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
         if (err->kind != ERR_RETRY || attempt == SWAP_TRIES_MAX || !run->write.conn)
             return false;
         if (attempt % SWAP_TRIES_QUIET == 0)
-            holder_tell(&holder, err);
+            lock_holder_tell(&holder, err);
         err_clear(err);
         if (!pg_command(&run->write, "ROLLBACK TO swap", err))
             return false;

@@ -7,7 +7,7 @@
 #include "store/reprice_impl.h"
 
 #include "core/fault.h"
-#include "store/holder.h"
+#include "store/lock_holder.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -287,15 +287,15 @@ static void pause_ms(unsigned ms)
 bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err)
 {
-    struct holder holder = {0};
+    struct lock_holder holder = {0};
     if (last)
         reprice_slice_close(run);
     for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {
         pg_rollback(&run->write);
-        holder_blame(&run->write, err);
+        lock_holder_blame(&run->write, err);
         if (err->kind != ERR_RETRY || attempt == TRIES_MAX)
             return false;
-        holder_tell(&holder, err);
+        lock_holder_tell(&holder, err);
         err_clear(err);
         pause_ms(50u << attempt);
     }

@@ -2,7 +2,7 @@
 #include "store/stored_row.h"
 
 #include "store/copy.h"
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/row_read.h"
 #include "store/stored_book.h"
 
@@ -57,7 +57,7 @@ struct stored_rows *stored_rows_open(const char *conninfo, struct err *err)
         return NULL;
     }
     arena_init(&rows->call, CALL_BYTES_MAX);
-    if (pg_open(&rows->pg, &options, err) && holder_await_rows(&rows->pg, err))
+    if (pg_open(&rows->pg, &options, err) && lock_holder_await_rows(&rows->pg, err))
         return rows;
     stored_rows_close(rows);
     return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/verify.h"
 
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/migrate.h"
 #include "store/pg.h"
 
@@ -385,7 +385,7 @@ bool verify_run(const char *conninfo, verify_fn *finding, void *context,
     memset(totals, 0, sizeof(*totals));
     if (!migrate_open(&v.pg, &options, err))
         return false;
-    bool ok = holder_await_rows(&v.pg, err) && pg_begin(&v.pg, PG_SNAPSHOT, err) &&
+    bool ok = lock_holder_await_rows(&v.pg, err) && pg_begin(&v.pg, PG_SNAPSHOT, err) &&
               check_partitions(&v, err) && check_batches(&v, err) && check_daily(&v, err) &&
               check_excluded(&v, err) && check_duplicates(&v, err) && tell_gaps(&v, err) &&
               tell_setbacks(&v, err);

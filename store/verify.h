@@ -21,7 +21,7 @@ enum verify_kind {
     VERIFY_EXCLUDED,     /* entries of a row (spendlog exclude) that do not cancel it, or remain */
     VERIFY_CHARGE,       /* a stored charge that its own book gives differently (cli/rederive.h) */
     VERIFY_DUPLICATE,    /* a record counted as a duplicate of a row that is nowhere */
-    VERIFY_DRIFT,        /* prices apart from the gateway's own (store/drift.h) */
+    VERIFY_DRIFT,        /* prices apart from the gateway's own (store/stored_drift.h) */
     VERIFY_GAP,          /* a recorded gap: told, but no difference */
     VERIFY_SETBACK,      /* the database went back, and reading with it: the same */
     VERIFY_KINDS

@@ -41,7 +41,7 @@ struct writer *writer_new(const struct writer_options *o)
     row_columns(&w->copy_sql);
     buf_add_text(&w->copy_sql, ") FROM STDIN (FORMAT binary)");
     buf_add_char(&w->copy_sql, '\0');
-    if (recent_init(&w->recent) && w->conninfo && w->group_id && w->cluster_id &&
+    if (recent_keys_init(&w->recent) && w->conninfo && w->group_id && w->cluster_id &&
         w->application_name && buf_ok(&w->copy_sql))
         return w;
     writer_free(w);
@@ -57,12 +57,12 @@ void writer_free(struct writer *w)
     buf_free(&w->copy_sql);
     buf_free(&w->sealed);
     buf_free(&w->place);
-    recent_free(&w->recent);
+    recent_keys_free(&w->recent);
     free(w->conninfo);
     free(w->group_id);
     free(w->cluster_id);
     free(w->application_name);
-    free(w->tally);
+    free(w->counts);
     free(w->refusal);
     free(w);
 }
@@ -83,7 +83,7 @@ const char *writer_cluster_id(const struct writer *w)
 
 void writer_forget(struct writer *w)
 {
-    recent_forget(&w->recent);
+    recent_keys_forget(&w->recent);
     w->book_hash[0] = '\0';
     w->day_count = 0;
 }

@@ -260,7 +260,7 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
         return fence(w, err,
                      "PostgreSQL refused rows: the batch is read again, to keep their messages");
     }
-    if (!books_tally(w, batch, err) || !books_write(w, batch, err))
+    if (!counts_tally(w, batch, err) || !counts_write(w, batch, err))
         return false;
     fault_point("before_commit");
     return commit(w, err);
@@ -351,7 +351,7 @@ static void conclude(struct writer *w, struct batch *batch)
     int64_t conflicts = 0;
     for (size_t i = 0; i < batch->range_count; i++) {
         struct batch_range *range = &batch->range[i];
-        const struct tally *tally = &w->tally[i];
+        const struct range_counts *tally = &w->counts[i];
         range->rows = tally->rows;
         range->duplicates = tally->duplicates;
         range->rejected = tally->rejected;
@@ -387,10 +387,10 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
         if (try_once(w, batch, &why))
             break;
         pg_rollback(&w->pg);
-        holder_blame(&w->pg, &why);
+        lock_holder_blame(&w->pg, &why);
         bool waited = failed_with(w, "55P03") || failed_with(w, "57014");
         if (waited)
-            holder_tell(&w->holder, &why);
+            lock_holder_tell(&w->holder, &why);
         if (tries == TRIES_MAX || (waited && stopping(w)) || !adapt(w, batch, &why))
             return err_set(err, why.kind, "%s", why.text);
         log_debug("batch begun again: %s", why.text);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the writer share: writer.c (life, offset rows, books), writer_commit.c (the
- * transaction), writer_rows.c (rows into the table), writer_rejects.c and writer_books.c
+ * transaction), writer_rows.c (rows into the table), writer_rejects.c and writer_counts.c
  * (what is written beside them). */
 #ifndef STORE_WRITER_IMPL_H
 #define STORE_WRITER_IMPL_H
 
-#include "store/holder.h"
+#include "store/lock_holder.h"
 #include "store/pg.h"
-#include "store/recent.h"
+#include "store/recent_keys.h"
 #include "store/writer.h"
 
 #define DAYS_KNOWN_MAX 4096
 #define REFUSAL_TEXT_MAX 256
 
 /* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */
-struct tally {
+struct range_counts {
     int64_t rows, duplicates, rejected, conflicts;
     int64_t by_status[CHARGE_STATUS_COUNT], flagged, doubtful; /* of the rows */
     uint64_t digest;                                           /* exclusive or over the rows */
@@ -34,7 +34,7 @@ struct writer {
     struct buf copy_sql;
 
     /* What is believed of the database: writer_forget() drops all of it. */
-    struct recent recent;
+    struct recent_keys recent;
     char book_hash[65]; /* of the book stored last; "" = none */
     int32_t book_id;
     int32_t day[DAYS_KNOWN_MAX]; /* days since 1970 whose partition is there; any order */
@@ -47,14 +47,14 @@ struct writer {
     struct buf sealed, place;
     bool house_due; /* a day has begun: what is old goes when the batch is stored */
 
-    bool look_first;        /* ask which keys are there before the COPY */
-    unsigned batches_clean; /* since then, without a stored duplicate */
-    struct holder holder;   /* who kept us waiting */
+    bool look_first;           /* ask which keys are there before the COPY */
+    unsigned batches_clean;    /* since then, without a stored duplicate */
+    struct lock_holder holder; /* who kept us waiting */
     /* of the batch being written */
     bool bisect, copying, fenced;
     int64_t batch_id;
-    struct tally *tally;
-    size_t tally_capacity;
+    struct range_counts *counts;
+    size_t counts_capacity;
     struct refusal *refusal;
     size_t refusal_count, refusal_capacity;
 };
@@ -88,11 +88,11 @@ bool row_refusable(const struct writer *writer);
 bool rejects_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
 bool rejects_resolve(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
-/* writer_books.c */
+/* writer_counts.c */
 /* Runs a statement that gives nothing back, with writer->args. */
 bool writer_run(struct writer *writer, const struct pg_statement *statement,
                 struct err *err) MUST_CHECK;
-bool books_tally(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
-bool books_write(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+bool counts_tally(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
+bool counts_write(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
 #endif

@@ -3,7 +3,7 @@
  * Rows into the table. What is a duplicate is found out as cheaply as possible, in this order:
  *
  *   1. sorted by key, equal neighbours in the batch: no database
- *   2. keys that this writer wrote lately (store/recent.h) are asked for before the COPY. The
+ *   2. keys that this writer wrote lately (store/recent_keys.h) are asked for before the COPY. The
  * database says whether their rows are there: it may have gone back since
  *   3. the COPY itself: PostgreSQL refuses a key that is there (23505), and the batch is begun
  * again
@@ -48,7 +48,8 @@ void rows_mark_near(struct writer *w, struct batch *batch)
             first = i;
         row->fate = ROW_NEW;
         row->conflict = false;
-        row->suspected = first == i && recent_has(&w->recent, row->start_time_us, row->identity);
+        row->suspected =
+            first == i && recent_keys_has(&w->recent, row->start_time_us, row->identity);
         if (first != i)
             mark_duplicate(row, ROW_DUPLICATE_NEAR, batch->rows[first].content_hash);
     }
@@ -71,7 +72,7 @@ void rows_learn(struct writer *w, const struct batch *batch)
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct batch_row *row = &batch->rows[i];
         if (row->fate == ROW_NEW)
-            recent_learn(&w->recent, row->start_time_us, row->identity);
+            recent_keys_learn(&w->recent, row->start_time_us, row->identity);
     }
 }
 

@@ -69,7 +69,7 @@ static void more_ranges_than_the_first_room_stay_apart(void **state)
         assert_int_equal(batch_range_of(batch, &many[i]), i);
     for (unsigned i = 0; i < BATCH_PARTITIONS_MAX; i++)
         assert_int_equal(batch->range[batch_range_of(batch, &many[i])].first_offset, i);
-    assert_int_equal(batch->range_count, BATCH_PARTITIONS_MAX); /* which closes it (cli/lane.c) */
+    assert_int_equal(batch->range_count, BATCH_PARTITIONS_MAX); /* which closes it (run/lane.c) */
 }
 
 static void a_row_remembers_where_it_came_from(void **state)

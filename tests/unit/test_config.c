@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/buf.h"
-#include "core/config_internal.h"
+#include "core/config_impl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/book_slot.h"
+
+#include "core/log.h"
+
+#include <stdlib.h>
+
+#define BOOK_JSON_MAX (256u << 20)
+
+static void log_finding(enum finding_level level, const char *text, void *context)
+{
+    (void)context;
+    if (level == FINDING_WARNING)
+        log_warn("prices: %s", text);
+    else
+        log_debug("prices: %s", text);
+}
+
+static void ref_free(struct book_ref *ref)
+{
+    buf_free(&ref->json);
+    book_free(ref->book);
+    free(ref);
+}
+
+bool book_slot_load(struct book_slot *slot, const struct book_options *options, struct err *err)
+{
+    struct book_ref *ref = calloc(1, sizeof(*ref));
+    if (!ref)
+        return err_set(err, ERR_FATAL, "out of memory");
+    buf_init(&ref->json, BOOK_JSON_MAX);
+    ref->book = book_load(options, log_finding, NULL, err);
+    if (!ref->book || !book_dump(ref->book, &ref->json, err)) {
+        ref_free(ref);
+        return false;
+    }
+    ref->users = 1;
+
+    pthread_mutex_lock(&slot->lock);
+    struct book_ref *old = slot->current;
+    slot->current = ref;
+    pthread_mutex_unlock(&slot->lock);
+    if (old)
+        book_release(slot, old);
+    return true;
+}
+
+void book_slot_free(struct book_slot *slot)
+{
+    if (slot->current)
+        book_release(slot, slot->current);
+    slot->current = NULL;
+}
+
+struct book_ref *book_acquire(struct book_slot *slot)
+{
+    pthread_mutex_lock(&slot->lock);
+    struct book_ref *ref = slot->current;
+    ref->users++;
+    pthread_mutex_unlock(&slot->lock);
+    return ref;
+}
+
+void book_release(struct book_slot *slot, struct book_ref *ref)
+{
+    pthread_mutex_lock(&slot->lock);
+    bool last = --ref->users == 0;
+    pthread_mutex_unlock(&slot->lock);
+    if (last)
+        ref_free(ref);
+}

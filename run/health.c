@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/health.h"
+
+#include "core/clock.h"
+
+#include <stdio.h>
+
+void health_init(struct health *health, const struct config *config)
+{
+    *health = (struct health){
+        .lane_count = config->lanes,
+        .limit_ms = (int64_t)config->ready_s * 1000 + config->batch_wait_ms,
+        .broker_ms = clock_monotonic_ms(),
+    };
+    pthread_mutex_init(&health->lock, NULL);
+}
+
+void health_free(struct health *health)
+{
+    pthread_mutex_destroy(&health->lock);
+}
+
+void health_state(struct health *health, unsigned lane, enum lane_state state, size_t partitions,
+                  const char *why)
+{
+    pthread_mutex_lock(&health->lock);
+    struct health_lane *of = &health->lane[lane];
+    if (of->state != LANE_READING && state == LANE_READING)
+        of->fine_ms = clock_monotonic_ms(); /* its time begins */
+    of->state = state;
+    of->partitions = partitions;
+    if (why)
+        snprintf(of->why, sizeof(of->why), "%s", why);
+    pthread_mutex_unlock(&health->lock);
+}
+
+void health_fine(struct health *health, unsigned lane)
+{
+    pthread_mutex_lock(&health->lock);
+    health->lane[lane].fine_ms = clock_monotonic_ms();
+    pthread_mutex_unlock(&health->lock);
+}
+
+void health_topics(struct health *health, const char *missing, bool sure)
+{
+    pthread_mutex_lock(&health->lock);
+    health->broker_ms = clock_monotonic_ms();
+    health->topic_missing = missing;
+    health->topics_sure = sure;
+    pthread_mutex_unlock(&health->lock);
+}
+
+static bool lane_ready(const struct health *health, unsigned number, int64_t now_ms,
+                       struct buf *why)
+{
+    const struct health_lane *lane = &health->lane[number];
+    int64_t ago_ms = now_ms - lane->fine_ms;
+    switch (lane->state) {
+    case LANE_STARTING:
+        buf_printf(why, "lane %u: no broker has answered yet", number);
+        return false;
+    case LANE_UNASSIGNED:
+        buf_printf(why, "lane %u: the group has not shared out its partitions yet", number);
+        return false;
+    case LANE_WAITING:
+        buf_printf(why, "lane %u: %s", number, lane->why);
+        return false;
+    case LANE_READING:
+        break;
+    }
+    if (ago_ms <= health->limit_ms)
+        return true;
+    buf_printf(why, "lane %u: no batch written and no end of its log reached for %lld s", number,
+               (long long)ago_ms / 1000);
+    return false;
+}
+
+bool health_ready(struct health *health, struct buf *why)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool ready = true;
+    pthread_mutex_lock(&health->lock);
+    if (health->topic_missing) {
+        buf_printf(why, "topic %s does not exist", health->topic_missing);
+        ready = false;
+    }
+    for (unsigned i = 0; ready && i < health->lane_count; i++)
+        ready = lane_ready(health, i, now_ms, why);
+    if (ready && now_ms - health->broker_ms > health->limit_ms) {
+        buf_printf(why, "no broker has answered for %lld s",
+                   (long long)(now_ms - health->broker_ms) / 1000);
+        ready = false;
+    }
+    pthread_mutex_unlock(&health->lock);
+    return ready;
+}
+
+const char *health_topic_missing(struct health *health)
+{
+    pthread_mutex_lock(&health->lock);
+    const char *missing = health->topic_missing;
+    pthread_mutex_unlock(&health->lock);
+    return missing;
+}
+
+bool health_read_out(struct health *health, bool caught_up)
+{
+    size_t partitions = 0;
+    pthread_mutex_lock(&health->lock);
+    for (unsigned i = 0; i < health->lane_count; i++)
+        partitions += health->lane[i].partitions;
+    bool out = health->topics_sure && (caught_up || (health->topic_missing && partitions == 0));
+    pthread_mutex_unlock(&health->lock);
+    return out;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/retry.h"
+
+#include "run/place.h"
+#include "run/privacy.h"
+#include "run/topics.h"
+#include "store/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_MAX_BYTES (64u << 20)
+#define BATCH_ROWS 5000
+#define BATCH_ENCODED_BYTES (24u << 20)
+#define PAYLOAD_BYTES_MAX (64u << 20) /* more than any message that is kept */
+#define PLACE_BYTES_MAX 1024
+#define BOOK_JSON_MAX (256u << 20)
+
+/* A partition met in the list. */
+struct place {
+    struct place *next;
+    struct partition_state state;
+    struct mapper *mapper; /* NULL: no topic of the configuration reads it */
+    char topic[];
+};
+
+/* Rejected records of one message, tried together: it is read once for all of them. */
+struct group {
+    struct place *place;
+    int64_t kafka_offset, time_us;
+    struct slice cluster; /* in `text`, as the payload */
+    struct buf payload, text;
+    unsigned *wanted; /* their indexes, ascending */
+    size_t count, capacity, done;
+};
+
+struct retry {
+    const struct config *config;
+    const struct topics *topics;
+    const char *book_id;
+    struct pricer *pricer;
+    struct writer *writer;
+    struct batch batch;
+    struct place *places;
+    struct retry_counts *counts;
+    struct group group;
+    unsigned range;      /* of the group, in the batch */
+    bool split;          /* the batch is full before the end of the group */
+    unsigned next_index; /* where it goes on then */
+    struct err *err;
+};
+
+static struct place *place_of(struct retry *retry, const struct rejected_event *event)
+{
+    for (struct place *place = retry->places; place; place = place->next)
+        if (place->state.id == event->partition_id)
+            return place;
+    struct place *place = calloc(1, sizeof(*place) + event->topic.bytes + 1);
+    if (!place)
+        return NULL;
+    memcpy(place->topic, event->topic.p, event->topic.bytes);
+    place->state.id = event->partition_id;
+    place->state.topic = place->topic;
+    place->state.partition = event->partition;
+    place->state.incarnation = event->incarnation;
+    const struct topic *topic = topics_find(retry->topics, place->topic);
+    place->mapper = topic ? mapper_new(topic->mappings) : NULL;
+    place->next = retry->places;
+    retry->places = place;
+    return place;
+}
+
+static void places_free(struct retry *retry)
+{
+    while (retry->places) {
+        struct place *next = retry->places->next;
+        mapper_free(retry->places->mapper);
+        free(retry->places);
+        retry->places = next;
+    }
+}
+
+/* --- records into the batch ----------------------------------------------------------------- */
+
+static void resolve(struct retry *retry, unsigned index, bool skipped)
+{
+    struct batch_range *range = &retry->batch.range[retry->range];
+    const struct batch_resolved resolved = {.range = retry->range,
+                                            .kafka_offset = retry->group.kafka_offset,
+                                            .record_index = index,
+                                            .skipped = skipped};
+    if (!batch_add_resolved(&retry->batch, &resolved, retry->err))
+        return;
+    range->rejected--;
+    range->skipped += skipped;
+    range->rows += !skipped;
+}
+
+static bool add_row(struct retry *retry, const struct record *record, struct err *refused)
+{
+    const struct group *group = &retry->group;
+    struct event event = *record->event;
+    struct charge charge;
+    const struct row_origin origin = {.range = retry->range,
+                                      .kafka_offset = group->kafka_offset,
+                                      .record_index = record->index,
+                                      .price_book_id = retry->book_id};
+    struct implausible why;
+    if (!event.has_identity)
+        place_identity(&event, group->cluster, retry->batch.range[retry->range].state,
+                       origin.kafka_offset, origin.record_index);
+    privacy_apply(&retry->config->privacy, &event, &retry->batch.arena);
+    pricer_price(retry->pricer, &event.facts, &charge, NULL);
+    return sanity_holds(&retry->config->limits, &event.facts, &charge, &why) &&
+           batch_add_row(&retry->batch, &event, &charge, &origin, refused);
+}
+
+static void split_before(struct retry *retry, const struct record *record)
+{
+    retry->split = true;
+    retry->next_index = record->index;
+    mapper_stop(retry->group.place->mapper);
+}
+
+static bool batch_full(const struct retry *retry)
+{
+    const struct batch *batch = &retry->batch;
+    return batch->row_count >= BATCH_ROWS || batch->encoded.bytes >= BATCH_ENCODED_BYTES ||
+           batch->arena.used_bytes >= ARENA_MAX_BYTES / 2 || batch->arena.full;
+}
+
+static void on_record(const struct record *record, void *context)
+{
+    struct retry *retry = context;
+    struct group *group = &retry->group;
+    struct err refused = {0};
+    while (group->done < group->count && group->wanted[group->done] < record->index) {
+        group->done++; /* the message has no such record any more */
+        retry->counts->still_rejected++;
+    }
+    if (group->done == group->count || retry->err->kind != ERR_NONE) {
+        mapper_stop(group->place->mapper);
+        return;
+    }
+    if (group->wanted[group->done] != record->index)
+        return;
+    bool may_split = retry->batch.resolved_count > 0;
+    if (may_split && batch_full(retry)) {
+        split_before(retry, record);
+        return;
+    }
+    if (record->outcome == RECORD_SKIPPED)
+        resolve(retry, record->index, true);
+    else if (record->outcome == RECORD_EVENT && add_row(retry, record, &refused))
+        resolve(retry, record->index, false);
+    else if (refused.kind == ERR_FATAL && may_split)
+        split_before(retry, record);
+    else
+        retry->counts->still_rejected++;
+    group->done += !retry->split;
+}
+
+/* --- the batch into PostgreSQL -------------------------------------------------------------- */
+
+/* What became of the records is known after COMMIT, and counted then. */
+static void count_resolved(struct retry *retry)
+{
+    for (size_t i = 0; i < retry->batch.resolved_count; i++) {
+        const struct batch_resolved *resolved = &retry->batch.resolved[i];
+        if (!resolved->resolution)
+            retry->counts->still_rejected++;
+        else if (resolved->skipped)
+            retry->counts->skipped++;
+        else
+            retry->counts->rows++;
+    }
+}
+
+static bool flush(struct retry *retry)
+{
+    struct batch *batch = &retry->batch;
+    bool ok = batch->resolved_count == 0 || (writer_connect(retry->writer, retry->err) &&
+                                             writer_commit(retry->writer, batch, retry->err));
+    if (ok)
+        count_resolved(retry);
+    batch_reset(batch);
+    batch->retry = true;
+    return ok;
+}
+
+/* --- one message ---------------------------------------------------------------------------- */
+
+static bool group_try(struct retry *retry)
+{
+    struct group *group = &retry->group;
+    struct message message = {.bytes = buf_slice(&group->payload), .kafka_time_us = group->time_us};
+    group->done = 0;
+    for (bool more = group->count > 0; more; more = retry->split) {
+        retry->split = false;
+        retry->range = batch_range_of(&retry->batch, &group->place->state);
+        mapper_read(group->place->mapper, &message, &retry->batch.arena, on_record, retry);
+        message.first_index = retry->next_index;
+        if (retry->err->kind != ERR_NONE || (retry->split && !flush(retry)))
+            return false;
+    }
+    retry->counts->still_rejected += (long long)(group->count - group->done);
+    group->count = 0;
+    return !batch_full(retry) || flush(retry);
+}
+
+static bool group_begin(struct retry *retry, struct place *place,
+                        const struct rejected_event *event)
+{
+    struct group *group = &retry->group;
+    group->place = place;
+    group->kafka_offset = event->kafka_offset;
+    group->time_us = event->message_ms > 0 ? event->message_ms * 1000 : event->rejected_at_us;
+    buf_reset(&group->text);
+    buf_add(&group->text, event->cluster);
+    buf_reset(&group->payload);
+    if (event->has_payload)
+        buf_add(&group->payload, event->payload);
+    group->cluster = buf_slice(&group->text);
+    return buf_ok(&group->text) && buf_ok(&group->payload);
+}
+
+static bool group_add(struct group *group, unsigned index)
+{
+    if (group->count == group->capacity) {
+        size_t capacity = group->capacity ? group->capacity * 2 : 64;
+        unsigned *larger = realloc(group->wanted, capacity * sizeof(*larger));
+        if (!larger)
+            return false;
+        group->wanted = larger;
+        group->capacity = capacity;
+    }
+    group->wanted[group->count++] = index;
+    return true;
+}
+
+static void group_free(struct group *group)
+{
+    buf_free(&group->payload);
+    buf_free(&group->text);
+    free(group->wanted);
+}
+
+static bool try_event(const struct rejected_event *event, void *context)
+{
+    struct retry *retry = context;
+    struct group *group = &retry->group;
+    struct place *place = place_of(retry, event);
+    if (!place)
+        return !err_set(retry->err, ERR_FATAL, "out of memory");
+    if (place != group->place || event->kafka_offset != group->kafka_offset ||
+        (group->count && event->record_index <= group->wanted[group->count - 1])) {
+        if (!group_try(retry))
+            return false;
+        if (!group_begin(retry, place, event))
+            return !err_set(retry->err, ERR_FATAL, "out of memory");
+    }
+    if (event->has_payload && event->locked) {
+        retry->counts->locked++;
+        snprintf(retry->counts->locked_why, sizeof(retry->counts->locked_why), "%s", event->locked);
+        return true;
+    }
+    retry->counts->tried++;
+    if (event->has_payload && place->mapper)
+        return group_add(group, event->record_index) ||
+               !err_set(retry->err, ERR_FATAL, "out of memory");
+    retry->counts->without_payload++;
+    return true;
+}
+
+static bool writer_ready(struct retry *retry, const struct book *book)
+{
+    struct buf json;
+    struct writer_options options = {
+        .conninfo = retry->config->postgres,
+        .group_id = config_kafka(retry->config, "group.id"),
+        .application_name = "spendlog-retry",
+        .payload_keys = config_sealing(retry->config),
+    };
+    retry->writer = writer_new(&options);
+    if (!retry->writer)
+        return err_set(retry->err, ERR_FATAL, "out of memory");
+    buf_init(&json, BOOK_JSON_MAX);
+    bool ok = writer_connect(retry->writer, retry->err) && book_dump(book, &json, retry->err) &&
+              writer_put_book(retry->writer, book_id(book), buf_slice(&json), retry->err);
+    buf_free(&json);
+    return ok;
+}
+
+bool retry_run(const struct config *config, const struct book *book,
+               const struct rejected_filter *filter, struct retry_counts *counts, struct err *err)
+{
+    struct topics topics;
+    struct retry retry = {
+        .config = config,
+        .topics = &topics,
+        .book_id = book_id(book),
+        .counts = counts,
+        .err = err,
+    };
+    struct rejected_filter open = *filter;
+    open.group = config_kafka(config, "group.id");
+    open.payloads = true;
+    open.resolved_too = false;
+
+    if (!topics_open(&topics, config, err))
+        return false;
+    buf_init(&retry.group.payload, PAYLOAD_BYTES_MAX);
+    buf_init(&retry.group.text, PLACE_BYTES_MAX);
+    batch_init(&retry.batch, ARENA_MAX_BYTES, (int)config->retain_days, (int)config->future_days);
+    retry.batch.retry = true;
+    retry.pricer = pricer_new(book);
+    bool ok = retry.pricer && writer_ready(&retry, book) &&
+              rejected_list(config->postgres, &open, try_event, &retry, err) &&
+              err->kind == ERR_NONE && group_try(&retry) && flush(&retry);
+    group_free(&retry.group);
+    pricer_free(retry.pricer);
+    writer_free(retry.writer);
+    batch_free(&retry.batch);
+    places_free(&retry);
+    topics_free(&topics);
+    return ok;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/topics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool topic_open(struct topic *to, const struct config *config,
+                       const struct config_topic *from, struct err *err)
+{
+    to->start_latest = from->start_latest;
+    to->mappings = mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
+    if (!to->mappings || (from->defaults && !mappings_defaults(to->mappings, from->defaults, err)))
+        return false;
+    if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
+        return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is not a regular expression", config->path,
+                       from->line, from->name);
+    to->pattern = from->name;
+    return true;
+}
+
+bool topics_open(struct topics *topics, const struct config *config, struct err *err)
+{
+    *topics = (struct topics){0};
+    if (config->topic_count == 0)
+        return err_set(err, ERR_CONFIG, "%s: no topics to read", config->path);
+    topics->topic = calloc(config->topic_count, sizeof(*topics->topic));
+    topics->pattern = calloc(config->topic_count, sizeof(*topics->pattern));
+    if (!topics->topic || !topics->pattern) {
+        topics_free(topics);
+        return err_set(err, ERR_FATAL, "out of memory");
+    }
+    topics->count = config->topic_count;
+    for (size_t i = 0; i < topics->count; i++)
+        topics->pattern[i] = config->topic[i].name;
+    for (size_t i = 0; i < topics->count; i++)
+        if (!topic_open(&topics->topic[i], config, &config->topic[i], err)) {
+            topics_free(topics);
+            return false;
+        }
+    return true;
+}
+
+void topics_free(struct topics *topics)
+{
+    for (size_t i = 0; i < topics->count; i++) {
+        struct topic *topic = &topics->topic[i];
+        if (topic->pattern && topic->pattern[0] == '^')
+            regfree(&topic->regex);
+        mappings_free(topic->mappings);
+    }
+    free(topics->topic);
+    free(topics->pattern);
+    *topics = (struct topics){0};
+}
+
+static bool topic_matches(const struct topic *topic, const char *name)
+{
+    return topic->pattern[0] == '^' ? regexec(&topic->regex, name, 0, NULL, 0) == 0
+                                    : strcmp(topic->pattern, name) == 0;
+}
+
+const struct topic *topics_find(const struct topics *topics, const char *name)
+{
+    for (int pattern = 0; pattern < 2; pattern++)
+        for (size_t i = 0; i < topics->count; i++) {
+            const struct topic *topic = &topics->topic[i];
+            if ((topic->pattern[0] == '^') == pattern && topic_matches(topic, name))
+                return topic;
+        }
+    return NULL;
+}
