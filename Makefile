@@ -5,9 +5,20 @@ CC       ?= gcc
 VERSION  := 0.2.0
 VARIANT  ?= release
 B        := build/$(VARIANT)
-# The rooms of pricing, each of which sees only those behind it.
+# Folders in the order of dependencies, which is the order of linking: an archive is searched once, for what
+# those before it want. What each may call and include beside itself: `make layers` links each of them whole
+# with those alone, scripts/lint.sh looks at the includes.
 PRICING  := pricing/bill pricing/book pricing/names pricing/map
-FOLDERS  := core ingest $(PRICING) store run cli
+FOLDERS  := cli run store $(PRICING) ingest core
+SEES.core          :=
+SEES.ingest        := core
+SEES.pricing/map   := core
+SEES.pricing/names := pricing/map core
+SEES.pricing/book  := pricing/names pricing/map core
+SEES.pricing/bill  := pricing/book pricing/names pricing/map core
+SEES.store         := core
+SEES.run           := store pricing ingest core
+SEES.cli           := run store pricing ingest core
 PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto libmicrohttpd
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes \
@@ -31,14 +42,13 @@ TESTS    := $(wildcard tests/unit/test_*.c)
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 lib       = $(B)/lib$(subst /,-,$(1)).a
 # What a test's `links:` line names, and core; `pricing` is its rooms, `pricing/map` is one of them.
-linked    = -Wl,--start-group $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) core | \
-            sed 's|\<pricing |$(PRICING) |' | tr / -); do echo $(B)/lib$$l.a; done) -Wl,--end-group
-# In the order of dependencies: an archive is searched once, for what those before it want.
-LIBS     := $(foreach d,run store $(PRICING) ingest core,$(call lib,$(d)))
+linked    = $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) core | \
+            sed 's|\<pricing |$(PRICING) |' | tr / -); do echo $(B)/lib$$l.a; done)
+LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help oracle lists
+.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help oracle lists layers
 
 all: spendlog ## build ./spendlog
 
@@ -63,6 +73,18 @@ $(foreach room,$(filter-out %/map,$(PRICING)),$(eval $(call archive,$(room))))
 $(eval $(call archive,pricing/map,build/gen/cost_map.c))
 $(eval $(call archive,store,build/gen/migrations.c))
 $(eval $(call archive,run))
+
+# One folder, whole, linked with what it may see: a call to anything else is an undefined reference.
+ARCHIVES := $(filter-out cli,$(FOLDERS))
+define layer
+$(B)/layers/$(1): $(call lib,$(1)) $(foreach d,$(SEES.$(1):pricing=$(PRICING)),$(call lib,$(d)))
+	@mkdir -p $$(@D)
+	@echo 'int main(void) { return 0; }' | $(CC) $(CFLAGS) $(LINK.$(VARIANT)) -o $$@ -x c - -x none \
+	    -Wl,--whole-archive $$< -Wl,--no-whole-archive $$(filter-out $$<,$$^) $(LDLIBS)
+endef
+$(foreach a,$(ARCHIVES),$(eval $(call layer,$(a))))
+layers: $(ARCHIVES:%=$(B)/layers/%) ## each folder linked with those that it may see
+	@echo "layers: $(words $(ARCHIVES)) folders, each links with what it may see alone"
 
 build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@
@@ -89,14 +111,14 @@ AGREE.asan := -s 20
 $(AGREE): tests/agreement/agreement.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
-	    -Wl,--start-group $(LIBS) -Wl,--end-group $(LDLIBS)
+	    $(LIBS) $(LDLIBS)
 build/gen/%.jsonl: tests/cases/pricing/%.jsonl.xz
 	@mkdir -p $(@D) && xz -dc $< >$@
 
 agreement: $(AGREE) $(CASES) ## prices beside LiteLLM's own, by tag
 	$(AGREE) -v $(AGREE.$(VARIANT)) $(CASES)
 
-test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt $(AGREE) $(CASES) $(B)/spendlog ## unit tests (cmocka), agreement
+test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_cases.txt $(AGREE) $(CASES) $(B)/spendlog layers ## unit tests (cmocka), agreement
 	@for t in $(filter $(B)/tests/unit/%,$^); do echo "== $$t"; $$t || exit 1; done
 	@echo "== $(AGREE)"; $(AGREE) -q $(AGREE.$(VARIANT)) $(CASES)
 	@tests/cases/bugs/run.py $(B)/spendlog

@@ -24,26 +24,16 @@ lint_format() {
     clang-format --dry-run -Werror "${sources[@]}"
 }
 
-# A folder and what its files may include; cli sees all. Siblings meet in core, and in what pricing shows.
-LAYERS='
-core                core
-ingest              core|ingest
-store               core|store
-pricing             core|pricing
-pricing/map         core|pricing|pricing/map
-pricing/names       core|pricing|pricing/map|pricing/names|pricing/book
-pricing/book        core|pricing|pricing/map|pricing/names|pricing/book
-pricing/bill        core|pricing|pricing/map|pricing/names|pricing/book|pricing/bill
-run                 core|ingest|pricing|store|run
-cli                 core|ingest|pricing|store|run|cli
-'
+# The Makefile's table of what each folder sees. `pricing` is what the price book shows to the others: its
+# headers beside the rooms, which the rooms see too.
 lint_layers() {
-    local folder allowed
-    while read -r folder allowed; do
-        [ -z "$folder" ] || ! compgen -G "$folder/*.[ch]" >/dev/null ||
-            grep -nE '^#include "' "$folder"/*.[ch] /dev/null |
-            grep -vE "#include \"($allowed)/[a-z_0-9.]+\"" | sed 's/$/   <- not a folder this one may see/'
-    done <<<"$LAYERS" | report
+    local folder seen
+    { sed -nE 's|^SEES\.([a-z/]+) *:= *|\1 |p' Makefile; echo 'pricing core'; } | while read -r folder seen; do
+        [[ $folder != pricing/* ]] || seen+=" pricing"
+        grep -nE '^#include "' "$folder"/*.[ch] /dev/null |
+            grep -vE "#include \"($folder${seen:+|${seen// /|}})/[a-z_0-9.]+\"" |
+            sed 's/$/   <- not a folder this one may see/'
+    done | report
 }
 
 # A library has one home; cli/main.c prints its version.

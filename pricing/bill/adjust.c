@@ -8,7 +8,7 @@
 
 static const struct litellm_config *config_of(const struct call *call)
 {
-    return &call->book->config;
+    return call->edition->config;
 }
 
 /* ---- discounts by provider and model: "openai", "openai/gpt-4o", "bedrock/eu.*"

@@ -50,7 +50,7 @@ static struct use hour_use(const struct call *call, const struct rule *rule,
     const struct rate *plain = rule_rate(rule, RATE_WRITE_1H, VARIANT_PLAIN);
     if (rates->write_1h)
         return whole(rates->write_1h);
-    return plain && call->book->overrides == OVERRIDES_MERGE ? halved(plain) : write;
+    return plain && merges(call) ? halved(plain) : write;
 }
 
 static void bill_writes(struct call *call, const struct rule *rule, const struct input_usage *in,
@@ -97,8 +97,8 @@ static void bill_input(struct call *call, const struct facts *facts, const struc
     struct use input = whole(rates->input);
     usage_read_parts(facts, &in);
     const struct rate *read = rates->read ? rates->read : standard_rate(rule, RATE_READ, in.prompt);
-    bool hourly = call->book->overrides == OVERRIDES_MERGE && in.written_1h > 0 &&
-                  rule_rate(rule, RATE_WRITE_1H, VARIANT_PLAIN);
+    bool hourly =
+        merges(call) && in.written_1h > 0 && rule_rate(rule, RATE_WRITE_1H, VARIANT_PLAIN);
     bool writes = rates->write || rates->write_1h || rates->write_12h || hourly;
     i128 cached = read ? in.cached : 0, cached_audio = read ? in.cached_audio : 0;
     i128 written = writes ? in.written : 0;
@@ -133,7 +133,7 @@ static void bill_half_input(struct call *call, const struct facts *facts, const 
     bill_count(&call->bill, UNIT_CACHE_READ_TOKENS, in.cached,
                halved(rule_rate(rule, RATE_READ, VARIANT_PLAIN)));
     struct use short_write = halved(write ? write : input);
-    if (call->book->overrides == OVERRIDES_MERGE && in.written_1h <= in.written)
+    if (merges(call) && in.written_1h <= in.written)
         bill_writes(call, rule, &in, rates, short_write);
     else
         bill_count(&call->bill, UNIT_CACHE_WRITE_TOKENS, in.written, short_write);

@@ -48,7 +48,6 @@ struct money bill_total(const struct bill *bill);
 enum outcome { OUTCOME_PRICED, OUTCOME_UNMAPPED, OUTCOME_UNDERIVABLE };
 
 struct call {
-    const struct book *book;
     const struct edition *edition;
     const struct plan *plan;
     const struct facts *facts;
@@ -63,6 +62,13 @@ struct call {
     enum unit unrated_tool;       /* a tool's use without a price; UNIT_COUNT: none */
     struct decimal multiplier[3]; /* products of uplifts */
 };
+
+/* Override mode merge: what a deployment sets is laid over the map, and nothing is guessed (5.4).
+ */
+static inline bool merges(const struct call *call)
+{
+    return call->edition->policies->overrides == OVERRIDES_MERGE;
+}
 
 enum outcome calc_chat(struct call *call);
 enum outcome calc_image(struct call *call);

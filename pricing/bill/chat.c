@@ -416,8 +416,8 @@ enum outcome calc_chat(struct call *call)
     if (second && base->wall_clock_mode && !rule_prices_tokens(base))
         return bill_seconds(call, second);
     bool router_alone = call->candidate->provider == P_AZURE_AI && candidate->is_router;
-    bool merged_lemonade = call->candidate->provider == P_LEMONADE && call->plan->custom &&
-                           call->book->overrides == OVERRIDES_MERGE;
+    bool merged_lemonade =
+        call->candidate->provider == P_LEMONADE && call->plan->custom && merges(call);
     if (!candidate->rule && !router_alone && !states_cost(call) &&
         call->candidate->provider != P_LEMONADE)
         return OUTCOME_UNMAPPED;

@@ -142,7 +142,7 @@ static const struct rule *image_rule(const struct call *call)
     const struct plan *plan = call->plan;
     if (!plan->custom)
         return call->candidate->rule;
-    if (call->book->overrides == OVERRIDES_MERGE)
+    if (merges(call))
         return plan->override.image;
     /* Mode litellm: under the deployment's id the entry is its own, under its model's the map's. */
     return call->candidate->rule == plan->override.entry ? plan->override.entry
@@ -313,8 +313,7 @@ static enum outcome calc_bedrock(struct call *call)
     static const char *const by_image[] = {"titan", "nova-canvas", "sd3", "stable-image"};
     struct slice name = call->candidate->name;
     char size[NAME_MAX_BYTES], key[NAME_MAX_BYTES];
-    const struct rule *rule =
-        call->book->overrides == OVERRIDES_MERGE ? image_rule(call) : call->candidate->rule;
+    const struct rule *rule = merges(call) ? image_rule(call) : call->candidate->rule;
     for (size_t i = 0; i < sizeof(by_image) / sizeof(by_image[0]); i++)
         if (names_contain(name, by_image[i])) {
             if (!rule)
@@ -322,7 +321,7 @@ static enum outcome calc_bedrock(struct call *call)
             bill_images(call, rule);
             return OUTCOME_PRICED;
         }
-    if (call->plan->custom && call->book->overrides == OVERRIDES_MERGE)
+    if (call->plan->custom && merges(call))
         return calc_flat(call);
     struct slice raw = first_text(call->facts, FACT_IMAGE_SIZE, FACT_IMAGE_SIZE_REQUESTED);
     snprintf(size, sizeof(size), SLICE_FMT, SLICE_ARG(raw.bytes ? raw : SLICE(DEFAULT_SIZE)));

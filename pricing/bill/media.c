@@ -145,7 +145,7 @@ static bool bills_token_usage(const struct call *call, const struct rule *rule)
 {
     if (!has_token_usage(call->facts))
         return false;
-    if (!call->plan->custom || call->book->overrides != OVERRIDES_MERGE)
+    if (!call->plan->custom || !merges(call))
         return has_token_rate(rule) || !names_second_rate(rule);
     return has_token_rate(rule) && (has_positive_token_rate(rule) || !has_second_rate(rule));
 }
@@ -204,8 +204,7 @@ enum outcome calc_transcription(struct call *call)
  * the next name. */
 static enum outcome unmapped_document(struct call *call)
 {
-    return call->book->overrides == OVERRIDES_MERGE ? OUTCOME_UNMAPPED
-                                                    : underivable(call, REASON_UNKNOWN_MODEL);
+    return merges(call) ? OUTCOME_UNMAPPED : underivable(call, REASON_UNKNOWN_MODEL);
 }
 
 /* What a deployment sets is billed by what the answer has: a call that states no search units is
@@ -233,7 +232,7 @@ enum outcome calc_rerank(struct call *call)
     if (by_token)
         bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS, facts_int(call->facts, FACT_RERANK_TOKENS),
                   rule_rate(rule, RATE_INPUT, VARIANT_PLAIN));
-    else if (call->plan->custom && call->book->overrides == OVERRIDES_MERGE)
+    else if (call->plan->custom && merges(call))
         bill_own_rerank(call, rule);
     else
         bill_rate(&call->bill, UNIT_INPUT_QUERIES, facts_int(call->facts, FACT_SEARCH_UNITS),
@@ -248,9 +247,8 @@ enum outcome calc_rerank(struct call *call)
 static const struct rate *ocr_rate(const struct call *call, enum rate_kind kind)
 {
     const struct rule *own = call->plan->custom ? call->plan->override.set : NULL;
-    const struct rule *map = call->plan->custom && call->book->overrides == OVERRIDES_MERGE
-                                 ? call->plan->override.image
-                                 : call->candidate->rule;
+    const struct rule *map =
+        call->plan->custom && merges(call) ? call->plan->override.image : call->candidate->rule;
     const struct rate *rate = own ? rule_rate(own, kind, VARIANT_PLAIN) : NULL;
     return rate || !map ? rate : rule_rate(map, kind, VARIANT_PLAIN);
 }

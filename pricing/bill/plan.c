@@ -52,7 +52,7 @@ size_t plan_key(const struct edition *edition, const struct facts *facts, char *
 
 struct planner {
     struct resolver r;
-    const struct book *book;
+    const struct edition *edition;
     const struct facts *facts;
     struct arena *memo;
     struct plan *plan;
@@ -141,7 +141,7 @@ static struct slice bedrock_region(const struct planner *p)
  * exactly one provider has a model of that name. */
 static struct slice imply_provider(const struct planner *p, struct slice name)
 {
-    const struct catalog *catalog = p->r.edition->catalog;
+    const struct catalog *catalog = p->r.catalog;
     struct slice said = names_provider(name), implied = {"", 0};
     if (said.bytes || name.bytes == 0)
         return said;
@@ -196,7 +196,7 @@ static bool together_prices(const struct planner *p, struct slice name)
 {
     struct slice bare = names_without_prefix(name, "together_ai/");
     const struct entry *entry =
-        catalog_find(p->r.edition->catalog, names_join(&p->r, SLICE("together_ai"), "/", bare));
+        catalog_find(p->r.catalog, names_join(&p->r, SLICE("together_ai"), "/", bare));
     return entry && entry->rule->names_input_rate;
 }
 
@@ -316,7 +316,7 @@ static void fill_audio(const struct planner *p, struct slice name, struct candid
     struct slice key = slice_starts(bare, SLICE("vertex_ai/"))
                            ? bare
                            : names_join(&p->r, SLICE("vertex_ai"), "/", bare);
-    const struct entry *music = catalog_find(p->r.edition->catalog, key);
+    const struct entry *music = catalog_find(p->r.catalog, key);
     if (music && music->rule->is_lyria && !p->r.fixed)
         out->rule = music->rule;
 }
@@ -688,7 +688,7 @@ static void find_unread(const struct planner *p)
     struct plan *plan = p->plan;
     size_t at = 0;
     plan->unread = unread_next(plan->deployment->deployment, plan->override.entry, plan->class,
-                               &p->r.edition->catalog->variants, &at);
+                               &p->r.catalog->variants, &at);
 }
 
 static void plan_names(struct planner *p)
@@ -725,22 +725,18 @@ static bool is_spilled(const struct planner *p)
     return p->plan->deployment->deployment->is_ptu && facts_int(p->facts, FACT_SPILLED_OVER);
 }
 
-void plan_make(const struct book *book, const struct edition *edition, const struct facts *facts,
-               struct arena *memo, struct arena *scratch, const struct trace *trace,
-               struct plan *plan)
+void plan_make(const struct edition *edition, const struct facts *facts, struct arena *memo,
+               struct arena *scratch, const struct trace *trace, struct plan *plan)
 {
-    struct planner p = {{edition, book->overrides, scratch, trace, NULL, {"", 0}, {"", 0}},
-                        book,
-                        facts,
-                        memo,
-                        plan,
-                        {"", 0},
-                        {"", 0},
-                        P_OTHER};
+    struct planner p = {.r = edition_resolver(edition, scratch, trace),
+                        .edition = edition,
+                        .facts = facts,
+                        .memo = memo,
+                        .plan = plan};
     *plan = (struct plan){.class = call_class_of(facts_text(facts, FACT_CALL_TYPE)),
                           .vertex_location = ""};
     plan->is_decision = is_decision(facts_text(facts, FACT_CALL_TYPE));
-    plan->deployment = deployments_match(edition, facts, trace);
+    plan->deployment = deployments_match(&edition->deployments, facts, trace);
     struct slice provider = find_provider(&p);
     char *text = arena_text(memo, provider);
     plan->provider_name = text ? (struct slice){text, provider.bytes} : SLICE("");

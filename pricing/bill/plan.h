@@ -6,7 +6,7 @@
 #ifndef PRICING_BILL_PLAN_H
 #define PRICING_BILL_PLAN_H
 
-#include "pricing/book/edition.h"
+#include "pricing/book/editions.h"
 #include "pricing/names/call_types.h"
 #include "pricing/names/names.h"
 
@@ -73,9 +73,8 @@ struct plan {
 };
 
 /* Fills `plan`; texts and compiled wildcards live in `memo`, garbage in the resolver's scratch. */
-void plan_make(const struct book *book, const struct edition *edition, const struct facts *facts,
-               struct arena *memo, struct arena *scratch, const struct trace *trace,
-               struct plan *plan);
+void plan_make(const struct edition *edition, const struct facts *facts, struct arena *memo,
+               struct arena *scratch, const struct trace *trace, struct plan *plan);
 
 /* The model as it was sent, with its provider. */
 struct slice plan_full_name(const struct facts *facts);

@@ -87,7 +87,7 @@ static void make_plan(struct pricer *pricer, const struct edition *edition,
                       const struct facts *facts, const struct trace *trace, struct plan *plan)
 {
     arena_reset(&pricer->scratch);
-    plan_make(pricer->book, edition, facts, &pricer->memo, &pricer->scratch, trace, plan);
+    plan_make(edition, facts, &pricer->memo, &pricer->scratch, trace, plan);
 }
 
 /* The plan for the event's names; `own` is the caller's, for names that are not remembered. */
@@ -267,7 +267,7 @@ static bool conclude_reported(struct charge *charge, const struct facts *facts, 
 static void conclude_underivable(struct call *call, enum reason reason)
 {
     struct charge *charge = call->bill.charge;
-    if (call->book->reported_cost != REPORTED_IGNORE &&
+    if (call->edition->policies->reported_cost != REPORTED_IGNORE &&
         conclude_reported(charge, call->facts, reason))
         return;
     conclude_unpriced(charge, reason);
@@ -342,7 +342,7 @@ static enum reason doubt_entry(struct call *call, const struct trace *trace)
                rule->unknown_key);
     bool nothing = bill_total(&call->bill).atto == 0 && !call->provisioned &&
                    call->reason != REASON_FREE_PROVIDER;
-    if (call->book->unknown_keys == UNKNOWN_KEYS_UNPRICE)
+    if (call->edition->policies->unknown_keys == UNKNOWN_KEYS_UNPRICE)
         return REASON_UNKNOWN_PRICE_KEY;
     call->bill.charge->flags |= FLAG_UNKNOWN_PRICE_KEY;
     return nothing && call->used && call->bill.missing == UNIT_COUNT ? REASON_UNKNOWN_PRICE_KEY
@@ -357,7 +357,7 @@ static void conclude(struct call *call, const struct trace *trace)
     if (call->provisioned)
         call->reason = REASON_PROVISIONED;
     enum reason why = call->reason == REASON_FREE_PROVIDER ? REASON_NONE : doubt(call);
-    bool strict = call->book->overrides == OVERRIDES_MERGE;
+    bool strict = merges(call);
     enum reason entry = doubt_entry(call, trace);
     if (entry) {
         conclude_underivable(call, entry);
@@ -384,8 +384,7 @@ static bool is_provisioned(const struct call *call)
     if (word.bytes == 0)
         word = facts_text(call->facts, FACT_SERVICE_TIER_RESOLVED);
     bool vertex = call->plan->provider == P_VERTEX || call->plan->provider == P_VERTEX_BETA;
-    return vertex && call->book->overrides == OVERRIDES_MERGE &&
-           names_equal_folded(word, "provisioned_throughput");
+    return vertex && merges(call) && names_equal_folded(word, "provisioned_throughput");
 }
 
 static enum reason zero_rule(const struct facts *facts, enum call_class class)
@@ -488,14 +487,13 @@ static void add_guardrail(struct call *call)
 void pricer_price(struct pricer *pricer, const struct facts *facts, struct charge *charge,
                   const struct trace *trace)
 {
-    const struct book *book = pricer->book;
     int64_t when = facts_has(facts, FACT_STARTED_AT) ? facts_int(facts, FACT_STARTED_AT)
                                                      : facts_int(facts, FACT_ENDED_AT);
-    const struct edition *edition =
-        book->edition_count == 1 ? book->edition : book_edition(book, when);
+    const struct edition *edition = book_edition(pricer->book, when);
     struct plan own;
     struct call call = {
-        .book = book, .edition = edition, .facts = facts, .unrated_tool = UNIT_COUNT};
+
+        .edition = edition, .facts = facts, .unrated_tool = UNIT_COUNT};
     charge->flags = 0;
     bill_start(&call.bill, charge);
     call.plan = find_plan(pricer, edition, facts, trace, &own);
@@ -508,7 +506,7 @@ void pricer_price(struct pricer *pricer, const struct facts *facts, struct charg
         call.reason = zero;
         trace_line(trace, "costs nothing: %s", reason_info[zero].doc);
         conclude_priced(&call);
-    } else if (book->reported_cost == REPORTED_PREFER &&
+    } else if (edition->policies->reported_cost == REPORTED_PREFER &&
                conclude_reported(charge, facts, REASON_REPORTED_PREFERRED)) {
         trace_line(trace, "the gateway's own figure is preferred");
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pricing/book/account.h"
 
+#include "pricing/book/inside.h"
 #include "pricing/book/override.h"
 
 #include <stdio.h>
@@ -45,7 +46,8 @@ const struct priced_deployment *account_in(const struct edition *edition,
                                            const struct deployment *deployment)
 {
     const struct priced_deployment key = {.deployment = deployment};
-    return bsearch(&key, edition->deployment, edition->deployment_count, sizeof key, by_place);
+    return bsearch(&key, edition->deployments.one, edition->deployments.count, sizeof key,
+                   by_place);
 }
 
 const struct priced_deployment *account_find(const struct book *book,
@@ -60,11 +62,11 @@ const struct priced_deployment *account_find(const struct book *book,
     return found;
 }
 
-static const struct entry *map_entry(const struct book *book, const struct edition *edition,
+static const struct entry *map_entry(const struct edition *edition,
                                      const struct priced_deployment *priced, struct arena *scratch)
 {
     const struct deployment *d = priced->deployment;
-    struct resolver r = {.edition = edition, .overrides = book->overrides, .scratch = scratch};
+    struct resolver r = edition_resolver(edition, scratch, NULL);
     const char *name = d->base_model[0] ? d->base_model : d->model;
     struct slice said = names_provider(slice_of(name));
     if (priced->custom)
@@ -96,14 +98,15 @@ void account_make(const struct book *book, const struct edition *edition,
     struct fields set = {.count = 0}, result;
     struct err ignored = {0};
     *account = (struct account){.priced = priced, .custom = priced->custom};
-    account->base = map_entry(book, edition, priced, scratch);
+    account->base = map_entry(edition, priced, scratch);
     if (!priced->custom) {
         if (account->base)
             split_base(account, NULL, variants);
         return;
     }
     if (!override_set_fields(d, &set, &ignored) ||
-        !override_fields(scratch, d, book->overrides, variants, account->base, &result, &ignored))
+        !override_fields(scratch, d, book->policies.overrides, variants, account->base, &result,
+                         &ignored))
         return;
     for (size_t i = 0; i < set.count; i++)
         if (account_is_price(set.field[i].value->key, variants) &&

@@ -6,7 +6,7 @@
 #ifndef PRICING_BOOK_ACCOUNT_H
 #define PRICING_BOOK_ACCOUNT_H
 
-#include "pricing/book/edition.h"
+#include "pricing/book/editions.h"
 
 struct account {
     const struct priced_deployment *priced;

@@ -13,8 +13,6 @@
  */
 #include "pricing/book/deployments.h"
 
-#include "pricing/names/names.h"
-
 bool deployments_glob(struct slice pattern, struct slice name)
 {
     size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
@@ -114,14 +112,14 @@ static bool is_another(const struct priced_deployment *d, const struct facts *fa
 
 /* The best of those that match: a longer alias pattern, then the event's own model. Deployments of
  * another id count only when nothing else matches. */
-static const struct priced_deployment *best_of(const struct edition *edition,
+static const struct priced_deployment *best_of(const struct deployments *all,
                                                const struct facts *facts, struct slice alias,
                                                match_fn *matches, bool others, size_t *count)
 {
     const struct priced_deployment *best = NULL;
     *count = 0;
-    for (size_t i = 0; i < edition->deployment_count; i++) {
-        const struct priced_deployment *d = &edition->deployment[i];
+    for (size_t i = 0; i < all->count; i++) {
+        const struct priced_deployment *d = &all->one[i];
         if (is_another(d, facts) != others || !matches(d, facts, alias))
             continue;
         size_t ours = strlen(d->deployment->model_name);
@@ -139,22 +137,22 @@ static const struct priced_deployment *best_of(const struct edition *edition,
 #define NAMES_TOLD_MAX 1024
 
 /* A deployment whose prices were meant to hold has a name that is nearly this one. */
-static void trace_nearest(const struct edition *edition, struct slice alias,
+static void trace_nearest(const struct deployments *all, struct slice alias,
                           const struct trace *trace)
 {
     const char *name[NAMES_TOLD_MAX];
     size_t count = 0;
-    if (!trace || edition->deployment_count == 0)
+    if (!trace || all->count == 0)
         return;
-    for (; count < edition->deployment_count && count < NAMES_TOLD_MAX; count++)
-        name[count] = edition->deployment[count].deployment->model_name;
+    for (; count < all->count && count < NAMES_TOLD_MAX; count++)
+        name[count] = all->one[count].deployment->model_name;
     const char *near = yaml_suggest(alias, name, count);
     trace_line(trace, "no deployment's model_name matches \"" SLICE_FMT "\"%s%s%s",
                SLICE_ARG(alias), near ? "; the nearest is \"" : "", near ? near : "",
                near ? "\"" : "");
 }
 
-const struct priced_deployment *deployments_match(const struct edition *edition,
+const struct priced_deployment *deployments_match(const struct deployments *all,
                                                   const struct facts *facts,
                                                   const struct trace *trace)
 {
@@ -178,13 +176,13 @@ const struct priced_deployment *deployments_match(const struct edition *edition,
         if (steps[i].only_without_alias && group.bytes)
             continue;
         const struct priced_deployment *best =
-            best_of(edition, facts, alias, steps[i].matches, pass >= step_count, &count);
+            best_of(all, facts, alias, steps[i].matches, pass >= step_count, &count);
         if (!best)
             continue;
         trace_line(trace, "deployment \"%s\" found %s%s", best->deployment->model_name,
                    steps[i].why, count > 1 ? "; several match" : "");
         return best;
     }
-    trace_nearest(edition, alias, trace);
+    trace_nearest(all, alias, trace);
     return NULL;
 }

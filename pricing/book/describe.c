@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pricing/book/account.h"
+#include "pricing/book/inside.h"
 
 #include <stdio.h>
 

@@ -6,6 +6,7 @@
 #include "pricing/diff.h"
 
 #include "pricing/book/account.h"
+#include "pricing/book/inside.h"
 #include "pricing/book/override.h"
 #include "pricing/map/gate.h"
 
@@ -101,8 +102,8 @@ static bool add_deployment(struct table *table, const struct book *book,
 static bool add_config(struct table *table, const struct book *book)
 {
     const struct edition *edition = &book->edition[book->edition_count - 1];
-    for (size_t i = 0; i < edition->deployment_count; i++)
-        if (!add_deployment(table, book, edition, &edition->deployment[i]))
+    for (size_t i = 0; i < edition->deployments.count; i++)
+        if (!add_deployment(table, book, edition, &edition->deployments.one[i]))
             return false;
     return true;
 }
@@ -448,9 +449,9 @@ bool prices_show(const struct book *book, struct slice model, bool json, price_l
     const struct edition *edition = &book->edition[book->edition_count - 1];
     const struct entry *entry = catalog_find_folded(edition->catalog, model);
     bool found = entry != NULL;
-    for (size_t i = 0; i < edition->deployment_count; i++)
-        if (slice_is(model, edition->deployment[i].deployment->model_name)) {
-            show_deployment(book, edition, &edition->deployment[i], json, line, context);
+    for (size_t i = 0; i < edition->deployments.count; i++)
+        if (slice_is(model, edition->deployments.one[i].deployment->model_name)) {
+            show_deployment(book, edition, &edition->deployments.one[i], json, line, context);
             found = true;
         }
     if (!entry)

@@ -2,6 +2,7 @@
 #include "pricing/book/dump.h"
 
 #include "core/hash.h"
+#include "pricing/book/inside.h"
 #include "pricing/map/rule.h"
 
 #include <inttypes.h>
@@ -156,9 +157,9 @@ static void write_book(struct buf *out, const struct book *book, bool places)
 {
     buf_printf(out, "{\"pricing_version\":%d", PRICING_VERSION);
     write_text(out, "litellm_rules", PRICING_RULES);
-    write_text(out, "overrides", overrides_words[book->overrides]);
-    write_text(out, "reported_cost", reported_words[book->reported_cost]);
-    write_text(out, "unknown_price_keys", unknown_words[book->unknown_keys]);
+    write_text(out, "overrides", overrides_words[book->policies.overrides]);
+    write_text(out, "reported_cost", reported_words[book->policies.reported_cost]);
+    write_text(out, "unknown_price_keys", unknown_words[book->policies.unknown_keys]);
     buf_add_text(out, ",\"cost_maps\":[");
     for (size_t i = 0; i < book->catalog_count; i++) {
         if (i)
@@ -386,12 +387,12 @@ bool dump_read(struct book *book, const struct node *dump, struct err *err)
     if (!read_word(dump, "overrides", overrides_words, 2, &overrides, err) ||
         !read_word(dump, "reported_cost", reported_words, 3, &reported, err))
         return false;
-    book->overrides = (enum overrides_mode)overrides;
-    book->reported_cost = (enum reported_cost_mode)reported;
+    book->policies.overrides = (enum overrides_mode)overrides;
+    book->policies.reported_cost = (enum reported_cost_mode)reported;
     if (node_get(dump, "unknown_price_keys") &&
         !read_word(dump, "unknown_price_keys", unknown_words, 3, &unknown, err))
         return false;
-    book->unknown_keys = (enum unknown_keys_mode)unknown;
+    book->policies.unknown_keys = (enum unknown_keys_mode)unknown;
     const struct node *maps = get_list(dump, "cost_maps", err);
     const struct node *deployments = get_list(dump, "deployments", err);
     const struct node *discounts = get_list(dump, "discounts", err);

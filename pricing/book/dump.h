@@ -7,7 +7,7 @@
 #ifndef PRICING_BOOK_DUMP_H
 #define PRICING_BOOK_DUMP_H
 
-#include "pricing/book/edition.h"
+#include "pricing/book/editions.h"
 
 bool dump_id(const struct book *book, char id[65], struct err *err) MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include "pricing/book/findings.h"
 
 #include "pricing/book/account.h"
+#include "pricing/book/inside.h"
 #include "pricing/book/targets.h"
 #include "pricing/book/unread.h"
 #include "pricing/map/gate.h"
@@ -297,7 +298,7 @@ static struct ambiguity *ambiguity_new(const struct book *book)
 {
     struct ambiguity *ambiguity = calloc(book->edition_count + 1, sizeof(*ambiguity));
     for (size_t i = 0; ambiguity && i < book->edition_count; i++) {
-        size_t count = book->edition[i].deployment_count;
+        size_t count = book->edition[i].deployments.count;
         ambiguity[i].targets = targets_new(count);
         ambiguity[i].group = calloc(count + 1, sizeof(struct alike));
     }
@@ -395,7 +396,7 @@ static void check_map(const struct reporter *to, const struct catalog *catalog)
                "first, are %s",
                catalog->file ? catalog->file : "builtin cost map", told[i].first->raw->line,
                told[i].key, told[i].rows, told[i].first->name,
-               to->book->unknown_keys == UNKNOWN_KEYS_UNPRICE ? "not priced" : "flagged");
+               to->book->policies.unknown_keys == UNKNOWN_KEYS_UNPRICE ? "not priced" : "flagged");
 }
 
 /* By the mode of the deployment or of its map entry; without one, as chat. */
@@ -431,7 +432,7 @@ static void check_deployment(const struct reporter *to, const struct priced_depl
     }
     check_slips(to, &account);
     check_unread(to, &account);
-    if (to->book->overrides == OVERRIDES_LITELLM)
+    if (to->book->policies.overrides == OVERRIDES_LITELLM)
         check_litellm(to, &account);
     else
         check_merge(to, &account);

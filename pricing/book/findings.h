@@ -3,7 +3,7 @@
 #ifndef PRICING_BOOK_FINDINGS_H
 #define PRICING_BOOK_FINDINGS_H
 
-#include "pricing/book/edition.h"
+#include "pricing/book/editions.h"
 
 void findings_report(const struct book *book, finding_fn *finding, void *context);
 

@@ -409,7 +409,7 @@ static struct slice base_provider(const struct resolver *r, const struct deploym
         return SLICE("ai21_chat");
     if (slice_is(said, "azure") &&
         (slice_starts(bare, SLICE("command-r")) ||
-         catalog_find(r->edition->catalog, names_join(r, SLICE("mistral"), "/", bare))))
+         catalog_find(r->catalog, names_join(r, SLICE("mistral"), "/", bare))))
         return SLICE("openai");
     return provider.bytes ? provider : said;
 }
@@ -423,13 +423,13 @@ static const struct entry *find_base(const struct resolver *r, const struct depl
         struct slice regional =
             names_join(r, slice_of(deployment->region), "/", names_bedrock_id(name));
         const struct entry *entry =
-            catalog_find(r->edition->catalog, names_join(r, SLICE("bedrock"), "/", regional));
+            catalog_find(r->catalog, names_join(r, SLICE("bedrock"), "/", regional));
         if (entry && slice_is(base_provider(r, deployment, name), "bedrock"))
             return entry;
     }
     struct found found = names_lookup(&plain, name, base_provider(r, deployment, name));
     if (!found.entry && r->overrides == OVERRIDES_MERGE)
-        return catalog_find_folded(r->edition->catalog, name);
+        return catalog_find_folded(r->catalog, name);
     return found.entry;
 }
 
@@ -437,7 +437,7 @@ static const struct rule *compile(struct arena *arena, const struct resolver *r,
                                   const struct deployment *deployment, const struct fields *fields,
                                   struct err *err)
 {
-    struct rule_options options = {deployment->model_name, "", &r->edition->catalog->variants,
+    struct rule_options options = {deployment->model_name, "", &r->catalog->variants,
                                    r->overrides == OVERRIDES_LITELLM};
     const struct rule *rule = rule_compile(arena, fields, &options, err);
     if (!rule)
@@ -476,7 +476,7 @@ bool override_build(struct arena *arena, const struct resolver *r,
                     const struct deployment *deployment, struct slice model, struct override *out,
                     struct err *err)
 {
-    const struct variants *variants = &r->edition->catalog->variants;
+    const struct variants *variants = &r->catalog->variants;
     struct slice base_model = slice_of(deployment->base_model);
     struct fields set = {.count = 0}, entry, batch;
     *out =

@@ -6,7 +6,18 @@
 #ifndef PRICING_BOOK_OVERRIDE_H
 #define PRICING_BOOK_OVERRIDE_H
 
+#include "pricing/book/config.h"
 #include "pricing/names/names.h"
+
+/* What a deployment costs. */
+struct override {
+    const struct rule *entry; /* the deployment's own entry, merged or whole (5.3, 5.4) */
+    const struct rule *set;   /* only what it sets: images and OCR lay it over the map (8.3, 8.5) */
+    const struct rule *image; /* the map's entry with `set` laid over it, nothing dropped */
+    const struct rule *batch; /* mode litellm: the entry batch jobs are billed by */
+    bool sets_batch_price;    /* mode litellm: batch jobs are billed by it at all */
+    const struct entry *base; /* B: the map entry it stands on, or NULL */
+};
 
 /* Section 5.2; mode merge also counts keys LiteLLM's list does not know. */
 bool override_is_custom(const struct deployment *deployment, enum overrides_mode mode,

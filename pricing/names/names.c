@@ -341,13 +341,9 @@ static bool is_fixed(const struct resolver *r, struct slice name)
 /* Mode litellm registers each deployment's model under its name, so that it is mapped (at 0). */
 static bool is_registered(const struct resolver *r, struct slice name)
 {
-    if (r->overrides != OVERRIDES_LITELLM)
-        return false;
-    for (size_t i = 0; i < r->edition->deployment_count; i++) {
-        const struct priced_deployment *d = &r->edition->deployment[i];
-        if (!d->is_registered)
-            continue;
-        struct slice model = slice_of(d->deployment->model), provider = slice_of(d->provider);
+    for (size_t i = 0; i < r->registered->count; i++) {
+        struct slice model = slice_of(r->registered->name[i].model);
+        struct slice provider = slice_of(r->registered->name[i].provider);
         if (!provider.bytes || has_prefix_segment(model, provider)) {
             if (slice_eq(model, name))
                 return true;
@@ -364,7 +360,7 @@ bool names_is_key(const struct resolver *r, struct slice name)
 {
     if (r->fixed && r->overrides == OVERRIDES_LITELLM && slice_eq(name, r->fixed_name))
         return true;
-    return catalog_find(r->edition->catalog, name) || is_registered(r, name);
+    return catalog_find(r->catalog, name) || is_registered(r, name);
 }
 
 /* Section 4.3, "matches the provider". */
@@ -488,7 +484,7 @@ static bool has_entry(const struct catalog *catalog, const char *prefix, struct 
 static struct slice vertex_alias(const struct resolver *r, struct slice name)
 {
     static const char *const prefixes[] = {"", "vertex_ai/"};
-    const struct catalog *catalog = r->edition->catalog;
+    const struct catalog *catalog = r->catalog;
     for (size_t i = 0; i < 2; i++) {
         struct slice meta = names_join(r, SLICE("meta"), "/", name);
         if (has_entry(catalog, prefixes[i], meta, "", "vertex_ai-llama_models", r))
@@ -509,7 +505,7 @@ static struct found search_map(const struct resolver *r, const struct candidates
             *any_key = true;
             return (struct found){r->fixed, NULL};
         }
-        const struct entry *entry = catalog_find_folded(r->edition->catalog, all->name[i]);
+        const struct entry *entry = catalog_find_folded(r->catalog, all->name[i]);
         if (!entry && is_registered(r, all->name[i])) {
             *any_key = true;
             return (struct found){&rule_registered, NULL};
@@ -545,7 +541,7 @@ struct found names_lookup(const struct resolver *r, struct slice name, struct sl
     if (slice_is(provider, "ollama"))
         return (struct found){&rule_free_provider, NULL};
     for (size_t i = 0; !any_key && i < all.count; i++)
-        if (catalog_knows_family(r->edition->catalog, all.name[i]))
+        if (catalog_knows_family(r->catalog, all.name[i]))
             return (struct found){&rule_capability, NULL};
     return found;
 }

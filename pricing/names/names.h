@@ -6,10 +6,23 @@
 #ifndef PRICING_NAMES_NAMES_H
 #define PRICING_NAMES_NAMES_H
 
-#include "pricing/book/edition.h"
+#include "pricing/book.h"
+#include "pricing/map/catalog.h"
+
+/* A name that LiteLLM puts into its table of models, at a price of 0, because a deployment has it
+ * and no map has. `provider` may be "". */
+struct registered {
+    const char *model, *provider;
+};
+
+struct registry {
+    struct registered *name;
+    size_t count;
+};
 
 struct resolver {
-    const struct edition *edition;
+    const struct catalog *catalog;
+    const struct registry *registered;
     enum overrides_mode overrides;
     struct arena *scratch;
     const struct trace *trace;

@@ -6,7 +6,7 @@
  *
  * Input: a model's number in two bytes, a call type, then facts: number, a byte of form, value.
  */
-#include "pricing/book/edition.h"
+#include "pricing/book/inside.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "pricing/bill/bill.h"
-#include "pricing/book/edition.h"
+#include "pricing/book/inside.h"
 #include "pricing/diff.h"
 #include "pricing/map/family.h"
 #include "tests/unit/pricing_fixture.h"
