@@ -86,6 +86,7 @@ static void totals_json(const struct verify_totals *totals, const struct rederiv
     result_int(&line, "skipped", totals->skipped);
     result_int(&line, "gaps", totals->gaps);
     result_int(&line, "setbacks", totals->setbacks);
+    result_int(&line, "hands", totals->hands);
     result_int(&line, "rows_stored", totals->rows_stored);
     result_int(&line, "charges_derived", derived->checked);
     result_int(&line, "charges_differing", derived->differing);

@@ -131,6 +131,11 @@ lint_fields() {
     return $status
 }
 
+# What keeps a statement from being sent to where the rows are: LATERAL, or a subquery that takes some of them.
+lint_shapes() {
+    grep -nE 'LATERAL \(|ORDER BY [a-z_.]+ (DESC )?LIMIT 1\) ' store/*.c | report
+}
+
 # docs/limits.md has every ceiling with its value; the tests that it names are there.
 lint_limits() {
     local page=docs/limits.md test

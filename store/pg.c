@@ -58,6 +58,27 @@ enum err_kind pg_err_kind(const char *sqlstate)
     return kind;
 }
 
+/* Errors of another server come through an extension as XX000: what they are only their text says.
+ */
+static const struct {
+    const char *text, *sqlstate;
+} passed_on[] = {
+    {"duplicate key value violates unique constraint", "23505"},
+    {"failure on connection marked as essential", "08006"},
+    {"connection to the remote node", "08006"},
+    {"could not connect to any active placements", "08006"},
+    {"connection not open", "08006"},
+};
+
+static void sqlstate_recognize(char sqlstate[6], const char *message)
+{
+    if (strcmp(sqlstate, "XX000") != 0)
+        return;
+    for (size_t i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
+        if (strncmp(message, passed_on[i].text, strlen(passed_on[i].text)) == 0)
+            memcpy(sqlstate, passed_on[i].sqlstate, 6);
+}
+
 static int first_line(const char *text)
 {
     return (int)strcspn(text, "\n");
@@ -87,6 +108,7 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
     if (!message)
         message = pg->conn ? PQerrorMessage(pg->conn) : "not connected";
     copy_field(pg->message, sizeof(pg->message), message);
+    sqlstate_recognize(pg->sqlstate, pg->message);
     err_set(err, pg_err_kind(pg->sqlstate), "%s: %s%s%s%s%s%s%s%s", pg->place, what ? what : "",
             what ? ": " : "", pg->message, *pg->sqlstate ? " [" : "", pg->sqlstate,
             *pg->sqlstate ? "]" : "", hint ? "; " : "", hint ? hint : "");

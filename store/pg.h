@@ -20,7 +20,7 @@
 
 #include <libpq-fe.h>
 
-#define PG_ARGS_MAX 20
+#define PG_ARGS_MAX 24
 #define PG_ARGS_BYTES_MAX (64u << 20)
 
 /* Types of array elements, as pg_type.h numbers them. */

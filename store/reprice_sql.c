@@ -33,7 +33,9 @@ static const char *const posted_name[COLUMN_COUNT] = {
 /* `p` is the adjustment that overlays the row, if there is one. */
 static void add_column(struct buf *sql, enum reprice_column column, bool overlaid)
 {
-    if (overlaid && posted_name[column])
+    if (overlaid && column == COLUMN_FLAGS) /* NULL: as they were (0.1.0) */
+        buf_add_text(sql, "coalesce(p.new_flags, s.flags)");
+    else if (overlaid && posted_name[column])
         buf_printf(sql, "CASE WHEN p.run_id IS NULL THEN s.%s ELSE p.%s END", column_name[column],
                    posted_name[column]);
     else
@@ -203,13 +205,13 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
     if (sample_percent > 0)
         buf_printf(&run->sql, " TABLESAMPLE SYSTEM (%.4f) REPEATABLE (1)", sample_percent);
     if (day->closed)
-        buf_add_text(&run->sql,
-                     " LEFT JOIN LATERAL (SELECT a.run_id, a.new_price_book_id, a.new_status,"
-                     " a.new_reason, a.new_spend, a.new_input_cost, a.new_output_cost,"
-                     " a.new_other_cost, coalesce(a.new_flags, s.flags) AS new_flags"
-                     " FROM spendlog.spend_adjustments a"
-                     " WHERE a.kind = 'posted' AND a.start_time = s.start_time"
-                     " AND a.identity = s.identity ORDER BY a.run_id DESC LIMIT 1) p ON true");
+        buf_printf(&run->sql,
+                   " LEFT JOIN (SELECT DISTINCT ON (a.start_time, a.identity) a.*"
+                   " FROM spendlog.spend_adjustments a WHERE a.kind = 'posted'"
+                   " AND a.start_time >= date '%s' AND a.start_time < date '%s' + 1"
+                   " ORDER BY a.start_time, a.identity, a.run_id DESC) p"
+                   " ON p.start_time = s.start_time AND p.identity = s.identity",
+                   day->text, day->text);
     if (!add_where(run, day, err))
         return false;
     if (method == METHOD_REWRITE)

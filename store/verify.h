@@ -24,6 +24,7 @@ enum verify_kind {
     VERIFY_DRIFT,        /* prices apart from the gateway's own (store/stored_drift.h) */
     VERIFY_GAP,          /* a recorded gap: told, but no difference */
     VERIFY_SETBACK,      /* the database went back, and reading with it: the same */
+    VERIFY_HAND,         /* rows were changed by a statement that is not ours: the same */
     VERIFY_KINDS
 };
 
@@ -38,7 +39,8 @@ struct verify_finding {
 };
 
 struct verify_totals {
-    int64_t partitions, messages, records, rows, duplicates, rejected, skipped, gaps, setbacks;
+    int64_t partitions, messages, records, rows, duplicates, rejected, skipped, gaps, setbacks,
+        hands;
     int64_t rows_stored, differences;
     struct sum spend; /* US dollars: of the rows; 0 when none has any */
 };

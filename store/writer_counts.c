@@ -270,9 +270,10 @@ static const struct pg_statement advance = {
     " noted AS ("
     "  INSERT INTO spendlog.ingest_batches (batch_id, group_id, member, rows, duplicates, rejected,"
     "   skipped, conflicts, first_start_time, last_start_time, partition_ids, first_offsets,"
-    "   next_offsets, first_indexes, next_indexes)"
+    "   next_offsets, first_indexes, next_indexes, price_book_id)"
     "  SELECT $15::bigint, $16, $17, sum(r.rows), sum(r.duplicates), sum(r.rejected),"
-    "   sum(r.skipped), sum(r.conflicts), $18::timestamp, $19::timestamp, $1, $2, $3, $12, $13"
+    "   sum(r.skipped), sum(r.conflicts), $18::timestamp, $19::timestamp, $1, $2, $3, $12, $13,"
+    "   $21::integer"
     "  FROM r HAVING sum(r.rows) > 0)"
     " SELECT count(*) FROM moved"};
 
@@ -369,6 +370,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     pg_arg_text(&w->args, slice_of(w->application_name));
     args_add_times(w, batch);
     pg_arg_bool(&w->args, batch->retry);
+    pg_arg_int4(&w->args, w->book_id);
     PGresult *res = pg_run(&w->pg, &advance, &w->args, err);
     if (!res)
         return false;

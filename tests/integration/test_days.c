@@ -384,6 +384,68 @@ static void verify_finds_a_forged_row_of_equal_count(void **state)
     }
 }
 
+#define CLAIM "SELECT spendlog.days_claim(ARRAY[date '2025-07-15']);"
+#define ADJUST                                                                                     \
+    "INSERT INTO spendlog.spend_adjustments (run_id, start_time, identity, kind, old_spend,"       \
+    " new_spend, old_status, new_status, old_reason, new_reason, old_price_book_id,"               \
+    " new_price_book_id, new_input_cost, new_output_cost, new_other_cost, new_flags)"              \
+    " SELECT 1, start_time, identity, 'audit', spend, 0, pricing_status, 'priced',"                \
+    " pricing_reason, '', price_book_id, price_book_id, 0, 0, 0, flags"                            \
+    " FROM spendlog.spend_logs;"
+#define APPLY "SELECT spendlog.adjust_rows(1, '2025-07-15', '2025-07-15', '2025-07-15 23:59:59')"
+
+/* --- a strange hand --------------------------------------------------------------------------- */
+
+static void note_hand(const struct verify_finding *finding, void *context)
+{
+    int *count = context;
+    *count += finding->kind == VERIFY_HAND && !finding->difference;
+}
+
+static int hands_told(void)
+{
+    struct err err = {0};
+    struct verify_totals totals;
+    int count = 0;
+    if (!verify_run(conninfo_of("reader"), note_hand, &count, &totals, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(totals.hands, count);
+    return count;
+}
+
+/* By way of the parent and of the day's own table; the functions of a reprice leave none. */
+static void a_strange_hand_leaves_a_mark(void **state)
+{
+    static const char *const hands[] = {
+        "UPDATE spendlog.spend_logs SET flags = flags",
+        "DELETE FROM spendlog.spend_logs WHERE flags = -1",
+        "TRUNCATE spendlog.spend_logs",
+        "UPDATE spendlog.spend_logs_20250715 SET flags = flags",
+        "DELETE FROM spendlog.spend_logs_20250715 WHERE flags = -1",
+        "TRUNCATE spendlog.spend_logs_20250715",
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof(hands) / sizeof(hands[0]); i++) {
+        batch_reset(&w->batch);
+        ten_rows(w);
+        sql("DELETE FROM spendlog.strange_hands");
+        assert_int_equal(hands_told(), 0);
+        sql(hands[i]);
+        if (hands_told() == 0)
+            fail_msg("not told: %s", hands[i]);
+        sql("UPDATE spendlog.strange_hands SET accepted_by = 'me'");
+        assert_int_equal(hands_told(), 0);
+        sql("SELECT spendlog.drop_partition(day) FROM spendlog.stored_days()");
+    }
+    batch_reset(&w->batch);
+    ten_rows(w);
+    sql("DELETE FROM spendlog.strange_hands");
+    assert_string_equal(sqlstate_of("repricer", CLAIM ADJUST APPLY), "00000");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 10);
+    assert_int_equal(hands_told(), 0);
+    sql("DELETE FROM spendlog.spend_adjustments");
+}
+
 /* --- locks that strangers cannot take -------------------------------------------------------- */
 
 static void a_strangers_advisory_locks_stop_nothing(void **state)
@@ -450,16 +512,6 @@ static void a_claim_ends_with_its_session(void **state)
 }
 
 /* --- a repricer that means harm -------------------------------------------------------------- */
-
-#define CLAIM "SELECT spendlog.days_claim(ARRAY[date '2025-07-15']);"
-#define ADJUST                                                                                     \
-    "INSERT INTO spendlog.spend_adjustments (run_id, start_time, identity, kind, old_spend,"       \
-    " new_spend, old_status, new_status, old_reason, new_reason, old_price_book_id,"               \
-    " new_price_book_id, new_input_cost, new_output_cost, new_other_cost, new_flags)"              \
-    " SELECT 1, start_time, identity, 'audit', spend, 0, pricing_status, 'priced',"                \
-    " pricing_reason, '', price_book_id, price_book_id, 0, 0, 0, flags"                            \
-    " FROM spendlog.spend_logs;"
-#define APPLY "SELECT spendlog.adjust_rows(1, '2025-07-15', '2025-07-15', '2025-07-15 23:59:59')"
 
 static void money_changes_only_with_its_adjustment(void **state)
 {
@@ -714,6 +766,7 @@ int main(void)
         TEST(housekeeping_hears_the_stop),
         TEST(the_digest_is_that_of_the_stored_rows),
         TEST(verify_finds_a_forged_row_of_equal_count),
+        TEST(a_strange_hand_leaves_a_mark),
         TEST(a_strangers_advisory_locks_stop_nothing),
         TEST(a_claim_ends_with_its_session),
         TEST(money_changes_only_with_its_adjustment),

@@ -975,10 +975,40 @@ static void a_book_that_was_not_stored_is_a_bug_that_stops(void **state)
     assert_int_equal(err.kind, ERR_FATAL);
 }
 
+/* An extension passes an error of another server on as XX000 with its text. */
+static void errors_passed_on_are_recognized_by_their_text(void **state)
+{
+    static const struct {
+        const char *text, *sqlstate;
+        enum err_kind kind;
+    } row[] = {
+        {"duplicate key value violates unique constraint \"x_102012\"", "23505", ERR_INPUT},
+        {"failure on connection marked as essential: 127.0.0.1:9701", "08006", ERR_UNAVAILABLE},
+        {"connection to the remote node h:5 failed", "08006", ERR_UNAVAILABLE},
+        {"something else is wrong", "XX000", ERR_FATAL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct pg pg;
+        struct err err = {0};
+        char statement[256];
+        const struct pg_options options = {.conninfo = conninfo_of(""), .application_name = "test"};
+        assert_true(pg_open(&pg, &options, &err));
+        snprintf(statement, sizeof(statement),
+                 "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'XX000', MESSAGE = '%s'; END $$",
+                 row[i].text);
+        assert_false(pg_command(&pg, statement, &err));
+        assert_string_equal(pg.sqlstate, row[i].sqlstate);
+        assert_int_equal(err.kind, row[i].kind);
+        pg_close(&pg);
+    }
+}
+
 int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errors_passed_on_are_recognized_by_their_text),
         STORE_TEST(a_batch_is_stored_with_its_offsets_and_counts),
         STORE_TEST(partitions_go_on_where_they_stopped),
         STORE_TEST(a_batch_without_rows_moves_the_offsets_only),
