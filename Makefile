@@ -37,7 +37,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='"$(VERSION)"' $(shell pkg-conf
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
 SRC      := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
-GEN      := build/gen/mappings.c build/gen/migrations.c build/gen/cost_map.c
+GEN      := build/gen/mappings.c build/gen/migrations.c build/gen/cost_map.c build/gen/example.c
 TESTS    := $(wildcard tests/unit/test_*.c)
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 lib       = $(B)/lib$(subst /,-,$(1)).a
@@ -45,6 +45,17 @@ lib       = $(B)/lib$(subst /,-,$(1)).a
 linked    = $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) core | \
             sed 's|\<pricing |$(PRICING) |' | tr / -); do echo $(B)/lib$$l.a; done)
 LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
+
+# What is not installed is named here, before the compiler says it in its own words.
+BARE     := help deps demo check down clean clean-local lint
+ifneq ($(filter-out $(BARE),$(or $(MAKECMDGOALS),all)),)
+LACKING  := $(shell command -v $(lastword $(CC)) >/dev/null 2>&1 || echo $(lastword $(CC)); \
+              command -v pkg-config >/dev/null 2>&1 || echo pkg-config; \
+              for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+ifneq ($(LACKING),)
+$(error not installed: $(LACKING). scripts/deps.sh installs what is missing (Debian 12))
+endif
+endif
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
@@ -55,7 +66,7 @@ all: spendlog ## build ./spendlog
 spendlog: $(B)/spendlog
 	@ln -sf $< $@
 
-$(B)/spendlog: $(call obj,$(wildcard cli/*.c)) $(LIBS)
+$(B)/spendlog: $(call obj,$(wildcard cli/*.c) build/gen/example.c) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS)
 
 $(B)/%.o: %.c
@@ -90,6 +101,8 @@ build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.s
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@
 build/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh migrations $(filter %.sql,$^) >$@
+build/gen/example.c: examples/spendlog.yaml scripts/embed.sh
+	@mkdir -p $(@D) && scripts/embed.sh example $(filter %.yaml,$^) >$@
 build/gen/cost_map.c: pricing/data/model_prices_and_context_window.json scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh cost_map $(filter %.json,$^) >$@
 
@@ -216,12 +229,15 @@ down: ## stop them
 clean-local: ## stop them and remove their data
 	@scripts/local.sh clean
 
-install: spendlog ## into DESTDIR and PREFIX
+install: spendlog ## into DESTDIR and PREFIX; makes /etc/spendlog
 	install -D -m 755 spendlog $(DESTDIR)$(PREFIX)/bin/spendlog
 	for page in docs/*.[0-9]; do \
 	    install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	install -d -m 755 $(DESTDIR)$(SYSCONF)/spendlog
 	install -D -m 644 examples/spendlog.yaml $(DESTDIR)$(PREFIX)/share/doc/spendlog/spendlog.yaml
-	install -D -m 644 examples/spendlog.service $(DESTDIR)$(PREFIX)/lib/systemd/system/spendlog.service
+	install -d -m 755 $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in examples/*.service; do \
+	    sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
 
 clean: ## remove build output
 	rm -rf build spendlog

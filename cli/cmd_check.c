@@ -5,6 +5,7 @@
  * to.
  */
 #include "cli/command.h"
+#include "cli/sample.h"
 #include "run/ready.h"
 
 #include "core/clock.h"
@@ -43,15 +44,29 @@ static void line_print(const char *text, void *context)
     show_line(stdout, "%s", text);
 }
 
-static bool check_prices(const struct config *config, size_t *warnings, struct err *err)
+/* What the steps share, and what came of them. */
+struct walk {
+    const struct config *config;
+    struct book *book;
+    size_t warnings, tests, apart;
+    int code; /* of the first step that failed */
+};
+
+static void told(const char *text, void *context)
 {
-    struct book *book = book_open(config, on_finding, warnings, err);
-    if (!book)
-        return false;
-    book_describe(book, options.json, line_print, NULL);
+    (void)context;
     if (!options.json)
-        printf("price book %s\n", book_id(book));
-    book_free(book);
+        show_line(stdout, "%s", text);
+}
+
+static bool check_prices(struct walk *walk, struct err *err)
+{
+    walk->book = book_open(walk->config, on_finding, &walk->warnings, err);
+    if (!walk->book)
+        return false;
+    book_describe(walk->book, options.json, line_print, NULL);
+    if (!options.json)
+        printf("price book %s\n", book_id(walk->book));
     return true;
 }
 
@@ -67,9 +82,10 @@ static bool check_mapping_set(const char *const names[], size_t count, const str
     return ok;
 }
 
-static bool check_mappings(const struct config *config, size_t *tests, struct err *err)
+static bool check_mappings(struct walk *walk, struct err *err)
 {
-    if (!check_mapping_set(NULL, 0, config, NULL, tests, err))
+    const struct config *config = walk->config;
+    if (!check_mapping_set(NULL, 0, config, NULL, &walk->tests, err))
         return false;
     for (size_t i = 0; i < config->topic_count; i++) {
         const struct config_topic *topic = &config->topic[i];
@@ -91,24 +107,9 @@ static void handler_revoked(void *context, bool lost)
     (void)context, (void)lost;
 }
 
-static bool check_topics(const struct config *config, struct consumer *consumer, struct err *err)
+static struct consumer *consumer_open(const struct config *config, const char **names,
+                                      struct err *err)
 {
-    const char *missing;
-    if (!consumer_topic_missing(consumer, &missing, err))
-        return false;
-    for (size_t i = 0; missing && i < config->topic_count; i++)
-        if (strcmp(config->topic[i].name, missing) == 0)
-            return err_set(err, ERR_CONFIG, "%s:%u: topic %s does not exist", config->path,
-                           config->topic[i].line, missing);
-    return true;
-}
-
-static bool check_kafka(const struct config *config, struct err *err)
-{
-    char id[128];
-    const char **names = calloc(config->topic_count, sizeof(*names));
-    if (!names)
-        return err_set(err, ERR_FATAL, "out of memory");
     for (size_t i = 0; i < config->topic_count; i++)
         names[i] = config->topic[i].name;
     struct consumer_options consumer_options = {
@@ -119,12 +120,30 @@ static bool check_kafka(const struct config *config, struct err *err)
         .lanes = 1,
         .handler = {handler_assigned, handler_revoked},
     };
-    struct consumer *consumer = consumer_new(&consumer_options, err);
-    bool ok = consumer && consumer_cluster_id(consumer, 10000, id, sizeof(id), err);
-    if (ok && !options.json)
-        show_line(stdout, "kafka: cluster %s answers", id);
-    ok = ok && check_topics(config, consumer, err);
-    consumer_close(consumer);
+    return consumer_new(&consumer_options, err);
+}
+
+/* Broker, topics with their partitions, and the newest message of each, mapped and priced. */
+static bool check_kafka(struct walk *walk, struct err *err)
+{
+    const struct config *config = walk->config;
+    char id[128], text[192];
+    const char **names = calloc(config->topic_count + 1, sizeof(*names));
+    if (!names)
+        return err_set(err, ERR_FATAL, "out of memory");
+    struct sample sample = {.config = config,
+                            .consumer = consumer_open(config, names, err),
+                            .book = walk->book,
+                            .finding = on_finding,
+                            .line = told,
+                            .context = &walk->warnings};
+    bool ok = sample.consumer && consumer_cluster_id(sample.consumer, 10000, id, sizeof(id), err);
+    if (ok) {
+        snprintf(text, sizeof(text), "kafka: cluster %s answers", id);
+        told(text, NULL);
+        ok = sample_topics(&sample, err);
+    }
+    consumer_close(sample.consumer);
     free(names);
     return ok;
 }
@@ -140,25 +159,101 @@ static void on_drift(const char *text, void *context)
     show_line(stderr, "drift: %s", text);
 }
 
-static bool check_postgres(const struct config *config, size_t *warnings, struct err *err)
+static bool check_postgres(struct walk *walk, struct err *err)
 {
-    char text[256];
-    if (options.offline || !config->postgres)
-        return true;
+    const struct config *config = walk->config;
+    char text[SERVER_TEXT_MAX];
     if (!server_check(config->postgres, text, sizeof(text), err))
         return false;
-    show_line(stdout, "postgres: %s", text);
-    return server_check_books(config->postgres, on_books, warnings, err) &&
-           server_check_retention(config->postgres, config->retain_days, on_books, warnings, err);
+    told(text, NULL);
+    return server_check_books(config->postgres, on_books, &walk->warnings, err) &&
+           server_check_retention(config->postgres, config->retain_days, on_books, &walk->warnings,
+                                  err);
+}
+
+/* Only who consumes needs to write. */
+static bool check_rights(struct walk *walk, struct err *err)
+{
+    char text[SERVER_TEXT_MAX];
+    if (!config_reads_kafka(walk->config))
+        return true;
+    if (!server_check_rights(walk->config->postgres, text, sizeof(text), err))
+        return false;
+    told(text, NULL);
+    return true;
 }
 
 /* Rows of the last day: what lies further back is `verify`'s. */
-static bool check_drift(const struct config *config, size_t *apart, struct err *err)
+static bool check_drift(struct walk *walk, struct err *err)
 {
-    if (options.offline || !config->postgres)
-        return true;
-    return drift_stored(config->postgres, &config->drift, clock_now_us() - CLOCK_DAY_US, INT64_MAX,
-                        on_drift, apart, err);
+    return drift_stored(walk->config->postgres, &walk->config->drift, clock_now_us() - CLOCK_DAY_US,
+                        INT64_MAX, on_drift, &walk->apart, err);
+}
+
+static bool check_ready(struct walk *walk, struct err *err)
+{
+    return !config_reads_kafka(walk->config) || run_ready(walk->config, err);
+}
+
+static bool has_kafka(const struct config *config)
+{
+    return !options.offline && config_reads_kafka(config);
+}
+
+static bool has_postgres(const struct config *config)
+{
+    return !options.offline && config->postgres;
+}
+
+static bool always(const struct config *config)
+{
+    (void)config;
+    return true;
+}
+
+enum step {
+    STEP_PRICES,
+    STEP_MAPPINGS,
+    STEP_READY,
+    STEP_KAFKA,
+    STEP_POSTGRES,
+    STEP_RIGHTS,
+    STEP_DRIFT,
+    STEP_COUNT
+};
+
+/* The way of an event, place by place. A step that fails is told and the way goes on where it can,
+ * so that one look shows all that is to be mended. */
+static const struct {
+    bool (*wanted)(const struct config *config);
+    unsigned needs; /* steps that it cannot do without, as bits */
+    bool (*walk)(struct walk *walk, struct err *err);
+} steps[STEP_COUNT] = {
+    [STEP_PRICES] = {always, 0, check_prices},
+    [STEP_MAPPINGS] = {always, 0, check_mappings},
+    [STEP_READY] = {always, 0, check_ready},
+    [STEP_KAFKA] = {has_kafka, 1u << STEP_PRICES | 1u << STEP_MAPPINGS | 1u << STEP_READY,
+                    check_kafka},
+    [STEP_POSTGRES] = {has_postgres, 1u << STEP_READY, check_postgres},
+    [STEP_RIGHTS] = {has_postgres, 1u << STEP_POSTGRES, check_rights},
+    [STEP_DRIFT] = {has_postgres, 1u << STEP_POSTGRES, check_drift},
+};
+
+static void walk_all(struct walk *walk)
+{
+    unsigned failed = 0;
+    for (unsigned i = 0; i < STEP_COUNT; i++) {
+        struct err err = {0};
+        if (!steps[i].wanted(walk->config))
+            continue;
+        if ((steps[i].needs & failed) == 0 && steps[i].walk(walk, &err))
+            continue;
+        failed |= 1u << i;
+        if (err.kind != ERR_NONE && walk->code == 0)
+            walk->code = fail(&err);
+        else if (err.kind != ERR_NONE)
+            fail(&err);
+    }
 }
 
 static void on_clear(const char *text, void *context)
@@ -171,7 +266,7 @@ static void on_clear(const char *text, void *context)
 
 static int check(const struct config *config, struct err *err)
 {
-    size_t warnings = 0, tests = 0, apart = 0;
+    struct walk walk = {.config = config};
     if (options.print) {
         /* A name that nobody knows may be a misspelt one whose value is a secret. */
         if (!names_ready(config, err))
@@ -179,18 +274,21 @@ static int check(const struct config *config, struct err *err)
         config_print(config, stdout);
         return 0;
     }
-    config_clear_secrets(config, on_clear, &warnings);
-    if (!check_prices(config, &warnings, err) || !check_mappings(config, &tests, err))
+    if (config_is_empty(config)) {
+        err_set(err, ERR_CONFIG, "%s: the file is empty; `spendlog init` writes one", config->path);
         return fail(err);
-    if (config_reads_kafka(config) &&
-        (!run_ready(config, err) || (!options.offline && !check_kafka(config, err))))
-        return fail(err);
-    if (!check_postgres(config, &warnings, err) || !check_drift(config, &apart, err))
-        return fail(err);
+    }
+    if (!options.json && config->tree)
+        show_line(stdout, "configuration %s", config->path);
+    config_clear_secrets(config, on_clear, &walk.warnings);
+    walk_all(&walk);
+    book_free(walk.book);
+    if (walk.code != 0)
+        return walk.code;
     if (!options.json)
         printf("configuration OK: %zu topics, %zu mapping tests passed, %zu warnings\n",
-               config->topic_count, tests, warnings);
-    return apart > 0 || (options.strict && warnings > 0) ? EXIT_DIFFERENCES : 0;
+               config->topic_count, walk.tests, walk.warnings);
+    return walk.apart > 0 || (options.strict && walk.warnings > 0) ? EXIT_DIFFERENCES : 0;
 }
 
 int cmd_check(const struct command *command, int argc, char **argv)
@@ -204,7 +302,7 @@ int cmd_check(const struct command *command, int argc, char **argv)
         return code;
     if (first < argc)
         return usage_error(command, "unexpected argument \"%s\"", argv[first]);
-    if (!config_open(&config, true, &err))
+    if (!config_open(&config, common.cost_map != NULL, &err))
         return fail(&err);
     code = check(&config, &err);
     config_free(&config);

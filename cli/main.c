@@ -13,6 +13,9 @@
 #include <yaml.h>
 
 static const struct command commands[] = {
+    {"init", "write a commented configuration", "", false,
+     "Asks for brokers, topic and database, or takes them from options; then says what comes next.",
+     init_options, cmd_init},
     {"run", "consume, price, store, until SIGTERM", "[--exit-eof]", false,
      "SIGTERM and SIGINT end after the batch under way; SIGHUP loads prices again, whole or not at "
      "all.",

@@ -183,7 +183,10 @@ bool config_open(struct config *config, bool may_be_absent, struct err *err)
     const char *path = config_path();
     bool ok = true;
     if (!path && !may_be_absent)
-        return err_set(err, ERR_CONFIG, "no configuration: give -c FILE, or make ./spendlog.yaml");
+        return err_set(
+            err, ERR_CONFIG,
+            "no configuration: neither ./spendlog.yaml nor /etc/spendlog/spendlog.yaml is "
+            "there; `spendlog init` writes one, -c FILE names another");
     if (path)
         ok = config_load(config, path, err);
     else

@@ -304,6 +304,11 @@ bool config_load(struct config *config, const char *path, struct err *err)
     return false;
 }
 
+bool config_is_empty(const struct config *config)
+{
+    return config->tree && yaml_root(config->tree)->kind == YAML_NULL;
+}
+
 void config_default(struct config *config)
 {
     struct err err = {0};

@@ -98,6 +98,9 @@ bool config_load(struct config *config, const char *path, struct err *err) MUST_
 void config_default(struct config *config);
 void config_free(struct config *config);
 
+/* Whether its file says nothing at all. */
+bool config_is_empty(const struct config *config);
+
 /* Keys that rejected messages are stored with; NULL: in the clear, or not at all. */
 const struct seal_keys *config_sealing(const struct config *config);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SECRET_BYTES_MAX (64u << 10)
 #define PATH_BYTES_MAX 4096
@@ -72,12 +73,26 @@ static const char *read_environment(const char *name, struct arena *process, str
     return NULL;
 }
 
+/* A service that may not read the file gets it as a credential of the file's name. */
+static const char *read_credential_or_file(const char *folder, const char *name,
+                                           struct arena *process, struct err *err)
+{
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY"), *slash = strrchr(name, '/');
+    const char *base = slash ? slash + 1 : name;
+    char path[PATH_BYTES_MAX];
+    int n = credentials && credentials[0] ? snprintf(path, sizeof(path), "%s/%s", credentials, base)
+                                          : 0;
+    if (n > 0 && (size_t)n < sizeof(path) && access(path, R_OK) == 0)
+        return read_file(credentials, base, process, err);
+    return read_file(folder, name, process, err);
+}
+
 const char *secret_resolve(const char *text, const char *folder, struct arena *process,
                            struct err *err)
 {
     if (slice_starts(slice_of(text), environ_prefix))
         return read_environment(text + environ_prefix.bytes, process, err);
     if (slice_starts(slice_of(text), file_prefix))
-        return read_file(folder, text + file_prefix.bytes, process, err);
+        return read_credential_or_file(folder, text + file_prefix.bytes, process, err);
     return text;
 }

@@ -4,7 +4,8 @@
  *
  *     os.environ/NAME  the environment variable; when unset, the file $CREDENTIALS_DIRECTORY/NAME
  *                      (systemd's LoadCredential=)
- *     file:/path       the file's content, without a newline at its end
+ *     file:/path       the file's content, without a newline at its end; when there is a credential
+ *                      of the file's name, that
  *     anything else    itself
  *
  * Errors name the reference, never the value.

@@ -36,8 +36,48 @@ bool server_check(const char *conninfo, char *text, size_t capacity, struct err 
         return false;
     bool ok = migrate_check(&pg, err);
     int version = PQserverVersion(pg.conn);
-    snprintf(text, capacity, "%s answers (version %d.%d), the schema is up to date", pg.place,
-             version / 10000, version % 10000);
+    snprintf(text, capacity, "postgres: %s answers (version %d.%d), the schema is up to date",
+             pg.place, version / 10000, version % 10000);
+    pg_close(&pg);
+    return ok;
+}
+
+/* All that was granted to the role of the writers, on tables, functions and schemas, and that the
+ * login has not got. */
+static const char missing_rights[] =
+    "WITH granted AS ("
+    " SELECT a.privilege_type AS may, c.oid::regclass::text AS object,"
+    "  has_table_privilege(c.oid, a.privilege_type) AS has"
+    " FROM pg_class c, aclexplode(c.relacl) a"
+    " WHERE c.relnamespace = 'spendlog'::regnamespace AND c.relkind <> 'S'"
+    "  AND a.grantee = 'spendlog_writer'::regrole"
+    " UNION ALL SELECT a.privilege_type, p.oid::regprocedure::text,"
+    "  has_function_privilege(p.oid, a.privilege_type)"
+    " FROM pg_proc p, aclexplode(p.proacl) a"
+    " WHERE p.pronamespace = 'spendlog'::regnamespace AND a.grantee = 'spendlog_writer'::regrole"
+    " UNION ALL SELECT a.privilege_type, n.nspname::text,"
+    "  has_schema_privilege(n.oid, a.privilege_type)"
+    " FROM pg_namespace n, aclexplode(n.nspacl) a"
+    " WHERE n.nspname = 'spendlog' AND a.grantee = 'spendlog_writer'::regrole)"
+    " SELECT current_user::text, count(*), count(*) FILTER (WHERE NOT has),"
+    "  (min(may || ' on ' || object) FILTER (WHERE NOT has)) FROM granted";
+
+bool server_check_rights(const char *conninfo, char *text, size_t capacity, struct err *err)
+{
+    struct pg pg = {0};
+    if (!open_for_check(&pg, conninfo, err))
+        return false;
+    PGresult *res = pg_query(&pg, missing_rights, NULL, err);
+    bool ok = res != NULL;
+    if (ok && pg_int(res, 0, 2) > 0)
+        ok = err_set(err, ERR_CONFIG,
+                     "%s: %s lacks %lld of the %lld rights of a writer, among them %s; an "
+                     "administrator gives them by GRANT spendlog_writer TO \"%s\"",
+                     pg.place, PQgetvalue(res, 0, 0), (long long)pg_int(res, 0, 2),
+                     (long long)pg_int(res, 0, 1), PQgetvalue(res, 0, 3), PQgetvalue(res, 0, 0));
+    else if (ok)
+        snprintf(text, capacity, "rights: %s may do what a writer does", PQgetvalue(res, 0, 0));
+    PQclear(res);
     pg_close(&pg);
     return ok;
 }

@@ -13,9 +13,16 @@ const char *server_client_version(void);
 /* Whether libpq can read the connection string; nothing is opened. ERR_CONFIG. */
 bool server_conninfo_check(const char *conninfo, struct err *err) MUST_CHECK;
 
+#define SERVER_TEXT_MAX 512
+
 /* Connects and compares the schema's version. text: one line for people, without secrets.
  * ERR_UNAVAILABLE, ERR_CONFIG. */
 bool server_check(const char *conninfo, char *text, size_t capacity, struct err *err) MUST_CHECK;
+
+/* Whether the login may do all that a spendlog_writer may. text: one line for people. ERR_CONFIG
+ * says what is missing and which GRANT gives it. */
+bool server_check_rights(const char *conninfo, char *text, size_t capacity,
+                         struct err *err) MUST_CHECK;
 
 /* Groups whose members price with different books now. Calls back with one line for each. */
 bool server_check_books(const char *conninfo, void (*each)(const char *text, void *context),

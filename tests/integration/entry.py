@@ -199,6 +199,87 @@ def examples_are_valid(servers):
     check_equal(done.returncode, 0, f"exit code: {done.stderr[-500:]}")
 
 
+def init_in(folder, *words, stdin="", code=0):
+    done = subprocess.run([os.path.join(ROOT, "spendlog"), "init", *words], cwd=folder, input=stdin,
+                          capture_output=True, text=True)
+    check_equal(done.returncode, code, f"exit code of init {' '.join(words)}: {done.stderr[-500:]}")
+    return done.stdout + done.stderr
+
+
+def init_writes_what_check_walks(servers):
+    """`init` writes the example with the answers in it, by asking or from options, and keeps secrets off the command line."""
+    for name in ("asked", "told", "refused"):
+        os.makedirs(os.path.join(servers.folder, "init", name))
+    asked, told, refusing = (os.path.join(servers.folder, "init", name) for name in ("asked", "told", "refused"))
+    answers = ("broker:9093", "^usage\\..*", "it's a group", "host=db dbname=money password='two words'", "")
+    said = init_in(asked, stdin="\n".join(answers) + "\n")
+    check("Kafka brokers [localhost:9092]" in said and "two words" not in said, f"init says {said}")
+    configuration, example = read_yaml(asked, "spendlog.yaml"), read_yaml("examples/spendlog.yaml")
+    check_equal((configuration["kafka"]["bootstrap.servers"], configuration["topics"][0]["name"],
+                 configuration["kafka"]["group.id"], configuration["postgres"]),
+                (*answers[:3], "file:postgres.conninfo"), "what was answered")
+    check_equal({key: configuration[key] for key in configuration if key not in ("kafka", "topics", "postgres")},
+                {key: example[key] for key in example if key not in ("kafka", "topics", "postgres")}, "the rest of the example")
+    secret = os.path.join(asked, "postgres.conninfo")
+    with open(secret) as text:
+        check_equal(text.read(), answers[3] + "\n", "connection string")
+    check_equal(os.stat(secret).st_mode & 0o777, 0o600, "mode of the connection string's file")
+    check("--force" in init_in(asked, stdin="\n" * 5, code=78), "it replaces what is there")
+    named = ("--brokers", "b:1", "--topic", "t", "--postgres")
+    init_in(told, *named, "-", stdin="host=x user=y password=z\n")
+    check_equal(read_yaml(told, "spendlog.yaml")["topics"], [{"name": "t"}], "topics")
+    for conninfo in ("host=x password=y", "postgresql://u:secret@h/d"):
+        said = init_in(refusing, *named, conninfo, code=64)
+        check("standard input" in said and "secret" not in said, f"init says {said}")
+    check_equal(os.listdir(refusing), [], "files beside a refused connection string")
+    for text, word in ((None, "spendlog init"), ("", "is empty"), ("# nothing\n", "is empty")):
+        if text is not None:
+            with open(os.path.join(refusing, "spendlog.yaml"), "w") as out:
+                out.write(text)
+        done = subprocess.run([os.path.join(ROOT, "spendlog"), "check"], cwd=refusing, capture_output=True, text=True,
+                              env={**os.environ, "SPENDLOG_CONFIG": ""})
+        check(done.returncode == 78 and word in done.stderr, f"check of {text!r}: {done.returncode} {done.stderr}")
+
+
+def check_walks_the_whole_way(servers):
+    """`check` tells broker, topic, a message priced, schema and rights; what fails is told beside what follows."""
+    with Stage(servers, "walk", partitions=2) as stage:
+        def walk(code, **options):
+            done = subprocess.run([os.path.join(ROOT, "spendlog"), "check", "-c", stage.config("walk", **options)],
+                                  capture_output=True, text=True, timeout=60)
+            check_equal(done.returncode, code, f"exit code: {done.stderr}")
+            return done.stdout, done.stderr
+        out, _ = walk(0)
+        check("topic walk.usage: 2 partitions" in out and "holds no message yet" in out, f"without messages: {out}")
+        stage.produce([message_of(demo_event())], partition=1)
+        out, _ = walk(0)
+        for words in (r"^configuration .*walk.yaml$", r"^kafka: cluster \S+ answers$", r"^postgres: .* the schema is up to date$",
+                      r"^sample walk.usage/1/0: read by litellm\S*, openai \S+, priced, spend 0\.\d+$",
+                      r"^rights: integration_writer may do what a writer does$", r"^configuration OK"):
+            check(re.search(words, out, re.M), f"no {words} in {out}")
+        stage.produce([b"{not json"], partition=0)
+        out, errors = walk(0)
+        check("warning: sample walk.usage/0/0: rejected: " in errors and "{not" not in out + errors, f"a message that is none: {errors}")
+        servers.psql("postgres", "DROP ROLE IF EXISTS walk_reader")
+        servers.psql("postgres", "CREATE ROLE walk_reader LOGIN IN ROLE spendlog_reader")
+        out, errors = walk(78, user="walk_reader")
+        check(re.search(r"walk_reader lacks \d+ of the \d+ rights of a writer.*GRANT spendlog_writer TO \"walk_reader\"", errors),
+              f"as a reader: {errors}")
+        topic, stage.topic = stage.topic, "walk.absent"
+        out, errors = walk(78, user="walk_reader")
+        stage.topic = topic
+        check("topic walk.absent does not exist" in errors and "lacks" in errors and "OK" not in out, f"two failures: {errors}")
+        servers.psql("postgres", "DROP ROLE walk_reader")
+
+
+def make_names_what_is_not_installed(servers):
+    """`make` without a library says so and names scripts/deps.sh, before the compiler says anything."""
+    done = subprocess.run(["make", "spendlog"], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "PKG_CONFIG_LIBDIR": "/nonexistent", "PKG_CONFIG_PATH": ""})
+    check(done.returncode == 2 and re.search(r"not installed: rdkafka .*scripts/deps.sh", done.stderr), f"make says {done.stderr}")
+    check_equal(done.stdout, "", "what make began with")
+
+
 def installs_into_a_folder(servers):
     """`make install` puts program, manuals and unit under DESTDIR."""
     target = os.path.join(servers.folder, "destdir")
@@ -208,7 +289,11 @@ def installs_into_a_folder(servers):
     for path in ("share/man/man1/spendlog.1", "share/man/man5/spendlog.conf.5", "share/doc/spendlog/spendlog.yaml",
                  "lib/systemd/system/spendlog.service"):
         check(os.path.isfile(f"{target}/usr/{path}"), f"no {path}")
+    check(os.path.isdir(f"{target}/etc/spendlog"), "no /etc/spendlog")
+    with open(f"{target}/usr/lib/systemd/system/spendlog.service") as unit:
+        check("ExecStart=/usr/bin/spendlog " in unit.read(), "the unit starts another program")
 
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
-       containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder)
+       containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder,
+       init_writes_what_check_walks, check_walks_the_whole_way, make_names_what_is_not_installed)

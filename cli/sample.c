@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/sample.h"
+
+#include "run/topics.h"
+#include "core/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_BYTES 67108864 /* as much as a batch may take */
+
+/* The topics of the cluster that one entry of the configuration reads. */
+struct found {
+    const struct topics *topics;
+    const struct topic *wanted;
+    char name[256]; /* the first of them that has partitions */
+    int32_t partitions, count;
+};
+
+static void on_topic(const char *name, int32_t partitions, void *context)
+{
+    struct found *found = context;
+    if (partitions <= 0 || topics_find(found->topics, name) != found->wanted)
+        return;
+    if (found->count++ == 0) {
+        snprintf(found->name, sizeof(found->name), "%s", name);
+        found->partitions = partitions;
+    }
+}
+
+/* --- one message ----------------------------------------------------------------------------- */
+
+struct pricing {
+    const struct sample *sample;
+    struct pricer *pricer;
+    char place[320]; /* topic/partition/offset */
+    unsigned records;
+};
+
+static void charge_tell(struct pricing *p, const struct record *record, const struct charge *charge)
+{
+    const struct facts *facts = &record->event->facts;
+    struct slice provider = facts_text(facts, FACT_PROVIDER), model = facts_text(facts, FACT_MODEL);
+    char text[1024], money[DECIMAL_TEXT_MAX] = "none";
+    if (charge->has_spend)
+        money_format(charge->spend, money);
+    snprintf(text, sizeof(text),
+             "sample %s: read by %s, " SLICE_FMT "%s" SLICE_FMT ", %s%s%s, spend %s", p->place,
+             record->mapping, SLICE_ARG(provider), provider.bytes ? " " : "", SLICE_ARG(model),
+             charge_status_name[charge->status], charge->reason ? ": " : "",
+             charge->reason ? reason_info[charge->reason].name : "", money);
+    if (charge->status == CHARGE_UNPRICED)
+        p->sample->finding(FINDING_WARNING, text, p->sample->context);
+    else
+        p->sample->line(text, p->sample->context);
+}
+
+/* The first record speaks for its message. */
+static void on_record(const struct record *record, void *context)
+{
+    struct pricing *p = context;
+    struct charge charge;
+    char text[512];
+    if (p->records++ > 0)
+        return;
+    if (record->outcome == RECORD_EVENT) {
+        pricer_price(p->pricer, &record->event->facts, &charge, NULL);
+        charge_tell(p, record, &charge);
+        return;
+    }
+    snprintf(text, sizeof(text), "sample %s: %s: %s", p->place,
+             record->outcome == RECORD_SKIPPED ? "skipped" : "rejected",
+             reason_info[record->reason].name);
+    p->sample->finding(record->outcome == RECORD_SKIPPED ? FINDING_INFO : FINDING_WARNING, text,
+                       p->sample->context);
+}
+
+static bool message_price(const struct sample *sample, const struct topic *topic,
+                          const struct kafka_message *message, struct err *err)
+{
+    struct pricing pricing = {.sample = sample, .pricer = pricer_new(sample->book)};
+    struct mapper *mapper = mapper_new(topic->mappings);
+    struct arena arena;
+    const struct message m = {.bytes = message->value,
+                              .tombstone = message->tombstone,
+                              .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0};
+    bool ok = pricing.pricer && mapper;
+    arena_init(&arena, ARENA_BYTES);
+    snprintf(pricing.place, sizeof(pricing.place), "%s/%d/%lld", message->topic,
+             (int)message->partition, (long long)message->offset);
+    if (ok)
+        mapper_read(mapper, &m, &arena, on_record, &pricing);
+    else
+        err_set(err, ERR_FATAL, "out of memory");
+    arena_free(&arena);
+    mapper_free(mapper);
+    pricer_free(pricing.pricer);
+    return ok;
+}
+
+/* --- topics ---------------------------------------------------------------------------------- */
+
+static bool newest_tell(const struct sample *sample, const struct topic *topic,
+                        const struct found *found, struct err *err)
+{
+    struct kafka_message message;
+    char text[512];
+    if (!consumer_newest(sample->consumer, found->name, found->partitions, &message, err))
+        return false;
+    bool ok = true;
+    if (message.kind == POLL_MESSAGE) {
+        ok = message_price(sample, topic, &message, err);
+    } else {
+        snprintf(text, sizeof(text), "sample: topic %s holds no message yet", found->name);
+        sample->line(text, sample->context);
+    }
+    consumer_release(&message);
+    return ok;
+}
+
+static bool missing(const struct sample *sample, const struct config_topic *topic, struct err *err)
+{
+    char text[512];
+    if (topic->name[0] != '^')
+        return err_set(err, ERR_CONFIG, "%s:%u: topic %s does not exist", sample->config->path,
+                       topic->line, topic->name);
+    snprintf(text, sizeof(text), "%s:%u: no topic matches %s yet", sample->config->path,
+             topic->line, topic->name);
+    sample->finding(FINDING_WARNING, text, sample->context);
+    return true;
+}
+
+static bool topic_tell(const struct sample *sample, const struct topics *topics, size_t i,
+                       struct err *err)
+{
+    struct found found = {.topics = topics, .wanted = &topics->topic[i]};
+    char text[640], more[300] = "";
+    if (!consumer_each_topic(sample->consumer, on_topic, &found, err))
+        return false;
+    if (found.count == 0)
+        return missing(sample, &sample->config->topic[i], err);
+    if (found.wanted->pattern[0] == '^')
+        snprintf(more, sizeof(more), ", the first of %d that match %.250s", (int)found.count,
+                 found.wanted->pattern);
+    snprintf(text, sizeof(text), "topic %s: %d partition%s%s", found.name, (int)found.partitions,
+             found.partitions == 1 ? "" : "s", more);
+    sample->line(text, sample->context);
+    return newest_tell(sample, found.wanted, &found, err);
+}
+
+bool sample_topics(const struct sample *sample, struct err *err)
+{
+    struct topics topics;
+    if (!topics_open(&topics, sample->config, err))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < topics.count; i++)
+        ok = topic_tell(sample, &topics, i, err);
+    topics_free(&topics);
+    return ok;
+}
