@@ -59,7 +59,7 @@ endif
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
-.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps up down clean-local install clean help oracle lists layers
+.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers
 
 all: spendlog ## build ./spendlog
 
@@ -207,6 +207,9 @@ oracle: spendlog ## prices beside a LiteLLM from PyPI, over generated events: LI
 
 lists: ## pricing/map/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=--check]
 	tests/oracle/closed_lists.py $(LITELLM) $(LISTS)
+
+bare: tools ## README's commands on a bare Debian 12 (root, mmdebstrap, network), 5 minutes
+	tests/bare/run.py
 
 lint: ## style, layers, banned functions, static analysis
 	scripts/lint.sh

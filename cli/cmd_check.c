@@ -162,7 +162,7 @@ static void on_drift(const char *text, void *context)
 static bool check_postgres(struct walk *walk, struct err *err)
 {
     const struct config *config = walk->config;
-    char text[SERVER_TEXT_MAX];
+    char text[SERVER_TEXT_BYTES];
     if (!server_check(config->postgres, text, sizeof(text), err))
         return false;
     told(text, NULL);
@@ -174,7 +174,7 @@ static bool check_postgres(struct walk *walk, struct err *err)
 /* Only who consumes needs to write. */
 static bool check_rights(struct walk *walk, struct err *err)
 {
-    char text[SERVER_TEXT_MAX];
+    char text[SERVER_TEXT_BYTES];
     if (!config_reads_kafka(walk->config))
         return true;
     if (!server_check_rights(walk->config->postgres, text, sizeof(text), err))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/sample.h"
 
-#include "run/topics.h"
 #include "core/arena.h"
+#include "run/topics.h"
 
 #include <stdlib.h>
 #include <string.h>

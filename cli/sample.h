@@ -4,9 +4,9 @@
 #ifndef CLI_SAMPLE_H
 #define CLI_SAMPLE_H
 
-#include "pricing/book.h"
 #include "core/config.h"
 #include "ingest/kafka.h"
+#include "pricing/book.h"
 
 struct sample {
     const struct config *config;

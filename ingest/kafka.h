@@ -124,9 +124,9 @@ int consumer_look_interval_ms(const struct consumer *consumer);
 /* Leaves the group and joins it again, so that everything is shared out anew. */
 bool consumer_rejoin(struct consumer *consumer, struct err *err) MUST_CHECK;
 
-/* Without being a member: every topic of the cluster, and the newest message of one that can still be
- * read. Nothing is assigned afterwards. kind POLL_NOTHING: it holds none. consumer_release() is the
- * caller's. ERR_UNAVAILABLE. */
+/* Without being a member: every topic of the cluster, and the newest message of one that can still
+ * be read. Nothing is assigned afterwards. kind POLL_NOTHING: it holds none. consumer_release() is
+ * the caller's. ERR_UNAVAILABLE. */
 typedef void topic_fn(const char *topic, int32_t partitions, void *context);
 bool consumer_each_topic(struct consumer *consumer, topic_fn *each, void *context,
                          struct err *err) MUST_CHECK;

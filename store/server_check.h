@@ -13,7 +13,7 @@ const char *server_client_version(void);
 /* Whether libpq can read the connection string; nothing is opened. ERR_CONFIG. */
 bool server_conninfo_check(const char *conninfo, struct err *err) MUST_CHECK;
 
-#define SERVER_TEXT_MAX 512
+#define SERVER_TEXT_BYTES 512
 
 /* Connects and compares the schema's version. text: one line for people, without secrets.
  * ERR_UNAVAILABLE, ERR_CONFIG. */

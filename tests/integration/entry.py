@@ -11,7 +11,7 @@ import yaml
 
 from harness.report import check, check_equal, wait_for
 from harness.servers import ROOT, Servers
-from integration.stage import Stage
+from integration.stage import Stage, demo_event, message_of
 
 
 def read_yaml(*path):
