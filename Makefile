@@ -47,7 +47,7 @@ linked    = $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) co
 LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 # What is not installed is named here, before the compiler says it in its own words.
-BARE     := help deps demo check down clean clean-local lint
+BARE     := help deps demo check down clean clean-local lint layers
 ifneq ($(filter-out $(BARE),$(or $(MAKECMDGOALS),all)),)
 LACKING  := $(shell command -v $(lastword $(CC)) >/dev/null 2>&1 || echo $(lastword $(CC)); \
               command -v pkg-config >/dev/null 2>&1 || echo pkg-config; \
@@ -59,6 +59,7 @@ endif
 
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
+SYSCONF  ?= /etc
 .PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers
 
 all: spendlog ## build ./spendlog
