@@ -107,10 +107,12 @@ build/gen/example.c: examples/spendlog.yaml scripts/embed.sh
 build/gen/cost_map.c: pricing/data/model_prices_and_context_window.json scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh cost_map $(filter %.json,$^) >$@
 
-# tests/unit/test_X.c; its first lines may say `links: pricing ingest` beside core, and `ldflags: ...`.
-$(B)/tests/unit/%: tests/unit/%.c $(LIBS)
+# tests/unit/test_X.c; its first lines may say `links: pricing ingest` beside core, `ldflags: ...`, and
+# `fakes: kafka`: tests/fakes/kafka.c, linked in place of what an archive has under these names.
+$(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/fakes/*) $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $$(for f in $$(sed -n 's|.*fakes:\([a-z_ ]*\).*|\1|p' $<); do echo tests/fakes/$$f.c; done) \
 	    $$(sed -n 's|.*ldflags: *\([^ *]*\).*|\1|p' $<) \
 	    $(linked) \
 	    $(LDLIBS) -lcmocka

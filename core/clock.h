@@ -3,6 +3,8 @@
  * Time: microseconds since 1970, UTC, in the proleptic Gregorian calendar, without leap seconds.
  * SPENDLOG_NOW="2026-01-31T12:00:00Z" in the environment, or clock_fix() in a test, stops the wall
  * clock there; the monotonic one always runs.
+ *
+ * Whoever wants to know the time or to wait asks here: a test links its own in place of clock.c.
  */
 #ifndef CORE_CLOCK_H
 #define CORE_CLOCK_H
@@ -21,6 +23,10 @@ int64_t clock_monotonic_us(void);
 /* Of the last tick of the kernel, up to 10 ms ago: for deadlines, looked at with every message. */
 int64_t clock_monotonic_ms(void);
 void clock_fix(int64_t us);
+/* Waits that long, or until a signal comes. */
+void clock_sleep_ms(unsigned ms);
+
+/* --- instants as dates and texts: clock_text.c */
 
 /* RFC 3339 section 5.6, years 0000 to 9999; also with a space for the T and, as many programs write
  * it, without offset, which means UTC. Digits beyond microseconds are cut; second 60 is the next

@@ -63,6 +63,7 @@ static bool lane_ready(const struct health *health, unsigned number, int64_t now
         buf_printf(why, "lane %u: the group has not shared out its partitions yet", number);
         return false;
     case LANE_WAITING:
+    case LANE_ENDED:
         buf_printf(why, "lane %u: %s", number, lane->why);
         return false;
     case LANE_READING:

@@ -9,17 +9,11 @@
 
 #include "core/buf.h"
 #include "core/config.h"
+#include "run/lane_state.h"
 
 #include <pthread.h>
 
 #define HEALTH_WHY_MAX 200
-
-enum lane_state {
-    LANE_STARTING,   /* no broker has answered yet */
-    LANE_UNASSIGNED, /* the group has not shared out its partitions */
-    LANE_WAITING,    /* tries again later: why says what failed */
-    LANE_READING,
-};
 
 struct health {
     pthread_mutex_t lock;

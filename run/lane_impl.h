@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lane.c (the loop) and lane_assign.c (partitions and their offsets) share. */
+/*
+ * What the files of a lane share. Each uses those below it and none above:
+ *
+ *     lane.c         life, states and the turn
+ *     lane_assign.c  offset rows into an assignment
+ *     lane_gap.c     a log that is not as the offset rows have it
+ *     lane_take.c    a message into the batch
+ *     lane_flush.c   the batch into PostgreSQL
+ *     lane_told.c    what Kafka knows of our offsets
+ *     lane_book.c    the price book in force
+ */
 #ifndef RUN_LANE_IMPL_H
 #define RUN_LANE_IMPL_H
 
 #include "ingest/kafka.h"
 #include "run/lane.h"
+#include "run/lane_state.h"
 #include "store/writer.h"
 
 #define BACKOFF_FIRST_MS 100u /* doubles with each failure, until a batch is written */
+#define BATCH_ARENA_MAX (64u << 20)
 
 struct lane_partition {
     struct partition_state state; /* first: lane_partition_of() */
-    const struct topic *topic;
-    struct mapper *mapper; /* borrowed from lane->mapper */
-    bool check_last; /* the first message must be the one last stored from: assigned one early, but
-                        where that is stored in part */
-    bool told;       /* Kafka has taken an offset of ours for it since it was assigned */
-    bool caught_up;  /* its end was reached since the last rebalance */
+    const struct topic *topic;    /* of group->topics */
+    struct mapper *mapper;        /* borrowed from lane->mapper */
+    enum partition_phase phase;
+    bool told;                /* Kafka has taken an offset of ours since it was assigned */
     int64_t known_offset;     /* stored, as far as we know; -1 = nothing known */
     int64_t began_offset;     /* where reading began, once known: -1 until then */
     int64_t unchecked_offset; /* where the message before is gone from the log: nothing to check */
-    bool halted;              /* left out: its log lost what we had not read, kafka_gap: stop */
     struct buf last;          /* the last message of the batch; failed: it is too large */
 };
 
@@ -35,68 +44,90 @@ static inline bool lane_partly(const struct lane_partition *p)
     return p->state.next_index > 0;
 }
 
+/* Whether nothing is to be read of it now. */
+static inline bool lane_read_out(const struct lane_partition *p)
+{
+    return p->phase == PARTITION_AT_END || p->phase == PARTITION_HALTED;
+}
+
 struct lane {
-    struct lane_group *group;
+    struct lane_group *group; /* borrowed, as all that it points to */
     unsigned number;
-    pthread_t thread;
-    struct consumer *consumer;
-    struct writer *writer;
-    struct book_ref *book;
-    struct pricer *pricer;
-    struct mapper **mapper; /* one per topic of the group */
-    struct batch batch;
+    pthread_t thread; /* lane_start() only */
+    enum lane_state state;
+    struct err err;            /* LANE_ENDED: why */
+    struct consumer *consumer; /* own; NULL after lane_end() */
+    struct writer *writer;     /* own */
+    struct book_ref *book;     /* held; NULL until the first assignment */
+    struct pricer *pricer;     /* own; of the book */
+    struct mapper **mapper;    /* own; one per topic of the group */
+
+    struct batch batch;          /* empty unless LANE_READING */
     int64_t batch_deadline_ms;   /* monotonic; of the batch being gathered */
     unsigned keep_messages_left; /* batches that are to keep their messages */
 
-    struct lane_partition *partition; /* of the last rebalance */
+    struct lane_partition *partition; /* own; of the last rebalance */
     size_t partition_count;
-    bool assigned;      /* a rebalance has given us a set, maybe an empty one */
-    bool active;        /* that set is being consumed */
-    int64_t look_at_ms; /* when to ask whether the database still holds what it held */
-    int64_t retry_at_ms;
+    int64_t look_at_ms;  /* when to ask whether the database still holds what it held */
+    int64_t retry_at_ms; /* LANE_WAITING: when to read the offset rows */
     unsigned backoff_ms;
-    bool counted_caught_up;
-    int64_t fine_ms; /* when the end of the log was told last */
-    struct err err;  /* why the lane ended */
+    bool counted_caught_up; /* in group->caught_up */
+    int64_t fine_ms;        /* when the end of the log was told last */
 };
 
-/* Rebalance handlers (struct consumer_handler). */
-void lane_on_assigned(void *context, const struct kafka_partition *partitions, size_t count);
-void lane_on_revoked(void *context, bool lost);
-void lane_on_told(void *context, void *state);
+/* What an error asks for: LANE_FATAL when only an operator or a restart can help. */
+static inline enum lane_outcome lane_outcome_of(const struct err *err)
+{
+    return err->kind == ERR_CONFIG || err->kind == ERR_FATAL ? LANE_FATAL : LANE_RECOVER;
+}
 
-/* Reads the offset rows and starts consuming from them; on failure sets the time of the next try.
- */
-void lane_activate(struct lane *lane);
+/* Each outcome but LANE_FINE, LANE_REREAD and LANE_FORGOTTEN comes with an error. */
 
+/* lane_assign.c */
+/* The partitions of a rebalance, in place of those before; nothing is read yet. */
+void lane_partitions_set(struct lane *lane, const struct kafka_partition *partitions, size_t count);
 void lane_partitions_free(struct lane *lane);
-
-/* Drops the batch and stops consuming until lane_activate(). The one way back from any failure. */
-void lane_recover(struct lane *lane, const struct err *why);
-
+/* Reads the offset rows and has Kafka send from them. */
+enum lane_outcome lane_assign(struct lane *lane, struct err *err) MUST_CHECK;
+/* Kafka sends nothing more. */
+void lane_assign_nothing(struct lane *lane);
 /* Now and then: whether the database still holds what it held. One that goes back while nothing
  * comes, or behind a pooler that hides it, would not be noticed otherwise. */
-void lane_look(struct lane *lane, int64_t now_ms);
+enum lane_outcome lane_look(struct lane *lane, int64_t now_ms, struct err *err) MUST_CHECK;
 
-/* The log does not hold what the offset row asks for: books the gap and recovers, or halts. */
-void lane_out_of_range(struct lane *lane, struct lane_partition *partition);
+/* lane_gap.c */
+/* The log does not hold what the offset row asks for: books the gap, or halts the partition. */
+enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *partition,
+                                    struct err *err) MUST_CHECK;
+/* The end of the log is at `offset`. */
+enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *partition, int64_t offset,
+                              struct err *err) MUST_CHECK;
+/* *is_new false: it is the message that was stored last, or the log is another one. */
+enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *partition,
+                                   const struct kafka_message *message, bool *is_new,
+                                   struct err *err) MUST_CHECK;
 
-/* false: the message is not a new one (the check message), or the topic was recreated. */
-bool lane_check_first(struct lane *lane, struct lane_partition *partition,
-                      const struct kafka_message *message);
+/* lane_take.c */
+/* The first thing of a batch: its clock starts, and what it is to keep is settled. */
+void lane_batch_begin(struct lane *lane);
+/* Maps, prices and encodes a message into the batch, which is written as often as it fills up. */
+enum lane_outcome lane_take(struct lane *lane, struct lane_partition *partition,
+                            const struct kafka_message *message, struct err *err) MUST_CHECK;
 
-/* Before a batch is written. false: Kafka has forgotten an offset we told it, as it does when a
- * topic is deleted. Messages of a new topic may have followed ours without a break: the batch is
- * dropped, and assigning anew finds out. */
-bool lane_topics_still_there(struct lane *lane);
+/* lane_flush.c */
+/* Writes the batch. LANE_FINE: nothing is left in it. Any other outcome leaves it to be dropped. */
+enum lane_outcome lane_flush(struct lane *lane, struct err *err) MUST_CHECK;
 
-/* Leaves the group and joins it anew, so that all partitions are shared out again. */
-void lane_rejoin(struct lane *lane);
+/* lane_told.c */
+/* Asks Kafka for the offsets of the group: each partition's `told`, and how far the group had come
+ * for a member that knows nothing yet. *gone: one that it had been told is gone. */
+bool lane_told_ask(struct lane *lane, bool *gone, struct err *err) MUST_CHECK;
+/* Tells Kafka the offsets that are stored. */
+void lane_told_correct(struct lane *lane);
 
-/* Takes over the current price book; between two batches only, so that a batch has one book. */
+/* lane_book.c */
+/* Takes over the current price book, or puts it again where the database may have lost it. Between
+ * two batches only, so that a batch has one book. */
 bool lane_take_book(struct lane *lane, struct err *err) MUST_CHECK;
-
-/* Writes the batch; true when nothing is left in it. */
-bool lane_flush(struct lane *lane);
 
 #endif

@@ -12,12 +12,12 @@
  */
 #include "store/reprice_impl.h"
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "store/lock_holder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define PIECE_BLOCKS_MAX 4096 /* at most 50 rows each, of 300 bytes staged */
 #define SNAPSHOT_MAX 64
@@ -152,7 +152,6 @@ static void swap_blame(struct reprice *run, struct err *err)
  * what it has, and comes again. The transaction's other work stays. */
 static bool swap(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
     struct lock_holder holder = {0};
     char sql[128];
     snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s')", day->text);
@@ -169,7 +168,7 @@ static bool swap(struct reprice *run, const struct reprice_day *day, struct err 
         err_clear(err);
         if (!pg_command(&run->write, "ROLLBACK TO swap", err))
             return false;
-        nanosleep(&pause, NULL);
+        clock_sleep_ms(SWAP_PAUSE_MS);
     }
 }
 

@@ -6,11 +6,11 @@
  */
 #include "store/reprice_impl.h"
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "store/lock_holder.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define TRIES_MAX 5
 #define STATEMENT_BYTES_MAX 4096
@@ -278,12 +278,6 @@ static bool slice_try(struct reprice *run, const struct reprice_day *day,
     return true;
 }
 
-static void pause_ms(unsigned ms)
-{
-    struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-}
-
 bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err)
 {
@@ -297,7 +291,7 @@ bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
             return false;
         lock_holder_tell(&holder, err);
         err_clear(err);
-        pause_ms(50u << attempt);
+        clock_sleep_ms(50u << attempt);
     }
     reprice_slice_reset(run);
     return true;

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The batch into PostgreSQL: rows, rejected records and offsets in one transaction
+ * (store/writer.h). Kafka is told afterwards, for its lag tools.
+ */
+#include "run/lane_impl.h"
+
+#include "core/fault.h"
+#include "core/hash.h"
+#include "core/log.h"
+
+#include <stdlib.h>
+
+#define KEEP_BATCHES 16 /* that keep their messages after one with a refused row */
+
+static void last_hash(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->range_count; i++) {
+        struct batch_range *range = &batch->range[i];
+        const struct lane_partition *p = lane_partition_of(range->state);
+        if ((range->messages > 0 || range->next_index > 0) && buf_ok(&p->last))
+            range->last_hash = hash_xxh64(buf_slice(&p->last));
+    }
+}
+
+static void count(_Atomic int64_t *counter, int64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static void count_batch(struct lane *lane)
+{
+    struct lane_counters *c = &lane->group->counters;
+    const struct batch *batch = &lane->batch;
+    for (size_t i = 0; i < batch->range_count; i++) {
+        const struct batch_range *range = &batch->range[i];
+        count(&c->messages, range->messages);
+        count(&c->rows, range->rows);
+        count(&c->duplicates, range->duplicates);
+        count(&c->rejected, range->rejected);
+        count(&c->skipped, range->skipped);
+        count(&c->flagged, range->flagged);
+        count(&c->doubtful, range->doubtful);
+        for (unsigned s = 0; s < CHARGE_STATUS_COUNT; s++)
+            count(&c->by_status[s], range->by_status[s]);
+    }
+    count(&c->batches, 1);
+}
+
+static void commit_to_kafka(struct lane *lane)
+{
+    const struct batch *batch = &lane->batch;
+    struct kafka_partition *list = calloc(batch->range_count, sizeof(*list));
+    if (!list)
+        return;
+    for (size_t i = 0; i < batch->range_count; i++)
+        list[i] = (struct kafka_partition){
+            .topic = batch->range[i].state->topic,
+            .partition = batch->range[i].state->partition,
+            .offset = batch->range[i].next_offset,
+        };
+    consumer_commit(lane->consumer, list, batch->range_count);
+    free(list);
+}
+
+/* Kafka forgets what it was told when a topic is deleted. Messages of a new topic may have followed
+ * ours without a break: the batch is dropped, and assigning anew finds out. */
+static enum lane_outcome topics_still_there(struct lane *lane, struct err *err)
+{
+    bool gone = false;
+    if (!lane_told_ask(lane, &gone, err))
+        return LANE_RECOVER;
+    return gone ? LANE_FORGOTTEN : LANE_FINE;
+}
+
+static enum lane_outcome not_written(struct lane *lane, const struct err *err)
+{
+    if (lane->batch.messages_wanted)
+        lane->keep_messages_left = KEEP_BATCHES;
+    return lane_outcome_of(err);
+}
+
+static void written(struct lane *lane)
+{
+    fault_point("after_commit");
+    if (lane->batch.refused)
+        lane->keep_messages_left = KEEP_BATCHES;
+    else if (lane->keep_messages_left)
+        lane->keep_messages_left--;
+    lane->backoff_ms = BACKOFF_FIRST_MS;
+    count_batch(lane);
+    health_fine(lane->group->health, lane->number);
+    commit_to_kafka(lane);
+    fault_point("after_kafka_commit");
+    batch_reset(&lane->batch);
+}
+
+enum lane_outcome lane_flush(struct lane *lane, struct err *err)
+{
+    if (lane->batch.range_count == 0)
+        return LANE_FINE;
+    enum lane_outcome outcome = topics_still_there(lane, err);
+    if (outcome != LANE_FINE)
+        return outcome;
+    last_hash(&lane->batch);
+    if (!writer_commit(lane->writer, &lane->batch, err))
+        return not_written(lane, err);
+    written(lane);
+    return LANE_FINE;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A message into the batch: its records are mapped, priced, judged and encoded one by one. A
+ * message that does not fit into its batch is split between two records: each part is a batch, and
+ * the place between them, (offset, index), is stored like every other.
+ */
+#include "run/lane_impl.h"
+
+#include "core/clock.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "run/place.h"
+#include "run/privacy.h"
+
+#define BATCH_PART_BYTES (24u << 20) /* of encoded rows: BATCH_BYTES_MAX less a large row */
+#define PAYLOAD_KEPT_MAX (8u << 20)
+
+struct record_context {
+    struct lane *lane;
+    struct lane_partition *partition;
+    const struct kafka_message *message;
+    struct err *err; /* set: the lane cannot go on */
+    unsigned range;
+    unsigned kept;       /* batch_keep_message() */
+    unsigned next_index; /* of the record that comes next */
+    bool split;          /* the batch is full before the end of the message */
+    bool payload_kept, hashed;
+    uint64_t hash; /* of the message, once hashed */
+};
+
+/* The first rejected record of a message keeps it, for a retry of all of them: one message of a
+ * thousand bad records must not become a thousand messages, nor one that is refused for its size be
+ * kept. */
+static struct slice payload_keep(struct record_context *rc)
+{
+    struct slice payload = rc->message->value;
+    if (rc->lane->group->config->payloads == PAYLOADS_DROP || rc->payload_kept ||
+        payload.bytes > PAYLOAD_KEPT_MAX)
+        return (struct slice){NULL, 0};
+    rc->payload_kept = true;
+    if (rc->kept) /* refused siblings find it with this record */
+        rc->lane->batch.messages[rc->kept - 1].payload = (struct slice){NULL, 0};
+    return payload;
+}
+
+static uint64_t message_hash(struct record_context *rc)
+{
+    if (!rc->hashed)
+        rc->hash = hash_xxh64(rc->message->value);
+    rc->hashed = true;
+    return rc->hash;
+}
+
+static void reject(struct record_context *rc, const struct record *record)
+{
+    struct batch *batch = &rc->lane->batch;
+    struct batch_reject r = {
+        .range = rc->range,
+        .kafka_offset = rc->message->offset,
+        .record_index = record->index,
+        .reason = record->reason,
+        .mapping = record->mapping,
+        .detail = slice_of(record->detail),
+        .field = slice_of(record->field),
+        .payload = payload_keep(rc),
+        .byte = record->byte,
+        .time_ms = rc->message->time_ms,
+        .payload_hash = message_hash(rc),
+        .payload_bytes = rc->message->value.bytes,
+    };
+    batch->range[rc->range].rejected++;
+    if (!batch_add_reject(batch, &r, rc->err))
+        mapper_stop(rc->partition->mapper);
+}
+
+static void reject_as(struct record_context *rc, const struct record *record, enum reason reason,
+                      const char *field, const char *detail)
+{
+    struct record rejected = *record;
+    rejected.outcome = RECORD_REJECTED;
+    rejected.reason = reason;
+    rejected.detail = detail;
+    rejected.field = field;
+    rejected.byte = -1;
+    reject(rc, &rejected);
+}
+
+/* The batch is written before this record; the message is read again from it on. */
+static void split_before(struct record_context *rc, const struct record *record)
+{
+    rc->split = true;
+    rc->next_index = record->index;
+    mapper_stop(rc->partition->mapper);
+}
+
+static bool batch_holds_records(const struct batch *batch)
+{
+    return batch->row_count + batch->reject_count > 0;
+}
+
+static void row_added(struct record_context *rc, const struct event *event,
+                      const struct charge *charge)
+{
+    rc->lane->batch.range[rc->range].rows++;
+    drift_note(rc->lane->group->drift, &event->facts, charge);
+}
+
+static void add_event(struct record_context *rc, const struct record *record)
+{
+    struct lane *lane = rc->lane;
+    struct batch *batch = &lane->batch;
+    struct event *event = record->event;
+    struct charge charge;
+    struct implausible why;
+    struct err err;
+    struct row_origin origin = {
+        .range = rc->range,
+        .kafka_offset = rc->message->offset,
+        .record_index = record->index,
+        .price_book_id = book_id(lane->book->book),
+        .message = rc->kept,
+    };
+
+    err_clear(&err); /* its 1 KB is not zeroed for every event */
+    if (!event->has_identity)
+        place_identity(event, slice_of(writer_cluster_id(lane->writer)), &rc->partition->state,
+                       rc->message->offset, record->index);
+    privacy_apply(&lane->group->config->privacy, event, &batch->arena);
+    pricer_price(lane->pricer, &event->facts, &charge, NULL);
+    if (!sanity_holds(&lane->group->config->limits, &event->facts, &charge, &why))
+        reject_as(rc, record, REASON_IMPLAUSIBLE, why.field, why.detail);
+    else if (batch_add_row(batch, event, &charge, &origin, &err))
+        row_added(rc, event, &charge);
+    else if (err.kind == ERR_INPUT)
+        reject_as(rc, record, REASON_TIME_OUT_OF_RANGE, NULL, err.text);
+    else if (batch_holds_records(batch))
+        split_before(rc, record);
+    else
+        reject_as(rc, record, REASON_TOO_LARGE, NULL, err.text);
+}
+
+/* A batch is closed between two messages (batch_due); one message that expands to far more than a
+ * batch is written in parts. */
+static bool batch_overfull(const struct lane *lane)
+{
+    const struct batch *batch = &lane->batch;
+    const struct config *config = lane->group->config;
+    return batch->row_count + batch->reject_count >= 2 * (size_t)config->batch_rows ||
+           batch->encoded.bytes >= BATCH_PART_BYTES ||
+           batch->arena.used_bytes >= BATCH_ARENA_MAX / 4 * 3 || batch->arena.full;
+}
+
+static void on_record(const struct record *record, void *context)
+{
+    struct record_context *rc = context;
+    struct batch *batch = &rc->lane->batch;
+    if (batch_overfull(rc->lane) && batch_holds_records(batch)) {
+        split_before(rc, record);
+        return;
+    }
+    switch (record->outcome) {
+    case RECORD_EVENT:
+        add_event(rc, record);
+        break;
+    case RECORD_SKIPPED:
+        batch->range[rc->range].skipped++;
+        batch->skipped_by_reason[record->reason]++;
+        break;
+    case RECORD_REJECTED:
+        reject(rc, record);
+        break;
+    }
+}
+
+/* The hash of a partition's last message is wanted once per batch: messages are copied, each over
+ * the one before, and the last one is hashed by lane_flush() (1.1 KB: 80 instructions for 1,310). A
+ * large one is hashed at once. */
+static void last_keep(struct lane_partition *p, struct batch_range *range, struct slice value)
+{
+    buf_reset(&p->last);
+    buf_add(&p->last, value);
+    if (!buf_ok(&p->last))
+        range->last_hash = hash_xxh64(value);
+}
+
+void lane_batch_begin(struct lane *lane)
+{
+    if (lane->batch.range_count > 0)
+        return;
+    lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
+    lane->batch.can_read_again = true;
+    lane->batch.keep_messages = lane->keep_messages_left > 0;
+}
+
+/* Reads a message, or what earlier batches left of it, until its end or until the batch is full. */
+static void read_part(struct record_context *rc)
+{
+    struct lane *lane = rc->lane;
+    const struct kafka_message *message = rc->message;
+    lane_batch_begin(lane);
+    rc->range = batch_range_of(&lane->batch, &rc->partition->state);
+    struct batch_range *range = &lane->batch.range[rc->range];
+    struct message m = {
+        .bytes = message->value,
+        .tombstone = message->tombstone,
+        .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
+        .first_index = range->next_offset == message->offset ? range->next_index : 0,
+    };
+    rc->split = false;
+    rc->kept = 0;
+    if (lane->batch.keep_messages)
+        rc->kept = batch_keep_message(&lane->batch, message->value, message->time_ms,
+                                      lane->group->config->payloads != PAYLOADS_DROP);
+    mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
+
+    range->messages += !rc->split;
+    range->next_offset = message->offset + !rc->split;
+    range->next_index = rc->split ? rc->next_index : 0;
+    range->last_time_ms = message->time_ms;
+    last_keep(rc->partition, range, message->value);
+}
+
+enum lane_outcome lane_take(struct lane *lane, struct lane_partition *p,
+                            const struct kafka_message *message, struct err *err)
+{
+    struct record_context rc = {.lane = lane, .partition = p, .message = message, .err = err};
+    lane_batch_begin(lane);
+    unsigned range = batch_range_of(&lane->batch, &p->state);
+    if (message->offset < lane->batch.range[range].next_offset) {
+        log_warn("%s [%d]: offset %lld came twice", p->state.topic, (int)p->state.partition,
+                 (long long)message->offset);
+        return LANE_FINE; /* librdkafka before 2.4 may repeat some after a change of assignment */
+    }
+    p->phase = PARTITION_READING;
+    for (read_part(&rc); rc.split && err->kind == ERR_NONE; read_part(&rc)) {
+        enum lane_outcome outcome = lane_flush(lane, err);
+        if (outcome != LANE_FINE || atomic_load(&lane->group->stop))
+            return outcome;
+    }
+    return err->kind == ERR_NONE ? LANE_FINE : LANE_FATAL;
+}

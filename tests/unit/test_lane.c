@@ -1,0 +1,1050 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: run store pricing ingest */
+/* fakes: clock kafka writer */
+/*
+ * A lane stepped turn by turn between a broker and a database in memory: every way into and out of
+ * each of its states (run/lane_state.h), and that each record is written once whatever happens.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/log.h"
+#include "core/yaml.h"
+#include "run/lane.h"
+#include "tests/fakes/clock.h"
+#include "tests/fakes/kafka.h"
+#include "tests/fakes/writer.h"
+#include "tests/unit/pricing_fixture.h"
+
+#define TURNS_MAX 2000
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS 5000
+
+static struct {
+    struct config config;
+    struct config_topic topic;
+    struct yaml_tree *tree;
+    struct topics topics;
+    struct book_slot books;
+    struct health health;
+    struct lane_group group;
+    struct lane *lane;
+} world;
+
+static const char mapping[] =
+    "- {name: t, keep: /id, fields: {request_id: /id, model: /m, input_tokens: /n}}\n";
+static const char one[] = "{\"id\":1,\"m\":\"gpt-a\",\"n\":10}";
+static const char other[] = "{\"id\":2,\"m\":\"gpt-a\",\"n\":10}";
+static const char bad[] = "{\"id\":";
+static const char nine[] =
+    "[{\"id\":1},{\"id\":2},{\"id\":3},{\"id\":4},{\"id\":5},{\"id\":6},{\"id\":7},"
+    "{\"id\":8},{\"id\":9}]";
+
+static void book_load_priced(const char *price)
+{
+    struct err err = {0};
+    char map[128];
+    snprintf(map, sizeof(map), "{\"gpt-a\": {\"input_cost_per_token\": %s}}", price);
+    struct cost_map_source source = {file_of(1, map), INT64_MIN};
+    struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
+    if (!book_slot_load(&world.books, &options, &err))
+        fail_msg("%s", err.text);
+}
+
+static void lane_make(void)
+{
+    struct err err = {0};
+    world.lane = lane_new(&world.group, 0, &err);
+    if (!world.lane)
+        fail_msg("%s", err.text);
+}
+
+static int setup(void **state)
+{
+    static const char *const names[] = {"t"};
+    struct err err = {0};
+    (void)state;
+    assert_true(log_init("error", "text"));
+    fake_clock_reset();
+    fake_kafka_reset();
+    fake_writer_reset();
+    config_default(&world.config);
+    world.tree = yaml_parse(slice_of(mapping), "t.yaml", &err);
+    world.topic =
+        (struct config_topic){.name = FAKE_TOPIC, .line = 1, .mappings = names, .mapping_count = 1};
+    world.config.topic = &world.topic;
+    world.config.topic_count = 1;
+    world.config.mappings = yaml_root(world.tree);
+    world.config.lanes = 1;
+    world.config.batch_rows = 3;
+    world.config.batch_wait_ms = 200;
+    world.books = (struct book_slot){.lock = PTHREAD_MUTEX_INITIALIZER};
+    book_load_priced("0.5");
+    assert_true(topics_open(&world.topics, &world.config, &err));
+    health_init(&world.health, &world.config);
+    memset(&world.group, 0, sizeof(world.group));
+    world.group.config = &world.config;
+    world.group.topics = &world.topics;
+    world.group.books = &world.books;
+    world.group.health = &world.health;
+    world.group.drift = drift_new(&world.config.drift);
+    world.group.lane_count = 1;
+    lane_make();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lane_free(world.lane);
+    drift_free(world.group.drift);
+    health_free(&world.health);
+    topics_free(&world.topics);
+    book_slot_free(&world.books);
+    yaml_free(world.tree);
+    world.config.topic = NULL;
+    world.config.topic_count = 0;
+    config_free(&world.config);
+    fake_writer_reset();
+    return 0;
+}
+
+/* --- steps ---------------------------------------------------------------------------------- */
+
+static void turns(unsigned count)
+{
+    while (count-- > 0)
+        lane_turn(world.lane);
+}
+
+/* Until all there is has been read and written. */
+static void read_out(void)
+{
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        if (!lane_turn(world.lane))
+            fail_msg("the lane ended: %s", lane_error(world.lane)->text);
+        if (atomic_load(&world.group.caught_up) == 1)
+            return;
+    }
+    fail_msg("not read out after %d turns, state %d", TURNS_MAX, (int)lane_state(world.lane));
+}
+
+static void turn_until(enum lane_state state)
+{
+    for (unsigned i = 0; i < TURNS_MAX && lane_state(world.lane) != state; i++)
+        lane_turn(world.lane);
+    assert_int_equal(lane_state(world.lane), state);
+}
+
+static void append(int partition, unsigned count)
+{
+    while (count-- > 0)
+        fake_kafka_append(partition, one);
+}
+
+/* Reading partition 0, of which `count` messages are there and nothing is written yet. */
+static void begin_reading(unsigned count)
+{
+    append(0, count);
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+}
+
+/* As another process that takes over: the lane before has ended. */
+static void next_lane(void)
+{
+    lane_end(world.lane);
+    lane_free(world.lane);
+    atomic_store(&world.group.stop, false);
+    atomic_store(&world.group.caught_up, 0);
+    lane_make();
+}
+
+static void expect_once(int partition, int64_t from, int64_t to)
+{
+    for (int64_t offset = from; offset < to; offset++)
+        if (fake_writer_count(partition, offset, 0) != 1)
+            fail_msg("[%d] %lld is there %zu times", partition, (long long)offset,
+                     fake_writer_count(partition, offset, 0));
+}
+
+static void expect_next(int partition, int64_t next)
+{
+    assert_int_equal(fake_offsets(partition)->next, next);
+}
+
+/* --- the way of a message ------------------------------------------------------------------- */
+
+static void a_lane_starts_when_a_broker_answers(void **state)
+{
+    (void)state;
+    fake_kafka.fail_cluster_id = 3;
+    for (int i = 0; i < 3; i++) {
+        assert_true(lane_turn(world.lane));
+        assert_int_equal(lane_state(world.lane), LANE_STARTING);
+    }
+    assert_true(lane_turn(world.lane));
+    assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
+}
+
+static void messages_become_rows_and_offsets_move_with_them(void **state)
+{
+    (void)state;
+    append(0, 7);
+    append(1, 2);
+    fake_kafka_append(1, bad);
+    fake_kafka_give(0, 2);
+    read_out();
+    expect_once(0, 0, 7);
+    expect_once(1, 0, 3);
+    expect_next(0, 7);
+    expect_next(1, 3);
+    assert_int_equal(fake_kafka_committed(0), 7);
+    assert_int_equal(atomic_load(&world.group.counters.messages), 10);
+    assert_int_equal(atomic_load(&world.group.counters.recoveries), 0);
+    assert_true(fake_writer.place[fake_writer.place_count - 1].rejected ||
+                fake_writer_count(1, 2, 0) == 1);
+}
+
+static void a_batch_is_written_when_it_is_full_or_old(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    turns(2);
+    assert_int_equal(fake_writer.commits, 1); /* batch_rows */
+    append(0, 1);
+    turns(1);
+    assert_int_equal(fake_writer.commits, 1);
+    turns(5); /* batch_wait_ms */
+    assert_int_equal(fake_writer.commits, 2);
+    expect_once(0, 0, 4);
+}
+
+static void latest_begins_at_the_end_and_partitions_added_later_at_their_beginning(void **state)
+{
+    (void)state;
+    teardown(NULL);
+    setup(NULL);
+    topics_free(&world.topics);
+    lane_free(world.lane);
+    struct err err = {0};
+    world.topic.start_latest = 1;
+    assert_true(topics_open(&world.topics, &world.config, &err));
+    lane_make();
+    append(0, 5);
+    fake_kafka_give(0, 1);
+    read_out();
+    append(0, 1);
+    append(1, 2);
+    fake_kafka_give(0, 2);
+    turn_until(LANE_READING);
+    turns(2);
+    read_out();
+    assert_int_equal(fake_writer_count(0, 4, 0), 0);
+    expect_once(0, 5, 6);
+    expect_once(1, 0, 2); /* its row was made with the topic's first */
+}
+
+static void what_librdkafka_repeats_is_dropped(void **state)
+{
+    (void)state;
+    fake_kafka.repeats = true;
+    append(0, 4);
+    fake_kafka_give(0, 1);
+    read_out();
+    expect_once(0, 0, 4);
+}
+
+static void a_message_larger_than_a_batch_is_written_in_parts(void **state)
+{
+    (void)state;
+    world.config.batch_rows = 2; /* parts of four */
+    fake_kafka_append(0, nine);
+    append(0, 1);
+    fake_kafka_give(0, 1);
+    read_out();
+    for (unsigned i = 0; i < 9; i++)
+        assert_int_equal(fake_writer_count(0, 0, i), 1);
+    expect_once(0, 1, 2);
+    assert_true(fake_writer.commits >= 3);
+}
+
+static void a_message_in_parts_goes_on_at_the_record_where_it_broke(void **state)
+{
+    (void)state;
+    for (int what = COMMIT_FENCED; what <= COMMIT_ANSWER_LOST; what++) {
+        teardown(NULL);
+        setup(NULL);
+        world.config.batch_rows = 2;
+        begin_reading(0);
+        fake_kafka_append(0, nine);
+        append(0, 1);
+        fake_writer.next_commit = (enum fake_commit)what;
+        read_out();
+        for (unsigned i = 0; i < 9; i++)
+            assert_int_equal(fake_writer_count(0, 0, i), 1);
+        expect_once(0, 1, 2);
+    }
+}
+
+/* --- rebalances ----------------------------------------------------------------------------- */
+
+static void a_revoked_lane_writes_what_it_gathered(void **state)
+{
+    (void)state;
+    begin_reading(2);
+    turns(1);
+    assert_int_equal(fake_writer.commits, 0);
+    fake_kafka_take_away(false);
+    turns(1);
+    assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
+    expect_once(0, 0, 2);
+    fake_kafka_give(0, 1);
+    append(0, 1);
+    turn_until(LANE_READING);
+    read_out();
+    expect_once(0, 0, 3);
+}
+
+static void a_lane_that_lost_its_partitions_writes_nothing(void **state)
+{
+    (void)state;
+    begin_reading(2);
+    turns(1);
+    fake_offsets(0)->next = 2; /* by the member that owns it now */
+    fake_kafka_take_away(true);
+    turns(1);
+    assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
+    assert_int_equal(fake_writer.place_count, 0);
+    append(0, 1);
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    read_out();
+    assert_int_equal(fake_writer_count(0, 0, 0), 0);
+    expect_once(0, 2, 3);
+}
+
+/* Each commit on the way out may fail, and each way of failing leaves the rows to the next owner.
+ */
+static void a_batch_that_a_revoked_lane_cannot_write_is_left_to_the_next(void **state)
+{
+    (void)state;
+    for (int what = COMMIT_FENCED; what <= COMMIT_WANTS_MESSAGES; what++) {
+        teardown(NULL);
+        setup(NULL);
+        begin_reading(2);
+        turns(1);
+        fake_writer.next_commit = (enum fake_commit)what;
+        fake_kafka_take_away(false);
+        turns(1);
+        assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
+        assert_int_equal(fake_kafka.assigned, 0);
+        fake_kafka_give(0, 1);
+        turn_until(LANE_READING);
+        read_out();
+        expect_once(0, 0, 2);
+    }
+}
+
+static void a_rebalance_finds_every_state(void **state)
+{
+    (void)state;
+    static const enum lane_state in[] = {LANE_UNASSIGNED, LANE_WAITING, LANE_READING};
+    for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
+        for (int way = 0; way < 3; way++) { /* given anew, taken away, lost */
+            teardown(NULL);
+            setup(NULL);
+            append(0, 4);
+            append(1, 4);
+            fake_writer.away = in[i] == LANE_WAITING ? 1 : 0;
+            if (in[i] != LANE_UNASSIGNED)
+                fake_kafka_give(0, 2);
+            turn_until(in[i]);
+            turns(in[i] == LANE_READING ? 2 : 0);
+            if (way > 0)
+                fake_kafka_take_away(way == 2);
+            else
+                fake_kafka_give(1, 2);
+            turns(1);
+            if (way > 0)
+                assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
+            fake_kafka_give(0, 3);
+            turns(1);
+            read_out();
+            expect_once(0, 0, 4);
+            expect_once(1, 0, 4);
+        }
+}
+
+static void a_lane_without_partitions_is_caught_up(void **state)
+{
+    (void)state;
+    fake_kafka_give(0, 0);
+    read_out();
+    assert_int_equal(lane_state(world.lane), LANE_READING);
+}
+
+static void the_group_is_joined_anew_when_the_watch_asks(void **state)
+{
+    (void)state;
+    turn_until(LANE_UNASSIGNED);
+    atomic_store(&world.group.rejoin, true);
+    turns(2);
+    assert_int_equal(fake_kafka.rejoins, 1);
+    assert_false(atomic_load(&world.group.rejoin));
+}
+
+/* --- recovery ------------------------------------------------------------------------------- */
+
+static void a_batch_that_was_not_written_is_read_again(void **state)
+{
+    (void)state;
+    static const enum fake_commit ways[] = {COMMIT_FENCED, COMMIT_CUT, COMMIT_ANSWER_LOST};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        teardown(NULL);
+        setup(NULL);
+        begin_reading(7);
+        fake_writer.next_commit = ways[i];
+        turn_until(LANE_WAITING);
+        assert_int_equal(fake_kafka.assigned, 0);
+        assert_int_equal(atomic_load(&world.group.counters.recoveries), 1);
+        read_out();
+        expect_once(0, 0, 7);
+        expect_next(0, 7);
+    }
+}
+
+static void a_fenced_lane_goes_on_where_the_owner_stands(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    turns(1);
+    fake_offsets(0)->next = 2; /* the owner wrote two, and died */
+    turn_until(LANE_WAITING);
+    read_out();
+    assert_int_equal(fake_writer_count(0, 1, 0), 0);
+    expect_once(0, 2, 3);
+}
+
+static void the_time_between_tries_doubles_until_a_batch_is_written(void **state)
+{
+    (void)state;
+    append(0, 3);
+    fake_writer.away = 9;
+    fake_kafka_give(0, 1);
+    turn_until(LANE_WAITING);
+    int64_t wait_ms = BACKOFF_FIRST_MS;
+    for (int i = 0; i < 8; i++) {
+        int64_t from_ms = clock_monotonic_ms();
+        unsigned tries = fake_writer.connects;
+        while (fake_writer.connects == tries)
+            turns(1);
+        /* the turn that tried has waited for a message, too */
+        int64_t waited_ms = clock_monotonic_ms() - from_ms;
+        assert_in_range(waited_ms, wait_ms, wait_ms + 200);
+        wait_ms = wait_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : wait_ms * 2;
+    }
+    read_out();
+    expect_once(0, 0, 3);
+    fake_writer.next_commit = COMMIT_CUT;
+    append(0, 3);
+    turn_until(LANE_WAITING);
+    int64_t from_ms = clock_monotonic_ms();
+    turn_until(LANE_READING);
+    assert_in_range(clock_monotonic_ms() - from_ms, BACKOFF_FIRST_MS, BACKOFF_FIRST_MS + 200);
+}
+
+static void whatever_fails_on_the_way_to_an_assignment_is_tried_again(void **state)
+{
+    (void)state;
+    unsigned *const fails[] = {&fake_kafka.fail_watermarks, &fake_kafka.fail_committed,
+                               &fake_kafka.fail_assign, &fake_writer.away,
+                               &fake_writer.fail_put_book};
+    for (size_t i = 0; i < sizeof(fails) / sizeof(fails[0]); i++) {
+        teardown(NULL);
+        setup(NULL);
+        *fails[i] = 2;
+        append(0, 2);
+        fake_kafka_give(0, 1);
+        turn_until(LANE_WAITING);
+        assert_int_equal(fake_kafka.assigned, 0);
+        read_out();
+        expect_once(0, 0, 2);
+        assert_int_equal(atomic_load(&world.group.counters.recoveries), 2);
+    }
+}
+
+static void a_lane_that_waits_tells_why(void **state)
+{
+    (void)state;
+    struct buf why;
+    buf_init(&why, 1024);
+    health_topics(&world.health, NULL, true);
+    fake_writer.away = 1;
+    fake_kafka_give(0, 1);
+    turn_until(LANE_WAITING);
+    assert_false(health_ready(&world.health, &why));
+    assert_non_null(strstr(buf_slice(&why).p, "no server"));
+    read_out();
+    buf_reset(&why);
+    assert_true(health_ready(&world.health, &why));
+    buf_free(&why);
+}
+
+static void messages_are_kept_for_a_while_after_a_row_was_refused(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    fake_writer.next_commit = COMMIT_WANTS_MESSAGES;
+    read_out();
+    assert_true(fake_writer.keeps_batch);
+    expect_once(0, 0, 3);
+    for (int i = 0; i < 16; i++) {
+        append(0, 3);
+        turns(1);
+        read_out();
+    }
+    append(0, 3);
+    turns(1);
+    read_out();
+    assert_false(fake_writer.keeps_batch);
+    expect_once(0, 0, 54);
+}
+
+/* --- ends ----------------------------------------------------------------------------------- */
+
+static void expect_end(int exit_code, const char *text)
+{
+    turn_until(LANE_ENDED);
+    assert_false(lane_turn(world.lane));
+    assert_non_null(strstr(lane_error(world.lane)->text, text));
+    unsigned commits = fake_writer.commits;
+    lane_end(world.lane);
+    assert_int_equal(fake_writer.commits, commits);
+    assert_int_equal(atomic_load(&world.group.exit_code), exit_code);
+    assert_int_equal(atomic_load(&world.group.failed), 1);
+    assert_int_equal(fake_kafka.closes, 1);
+}
+
+static void a_refused_subscription_ends_the_lane(void **state)
+{
+    (void)state;
+    fake_kafka.fail_subscribe = 1;
+    expect_end(78, "subscribe");
+}
+
+static void what_only_the_operator_can_mend_ends_the_lane(void **state)
+{
+    (void)state;
+    fake_writer.misconfigured = true;
+    fake_kafka_give(0, 1);
+    expect_end(78, "no such role");
+}
+
+static void a_refused_commit_ends_the_lane_and_writes_nothing(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    fake_writer.next_commit = COMMIT_REFUSED;
+    expect_end(78, "permission denied");
+    assert_int_equal(fake_writer.place_count, 0);
+}
+
+static void a_refused_commit_on_the_way_out_ends_the_lane(void **state)
+{
+    (void)state;
+    begin_reading(2);
+    turns(1);
+    fake_writer.next_commit = COMMIT_REFUSED;
+    fake_kafka_take_away(false);
+    expect_end(78, "permission denied");
+}
+
+static void kafkas_errors_are_told_and_fatal_ones_end_the_lane(void **state)
+{
+    (void)state;
+    begin_reading(2);
+    fake_kafka.error = "a broker is away";
+    turns(1);
+    assert_int_equal(lane_state(world.lane), LANE_READING);
+    fake_kafka.fatal = "fenced";
+    expect_end(70, "kafka: fenced");
+}
+
+static void a_lane_that_is_stopped_writes_its_batch_and_leaves_the_group(void **state)
+{
+    (void)state;
+    begin_reading(2);
+    turns(1);
+    atomic_store(&world.group.stop, true);
+    assert_false(lane_turn(world.lane));
+    lane_end(world.lane);
+    expect_once(0, 0, 2);
+    assert_int_equal(fake_kafka.closes, 1);
+    assert_int_equal(atomic_load(&world.group.exit_code), 0);
+}
+
+/* After each number of turns, and with each way that a commit on the way can fail. */
+static void a_stop_at_any_point_loses_and_repeats_nothing(void **state)
+{
+    (void)state;
+    for (int what = COMMIT_DONE; what <= COMMIT_WANTS_MESSAGES; what++)
+        for (unsigned at = 0; at < 24; at++) {
+            teardown(NULL);
+            setup(NULL);
+            world.config.batch_rows = 2;
+            append(0, 5);
+            fake_kafka_append(0, nine);
+            append(1, 5);
+            fake_kafka_give(0, 2);
+            turns(at / 2);
+            fake_writer.next_commit = (enum fake_commit)what;
+            turns(at - at / 2);
+            atomic_store(&world.group.stop, true);
+            next_lane();
+            fake_writer.next_commit = COMMIT_DONE;
+            fake_kafka_give(0, 2);
+            read_out();
+            expect_once(0, 0, 6);
+            expect_once(1, 0, 5);
+            for (unsigned i = 0; i < 9; i++)
+                assert_int_equal(fake_writer_count(0, 5, i), 1);
+        }
+}
+
+/* --- the end of the log --------------------------------------------------------------------- */
+
+static void a_lane_is_caught_up_until_a_message_comes(void **state)
+{
+    (void)state;
+    begin_reading(1);
+    read_out();
+    append(0, 1);
+    turns(1);
+    assert_int_equal(atomic_load(&world.group.caught_up), 0);
+    read_out();
+    expect_once(0, 0, 2);
+    fake_kafka_take_away(false);
+    turns(1);
+    assert_int_equal(atomic_load(&world.group.caught_up), 0);
+}
+
+static void the_offset_goes_on_over_what_is_no_message(void **state)
+{
+    (void)state;
+    begin_reading(1);
+    fake_kafka_skip(0, 3); /* transaction markers */
+    read_out();
+    expect_next(0, 4);
+}
+
+static void with_exit_eof_the_last_batch_is_not_waited_for(void **state)
+{
+    (void)state;
+    world.group.exit_eof = true;
+    begin_reading(1);
+    int64_t from_ms = clock_monotonic_ms();
+    read_out();
+    assert_true(clock_monotonic_ms() - from_ms < (int64_t)world.config.batch_wait_ms);
+    expect_once(0, 0, 1);
+}
+
+/* --- a log that is another one --------------------------------------------------------------- */
+
+static void the_message_stored_last_is_looked_at_and_not_written_again(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    read_out();
+    next_lane();
+    append(0, 1);
+    fake_kafka_give(0, 1);
+    read_out();
+    expect_once(0, 0, 4);
+    assert_int_equal(fake_writer.gaps, 0);
+}
+
+static void a_topic_made_anew_is_a_new_incarnation(void **state)
+{
+    (void)state;
+    for (unsigned messages = 1; messages <= 6; messages++) { /* shorter, as long, longer */
+        teardown(NULL);
+        setup(NULL);
+        begin_reading(3);
+        read_out();
+        next_lane();
+        fake_kafka_recreate(0);
+        for (unsigned i = 0; i < messages; i++)
+            fake_kafka_append(0, other);
+        fake_kafka_give(0, 1);
+        turn_until(LANE_READING);
+        turns(1);
+        read_out();
+        assert_int_equal(fake_offsets(0)->incarnation, 1);
+        expect_next(0, messages);
+        assert_int_equal(fake_writer.gaps, 1);
+        assert_int_equal(fake_writer.place_count, 3 + messages);
+    }
+}
+
+/* Its messages follow ours without a break: only Kafka's own offsets tell. */
+static void a_topic_made_anew_while_it_is_read_is_noticed_before_anything_is_written(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    read_out();
+    turns(1); /* Kafka's answer to the commit */
+    fake_kafka_recreate(0);
+    for (unsigned i = 0; i < 6; i++)
+        fake_kafka_append(0, other);
+    turn_until(LANE_WAITING);
+    assert_int_equal(fake_writer.place_count, 3);
+    assert_int_equal(atomic_load(&world.group.counters.recoveries), 0);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    assert_int_equal(fake_offsets(0)->incarnation, 1);
+    assert_int_equal(fake_writer.place_count, 9);
+}
+
+static void a_gap_is_booked_and_reading_goes_on(void **state)
+{
+    (void)state;
+    world.config.kafka_gap_skip = 1;
+    begin_reading(3);
+    read_out();
+    next_lane();
+    append(0, 4);
+    fake_kafka_retain(0, 5);
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    assert_int_equal(fake_writer.gaps, 1);
+    assert_int_equal(fake_offsets(0)->incarnation, 0);
+    expect_once(0, 5, 7);
+    assert_int_equal(atomic_load(&world.group.counters.gaps), 1);
+}
+
+static void a_partition_with_a_gap_waits_for_the_operator_and_the_others_go_on(void **state)
+{
+    (void)state;
+    world.config.kafka_gap_skip = 0;
+    append(0, 3);
+    append(1, 3);
+    fake_kafka_give(0, 2);
+    read_out();
+    next_lane();
+    append(0, 4);
+    append(1, 1);
+    fake_kafka_retain(0, 5);
+    fake_kafka_give(0, 2);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    assert_true(atomic_load(&world.group.halted));
+    assert_int_equal(fake_kafka.assigned, 1);
+    expect_next(0, 3);
+    expect_once(1, 0, 4);
+    fake_writer.next_commit = COMMIT_CUT; /* a recovery leaves it as it is */
+    append(1, 1);
+    turn_until(LANE_WAITING);
+    read_out();
+    assert_int_equal(fake_kafka.assigned, 1);
+    expect_next(0, 3);
+    expect_once(1, 0, 5);
+}
+
+static void a_last_message_that_is_gone_proves_nothing(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    read_out();
+    next_lane();
+    append(0, 2);
+    fake_kafka_retain(0, 3); /* the next is the first there is */
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    assert_int_equal(fake_writer.gaps, 0);
+    expect_once(0, 0, 5);
+}
+
+static void a_broker_that_cannot_say_where_its_log_is_is_asked_again(void **state)
+{
+    (void)state;
+    world.config.kafka_gap_skip = 1;
+    begin_reading(3);
+    read_out();
+    next_lane();
+    append(0, 4);
+    fake_kafka_retain(0, 5);
+    fake_kafka.fail_watermarks = 1;
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(1);
+    assert_int_equal(atomic_load(&world.group.counters.recoveries), 1);
+    read_out();
+    expect_once(0, 5, 7);
+}
+
+/* --- a database that is another one ---------------------------------------------------------- */
+
+static void a_database_that_went_back_is_noticed_and_read_again(void **state)
+{
+    (void)state;
+    begin_reading(6);
+    read_out();
+    fake_offsets(0)->next = 3; /* and the rows from there on are gone */
+    fake_offsets(0)->last_time_ms = -1;
+    fake_writer.place_count = 3;
+    fake_clock_pass_ms(3000);
+    turn_until(LANE_WAITING);
+    fake_writer.fail_setback = 1;
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    expect_once(0, 0, 6);
+    assert_int_equal(fake_writer.setbacks, 1);
+    assert_int_equal(atomic_load(&world.group.counters.setback_messages), 3);
+    assert_int_equal(fake_kafka_committed(0), 6);
+}
+
+static void a_new_incarnation_of_another_member_is_no_setback(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    read_out();
+    *fake_offsets(0) = (struct fake_offsets){.known = true, .incarnation = 1, .last_time_ms = -1};
+    fake_kafka_recreate(0);
+    append(0, 2);
+    fake_clock_pass_ms(3000);
+    turn_until(LANE_WAITING);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    assert_int_equal(fake_writer.setbacks, 0);
+    expect_next(0, 2);
+}
+
+/* A member that knew nothing before learns from Kafka how far the group had come. */
+static void a_database_that_went_back_while_nobody_was_there_is_noticed(void **state)
+{
+    (void)state;
+    for (int incarnation = 0; incarnation < 2; incarnation++) {
+        teardown(NULL);
+        setup(NULL);
+        *fake_offsets(0) =
+            (struct fake_offsets){.known = true, .incarnation = incarnation, .last_time_ms = -1};
+        begin_reading(6);
+        read_out();
+        next_lane();
+        fake_offsets(0)->next = 2;
+        fake_offsets(0)->last_time_ms = -1;
+        fake_writer.place_count = 2;
+        fake_kafka_give(0, 1);
+        read_out();
+        assert_int_equal(fake_writer.setbacks, 1);
+        assert_int_equal(atomic_load(&world.group.counters.setback_messages), 4);
+        expect_once(0, 0, 6);
+    }
+}
+
+static void a_database_that_lost_its_row_is_begun_where_reading_had_begun(void **state)
+{
+    (void)state;
+    fake_kafka_skip(0, 2);
+    fake_kafka_retain(0, 2);
+    begin_reading(3);
+    read_out();
+    fake_kafka_retain(0, 0);
+    *fake_offsets(0) = (struct fake_offsets){0};
+    fake_writer.place_count = 0;
+    fake_clock_pass_ms(3000);
+    turn_until(LANE_WAITING);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    expect_once(0, 2, 5);
+    assert_int_equal(fake_offsets(0)->first, 2);
+}
+
+static void the_book_is_taken_over_between_two_batches(void **state)
+{
+    (void)state;
+    begin_reading(2);
+    turns(1);
+    unsigned books = fake_writer.books;
+    book_load_priced("0.7");
+    append(0, 1);
+    turns(1);
+    assert_int_equal(fake_writer.books, books); /* a batch is under way */
+    read_out();
+    append(0, 1);
+    turns(1);
+    assert_int_equal(fake_writer.books, books + 1);
+    read_out();
+    fake_writer.loses_book = true;
+    turns(1);
+    assert_int_equal(fake_writer.books, books + 2);
+    fake_writer.loses_book = true;
+    fake_writer.fail_put_book = 1;
+    turns(1);
+    assert_int_equal(lane_state(world.lane), LANE_WAITING);
+    append(0, 1);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    expect_once(0, 0, 5);
+}
+
+/* --- histories ------------------------------------------------------------------------------ */
+
+static uint32_t random_state;
+static size_t produced; /* records */
+
+static unsigned random_below(unsigned n)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (random_state >> 8) % n;
+}
+
+static void anything_happens(void)
+{
+    switch (random_below(14)) {
+    case 0:
+        fake_kafka_give((int)random_below(2), 1 + random_below(3));
+        break;
+    case 1:
+        fake_kafka_take_away(random_below(2) == 0);
+        break;
+    case 2:
+        fake_writer.next_commit = (enum fake_commit)random_below(COMMIT_REFUSED);
+        break;
+    case 3:
+        fake_writer.away = random_below(3);
+        break;
+    case 4:
+        fake_kafka.fail_committed = random_below(2);
+        break;
+    case 5:
+        fake_kafka.fail_watermarks = random_below(2);
+        break;
+    case 6:
+        fake_kafka.fail_assign = random_below(2);
+        break;
+    case 7:
+        fake_kafka.repeats = random_below(2) == 0;
+        break;
+    case 8:
+        fake_clock_pass_ms(random_below(3000));
+        break;
+    case 9:
+        fake_writer.loses_book = true;
+        break;
+    case 10:
+        if (random_below(4) == 0) {
+            atomic_store(&world.group.stop, true);
+            next_lane();
+        }
+        break;
+    case 11:
+        fake_kafka_skip((int)random_below(FAKE_PARTITIONS), 1);
+        break;
+    default: {
+        bool many = random_below(5) == 0;
+        fake_kafka_append((int)random_below(FAKE_PARTITIONS), many ? nine : one);
+        produced += many ? 9 : 1;
+    }
+    }
+}
+
+static void every_record_is_there_once(uint32_t seed)
+{
+    for (size_t i = 0; i < fake_writer.place_count; i++) {
+        const struct fake_place *p = &fake_writer.place[i];
+        if (fake_writer_count(p->partition, p->offset, p->index) != 1)
+            fail_msg("seed %u: [%d] %lld.%u twice", seed, (int)p->partition, (long long)p->offset,
+                     p->index);
+    }
+    if (fake_writer.place_count != produced)
+        fail_msg("seed %u: %zu of %zu records", seed, fake_writer.place_count, produced);
+}
+
+static void any_history_writes_every_record_once(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 400; seed++) {
+        teardown(NULL);
+        setup(NULL);
+        random_state = seed;
+        produced = 0;
+        world.config.batch_rows = 1 + random_below(4);
+        for (int i = 0; i < 200; i++) {
+            if (random_below(3) == 0)
+                anything_happens();
+            if (!lane_turn(world.lane))
+                fail_msg("seed %u: ended: %s", seed, lane_error(world.lane)->text);
+        }
+        fake_writer.next_commit = COMMIT_DONE;
+        fake_kafka_give(0, FAKE_PARTITIONS);
+        turns(1);
+        read_out();
+        every_record_is_there_once(seed);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_lane_starts_when_a_broker_answers),
+        TEST(messages_become_rows_and_offsets_move_with_them),
+        TEST(a_batch_is_written_when_it_is_full_or_old),
+        TEST(latest_begins_at_the_end_and_partitions_added_later_at_their_beginning),
+        TEST(what_librdkafka_repeats_is_dropped),
+        TEST(a_message_larger_than_a_batch_is_written_in_parts),
+        TEST(a_message_in_parts_goes_on_at_the_record_where_it_broke),
+        TEST(a_revoked_lane_writes_what_it_gathered),
+        TEST(a_lane_that_lost_its_partitions_writes_nothing),
+        TEST(a_batch_that_a_revoked_lane_cannot_write_is_left_to_the_next),
+        TEST(a_rebalance_finds_every_state),
+        TEST(a_lane_without_partitions_is_caught_up),
+        TEST(the_group_is_joined_anew_when_the_watch_asks),
+        TEST(a_batch_that_was_not_written_is_read_again),
+        TEST(a_fenced_lane_goes_on_where_the_owner_stands),
+        TEST(the_time_between_tries_doubles_until_a_batch_is_written),
+        TEST(whatever_fails_on_the_way_to_an_assignment_is_tried_again),
+        TEST(a_lane_that_waits_tells_why),
+        TEST(messages_are_kept_for_a_while_after_a_row_was_refused),
+        TEST(a_refused_subscription_ends_the_lane),
+        TEST(what_only_the_operator_can_mend_ends_the_lane),
+        TEST(a_refused_commit_ends_the_lane_and_writes_nothing),
+        TEST(a_refused_commit_on_the_way_out_ends_the_lane),
+        TEST(kafkas_errors_are_told_and_fatal_ones_end_the_lane),
+        TEST(a_lane_that_is_stopped_writes_its_batch_and_leaves_the_group),
+        TEST(a_stop_at_any_point_loses_and_repeats_nothing),
+        TEST(a_lane_is_caught_up_until_a_message_comes),
+        TEST(the_offset_goes_on_over_what_is_no_message),
+        TEST(with_exit_eof_the_last_batch_is_not_waited_for),
+        TEST(the_message_stored_last_is_looked_at_and_not_written_again),
+        TEST(a_topic_made_anew_is_a_new_incarnation),
+        TEST(a_topic_made_anew_while_it_is_read_is_noticed_before_anything_is_written),
+        TEST(a_gap_is_booked_and_reading_goes_on),
+        TEST(a_partition_with_a_gap_waits_for_the_operator_and_the_others_go_on),
+        TEST(a_last_message_that_is_gone_proves_nothing),
+        TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
+        TEST(a_database_that_went_back_is_noticed_and_read_again),
+        TEST(a_new_incarnation_of_another_member_is_no_setback),
+        TEST(a_database_that_went_back_while_nobody_was_there_is_noticed),
+        TEST(a_database_that_lost_its_row_is_begun_where_reading_had_begun),
+        TEST(the_book_is_taken_over_between_two_batches),
+        TEST(any_history_writes_every_record_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
