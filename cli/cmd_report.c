@@ -54,7 +54,7 @@ struct format {
 static void table_head(struct report *report)
 {
     for (size_t k = 0; k < report->query.by_count; k++) {
-        show_add_column(&report->out, slice_of(report->query.by[k]), KEY_WIDTH, true);
+        show_add_column(&report->out, slice_of(report->query.by[k]), KEY_WIDTH);
         buf_add_char(&report->out, ' ');
     }
     buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", "calls", "unpriced", "input_tokens",
@@ -65,7 +65,7 @@ static void table_row(struct report *report, const struct report_row *row)
 {
     const struct report_sums *sums = &row->sums;
     for (size_t k = 0; k < report->query.by_count; k++) {
-        show_add_column(&report->out, row->key[k], KEY_WIDTH, true);
+        show_add_column(&report->out, row->key[k], KEY_WIDTH);
         buf_add_char(&report->out, ' ');
     }
     buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", sums->calls.p, sums->unpriced.p,
@@ -77,7 +77,7 @@ static void table_foot(struct report *report)
 {
     const struct report_sums *total = &report->total;
     buf_printf(&report->out, "total%s: " SLICE_FMT " calls, " SLICE_FMT " USD",
-               options.limit ? " of these groups" : "", SLICE_ARG(total->calls),
+               options.limit ? " of these groups, not of all" : "", SLICE_ARG(total->calls),
                SLICE_ARG(total->spend));
     if (!slice_is(total->unpriced, "0"))
         buf_printf(&report->out, "; " SLICE_FMT " calls without a price are not in it",
@@ -189,6 +189,7 @@ static const struct format *format_find(const char *name)
 struct printing {
     struct report *report;
     const struct format *format;
+    bool headed;
 };
 
 static void line_out(struct report *report)
@@ -208,9 +209,18 @@ static void total_keep(struct report *report, const struct report_sums *total)
     report->total.spend = slice_of(report->total_text + calls + 1 + unpriced + 1);
 }
 
+/* Once there is an answer: an error stands alone. */
+static void head_out(struct printing *printing)
+{
+    if (!printing->headed)
+        printing->format->head(printing->report);
+    printing->headed = true;
+}
+
 static void on_row(const struct report_row *row, void *context)
 {
     struct printing *printing = context;
+    head_out(printing);
     if (printing->report->total.calls.bytes == 0)
         total_keep(printing->report, &row->total);
     printing->format->row(printing->report, row);
@@ -242,7 +252,7 @@ static int report_print(const struct config *config, char *by, struct err *err)
 {
     struct report report = {.query = {.since_us = INT64_MIN, .until_us = INT64_MAX}};
     const char *name = options.json ? "json" : options.format ? options.format : "table";
-    struct printing printing = {&report, format_find(name)};
+    struct printing printing = {&report, format_find(name), false};
 
     if (!printing.format)
         err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
@@ -255,15 +265,15 @@ static int report_print(const struct config *config, char *by, struct err *err)
         !option_time("until", options.until, &report.query.until_us, err))
         return fail(err);
     buf_init(&report.out, LINE_MAX_BYTES);
-    printing.format->head(&report);
-    line_out(&report);
     bool ok = report_run(config->postgres, &report.query, on_row, &printing, err);
     if (ok && report.total.calls.bytes == 0)
         total_keep(&report, &(struct report_sums){SLICE("0"), SLICE("0"), .spend = SLICE("0")});
     ok = ok && report_doubtful(config->postgres, &report.query, &report.doubt, err);
-    if (ok)
+    if (ok) {
+        head_out(&printing);
         printing.format->foot(&report);
-    line_out(&report);
+        line_out(&report);
+    }
     buf_free(&report.out);
     return ok ? 0 : fail(err);
 }

@@ -7,15 +7,17 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/show.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define BOOK_MAX_BYTES (256u << 20)
 
 static struct {
     const char *since, *until, *book, *format;
     struct option_list model, provider, team, key, mapping;
-    bool unpriced, include_reported, dry_run, resume, json;
+    bool unpriced, include_reported, dry_run, resume, all, json;
 } options;
 
 const struct option_row reprice_options[] = {
@@ -33,6 +35,7 @@ const struct option_row reprice_options[] = {
     {"unpriced", 0, NULL, "only rows without a price", OPTION_FLAG, &options.unpriced},
     {"include-reported", 0, NULL, "also rows that carry the gateway's own figure", OPTION_FLAG,
      &options.include_reported},
+    {"all", 0, NULL, "all rows there are: no filter is meant", OPTION_FLAG, &options.all},
     {"dry-run", 'n', NULL, "say what would change, change nothing", OPTION_FLAG, &options.dry_run},
     {"resume", 0, NULL, "go on with the run that did not end", OPTION_FLAG, &options.resume},
     {"format", 0, "FORMAT", "table, csv or json", OPTION_TEXT, &options.format},
@@ -99,11 +102,39 @@ static bool format_take(enum reprice_format *format, struct err *err)
     return err_set(err, ERR_USAGE, "--format: \"%s\" is not table, csv or json", options.format);
 }
 
-static bool filter_given(void)
+static bool narrowed(void)
 {
     return options.since || options.until || options.book || options.model.count ||
            options.provider.count || options.team.count || options.key.count ||
-           options.mapping.count || options.unpriced || options.include_reported;
+           options.mapping.count || options.unpriced;
+}
+
+/* --- no filter ------------------------------------------------------------------------------- */
+
+static bool agreed(void)
+{
+    char answer[16] = "";
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return false;
+    fputs("price all of them again? [y/N] ", stderr);
+    fflush(stderr);
+    return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* A filter that was forgotten looks like one that was meant to be empty: it is asked, or said. */
+static bool all_meant(struct job *job, struct err *err)
+{
+    unsigned days;
+    int64_t rows;
+    if (options.all || options.dry_run || options.resume || narrowed())
+        return true;
+    if (!reprice_extent(job->run, &days, &rows, err))
+        return false;
+    show_line(stderr, "without a filter a run reads all rows: %u days, about %lld rows", days,
+              (long long)rows);
+    return agreed() || err_set(err, ERR_USAGE,
+                               "nothing was priced again: give a filter (--since, --model, "
+                               "--unpriced, ...), or --all; --dry-run shows what would change");
 }
 
 /* --- the run --------------------------------------------------------------------------------- */
@@ -163,7 +194,8 @@ static int reprice(const struct config *config, struct err *err)
 
     buf_init(&job.book_json, BOOK_MAX_BYTES);
     job.run = ok ? reprice_open(&run, err) : NULL;
-    ok = job.run && (options.resume ? resume(&job, &found, err) : begin(&job, &filter, err));
+    ok = job.run && all_meant(&job, err) &&
+         (options.resume ? resume(&job, &found, err) : begin(&job, &filter, err));
     if (ok && !found)
         log_info("there is no run to go on with");
     else
@@ -186,8 +218,11 @@ int cmd_reprice(const struct command *command, int argc, char **argv)
         return code;
     if (first < argc)
         return usage_error(command, "unexpected argument \"%s\"", argv[first]);
-    if (options.resume && (options.dry_run || filter_given()))
+    if (options.resume &&
+        (options.dry_run || options.all || narrowed() || options.include_reported))
         return usage_error(command, "--resume takes the filter of the run it goes on with");
+    if (options.all && narrowed())
+        return usage_error(command, "--all and a filter contradict each other");
     fault_init();
     if (!config_open(&config, false, &err))
         return fail(&err);

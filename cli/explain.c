@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/explain.h"
 
+#include "core/clock.h"
 #include "core/show.h"
 
 #include "cli/result.h"
@@ -28,7 +29,7 @@ static void facts_print(const struct event *event)
     struct buf line;
     buf_init(&line, LINE_MAX_BYTES);
     for (enum fact i = 0; i < FACT_COUNT; i++) {
-        char text[DECIMAL_TEXT_MAX];
+        char text[DECIMAL_TEXT_MAX], time[CLOCK_TEXT_MAX];
         if (!facts_has(&event->facts, i))
             continue;
         union value v = event->facts.v[i];
@@ -37,6 +38,10 @@ static void facts_print(const struct event *event)
             buf_add(&line, v.s);
         else if (fact_info[i].kind == KIND_DECIMAL)
             buf_add(&line, (struct slice){text, decimal_format(v.d, text)});
+        else if (fact_info[i].kind == KIND_TIME)
+            buf_add(&line, (struct slice){time, clock_format(v.i, time)});
+        else if (fact_info[i].kind == KIND_BOOL)
+            buf_add_text(&line, v.i ? "true" : "false");
         else
             buf_printf(&line, "%lld", (long long)v.i);
     }

@@ -68,9 +68,8 @@ static void adjustment_text(struct buf *out, const struct stored_adjustment *a)
     text_spend(out, a->had_spend, a->before);
     buf_add_text(out, " -> ");
     text_spend(out, a->has_spend, a->after);
-    buf_printf(out, " (" SLICE_FMT " -> " SLICE_FMT "), book %.12s -> %.12s",
-               SLICE_ARG(a->status_before), SLICE_ARG(a->status_after), a->book_before.p,
-               a->book_after.p);
+    buf_printf(out, " (" SLICE_FMT " -> " SLICE_FMT "), book %s -> %s", SLICE_ARG(a->status_before),
+               SLICE_ARG(a->status_after), a->book_before.p, a->book_after.p);
     if (a->posted_on.bytes)
         buf_printf(out, ", posted on " SLICE_FMT, SLICE_ARG(a->posted_on));
     buf_add_char(out, '\n');
@@ -130,8 +129,8 @@ static void print_text(struct explain *explain, const struct stored_row *row,
     buf_init(&spend, DECIMAL_TEXT_MAX);
     text_spend(&spend, row->has_spend, row->spend);
     show_line(stdout,
-              "stored: " SLICE_FMT " USD (" SLICE_FMT "%s" SLICE_FMT
-              "), book %.12s, from " SLICE_FMT " partition %lld offset %lld record %lld",
+              "stored: " SLICE_FMT " USD (" SLICE_FMT "%s" SLICE_FMT "), book %s, from " SLICE_FMT
+              " partition %lld offset %lld record %lld",
               SLICE_ARG(buf_slice(&spend)), SLICE_ARG(row->status), row->reason.bytes ? ", " : "",
               SLICE_ARG(row->reason), row->book_hash.p, SLICE_ARG(row->topic),
               (long long)row->partition, (long long)row->kafka_offset,

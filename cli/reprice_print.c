@@ -159,7 +159,7 @@ static void table_line(struct buf *out, struct slice name, int64_t rows, struct 
     if (name.bytes == 0)
         name = SLICE("(none)");
     buf_add_text(out, "  ");
-    show_add_column(out, name, NAME_WIDTH, true);
+    show_add_column(out, name, NAME_WIDTH);
     buf_printf(out, " %10lld %22s %22s %22s\n", (long long)rows, text_of(before, a),
                text_of(after, b), text_of(sum_less(after, before), c));
 }
@@ -208,7 +208,7 @@ static void table_moves(struct buf *out, const struct reprice_report *report)
         const struct reprice_move *m = &report->move[i];
         char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
         buf_add_text(out, "  ");
-        show_add_column(out, slice_of(m->request_id), NAME_WIDTH, true);
+        show_add_column(out, slice_of(m->request_id), NAME_WIDTH);
         buf_printf(
             out, " %33s %22s %22s\n", m->had_spend ? text_of(sum_of(m->before), a) : "unknown",
             m->has_spend ? text_of(sum_of(m->after), b) : "unknown", text_of(delta_of(m), c));
@@ -220,9 +220,9 @@ static void print_table(const struct reprice_report *report, const char *book_id
     const struct reprice_totals *t = &report->totals;
     char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
     if (report->run_id)
-        buf_printf(out, "run %lld, book %.12s\n", (long long)report->run_id, book_id);
+        buf_printf(out, "run %lld, book %s\n", (long long)report->run_id, book_id);
     else
-        buf_printf(out, "dry run, book %.12s: nothing was changed\n", book_id);
+        buf_printf(out, "dry run, book %s: nothing was changed\n", book_id);
     buf_printf(out, "considered %lld rows of %u days: %lld changed, %lld unchanged, %lld skipped",
                (long long)t->considered, report->days, (long long)t->changed,
                (long long)t->unchanged, (long long)t->skipped);

@@ -76,6 +76,9 @@ static bool read_listen(const struct yaml_node *node, const char **out, struct e
     const char *colon = strrchr(node->text.p, ':');
     char *end = NULL;
     long port = colon ? strtol(colon + 1, &end, 10) : 0;
+    if (colon && colon != node->text.p && end && end != colon + 1 && *end == '\0' &&
+        (port < 1 || port > 65535))
+        return yaml_err(err, node, "metrics.listen: port %s is not between 1 and 65535", colon + 1);
     if (node->text.bytes > 0 &&
         (!colon || colon == node->text.p || *end != '\0' || port < 1 || port > 65535))
         return yaml_err(err, node, "metrics.listen: \"host:port\" expected, or \"\" for none");

@@ -65,7 +65,7 @@ static unsigned width_of(const char *text)
     return text[0] == '\\' && text[1] ? (unsigned)strlen(text) : 1;
 }
 
-void show_add_column(struct buf *out, struct slice name, unsigned width, bool fill)
+void show_add_column(struct buf *out, struct slice name, unsigned width)
 {
     char text[12];
     unsigned used = 0;
@@ -73,11 +73,9 @@ void show_add_column(struct buf *out, struct slice name, unsigned width, bool fi
         name = SLICE("-");
     for (size_t i = 0; i < name.bytes; used += width_of(text)) {
         i += next(name, i, text);
-        if (used + width_of(text) > width)
-            break;
         buf_add_text(out, text);
     }
-    if (fill && used < width)
+    if (used < width)
         buf_printf(out, "%*s", (int)(width - used), "");
 }
 

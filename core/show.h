@@ -14,8 +14,9 @@
 
 /* "a\x1b[2J" for an escape character, "\u009b" for CSI of C1. */
 void show_add(struct buf *out, struct slice name);
-/* At most `width` characters, filled with blanks when `fill`; "-" stands for an empty name. */
-void show_add_column(struct buf *out, struct slice name, unsigned width, bool fill);
+/* Filled with blanks to `width` characters; a longer name stays whole, so that it can be pasted.
+ * "-" stands for an empty one. */
+void show_add_column(struct buf *out, struct slice name, unsigned width);
 /* A quoted cell of CSV (RFC 4180). A cell that a spreadsheet would run as a formula (it begins with
  * = + - @ TAB CR) has a ' before it. */
 void show_add_csv(struct buf *out, struct slice name);

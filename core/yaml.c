@@ -43,6 +43,7 @@ struct reader {
     struct yaml_tree *tree;
     struct anchor *anchors; /* the newest first: a name may be used again */
     const char *file;
+    struct slice text;
     size_t node_count, anchor_count;
     struct err *err;
 };
@@ -261,6 +262,20 @@ static bool merge(struct reader *reader, struct yaml_node *map, struct yaml_node
 
 static struct yaml_node *read_node(struct reader *reader, yaml_event_t *event, unsigned depth);
 
+/* In our words where libyaml's say nothing to people. */
+static const char *problem_of(const struct reader *reader)
+{
+    const yaml_parser_t *p = &reader->parser;
+    size_t byte = 0;
+    for (size_t line = 0; line < p->problem_mark.line && byte < reader->text.bytes; byte++)
+        line += reader->text.p[byte] == '\n';
+    while (byte < reader->text.bytes && reader->text.p[byte] == ' ')
+        byte++;
+    if (byte < reader->text.bytes && reader->text.p[byte] == '\t')
+        return "a tab at the beginning of the line: YAML is indented by blanks";
+    return p->problem ? p->problem : "out of memory";
+}
+
 static bool next_event(struct reader *reader, yaml_event_t *event)
 {
     if (yaml_parser_parse(&reader->parser, event))
@@ -269,7 +284,7 @@ static bool next_event(struct reader *reader, yaml_event_t *event)
     if (p->error == YAML_READER_ERROR)
         return err_set(reader->err, ERR_CONFIG, "%s: byte %zu: %s", reader->file, p->problem_offset,
                        p->problem);
-    return fail_at(reader, &p->problem_mark, p->problem ? p->problem : "out of memory");
+    return fail_at(reader, &p->problem_mark, problem_of(reader));
 }
 
 /* The next node of a collection; NULL with *ended when the collection ends. */
@@ -427,7 +442,7 @@ static bool read_document(struct reader *reader)
 
 struct yaml_tree *yaml_parse(struct slice text, const char *file, struct err *err)
 {
-    struct reader reader = {.err = err};
+    struct reader reader = {.err = err, .text = text};
     struct yaml_tree *tree = calloc(1, sizeof(*tree));
     if (!tree || !yaml_parser_initialize(&reader.parser)) {
         free(tree);

@@ -92,6 +92,20 @@ static bool conf_set_queue(rd_kafka_conf_t *conf, struct consumer *consumer, str
     return true;
 }
 
+/* librdkafka takes any number for a port and tries it for ever. */
+static bool ports_check(const struct consumer_options *options, const char *name, struct err *err)
+{
+    const char *brokers = kafka_property(options, name);
+    for (const char *p = brokers ? strchr(brokers, ':') : NULL; p; p = strchr(p + 1, ':')) {
+        char *end;
+        long port = strtol(p + 1, &end, 10);
+        if (end > p + 1 && (*end == '\0' || *end == ',' || *end == ' ') &&
+            (port < 1 || port > 65535))
+            return err_set(err, ERR_CONFIG, "%s: port %ld is not between 1 and 65535", name, port);
+    }
+    return true;
+}
+
 static bool conf_fill(rd_kafka_conf_t *conf, struct consumer *consumer, struct err *err)
 {
     const struct consumer_options *options = &consumer->options;
@@ -106,6 +120,9 @@ static bool conf_fill(rd_kafka_conf_t *conf, struct consumer *consumer, struct e
     for (size_t i = 0; i < sizeof(forced) / sizeof(forced[0]); i++)
         if (!conf_set(conf, forced[i].name, forced[i].value, err))
             return false;
+    if (!ports_check(options, "bootstrap.servers", err) ||
+        !ports_check(options, "metadata.broker.list", err))
+        return false;
     if (!kafka_property(options, "group.id"))
         return err_set(err, ERR_CONFIG, "kafka: group.id is not set");
     return conf_set_queue(conf, consumer, err);

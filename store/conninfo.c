@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define URI_ENCODE                                                                                 \
@@ -55,10 +56,26 @@ static bool is_credible(const PQconninfoOption *option)
     return true;
 }
 
+/* "5432", or one for each host between commas. */
+static bool ports_in_range(const char *ports)
+{
+    for (const char *p = ports; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+        if (*p >= '0' && *p <= '9' && (strtol(p, NULL, 10) < 1 || strtol(p, NULL, 10) > 65535))
+            return false;
+    return true;
+}
+
 static bool misread(const char *keyword, bool uri, struct err *err)
 {
     return err_set(err, ERR_CONFIG, "postgres: the %s of the connection string cannot be one%s%s",
                    keyword, uri ? ": " : "", uri ? URI_ENCODE : "");
+}
+
+static bool in_range(const PQconninfoOption *option, struct err *err)
+{
+    return strcmp(option->keyword, "port") != 0 || ports_in_range(option->val) ||
+           err_set(err, ERR_CONFIG,
+                   "postgres: the port of the connection string is not between 1 and 65535");
 }
 
 bool conninfo_check(const char *conninfo, struct err *err)
@@ -70,7 +87,7 @@ bool conninfo_check(const char *conninfo, struct err *err)
         return unreadable(conninfo, err);
     bool ok = true;
     for (const PQconninfoOption *o = parsed; ok && o->keyword; o++)
-        ok = is_credible(o) || misread(o->keyword, is_uri(conninfo), err);
+        ok = is_credible(o) ? in_range(o, err) : misread(o->keyword, is_uri(conninfo), err);
     PQconninfoFree(parsed);
     return ok;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/exclude.h"
 
+#include "store/migrate.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@ static bool connect(struct pg *pg, const char *conninfo, struct err *err)
     const struct pg_options options = {.conninfo = conninfo,
                                        .application_name = "spendlog exclude",
                                        .lock_timeout_ms = LOCK_TIMEOUT_MS};
-    return pg_open(pg, &options, err);
+    return migrate_open(pg, &options, err);
 }
 
 /* --- entries -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "store/periods.h"
 
 #include "core/clock.h"
+#include "store/migrate.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static bool connect(struct pg *pg, const char *conninfo, struct err *err)
     struct pg_options options = {.conninfo = conninfo,
                                  .application_name = "spendlog periods",
                                  .lock_timeout_ms = LOCK_TIMEOUT_MS};
-    return pg_open(pg, &options, err);
+    return migrate_open(pg, &options, err);
 }
 
 bool period_close(const char *conninfo, int year, unsigned month, struct err *err)

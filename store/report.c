@@ -2,6 +2,7 @@
 #include "store/report.h"
 
 #include "store/lock_holder.h"
+#include "store/migrate.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -40,6 +41,18 @@ const char *const *report_dimensions(void)
     return names;
 }
 
+static bool unknown_dimension(const char *name, struct err *err)
+{
+    struct buf known;
+    buf_init(&known, SQL_MAX);
+    for (size_t i = 0; i < DIMENSIONS; i++)
+        buf_printf(&known, "%s%s", i ? ", " : "", dimension[i].name);
+    err_set(err, ERR_USAGE, "--by: \"%.64s\" is not one of " SLICE_FMT, name,
+            SLICE_ARG(buf_slice(&known)));
+    buf_free(&known);
+    return false;
+}
+
 static bool sql_add_keys(struct buf *sql, const struct report_options *options, bool *tags,
                          struct err *err)
 {
@@ -48,7 +61,7 @@ static bool sql_add_keys(struct buf *sql, const struct report_options *options, 
         while (i < DIMENSIONS && strcmp(dimension[i].name, options->by[k]) != 0)
             i++;
         if (i == DIMENSIONS)
-            return err_set(err, ERR_USAGE, "cannot report by \"%s\"", options->by[k]);
+            return unknown_dimension(options->by[k], err);
         buf_printf(sql, "%s AS k%zu, ", dimension[i].sql, k);
         *tags |= strcmp(dimension[i].name, "tag") == 0;
     }
@@ -144,7 +157,7 @@ bool report_run(const char *conninfo, const struct report_options *options, repo
         return err_set(err, ERR_USAGE, "--since is not before --until");
     pg_args_init(&args);
     buf_init(&sql, SQL_MAX);
-    if (sql_build(&sql, &args, options, err) && pg_open(&pg, &pg_options, err)) {
+    if (sql_build(&sql, &args, options, err) && migrate_open(&pg, &pg_options, err)) {
         buf_add_char(&sql, '\0');
         PGresult *res = lock_holder_await_rows(&pg, err) ? pg_query(&pg, sql.p, &args, err) : NULL;
         if (res)
@@ -171,7 +184,7 @@ bool report_doubtful(const char *conninfo, const struct report_options *options,
         .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
     struct pg_args args;
     struct buf sql;
-    if (!pg_open(&pg, &pg_options, err))
+    if (!migrate_open(&pg, &pg_options, err))
         return false;
     pg_args_init(&args);
     buf_init(&sql, SQL_MAX);

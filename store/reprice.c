@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/reprice_impl.h"
 
+#include "store/migrate.h"
 #include "store/stored_book.h"
 
 #include <jansson.h>
@@ -23,7 +24,7 @@ static bool connect(struct reprice *run, struct pg *pg, struct err *err)
         .application_name = "spendlog reprice",
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
     };
-    return pg_open(pg, &options, err);
+    return migrate_open(pg, &options, err);
 }
 
 struct reprice *reprice_open(const struct reprice_options *options, struct err *err)
@@ -74,6 +75,16 @@ static bool filter_check(struct reprice *run, struct err *err)
         return err_set(err, ERR_USAGE, "the range is empty: --since is not before --until");
     return !run->filter.book ||
            stored_book_find(&run->read, run->filter.book, &run->filter_book_id, err);
+}
+
+bool reprice_extent(struct reprice *run, unsigned *days, int64_t *rows, struct err *err)
+{
+    run->filter = (struct reprice_filter){.since_us = INT64_MIN, .until_us = INT64_MAX};
+    if (!reprice_plan_dry(run, err))
+        return false;
+    *days = (unsigned)run->day_count;
+    *rows = run->expected;
+    return true;
 }
 
 bool reprice_begin(struct reprice *run, const struct reprice_filter *filter, const char *book_hash,

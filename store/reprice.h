@@ -88,6 +88,9 @@ struct reprice;
 struct reprice *reprice_open(const struct reprice_options *options, struct err *err);
 void reprice_close(struct reprice *run);
 
+/* What a run without a filter would read: days, and rows as the catalogue estimates them. */
+bool reprice_extent(struct reprice *run, unsigned *days, int64_t *rows, struct err *err) MUST_CHECK;
+
 /* A new run over what the filter says, priced by the book (stored if it is not yet). ERR_INPUT: the
  * filter's book is unknown. ERR_RETRY: another run has some of the days. */
 bool reprice_begin(struct reprice *run, const struct reprice_filter *filter, const char *book_hash,

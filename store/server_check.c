@@ -92,7 +92,7 @@ bool server_check_books(const char *conninfo, void (*each)(const char *text, voi
     PGresult *res = pg_query(
         &pg,
         "SELECT format('group %s prices with different books: %s', group_id,"
-        " string_agg(format('%s by %s', left(book_hash, 12), members), '; ' ORDER BY book_hash))"
+        " string_agg(format('%s by %s', book_hash, members), '; ' ORDER BY book_hash))"
         " FROM (SELECT group_id, book_hash, string_agg(member, ', ' ORDER BY member) AS members"
         "  FROM spendlog.group_books GROUP BY 1, 2) b GROUP BY group_id HAVING count(*) > 1"
         " ORDER BY group_id",

@@ -3,6 +3,7 @@
 
 #include "store/copy.h"
 #include "store/lock_holder.h"
+#include "store/migrate.h"
 #include "store/row_read.h"
 #include "store/stored_book.h"
 
@@ -57,7 +58,7 @@ struct stored_rows *stored_rows_open(const char *conninfo, struct err *err)
         return NULL;
     }
     arena_init(&rows->call, CALL_BYTES_MAX);
-    if (pg_open(&rows->pg, &options, err) && lock_holder_await_rows(&rows->pg, err))
+    if (migrate_open(&rows->pg, &options, err) && lock_holder_await_rows(&rows->pg, err))
         return rows;
     stored_rows_close(rows);
     return NULL;

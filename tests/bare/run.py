@@ -32,7 +32,7 @@ NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-
 def commands_of_readme():
     """The blocks below "Run it", as lists of commands, to the next text that is about something else."""
     with open(os.path.join(ROOT, "README.md")) as text:
-        section = text.read().split("\n## Run it\n")[1].split("\n[`examples/spendlog.service`]")[0]
+        section = text.read().split("\n## Run it\n")[1].split("\n`run` needs less")[0]
     blocks = [block.strip().splitlines() for block in section.split("```")[1::2]]
     check_equal(len(blocks), 3, "blocks of commands")
     return blocks
@@ -68,14 +68,18 @@ class Machine:
             run_checked(["mount", "-t", kind, kind, os.path.join(self.folder, place)])
 
 
-def make_machine(folder):
-    run_checked(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", folder, MIRROR])
-    os.makedirs(os.path.join(folder, "src"))
+def checkout_keep(folder):
+    """The checkout as it is now, at once: somebody may be working in it."""
     names = run_checked(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).splitlines()
-    tar = subprocess.Popen(["tar", "-c", *filter(lambda name: os.path.exists(os.path.join(ROOT, name)), names)], cwd=ROOT,
-                           stdout=subprocess.PIPE)
-    subprocess.run(["tar", "-x", "-C", os.path.join(folder, "src")], stdin=tar.stdout, check=True)
-    check_equal(tar.wait(), 0, "exit code of tar")
+    run_checked(["tar", "-cf", os.path.join(folder, "src.tar"),
+                 *filter(lambda name: os.path.exists(os.path.join(ROOT, name)), names)], cwd=ROOT)
+
+
+def machine_make(folder):
+    place = os.path.join(folder, "machine")
+    run_checked(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", place, MIRROR])
+    os.makedirs(os.path.join(place, "src"))
+    run_checked(["tar", "-xf", os.path.join(folder, "src.tar"), "-C", os.path.join(place, "src")])
 
 
 def build(machine):
@@ -141,10 +145,11 @@ def inside(folder):
 
 
 def outside(folder):
+    checkout_keep(folder)
     warm = Servers(os.path.join(folder, "warm"))  # the jars, while there is a network
     warm.local("kafka-up")
     warm.clean()
-    make_machine(os.path.join(folder, "machine"))
+    machine_make(folder)
     for namespaces, part in ((NAMESPACES, "build"), ((*NAMESPACES, "--net"), "inside")):
         done = subprocess.run([*namespaces, sys.executable, os.path.abspath(__file__), "--part", part, "--folder", folder])
         check_equal(done.returncode, 0, f"exit code of {part}")

@@ -47,7 +47,8 @@ class Bench:
                 out.write(f"postgres: {self.place}\n{pricing}")
 
     def reprice(self, book, *words):
-        child = subprocess.Popen([SPENDLOG, "reprice", "-q", "-c", self.config[book], "--include-reported", *words],
+        child = subprocess.Popen([SPENDLOG, "reprice", "-q", "-c", self.config[book], "--include-reported",
+                                  *(() if "--dry-run" in words else ("--all",)), *words],
                                  stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -147,7 +147,7 @@ def rows_without_their_book(servers, seed):
         check_equal(told.returncode, 1, "exit code of verify")
         check("DIFFERENCE book" in told.stdout, f"verify does not tell it: {told.stdout}")
         world.faults += 1
-        run_checked([SPENDLOG, "reprice", "-q", "-c", owner])
+        run_checked([SPENDLOG, "reprice", "--all", "-q", "-c", owner])
         books_are_there(world)
         check_equal(world.sql("SELECT count(*) FROM spendlog.spend_adjustments a JOIN spendlog.price_books b ON "
                               "b.price_book_id = a.old_price_book_id"), [["0"]], "numbers that mean two books")

@@ -13,7 +13,7 @@ from http import client
 from decimal import Decimal
 
 from harness.report import Failed, check, check_equal, wait_for
-from harness.servers import SPENDLOG, free_port, run_checked
+from harness.servers import ROOT, SPENDLOG, free_port, run_checked
 from integration.stage import Stage, demo_event, demo_lines, message_of
 
 
@@ -389,7 +389,51 @@ def term_is_heard_while_it_starts(servers):
             check_equal(run.wait(30), 0, f"exit code, {moment_ms} ms after the signals were held")
 
 
-ALL = (half_open_requests_are_given_up, term_is_heard_while_it_starts,
+def errors_help(servers):
+    """What is wrong is named: no schema, an unknown dimension, a tab, a port; no head stands before an error, ids are whole."""
+    with Stage(servers, "errors", partitions=1) as stage:
+        servers.psql("postgres", "DROP DATABASE IF EXISTS errors_bare")
+        servers.psql("postgres", "CREATE DATABASE errors_bare")
+        bare = os.path.join(stage.folder, "bare.yaml")
+        with open(bare, "w", encoding="ascii") as out:
+            out.write(f"postgres: host={servers.socket_folder} user=spendlog dbname=errors_bare\n")
+
+        def said(code, *words):
+            done = subprocess.run([SPENDLOG, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+            check_equal(done.returncode, code, f"exit code of {words}: {done.stderr}")
+            if code not in (0, 1):
+                check_equal(done.stdout, "", f"what {words} prints beside its error")
+            return done.stdout + done.stderr
+        for words in (("report",), ("report", "--format", "csv"), ("report", "--format", "html"), ("explain", "x"), ("verify",),
+                      ("rejected", "list"), ("periods", "list"), ("periods", "close", "2020-01"), ("exclude", "--list"),
+                      ("retention", "show"), ("reprice", "--dry-run"), ("reprice", "--all")):
+            check("there is no spendlog schema; run spendlog migrate" in said(78, *words, "-c", bare), f"{words}")
+        servers.psql("postgres", "DROP DATABASE errors_bare")
+        owner = stage.config("errors", user="spendlog")
+        check("model, group, provider" in said(64, "report", "-c", owner, "--by", "foo"), "what there is to report by")
+        key = "k" * 90
+        stage.produce([message_of(demo_event(metadata={"user_api_key_alias": key, "user_api_key_hash": "a" * 64}))])
+        stage.consume()
+        check(key in said(0, "report", "-c", owner, "--by", "key"), "a key is cut")
+        asked = said(64, "reprice", "-c", owner)
+        check(re.search(r"all rows: 1 days, about \d+ rows", asked) and "--all" in asked, f"reprice without a filter: {asked}")
+        said(64, "reprice", "-c", owner, "--all", "--model", "x")
+        out = said(0, "explain", "--event", os.path.join(ROOT, "tests/cases/demo/litellm-events.jsonl"), "-c", owner)
+        check(re.search(r"started_at=20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d", out), f"a time of explain: {out[:600]}")
+        broken = os.path.join(stage.folder, "broken.yaml")
+        for text, words in (("kafka:\n\tgroup.id: x\n", ":2:1: a tab"), ("storage:\n  retain_days: 0\n \tfuture_days: 1\n", ":3:2: a tab"),
+                            ('metrics: {listen: "127.0.0.1:94640"}\n', "port 94640 is not between"),
+                            ("postgres: host=x port=54320000 dbname=y\n", "port of the connection string is not between"),
+                            ("postgres: postgresql://u@h:0/y\n", "port of the connection string is not between"),
+                            ("kafka: {bootstrap.servers: 'a:9092,b:90920', group.id: g}\ntopics: [{name: t}]\npostgres: host=x\n",
+                             "port 90920 is not between")):
+            with open(broken, "w", encoding="ascii") as out:
+                out.write(text)
+            done = subprocess.run([SPENDLOG, "check", "-c", broken], capture_output=True, text=True, timeout=60)
+            check(done.returncode == 78 and words in done.stderr, f"{text!r}: {done.returncode} {done.stderr}")
+
+
+ALL = (errors_help, half_open_requests_are_given_up, term_is_heard_while_it_starts,
        doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
        ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,

@@ -97,9 +97,9 @@ class Matrix(Stage):
         for words in (("migrate", "-q"), ("verify", "-q"), ("periods", "list"), ("retention", "show"),
                       ("rejected", "retry", "-q")):
             self.command_in(label, *words)
-        there = json.loads(self.command_in(label, "reprice", "-q", "--json", pricing="{litellm_config: ./prices.yaml}"))
+        there = json.loads(self.command_in(label, "reprice", "--all", "-q", "--json", pricing="{litellm_config: ./prices.yaml}"))
         check_equal(there["changed"], 60, f"{label}: rows changed by reprice")
-        check_equal(json.loads(self.command_in(label, "reprice", "-q", "--json"))["changed"], 60, f"{label}: and back")
+        check_equal(json.loads(self.command_in(label, "reprice", "--all", "-q", "--json"))["changed"], 60, f"{label}: and back")
         check_equal(self.state(), self.want, f"{label}: rows and report")
 
 

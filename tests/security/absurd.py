@@ -93,7 +93,7 @@ def absurd_rows_stop_nothing(servers, seed):
         dry = json.loads(command(world, "reprice", "--dry-run", "--json", "-q"), parse_float=Decimal)
         check_equal(Decimal(dry["spend_before"]), Decimal(spend), "reprice --dry-run, before")
         check_equal(dry["changed"], 3, "rows that would change")
-        done = json.loads(command(world, "reprice", "--json", "-q"), parse_float=Decimal)
+        done = json.loads(command(world, "reprice", "--all", "--json", "-q"), parse_float=Decimal)
         check(done["changed"] == 3 and Decimal(done["delta"]) != 0, f"reprice: {done}")
         world.sql("UPDATE spendlog.spend_logs SET spend = 90000000000000000000 WHERE call_id <> 'call-0'")
         world.sql(f"SELECT spendlog.drop_partition('{day}')")
@@ -139,7 +139,7 @@ def excluded_rows_leave_all_sums(servers, seed):
                              ("spendlog.focus_1_2", "\"BilledCost\""), ("spendlog.price_drift", "spend")):
             check_equal(Decimal(world.sql(f"SELECT sum({column}) FROM {view}")[0][0]), without[0], view)
         world.sql("UPDATE spendlog.spend_logs SET spend = spend / 2 WHERE call_id IN ('call-3', 'call-4')")
-        repriced = json.loads(command(world, "reprice", "--json", "-q", config=asking))
+        repriced = json.loads(command(world, "reprice", "--all", "--json", "-q", config=asking))
         check_equal((repriced["changed"], repriced["skipped_by_reason"]), (1, {"excluded": 1}), "reprice")
         world.sql("UPDATE spendlog.spend_logs SET spend = spend * 2 WHERE call_id = 'call-3'")
         check_equal(spends(world), without, "sums after repricing")

@@ -389,7 +389,7 @@ static void mistakes_name_their_place_and_what_was_meant(void **state)
          "must be later than the entry's before"},
         {"mappings: {name: x}", "mappings: a list expected"},
         {"metrics: {listen: 9464}", "\"host:port\" expected"},
-        {"metrics: {listen: 'x:0'}", "\"host:port\" expected"},
+        {"metrics: {listen: 'x:0'}", "port 0 is not between 1 and 65535"},
         {"metrics: {listen: 'x:1y'}", "\"host:port\" expected"},
         {"storage: {partition: month}", "not one of day"},
         {"storage: {retain_days: -1}", "must be between 0 and 36500"},

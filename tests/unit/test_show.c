@@ -88,14 +88,14 @@ static void columns_are_cut_and_filled_by_characters(void **state)
           3},
          "\xc3\xa9"
          "b   "},
-        {{"abcdefg", 7}, "abcde"},
-        {{"abc\x1b", 4}, "abc  "},
+        {{"abcdefg", 7}, "abcdefg"},
+        {{"abc\x1b", 4}, "abc\\x1b"},
         {{"", 0}, "-    "},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf out;
         buf_init(&out, 64);
-        show_add_column(&out, rows[i].name, 5, true);
+        show_add_column(&out, rows[i].name, 5);
         buf_add_char(&out, '\0');
         assert_string_equal(out.p, rows[i].shown);
         buf_free(&out);
