@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Discount, then margin (docs/pricing.md section 10): items of their own, on what came before them.
  */
-#include "pricing/bill/bill.h"
+#include "pricing/bill/call.h"
 
 #include <fnmatch.h>
 #include <stdio.h>

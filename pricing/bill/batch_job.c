@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batch jobs (docs/pricing.md 8.5): many requests in one event. */
-#include "pricing/bill/bill.h"
+#include "pricing/bill/call.h"
 
 static struct use halved(const struct rate *rate)
 {
@@ -251,7 +251,7 @@ static bool bill_rows(struct call *call, const struct rule *own)
 
 /* A job of many lines is priced line by line. Where the event has only their sum, lines of several
  * models, or a sum beyond a threshold that single lines may not cross, cannot be derived. */
-enum outcome calc_batch(struct call *call)
+enum outcome job_price(struct call *call)
 {
     const struct plan *plan = call->plan;
     const struct rule *rule = plan->line_own ? plan->line_own : call->candidate->rule;

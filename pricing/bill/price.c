@@ -12,7 +12,8 @@
  *   6. guardrails are added to everything, failures and cache hits included
  */
 #include "core/hash.h"
-#include "pricing/bill/bill.h"
+#include "pricing/bill/call.h"
+#include "pricing/names/text.h"
 
 #include <stdlib.h>
 
@@ -129,25 +130,25 @@ static enum outcome run(struct call *call)
 {
     switch (call->plan->class) {
     case CALL_IMAGE:
-        return calc_image(call);
+        return image_price(call);
     case CALL_VIDEO:
-        return calc_video(call);
+        return video_price(call);
     case CALL_SPEECH:
-        return call->candidate->on_replicate ? calc_chat(call) : calc_speech(call);
+        return call->candidate->on_replicate ? chat_price(call) : speech_price(call);
     case CALL_TRANSCRIPTION:
-        return call->candidate->on_replicate ? calc_chat(call) : calc_transcription(call);
+        return call->candidate->on_replicate ? chat_price(call) : transcription_price(call);
     case CALL_RERANK:
-        return call->candidate->on_replicate ? calc_chat(call) : calc_rerank(call);
+        return call->candidate->on_replicate ? chat_price(call) : rerank_price(call);
     case CALL_OCR:
-        return call->candidate->on_replicate ? calc_chat(call) : calc_ocr(call);
+        return call->candidate->on_replicate ? chat_price(call) : ocr_price(call);
     case CALL_SEARCH:
-        return calc_search(call);
+        return search_price(call);
     case CALL_REALTIME:
-        return calc_realtime(call);
+        return realtime_price(call);
     case CALL_BATCH:
-        return calc_batch(call);
+        return job_price(call);
     default:
-        return calc_chat(call);
+        return chat_price(call);
     }
 }
 
@@ -437,7 +438,7 @@ static bool price_nameless(struct call *call)
         call->reason = tool ? REASON_NONE : REASON_NO_RATE;
         return true;
     case CALL_AGENT:
-        return calc_agent(call) == OUTCOME_PRICED;
+        return agent_price(call) == OUTCOME_PRICED;
     case CALL_VECTOR_SEARCH:
         price_vector_search(call);
         return true;

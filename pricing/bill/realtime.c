@@ -5,7 +5,7 @@
  * and of live sessions, single answers of live sessions by their own model. What a session reported
  * comes as rows of cells in FACT_SESSION_LOG, in the order of its events.
  */
-#include "pricing/bill/bill.h"
+#include "pricing/bill/call.h"
 
 static struct use whole(const struct rate *rate)
 {
@@ -338,7 +338,7 @@ static void bill_log(struct call *call)
     bill_open_seconds(call);
 }
 
-enum outcome calc_realtime(struct call *call)
+enum outcome realtime_price(struct call *call)
 {
     call->skips_extras = true;
     bill_session(call);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Built-in tools and routing surcharges (docs/pricing.md section 9). */
-#include "pricing/bill/bill.h"
+#include "pricing/bill/call.h"
 
 static const struct rate gemini_search = CONSTANT_RATE(35, 3, "gemini_web_search_default");
 static const struct rate maps_per_query = CONSTANT_RATE(14, 3, "google_maps_per_query_default");
@@ -37,7 +37,7 @@ static bool searched(const struct call *call)
 }
 
 /* Per query, or one price per grounded prompt however many queries it took. */
-void gemini_search_add(struct call *call, const struct rule *rule, i128 requests)
+void google_search_add(struct call *call, const struct rule *rule, i128 requests)
 {
     const struct rate *rate = rule->context[CONTEXT_MEDIUM];
     if (!rate)
@@ -119,11 +119,11 @@ static void web_search_add(struct call *call, const struct rule *rule)
             claude_search_add(call, rule);
             return;
         }
-        gemini_search_add(call, rule,
+        google_search_add(call, rule,
                           first_count(facts, FACT_WEB_SEARCHES_DETAILED, FACT_WEB_SEARCHES));
         return;
     case P_GEMINI:
-        gemini_search_add(call, rule,
+        google_search_add(call, rule,
                           first_count(facts, FACT_WEB_SEARCHES_DETAILED, FACT_WEB_SEARCHES));
         return;
     case P_PERPLEXITY: /* counted in its own formula */

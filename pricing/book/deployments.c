@@ -13,6 +13,8 @@
  */
 #include "pricing/book/deployments.h"
 
+#include "pricing/names/providers.h"
+
 bool deployments_glob(struct slice pattern, struct slice name)
 {
     size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;

@@ -2,6 +2,7 @@
 #include "pricing/book/override.h"
 
 #include "pricing/map/lists.h"
+#include "pricing/names/providers.h"
 
 #include <stdio.h>
 

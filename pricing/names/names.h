@@ -44,42 +44,22 @@ bool names_is_key(const struct resolver *r, struct slice name);
 /* Section 4.1: the provider before a name that has none, unknown segments dropped. */
 struct slice names_qualify(const struct resolver *r, struct slice name, struct slice provider,
                            struct slice region);
-/* Section 4.2. */
 /* Whether the map's row that a name finds under a provider prices anything (4.1). */
 bool names_is_priced(const struct resolver *r, struct slice name, struct slice provider);
 /* What LiteLLM takes for the model of an answer (4.1): the answered one, unless only the requested
  * one has rates. */
 struct slice names_served(const struct resolver *r, struct slice answered, struct slice requested,
                           struct slice provider, struct slice region);
+/* Section 4.2. */
 struct slice names_token_name(const struct resolver *r, struct slice name, struct slice provider,
                               struct slice region);
 /* The name without its first path segment, doubled prefixes collapsed. */
 struct slice names_bare(const struct resolver *r, struct slice name, struct slice provider);
 
-/* Size classes of Together (8.1): the class, or the name in lower case. */
-struct slice names_together_class(const struct resolver *r, struct slice name, bool embedding);
-struct slice names_fireworks_class(const struct resolver *r, struct slice name);
-struct slice names_databricks(const struct resolver *r, struct slice name);
-
-/* A Bedrock model as events and configurations have it, in one form: without "bedrock/", routes and
- * region path; of an ARN its last segment. */
-struct slice names_bedrock_id(struct slice name);
-/* The region an ARN within the name is of, "" when there is none. */
-struct slice names_arn_region(struct slice name);
-/* A Mantle model's id: without provider and region. */
-struct slice names_mantle_id(struct slice name);
 /* The provider a name starts with, "" when its first segment is none. */
 struct slice names_provider(struct slice name);
 /* A map entry's provider in the vocabulary of events: bedrock_converse -> bedrock. */
 struct slice names_canonical_provider(struct slice provider);
-
-struct slice names_join(const struct resolver *r, struct slice a, const char *between,
-                        struct slice b);
-struct slice names_lower(const struct resolver *r, struct slice name);
-bool names_contain(struct slice name, const char *part);
-bool names_equal_folded(struct slice name, const char *lower);
-bool names_contain_folded(struct slice name, const char *part);
-struct slice names_without_prefix(struct slice name, const char *prefix);
 
 /* A line for `explain`; nothing without a trace. */
 void trace_line(const struct trace *trace, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "pricing/bill/bill.h"
+#include "pricing/bill/call.h"
 #include "pricing/book/inside.h"
 #include "pricing/diff.h"
 #include "pricing/map/family.h"

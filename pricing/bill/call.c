@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the formulas ask of a call. */
+#include "pricing/bill/call.h"
+
+bool call_seconds(const struct call *call, struct decimal *seconds)
+{
+    int64_t start = facts_int(call->facts, FACT_STARTED_AT);
+    int64_t end = facts_int(call->facts, FACT_ENDED_AT);
+    const struct decimal *stated = facts_decimal(call->facts, FACT_COMPUTE_SECONDS);
+    if (facts_has(call->facts, FACT_STARTED_AT) && facts_has(call->facts, FACT_ENDED_AT) &&
+        end >= start) {
+        const struct decimal us = decimal_from_int(end - start), micro = {1, 6, false};
+        return decimal_mul(&us, &micro, seconds);
+    }
+    if (!stated)
+        stated = facts_decimal(call->facts, FACT_AUDIO_SECONDS);
+    if (stated)
+        *seconds = *stated;
+    return stated != NULL;
+}
+
+int64_t call_billed_at(const struct call *call)
+{
+    return facts_has(call->facts, FACT_ENDED_AT) ? facts_int(call->facts, FACT_ENDED_AT)
+                                                 : facts_int(call->facts, FACT_STARTED_AT);
+}
+
+enum outcome underivable(struct call *call, enum reason reason)
+{
+    call->reason = reason;
+    return OUTCOME_UNDERIVABLE;
+}

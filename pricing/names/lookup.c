@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a name and a provider to a rule (docs/pricing.md 4.3): the forms a model may have in the
+ * map, in LiteLLM's order, until one is there whose provider matches.
+ */
+#include "pricing/names/providers.h"
+
+#include "pricing/map/lists.h"
+
+#include <ctype.h>
+
+#define CANDIDATES_MAX 7
+
+static const struct rate *const no_rates[1] = {NULL};
+
+#define FREE_RULE(text, why)                                                                       \
+    {                                                                                              \
+        .name = (text), .provider = "", .zero_reason = (why), .wall_clock_mode = true,             \
+        .rate = no_rates                                                                           \
+    }
+
+const struct rule rule_capability = FREE_RULE("model family", REASON_CAPABILITY_RULE);
+const struct rule rule_free_provider = FREE_RULE("free provider", REASON_FREE_PROVIDER);
+/* Mode litellm: a deployment without prices is registered under its model's name, with rates of 0.
+ */
+const struct rule rule_registered = FREE_RULE("deployment without a price", REASON_ZERO_RATE);
+
+/* Providers of map entries that events call otherwise. */
+static const struct {
+    const char *prefix, *provider;
+} canonical_providers[] = {
+    {"vertex_ai", "vertex_ai"},
+    {"bedrock_mantle", "bedrock_mantle"},
+    {"bedrock", "bedrock"},
+    {"fireworks_ai", "fireworks_ai"},
+};
+
+struct slice names_provider(struct slice name)
+{
+    struct slice head, tail;
+    if (names_split(name, &head, &tail) && list_has(&list_provider, head))
+        return head;
+    return (struct slice){"", 0};
+}
+
+struct slice names_canonical_provider(struct slice provider)
+{
+    for (size_t i = 0; i < sizeof(canonical_providers) / sizeof(canonical_providers[0]); i++)
+        if (slice_starts(provider, slice_of(canonical_providers[i].prefix)))
+            return slice_of(canonical_providers[i].provider);
+    return provider;
+}
+
+/* "-<digits>" at the end. */
+struct slice names_strip_digits(struct slice name)
+{
+    const char *dash = names_find_last(name, '-');
+    if (!dash ||
+        !names_all_digits((struct slice){dash + 1, (size_t)(name.p + name.bytes - dash - 1)}))
+        return name;
+    return (struct slice){name.p, (size_t)(dash - name.p)};
+}
+
+/* "-YYYY-MM-DD" at the end. */
+static struct slice strip_date(struct slice name)
+{
+    static const char shape[] = "-dddd-dd-dd";
+    size_t bytes = sizeof(shape) - 1;
+    if (name.bytes < bytes)
+        return name;
+    const char *at = name.p + name.bytes - bytes;
+    for (size_t i = 0; i < bytes; i++)
+        if (shape[i] == 'd' ? !isdigit((unsigned char)at[i]) : at[i] != shape[i])
+            return name;
+    return (struct slice){name.p, name.bytes - bytes};
+}
+
+/* The last three ':' fields of a fine-tuned model. */
+static struct slice strip_finetune(struct slice name)
+{
+    struct slice left = name;
+    for (int i = 0; i < 3; i++) {
+        const char *colon = names_find_last(left, ':');
+        if (!colon)
+            return name;
+        left.bytes = (size_t)(colon - left.p);
+    }
+    return left;
+}
+
+static bool is_bedrock(struct slice provider)
+{
+    return slice_is(provider, "bedrock") || slice_is(provider, "bedrock_converse");
+}
+
+static struct slice strip_version(struct slice name, struct slice provider)
+{
+    if (is_bedrock(provider))
+        return names_bedrock_base(name);
+    if (slice_is(provider, "vertex_ai") || slice_is(provider, "gemini") ||
+        slice_is(provider, "databricks"))
+        return names_strip_digits(name);
+    return names_contain(name, "ft:") ? strip_finetune(name) : strip_date(name);
+}
+
+static bool is_fixed(const struct resolver *r, struct slice name)
+{
+    if (!r->fixed)
+        return false;
+    return r->overrides == OVERRIDES_MERGE || slice_eq(name, r->fixed_name) ||
+           slice_eq(name, r->fixed_full);
+}
+
+/* Mode litellm registers each deployment's model under its name, so that it is mapped (at 0). */
+static bool is_registered(const struct resolver *r, struct slice name)
+{
+    for (size_t i = 0; i < r->registered->count; i++) {
+        struct slice model = slice_of(r->registered->name[i].model);
+        struct slice provider = slice_of(r->registered->name[i].provider);
+        if (!provider.bytes || names_has_segment(model, provider)) {
+            if (slice_eq(model, name))
+                return true;
+        } else if (names_has_segment(name, provider) &&
+                   slice_eq(model, (struct slice){name.p + provider.bytes + 1,
+                                                  name.bytes - provider.bytes - 1})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool names_is_key(const struct resolver *r, struct slice name)
+{
+    if (r->fixed && r->overrides == OVERRIDES_LITELLM && slice_eq(name, r->fixed_name))
+        return true;
+    return catalog_find(r->catalog, name) || is_registered(r, name);
+}
+
+/* Section 4.3, "matches the provider". */
+static bool provider_matches(struct slice entry, struct slice provider)
+{
+    static const char *const same_family[] = {"vertex_ai", "fireworks_ai", "bedrock"};
+    static const char *const any[] = {"litellm_proxy", "github", "nadir"};
+    if (entry.bytes == 0 || provider.bytes == 0 || slice_eq(entry, provider))
+        return true;
+    for (size_t i = 0; i < 3; i++) {
+        struct slice family = slice_of(same_family[i]);
+        bool ours = i < 2 ? slice_eq(provider, family) : slice_starts(provider, family);
+        if (ours && slice_starts(entry, family))
+            return true;
+        if (slice_is(provider, any[i]))
+            return true;
+    }
+    return slice_is(provider, "azure_ai") &&
+           (slice_is(entry, "azure") || slice_is(entry, "openai"));
+}
+
+struct candidates {
+    struct slice name[CANDIDATES_MAX];
+    size_t count;
+    struct slice provider;
+};
+
+/* Most names have few forms: each is looked up once. */
+static void add_form(struct candidates *out, struct slice name)
+{
+    for (size_t i = 0; i < out->count; i++)
+        if (slice_eq(out->name[i], name))
+            return;
+    out->name[out->count++] = name;
+}
+
+/* The names a model may have in the map, in LiteLLM's order. */
+static void candidates_of(const struct resolver *r, struct slice name, struct slice provider,
+                          struct candidates *out)
+{
+    bool prefixed = provider.bytes && names_has_segment(name, provider);
+    struct slice split = name, combined = name, last = name;
+    struct slice said = provider.bytes ? provider : names_provider(name);
+    if (prefixed) {
+        split = (struct slice){name.p + provider.bytes + 1, name.bytes - provider.bytes - 1};
+        last = names_join(r, provider, "/", name);
+    } else if (provider.bytes) {
+        combined = last = names_join(r, provider, "/", name);
+    } else if (said.bytes) {
+        split = (struct slice){name.p + said.bytes + 1, name.bytes - said.bytes - 1};
+    }
+    struct slice stripped = strip_version(provider.bytes ? split : name, said);
+    struct slice combined_stripped =
+        provider.bytes ? names_join(r, provider, "/", stripped) : stripped;
+    struct slice region_free = combined;
+    if (is_bedrock(said))
+        split = names_bedrock_split(split);
+    if (slice_is(said, "bedrock_mantle")) {
+        split = names_mantle_bare(split);
+        region_free = names_join(r, said, "/", split);
+        combined_stripped = names_join(r, said, "/", strip_version(split, said));
+    }
+    if (slice_is(said, "fireworks_ai"))
+        last = names_fireworks_key(r, split);
+    const struct slice forms[CANDIDATES_MAX] = {combined,          name,     region_free, split,
+                                                combined_stripped, stripped, last};
+    *out = (struct candidates){.provider = said};
+    for (size_t i = 0; i < CANDIDATES_MAX; i++)
+        add_form(out, forms[i]);
+}
+
+static struct found search_map(const struct resolver *r, const struct candidates *all,
+                               bool *any_key)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (is_fixed(r, all->name[i])) {
+            *any_key = true;
+            return (struct found){r->fixed, NULL};
+        }
+        const struct entry *entry = catalog_find_folded(r->catalog, all->name[i]);
+        if (!entry && is_registered(r, all->name[i])) {
+            *any_key = true;
+            return (struct found){&rule_registered, NULL};
+        }
+        *any_key |= entry != NULL;
+        if (entry && provider_matches(slice_of(entry->provider), all->provider))
+            return (struct found){entry->rule, entry};
+    }
+    return (struct found){NULL, NULL};
+}
+
+struct found names_lookup(const struct resolver *r, struct slice name, struct slice provider)
+{
+    struct candidates all;
+    bool any_key = false;
+    if (r->fixed && r->overrides == OVERRIDES_MERGE)
+        return (struct found){r->fixed, NULL};
+    name = names_azure_alias(name);
+    if (slice_is(provider, "vertex_ai_beta"))
+        provider = SLICE("vertex_ai");
+    if (slice_is(provider, "vertex_ai"))
+        name = names_vertex_alias(r, name);
+    if (slice_is(provider, "huggingface") || slice_is(provider, "lemonade"))
+        return (struct found){&rule_free_provider, NULL};
+    candidates_of(r, name, provider, &all);
+    struct found found = search_map(r, &all, &any_key);
+    if (found.rule)
+        return found;
+    if (slice_is(provider, "ollama"))
+        return (struct found){&rule_free_provider, NULL};
+    for (size_t i = 0; !any_key && i < all.count; i++)
+        if (catalog_knows_family(r->catalog, all.name[i]))
+            return (struct found){&rule_capability, NULL};
+    return found;
+}
