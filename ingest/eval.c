@@ -48,7 +48,7 @@ bool val_text(struct eval *eval, struct val val, struct slice *text)
 {
     switch (val.type) {
     case TOKEN_STRING:
-        if (val.flags)
+        if (val.flags & ~JSON_PLAIN)
             return string_text(eval, val, text);
         break;
     case TOKEN_NUMBER:
@@ -322,7 +322,7 @@ static bool fold_open(struct fold *fold, struct eval *eval, const struct expr *e
     if (!array || array->type != TOKEN_ARRAY)
         return false;
     *fold = (struct fold){.eval = eval, .expr = expr};
-    walk_open(&fold->walk, array);
+    walk_open(&fold->walk, array, eval->batch);
     return true;
 }
 
@@ -415,7 +415,7 @@ static struct val member_eval(struct eval *eval, const struct expr *expr)
         return null_val;
     struct json held = *object; /* args[0] may read scopes */
     struct val val = expr_eval(eval, expr->args[0], KIND_TEXT);
-    if (!val_text(eval, val, &name) || !json_member(&held, name, &value) ||
+    if (!val_text(eval, val, &name) || !json_member(&held, name, &value, eval->batch) ||
         value.type == TOKEN_NULL)
         return null_val;
     return val_of(&value);

@@ -28,12 +28,16 @@ struct val {
     uint32_t bytes;
     uint8_t type;  /* enum token or enum val_type */
     uint8_t flags; /* enum json_flag */
+    uint16_t wire; /* of struct json */
 };
 
 static inline struct val val_of(const struct json *json)
 {
-    return (struct val){
-        .p = json->p, .bytes = json->bytes, .type = json->type, .flags = json->flags};
+    return (struct val){.p = json->p,
+                        .bytes = json->bytes,
+                        .type = json->type,
+                        .flags = json->flags,
+                        .wire = json->wire};
 }
 
 static inline bool val_is_json(struct val val)
@@ -43,7 +47,7 @@ static inline bool val_is_json(struct val val)
 
 static inline struct json val_json(struct val val)
 {
-    return (struct json){val.p, val.bytes, val.type, val.flags};
+    return (struct json){val.p, val.bytes, val.type, val.flags, val.wire};
 }
 
 /* What a pattern said of a text the last time: hosts, models and call types come again and again.

@@ -147,7 +147,7 @@ COLD static bool tags_list(struct setter *setter, const struct json *array)
     struct json element;
     struct slice texts[TAGS_MAX];
     size_t count = 0;
-    walk_open(&walk, array);
+    walk_open(&walk, array, setter->eval->batch);
     while (walk_element(&walk, &element)) {
         if (count == TAGS_MAX) {
             setter->eval->flags |= FLAG_TEXT_CUT;
@@ -195,7 +195,9 @@ COLD static bool object_set(struct setter *setter, struct val val)
     struct slice text = text_json(&object, setter->eval->batch, &repaired);
     if (repaired)
         setter->eval->flags |= FLAG_TEXT_REPAIRED;
-    if (text.p)
+    if (json_is_wire(&object) && text.bytes > METADATA_BYTES_MAX)
+        setter->eval->flags |= FLAG_TEXT_CUT; /* protobuf is shorter than its JSON */
+    else if (text.p)
         put(setter, (union value){.s = text});
     return true;
 }
@@ -259,8 +261,8 @@ static inline bool plain_set(struct eval *eval, const struct field *field, struc
     if (!json)
         return true;
     eval->taken = expr;
-    if (field->kind == KIND_TEXT && json->type == TOKEN_STRING && !json->flags && json->bytes > 0 &&
-        json->bytes <= TEXT_BYTES_MAX)
+    if (field->kind == KIND_TEXT && json->type == TOKEN_STRING && !(json->flags & ~JSON_PLAIN) &&
+        json->bytes > 0 && json->bytes <= TEXT_BYTES_MAX)
         value.s = json_slice(json);
     else if (field->kind != KIND_COUNT || json->type != TOKEN_NUMBER ||
              number_count(json_slice(json), &value.i) != NUMBER_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What surrounds the JSON of a Kafka message, before a mapping can look at it. */
+/* What a Kafka message is, before a mapping can look at it. */
 #ifndef INGEST_FRAME_H
 #define INGEST_FRAME_H
 
@@ -8,7 +8,13 @@
 
 #define MESSAGE_BYTES_MAX (8u << 20)
 
-/* Takes off schema registry framing. REASON_NONE: `json` is what to read; otherwise why not. */
-enum reason frame_open(struct slice message, struct slice *json, const char **detail);
+enum content {
+    CONTENT_JSON,
+    CONTENT_OTLP,   /* OTLP as protobuf */
+    CONTENT_SCHEMA, /* what a schema registry tells how to read */
+};
+
+/* What the bytes of a message that is not empty are; `content` is without the framing of JSON. */
+enum content frame_open(struct slice message, struct slice *content);
 
 #endif

@@ -244,7 +244,7 @@ static void each_try(struct attempt *attempt, size_t level)
         return;
     struct walk walk;
     int64_t index = 0;
-    walk_open(&walk, array);
+    walk_open(&walk, array, mapper->eval.batch);
     while (!mapper->full && reader_next(&mapper->eval.reader, scope, &walk)) {
         mapper->eval.index = index++;
         each_try(attempt, level + 1);
@@ -270,6 +270,8 @@ static bool wrapped_content(struct mapper *mapper, const struct json *value, str
 {
     struct json inner;
     *content = json_slice(value);
+    if (json_is_wire(value))
+        return false;
     if (value->type == TOKEN_OBJECT || value->type == TOKEN_ARRAY)
         return true;
     if (value->type != TOKEN_STRING)
@@ -333,7 +335,7 @@ static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappe
         return;
     }
     mapper->frame = FRAME_ARRAY;
-    walk_open(&walk, &array);
+    walk_open(&walk, &array, mapper->eval.batch);
     while (!mapper->full && walk_more(&walk)) {
         bool ok = reader_record(&mapper->eval.reader, &walk.scan, 0);
         assert(ok); /* scan_text() accepted it */
@@ -400,12 +402,54 @@ static void content_read(struct mapper *mapper, struct slice content, unsigned w
         lines_read(mapper, &scan, wrappers);
 }
 
+static void otlp_read(struct mapper *mapper, struct slice bytes)
+{
+    enum wire_message signal = wire_signal(bytes);
+    struct wire_fault wrong;
+    if (!wire_check(bytes, signal, &wrong)) {
+        struct fault fault = {wrong.reason, NULL, wrong.detail, {wrong.at, 0}};
+        report_rejected(mapper, &fault, NULL);
+        return;
+    }
+    if (signal == WIRE_METRICS) {
+        report_skipped(mapper, REASON_OTLP_METRICS);
+        return;
+    }
+    struct json root = wire_root(bytes, signal);
+    reader_message(&mapper->eval.reader, &root);
+    mapper->frame = FRAME_OBJECT;
+    record_map(mapper, 0);
+}
+
+static void reject_schema(struct mapper *mapper)
+{
+    struct fault fault = {REASON_AVRO_OR_PROTOBUF,
+                          NULL,
+                          "schema registry framing around something that is not JSON: use a JSON "
+                          "converter or JSON Schema",
+                          {NULL, 0}};
+    report_rejected(mapper, &fault, NULL);
+}
+
+static void message_read(struct mapper *mapper, struct slice bytes)
+{
+    struct slice content;
+    switch (frame_open(bytes, &content)) {
+    case CONTENT_JSON:
+        content_read(mapper, content, 0);
+        break;
+    case CONTENT_OTLP:
+        otlp_read(mapper, content);
+        break;
+    case CONTENT_SCHEMA:
+        reject_schema(mapper);
+        break;
+    }
+}
+
 void mapper_read(struct mapper *mapper, const struct message *message, struct arena *batch,
                  record_fn *on_record, void *context)
 {
-    struct slice json;
-    const char *detail = NULL;
-
     mapper->message = message;
     mapper->on_record = on_record;
     mapper->context = context;
@@ -420,13 +464,7 @@ void mapper_read(struct mapper *mapper, const struct message *message, struct ar
         reject_large(mapper, "message larger than 8 MiB");
         return;
     }
-    enum reason reason = frame_open(message->bytes, &json, &detail);
-    if (reason != REASON_NONE) {
-        struct fault fault = {reason, NULL, detail, {NULL, 0}};
-        report_rejected(mapper, &fault, NULL);
-        return;
-    }
-    content_read(mapper, json, 0);
+    message_read(mapper, message->bytes);
 }
 
 /* --- explaining ---------------------------------------------------------------------------- */

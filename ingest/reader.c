@@ -67,8 +67,35 @@ value_read(struct reader *reader, const struct node *node, struct scan *scan, un
         return scan_value(scan, slot, depth);
     if (!object_read(reader, node, scan, depth + 1))
         return false;
-    *slot = (struct json){start, (uint32_t)(scan->p - start), TOKEN_OBJECT, 0};
+    *slot = (struct json){start, (uint32_t)(scan->p - start), TOKEN_OBJECT, 0, 0};
     return true;
+}
+
+/* --- values that are no JSON text ----------------------------------------------------------- */
+
+static void value_put(struct reader *reader, const struct node *node, const struct json *value);
+
+/* Only the members that somebody wants are made into values. */
+static void message_put(struct reader *reader, const struct node *node, const struct json *message)
+{
+    struct wire wire = wire_open(message);
+    struct wire_field field;
+    struct json key, value;
+    while (wire_next(&wire, &key, &field)) {
+        const struct node *child = node_find(node, &key);
+        if (!child)
+            continue;
+        wire_value(&wire, &field, &value, reader->batch);
+        value_put(reader, child, &value);
+    }
+}
+
+static void value_put(struct reader *reader, const struct node *node, const struct json *value)
+{
+    slot_open(reader, node);
+    reader->slot[node->id] = *value;
+    if (json_is_wire(value) && value->type == TOKEN_OBJECT && node->edges)
+        message_put(reader, node, value);
 }
 
 /* --- members -------------------------------------------------------------------------------- */
@@ -179,14 +206,25 @@ static bool scope_read(struct reader *reader, const struct scope *scope, struct 
     return value_read(reader, scope->root, scan, depth);
 }
 
-bool reader_record(struct reader *reader, struct scan *scan, unsigned depth)
+static void record_open(struct reader *reader)
 {
     const struct scope *record = reader->trie->record;
     reader->duplicate_key = false;
     memset(reader->loaded, 0, (reader->trie->scope_count / 64 + 1) * sizeof *reader->loaded);
     memset(reader->present, 0, (record->root->end / 64 + 1) * sizeof *reader->present);
     reader->loaded[record->id / 64] |= UINT64_C(1) << (record->id % 64);
-    return value_read(reader, record->root, scan, depth);
+}
+
+bool reader_record(struct reader *reader, struct scan *scan, unsigned depth)
+{
+    record_open(reader);
+    return value_read(reader, reader->trie->record->root, scan, depth);
+}
+
+void reader_message(struct reader *reader, const struct json *message)
+{
+    record_open(reader);
+    value_put(reader, reader->trie->record->root, message);
 }
 
 /* The bytes of a slot as scan_value() wants them: a string with its quotes. */
@@ -196,17 +234,35 @@ static struct scan slot_scan(const struct json *value)
     return (struct scan){.p = value->p - quote, .end = value->p + value->bytes + quote};
 }
 
-/* A scope over a value that the pass has validated. */
-static void value_load(struct reader *reader, const struct scope *scope, const struct json *value)
+/* A node below which a value stands that the pass has validated. */
+static void value_take(struct reader *reader, const struct node *node, const struct json *value)
 {
     struct scan scan = slot_scan(value);
-    bool ok = scope_read(reader, scope, &scan, 0);
+    if (json_is_wire(value) || value->flags & JSON_PLAIN || value->type == TOKEN_NULL) {
+        value_put(reader, node, value);
+        return;
+    }
+    bool ok = value_read(reader, node, &scan, 0);
     assert(ok);
     (void)ok;
 }
 
+/* A scope over such a value. */
+static void value_load(struct reader *reader, const struct scope *scope, const struct json *value)
+{
+    scope_open(reader, scope);
+    value_take(reader, scope->root, value);
+}
+
 bool reader_next(struct reader *reader, const struct scope *scope, struct walk *walk)
 {
+    struct json element;
+    if (json_is_wire(&walk->container)) {
+        if (!walk_element(walk, &element))
+            return false;
+        value_load(reader, scope, &element);
+        return true;
+    }
     if (!walk_more(walk))
         return false;
     bool ok = scope_read(reader, scope, &walk->scan, 0);
@@ -239,18 +295,19 @@ static bool select_load(struct reader *reader, const struct scope *scope, const 
     int64_t index = 0;
 
     if (array->type == TOKEN_OBJECT) {
-        if (!json_member(array, scope->token, &found))
+        if (!json_member(array, scope->token, &found, reader->batch))
             return false;
         value_load(reader, scope, &found);
         return true;
     }
     if (array->type != TOKEN_ARRAY)
         return false;
-    walk_open(&walk, array);
+    walk_open(&walk, array, reader->batch);
     for (; walk_element(&walk, &element); index++) {
         bool hit = index == scope->index || scope->index == -1;
         if (scope->member.p)
-            hit = element.type == TOKEN_OBJECT && json_member(&element, scope->member, &member) &&
+            hit = element.type == TOKEN_OBJECT &&
+                  json_member(&element, scope->member, &member, reader->batch) &&
                   (member.type == TOKEN_STRING ? text_equals(&member, scope->text)
                                                : slice_eq(json_slice(&member), scope->text));
         if (!hit)
@@ -266,15 +323,24 @@ static bool select_load(struct reader *reader, const struct scope *scope, const 
 }
 
 /* OTLP's AnyValue: {"intValue": "3"} is "3". */
-static void kv_value(struct json *value)
+static void kv_value(struct json *value, struct arena *batch)
 {
     struct walk walk;
     struct json key, first, second;
     if (value->type != TOKEN_OBJECT)
         return;
-    walk_open(&walk, value);
+    walk_open(&walk, value, batch);
     if (walk_member(&walk, &key, &first) && !walk_member(&walk, &key, &second))
         *value = first;
+}
+
+static bool kv_pair(const struct json *element, struct json *key, struct json *value,
+                    struct arena *batch)
+{
+    if (element->wire == WIRE_KEY_VALUE)
+        return wire_pair(element, key, value);
+    return element->type == TOKEN_OBJECT && json_member(element, SLICE("key"), key, batch) &&
+           json_member(element, SLICE("value"), value, batch) && key->type == TOKEN_STRING;
 }
 
 static bool kv_load(struct reader *reader, const struct scope *scope, const struct json *list)
@@ -292,19 +358,15 @@ static bool kv_load(struct reader *reader, const struct scope *scope, const stru
     reader->slot[scope->root->id] = *list;
     if (!scope->root->edges)
         return true;
-    walk_open(&walk, list);
+    walk_open(&walk, list, reader->batch);
     while (walk_element(&walk, &element)) {
-        if (element.type != TOKEN_OBJECT || !json_member(&element, SLICE("key"), &key) ||
-            !json_member(&element, SLICE("value"), &value) || key.type != TOKEN_STRING)
+        if (!kv_pair(&element, &key, &value, reader->batch))
             continue;
         const struct node *node = node_find(scope->root, &key);
         if (!node)
             continue;
-        kv_value(&value);
-        struct scan scan = slot_scan(&value);
-        bool ok = value_read(reader, node, &scan, 0);
-        assert(ok);
-        (void)ok;
+        kv_value(&value, reader->batch);
+        value_take(reader, node, &value);
     }
     return true;
 }

@@ -52,6 +52,9 @@ void reader_free(struct reader *reader);
  */
 bool reader_record(struct reader *reader, struct scan *scan, unsigned depth) MUST_CHECK;
 
+/* The same for protobuf that wire_check() took. */
+void reader_message(struct reader *reader, const struct json *message);
+
 /* Makes the next element of an array that is being walked the current one of a scope. */
 bool reader_next(struct reader *reader, const struct scope *scope, struct walk *walk) MUST_CHECK;
 

@@ -2,9 +2,6 @@
 #include "ingest/scan.h"
 
 #include "ingest/digits.h"
-#include "ingest/text.h"
-
-#include <assert.h>
 
 bool scan_fail(struct scan *scan, enum reason reason, const char *detail)
 {
@@ -152,7 +149,7 @@ bool scan_string_long(struct scan *scan, struct json *out)
             return false;
         p = scan->p;
     }
-    *out = (struct json){start, (uint32_t)(p - start), TOKEN_STRING, (uint8_t)flags};
+    *out = (struct json){start, (uint32_t)(p - start), TOKEN_STRING, (uint8_t)flags, 0};
     scan->p = p + 1;
     return true;
 }
@@ -225,7 +222,7 @@ bool scan_literal(struct scan *scan, struct json *out)
                  ? number_scan(scan)
                  : scan_fail(scan, REASON_BAD_JSON, "value expected");
     }
-    *out = (struct json){start, (uint32_t)(scan->p - start), (uint8_t)type, 0};
+    *out = (struct json){start, (uint32_t)(scan->p - start), (uint8_t)type, 0, 0};
     return ok;
 }
 
@@ -290,7 +287,7 @@ bool scan_value(struct scan *scan, struct json *out, unsigned depth)
         return false;
     if (out)
         *out = (struct json){start, (uint32_t)(scan->p - start),
-                             (uint8_t)(*start == '{' ? TOKEN_OBJECT : TOKEN_ARRAY), 0};
+                             (uint8_t)(*start == '{' ? TOKEN_OBJECT : TOKEN_ARRAY), 0, 0};
     return true;
 }
 
@@ -303,47 +300,4 @@ bool scan_text(struct scan *scan, struct json *out)
     if (scan->p < scan->end)
         return scan_fail(scan, REASON_BAD_JSON, "bytes after the value");
     return true;
-}
-
-void walk_open(struct walk *walk, const struct json *container)
-{
-    assert(container->type == TOKEN_OBJECT || container->type == TOKEN_ARRAY);
-    walk->scan = (struct scan){.p = container->p + 1, .end = container->p + container->bytes - 1};
-}
-
-bool walk_more(struct walk *walk)
-{
-    scan_space(&walk->scan);
-    if (walk->scan.p < walk->scan.end && *walk->scan.p == ',') {
-        walk->scan.p++;
-        scan_space(&walk->scan);
-    }
-    return walk->scan.p < walk->scan.end;
-}
-
-bool walk_element(struct walk *walk, struct json *value)
-{
-    return walk_more(walk) && scan_value(&walk->scan, value, 0);
-}
-
-bool walk_member(struct walk *walk, struct json *key, struct json *value)
-{
-    if (!walk_more(walk) || !scan_string(&walk->scan, key) || !scan_expect(&walk->scan, ':', ""))
-        return false;
-    scan_space(&walk->scan);
-    return scan_value(&walk->scan, value, 0);
-}
-
-bool json_member(const struct json *object, struct slice name, struct json *value)
-{
-    struct walk walk;
-    struct json key, candidate;
-    bool found = false;
-    walk_open(&walk, object);
-    while (walk_member(&walk, &key, &candidate))
-        if (text_equals(&key, name)) {
-            *value = candidate;
-            found = true;
-        }
-    return found;
 }

@@ -34,7 +34,8 @@ enum token {
 
 enum json_flag {
     JSON_ESCAPED = 1, /* a string with a backslash in it */
-    JSON_HIGH = 2,    /* a string with bytes beyond ASCII */
+    JSON_HIGH = 2,    /* a string with bytes beyond ASCII, or with NUL */
+    JSON_PLAIN = 4,   /* a string whose bytes stand for themselves: no quotes, no escapes */
 };
 
 struct scan {
@@ -49,6 +50,7 @@ struct json {
     uint32_t bytes;
     uint8_t type;  /* enum token */
     uint8_t flags; /* enum json_flag */
+    uint16_t wire; /* 0; or an object or array that is protobuf (ingest/wire.h) */
 };
 
 static inline struct slice json_slice(const struct json *json)
@@ -126,29 +128,13 @@ static inline bool scan_string(struct scan *scan, struct json *out)
             break;
         unsigned high = (unsigned)_mm_movemask_epi8(v) & ((1u << i) - 1);
         high |= (unsigned)_mm_movemask_epi8(seen);
-        *out = (struct json){start, (uint32_t)(p + i - start), TOKEN_STRING, high ? JSON_HIGH : 0};
+        *out =
+            (struct json){start, (uint32_t)(p + i - start), TOKEN_STRING, high ? JSON_HIGH : 0, 0};
         scan->p = p + i + 1;
         return true;
     }
 #endif
     return scan_string_long(scan, out);
 }
-
-/*
- * Walking a container that is known to be valid (a slice that scan_value() made): the cursor starts
- * behind the opening bracket and ends when these return false.
- */
-struct walk {
-    struct scan scan;
-};
-
-void walk_open(struct walk *walk, const struct json *container);
-bool walk_more(struct walk *walk); /* to the next element's or member's first byte */
-bool walk_element(struct walk *walk, struct json *value);
-bool walk_member(struct walk *walk, struct json *key, struct json *value);
-
-/* The last member of an object that has this name (a key with escapes is compared unescaped);
- * false: there is none. */
-bool json_member(const struct json *object, struct slice name, struct json *value);
 
 #endif

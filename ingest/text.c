@@ -6,6 +6,8 @@
  */
 #include "ingest/text.h"
 
+#include "core/buf.h"
+
 #include <assert.h>
 
 #define REPLACEMENT 0xfffdu
@@ -174,9 +176,50 @@ static void copy_step(struct copier *copier)
     copier->p += n;
 }
 
+uint8_t text_plain_flags(struct slice text)
+{
+    const char *p = text.p, *end = p + text.bytes;
+    unsigned high = 0;
+#ifdef __SSE2__
+    __m128i seen = _mm_setzero_si128();
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        seen = _mm_or_si128(seen, _mm_or_si128(v, _mm_cmpeq_epi8(v, _mm_setzero_si128())));
+    }
+    high = (unsigned)_mm_movemask_epi8(seen);
+#endif
+    for (; p < end; p++)
+        high |= (unsigned char)*p - 1u > 0x7e;
+    return JSON_PLAIN | (high ? JSON_HIGH : 0);
+}
+
+/* Bytes that stand for themselves, one of which is beyond ASCII or NUL. */
+static struct slice plain_of(struct slice raw, struct arena *batch, bool *repaired)
+{
+    char *out = arena_alloc(batch, raw.bytes * 3);
+    if (!out)
+        return (struct slice){NULL, 0};
+    struct copier copier = {raw.p, raw.p + raw.bytes, out, false};
+    while (copier.p < copier.end) {
+        size_t n = *copier.p ? utf8_length(copier.p, copier.end) : 0;
+        if (n == 0)
+            copier.out = point_put(copier.out, repair(&copier));
+        else
+            copier.out = (char *)memcpy(copier.out, copier.p, n) + n;
+        copier.p += n ? n : 1;
+    }
+    *repaired |= copier.repaired;
+    return (struct slice){out, (size_t)(copier.out - out)};
+}
+
 struct slice text_of(const struct json *string, struct arena *batch, bool *repaired)
 {
     struct slice raw = json_slice(string);
+    if (string->flags & JSON_PLAIN) {
+        bool fine =
+            !(string->flags & JSON_HIGH) || (utf8_valid(raw) && !memchr(raw.p, '\0', raw.bytes));
+        return fine ? raw : plain_of(raw, batch, repaired);
+    }
     if (!(string->flags & JSON_ESCAPED) && (!(string->flags & JSON_HIGH) || utf8_valid(raw)))
         return raw;
     char *out = arena_alloc(batch, raw.bytes * (string->flags & JSON_HIGH ? 3 : 1));
@@ -256,9 +299,54 @@ static void json_step(struct copier *copier)
     copier->out += n;
 }
 
+#define JSON_TEXT_MAX (64u << 20)
+
+static void value_write(struct buf *out, const struct json *value, struct arena *batch,
+                        bool *repaired)
+{
+    struct walk walk;
+    struct json key, inner;
+    bool object = value->type == TOKEN_OBJECT, first = true;
+    if (!json_is_wire(value)) {
+        struct slice text = text_json(value, batch, repaired);
+        buf_add(out, text.p ? text : SLICE("null"));
+        return;
+    }
+    buf_add_char(out, object ? '{' : '[');
+    walk_open(&walk, value, batch);
+    for (; object ? walk_member(&walk, &key, &inner) : walk_element(&walk, &inner); first = false) {
+        if (!first)
+            buf_add_char(out, ',');
+        if (object) {
+            buf_add(out, text_quote(json_slice(&key), batch));
+            buf_add_char(out, ':');
+        }
+        value_write(out, &inner, batch, repaired);
+    }
+    buf_add_char(out, object ? '}' : ']');
+}
+
+static struct slice wire_json(const struct json *value, struct arena *batch, bool *repaired)
+{
+    struct buf out;
+    buf_init(&out, JSON_TEXT_MAX);
+    value_write(&out, value, batch, repaired);
+    struct slice text = {NULL, 0};
+    if (buf_ok(&out))
+        text = arena_slice(batch, buf_slice(&out));
+    buf_free(&out);
+    return text;
+}
+
 struct slice text_json(const struct json *value, struct arena *batch, bool *repaired)
 {
     struct slice raw = json_slice(value);
+    if (json_is_wire(value))
+        return wire_json(value, batch, repaired);
+    if (value->type == TOKEN_STRING && value->flags & JSON_PLAIN) {
+        struct slice text = text_of(value, batch, repaired);
+        return text.p ? text_quote(text, batch) : text;
+    }
     if (value->type == TOKEN_STRING) /* with its quotes */
         raw = (struct slice){raw.p - 1, raw.bytes + 2};
     /* Outside of strings valid JSON is plain ASCII, so the whole text can be treated as one. */

@@ -7,7 +7,7 @@
 #define INGEST_TEXT_H
 
 #include "core/arena.h"
-#include "ingest/scan.h"
+#include "ingest/walk.h"
 
 /* The text of a string: a slice of the message where nothing has to be changed, else a copy in the
  * arena. p == NULL: the arena is full. */
@@ -15,6 +15,9 @@ struct slice text_of(const struct json *string, struct arena *batch, bool *repai
 
 /* Unescaped, but not repaired (\u0000 stays NUL): what JSON inside a string is parsed from. */
 struct slice text_raw(const struct json *string, struct arena *batch);
+
+/* What a string is whose bytes stand for themselves: enum json_flag, with JSON_PLAIN. */
+uint8_t text_plain_flags(struct slice text);
 
 /* Compares unescaped, without copying. */
 bool text_equals(const struct json *string, struct slice text);

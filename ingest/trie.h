@@ -13,7 +13,7 @@
 #define INGEST_TRIE_H
 
 #include "core/arena.h"
-#include "ingest/scan.h"
+#include "ingest/walk.h"
 
 /* A key as it is compared: its first and last eight bytes say all of one that is not longer. */
 struct key_ends {

@@ -6,6 +6,13 @@
 
 #define DEPTH_MAX 8 /* of objects within a usage */
 
+struct look {
+    const struct mapping *mapping;
+    const struct watch *watch;
+    struct arena *batch;
+    struct slice *name; /* of the innermost member that is looked at */
+};
+
 static bool is_known(const struct mapping *mapping, const struct node *node)
 {
     return node && mapping->known[node->id / 64] >> (node->id % 64) & 1;
@@ -31,29 +38,27 @@ static const struct node *child_of(const struct node *node, const struct json *k
     return node && node->edges ? node_find(node, key) : NULL;
 }
 
-/* `node`: where the value is in the trie; NULL: where no path leads. `name`: of the innermost
- * member that is looked at. */
-static bool value_unread(const struct mapping *mapping, const struct node *node,
-                         const struct json *value, struct slice *name, unsigned depth)
+/* `node`: where the value is in the trie; NULL: where no path leads. */
+static bool value_unread(const struct look *look, const struct node *node, const struct json *value,
+                         unsigned depth)
 {
     struct walk walk;
     struct json key, inner;
     bool leaf = !node || !node->edges, unread = false;
-    if (is_known(mapping, node) && (leaf || value->type != TOKEN_OBJECT))
+    if (is_known(look->mapping, node) && (leaf || value->type != TOKEN_OBJECT))
         return false;
     if (value->type != TOKEN_OBJECT && value->type != TOKEN_ARRAY)
         return is_above_zero(value);
     if (depth == DEPTH_MAX)
         return false;
-    walk_open(&walk, value);
+    walk_open(&walk, value, look->batch);
     if (value->type == TOKEN_ARRAY)
         while (!unread && walk_element(&walk, &inner))
-            unread = value_unread(mapping, NULL, &inner, name, depth + 1);
+            unread = value_unread(look, NULL, &inner, depth + 1);
     else
         while (!unread && walk_member(&walk, &key, &inner)) {
-            *name = json_slice(&key);
-            unread = !is_money(&key) &&
-                     value_unread(mapping, child_of(node, &key), &inner, name, depth + 1);
+            *look->name = json_slice(&key);
+            unread = !is_money(&key) && value_unread(look, child_of(node, &key), &inner, depth + 1);
         }
     return unread;
 }
@@ -66,36 +71,33 @@ static bool has_prefix(const struct watch *watch, const struct json *key)
     return watch->prefix_count == 0;
 }
 
-static bool member_unread(const struct mapping *mapping, const struct watch *watch,
-                          const struct json *key, const struct json *value, struct slice *name)
+static bool member_unread(const struct look *look, const struct json *key, const struct json *value)
 {
-    *name = json_slice(key);
-    return has_prefix(watch, key) && !is_money(key) &&
-           value_unread(mapping, child_of(watch->node, key), value, name, 1);
+    *look->name = json_slice(key);
+    return has_prefix(look->watch, key) && !is_money(key) &&
+           value_unread(look, child_of(look->watch->node, key), value, 1);
 }
 
 /* {"key": "gen_ai.usage.x", "value": {"intValue": "3"}} */
-static bool pair_unread(const struct mapping *mapping, const struct watch *watch,
-                        const struct json *pair, struct slice *unread)
+static bool pair_unread(const struct look *look, const struct json *pair)
 {
     struct walk walk;
     struct json name, member, key = {0}, value = {0};
     if (pair->type != TOKEN_OBJECT)
         return false;
-    walk_open(&walk, pair);
+    walk_open(&walk, pair, look->batch);
     while (walk_member(&walk, &name, &member)) {
         if (slice_is(json_slice(&name), "key"))
             key = member;
         else if (slice_is(json_slice(&name), "value"))
             value = member;
-        if (key.p && !has_prefix(watch, &key))
+        if (key.p && !has_prefix(look->watch, &key))
             return false;
     }
     if (key.type != TOKEN_STRING || value.type != TOKEN_OBJECT)
         return false;
-    walk_open(&walk, &value);
-    return walk_member(&walk, &name, &member) &&
-           member_unread(mapping, watch, &key, &member, unread);
+    walk_open(&walk, &value, look->batch);
+    return walk_member(&walk, &name, &member) && member_unread(look, &key, &member);
 }
 
 static bool watch_unread(struct eval *eval, const struct mapping *mapping,
@@ -104,16 +106,17 @@ static bool watch_unread(struct eval *eval, const struct mapping *mapping,
     struct walk walk;
     struct json key, value;
     bool unread = false;
+    const struct look look = {mapping, watch, eval->batch, &eval->unread};
     const struct json *found = reader_get(&eval->reader, watch->scope, watch->node);
     if (!found || (found->type != TOKEN_OBJECT && found->type != TOKEN_ARRAY))
         return false;
-    walk_open(&walk, found);
+    walk_open(&walk, found, eval->batch);
     if (found->type == TOKEN_ARRAY)
         while (!unread && walk_element(&walk, &value))
-            unread = pair_unread(mapping, watch, &value, &eval->unread);
+            unread = pair_unread(&look, &value);
     else
         while (!unread && walk_member(&walk, &key, &value))
-            unread = member_unread(mapping, watch, &key, &value, &eval->unread);
+            unread = member_unread(&look, &key, &value);
     return unread;
 }
 

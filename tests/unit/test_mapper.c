@@ -54,10 +54,6 @@ static void schema_registry_framing_is_taken_off(void **state)
     assert_string_equal(read_bytes("\0\0\0\0\1 [{\"id\":1}]", 16, 0), "request_id=1");
     assert_string_equal(read_bytes("\0\0\0\0\1\2\6abc", 10, 0), "avro_or_protobuf");
     assert_string_equal(read_bytes("\0\0", 2, 0), "avro_or_protobuf");
-    assert_string_equal(read_bytes("\n\4\n\2ab", 6, 0), "otlp_protobuf");
-    assert_non_null(strstr(world.last_detail, "encoding: otlp_json"));
-    assert_string_equal(read_bytes("\n\4\22\2ab\n\2\n\0", 10, 0), "otlp_protobuf");
-    assert_string_equal(read_bytes("\n{\"id\":1}", 9, 0), "request_id=1");
 }
 
 static void wrappers_are_opened_when_nobody_wants_them_as_they_are(void **state)

@@ -278,20 +278,20 @@ static void containers_can_be_walked(void **state)
     struct walk walk;
     unsigned count = 0;
 
-    walk_open(&walk, &array);
+    walk_open(&walk, &array, NULL);
     while (walk_element(&walk, &value))
         count++;
     assert_int_equal(count, 4);
-    walk_open(&walk, &empty);
+    walk_open(&walk, &empty, NULL);
     assert_false(walk_element(&walk, &value));
-    walk_open(&walk, &object);
+    walk_open(&walk, &object, NULL);
     assert_true(walk_member(&walk, &key, &value));
     assert_true(slice_is(json_slice(&key), "a") && slice_is(json_slice(&value), "1"));
-    assert_true(json_member(&object, SLICE("a"), &value));
+    assert_true(json_member(&object, SLICE("a"), &value, NULL));
     assert_true(slice_is(json_slice(&value), "2"));
-    assert_true(json_member(&object, SLICE("bc"), &value));
+    assert_true(json_member(&object, SLICE("bc"), &value, NULL));
     assert_int_equal(value.type, TOKEN_ARRAY);
-    assert_false(json_member(&object, SLICE("d"), &value));
+    assert_false(json_member(&object, SLICE("d"), &value, NULL));
 }
 
 /* --- text ---------------------------------------------------------------------------------- */
