@@ -62,7 +62,7 @@ struct litellm_config {
     struct margin *margin;
     size_t margin_count;
     struct misplaced *misplaced; /* the first MISPLACED_MAX */
-    size_t misplaced_count;
+    size_t misplaced_count, misplaced_more; /* more: those beyond */
 };
 
 /* ERR_CONFIG with file:line. `file` NULL: an empty configuration. */

@@ -136,19 +136,22 @@ static const struct priced_deployment *best_of(const struct deployments *all,
     return best;
 }
 
-#define NAMES_TOLD_MAX 1024
+#define NAMES_AT_ONCE 256
 
 /* A deployment whose prices were meant to hold has a name that is nearly this one. */
 static void trace_nearest(const struct deployments *all, struct slice alias,
                           const struct trace *trace)
 {
-    const char *name[NAMES_TOLD_MAX];
-    size_t count = 0;
+    const char *name[NAMES_AT_ONCE], *near = NULL;
     if (!trace || all->count == 0)
         return;
-    for (; count < all->count && count < NAMES_TOLD_MAX; count++)
-        name[count] = all->one[count].deployment->model_name;
-    const char *near = yaml_suggest(alias, name, count);
+    for (size_t i = 0; i < all->count;) {
+        size_t count = near != NULL;
+        name[0] = near; /* the nearest of those before stands for them */
+        while (i < all->count && count < NAMES_AT_ONCE)
+            name[count++] = all->one[i++].deployment->model_name;
+        near = yaml_suggest(alias, name, count);
+    }
     trace_line(trace, "no deployment's model_name matches \"" SLICE_FMT "\"%s%s%s",
                SLICE_ARG(alias), near ? "; the nearest is \"" : "", near ? near : "",
                near ? "\"" : "");

@@ -331,6 +331,9 @@ static void check_places(const struct reporter *to)
                 "a model_list entry, discounts and margins into litellm_settings",
                 m->file, m->line, m->key, place);
     }
+    if (config->misplaced_more)
+        report(to, FINDING_WARNING, NULL, 0, "%s: %zu more keys stand where they are not read",
+               config->file, config->misplaced_more);
 }
 
 static void check_adjustments(const struct reporter *to)
@@ -359,30 +362,32 @@ struct told {
     size_t rows;
 };
 
-static void tell_key(struct told told[TOLD_MAX], size_t *count, const struct node *member,
+/* False: there is no room for another key. */
+static bool tell_key(struct told told[TOLD_MAX], size_t *count, const struct node *member,
                      const struct entry *entry)
 {
     size_t i = 0;
     while (i < *count && strcmp(told[i].key, member->key) != 0)
         i++;
     if (i == TOLD_MAX)
-        return;
+        return false;
     if (i == *count)
         told[(*count)++] = (struct told){member->key, entry, 0};
     told[i].rows++;
+    return true;
 }
 
 /* Keys of the map that look like money and are not known (gate.h). */
 static void check_map(const struct reporter *to, const struct catalog *catalog)
 {
     struct told told[TOLD_MAX];
-    size_t count = 0;
+    size_t count = 0, untold = 0;
     for (size_t i = 0; i < catalog->count; i++) {
         const struct entry *entry = &catalog->entry[i];
         const struct node *n = entry->rule->unknown_key ? entry->raw->children : NULL;
         for (; n; n = n->next)
             if (gate_member(n, &catalog->variants) == MEMBER_UNKNOWN)
-                tell_key(told, &count, n, entry);
+                untold += !tell_key(told, &count, n, entry);
     }
     size_t rows = catalog_unknown_rows(catalog);
     if (rows > 0)
@@ -397,6 +402,9 @@ static void check_map(const struct reporter *to, const struct catalog *catalog)
                catalog->file ? catalog->file : "builtin cost map", told[i].first->raw->line,
                told[i].key, told[i].rows, told[i].first->name,
                to->book->policies.unknown_keys == UNKNOWN_KEYS_UNPRICE ? "not priced" : "flagged");
+    if (untold)
+        report(to, FINDING_WARNING, NULL, 0, "%s: %zu more keys look like money and are not known",
+               catalog->file ? catalog->file : "builtin cost map", untold);
 }
 
 /* By the mode of the deployment or of its map entry; without one, as chat. */

@@ -6,7 +6,6 @@
 
 #define PLACE_BYTES_MAX 512
 #define KEY_BYTES_MAX 128
-#define DEPTH_MAX 16
 
 struct search {
     struct arena *book;
@@ -41,8 +40,10 @@ static void add(struct search *search, const struct yaml_node *node, const char 
                 const char *instead)
 {
     struct litellm_config *config = search->config;
-    if (config->misplaced_count == MISPLACED_MAX)
+    if (config->misplaced_count == MISPLACED_MAX) {
+        config->misplaced_more++;
         return;
+    }
     if (!config->misplaced)
         config->misplaced = arena_zalloc(search->book, MISPLACED_MAX * sizeof(*config->misplaced));
     const char *file = arena_text(search->book, slice_of(node->file));
@@ -92,12 +93,12 @@ static bool is_table(const struct search *search, const struct yaml_node *node)
     return node->key && (is_price(search, node->key->text) || is_adjustment(node->key->text));
 }
 
-static void walk(struct search *search, const struct yaml_node *node, const char *place,
-                 unsigned depth)
+/* All of the tree: yaml.c bounds its depth. */
+static void walk(struct search *search, const struct yaml_node *node, const char *place)
 {
     char inner[PLACE_BYTES_MAX];
     unsigned index = 0;
-    if (depth == DEPTH_MAX || (node->kind != YAML_MAP && node->kind != YAML_LIST))
+    if (node->kind != YAML_MAP && node->kind != YAML_LIST)
         return;
     for (const struct yaml_node *n = node->children; n; n = n->next, index++) {
         if (node->kind == YAML_LIST)
@@ -108,7 +109,7 @@ static void walk(struct search *search, const struct yaml_node *node, const char
         if (node->kind == YAML_MAP)
             judge(search, n, place);
         if (node->kind == YAML_LIST || !is_table(search, n))
-            walk(search, n, inner, depth + 1);
+            walk(search, n, inner);
     }
 }
 
@@ -117,6 +118,6 @@ bool misplaced_collect(struct arena *book, const struct yaml_node *root,
 {
     struct search search = {.book = book, .config = config};
     variants_init(&search.variants);
-    walk(&search, root, "", 0);
+    walk(&search, root, "");
     return !search.failed;
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <strings.h>
 
-#define DEPTH_MAX 200
+#define DEPTH_MAX 2000 /* a name of so many characters; half a kilobyte of stack each */
 
 struct matcher {
     const char *text, *text_end;
@@ -202,8 +202,11 @@ static bool match_rest(struct matcher *m, const char *s, const struct rest *rest
 {
     if (!rest)
         return true;
-    if (m->bad || ++m->steps > FAMILY_STEPS_MAX || m->depth > DEPTH_MAX)
+    /* Giving up is no answer: within (?!...) it would be a match. */
+    if (m->bad || ++m->steps > FAMILY_STEPS_MAX || m->depth > DEPTH_MAX) {
+        m->bad = true;
         return false;
+    }
     m->depth++;
     bool found = rest->piece ? match_repeated(m, s, rest)
                              : match_sequence(m, s, rest->p, rest->end, rest->next);

@@ -7,10 +7,9 @@
 #include "pricing/map/node.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DEPTH_MAX 64
-/* Larger maps are lists of models, whose names the catalog checks. */
-#define DUPLICATES_CHECKED_MAX 512
 
 struct reader {
     struct arena *arena;
@@ -206,6 +205,33 @@ static bool take_word(struct reader *r, const char *word)
 
 static bool read_value(struct reader *r, unsigned depth, bool kept, struct node **out);
 
+static int by_name(const void *a, const void *b)
+{
+    const struct node *x = *(struct node *const *)a, *y = *(struct node *const *)b;
+    int order = strcmp(x->key, y->key);
+    return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* No member of a map comes twice, however many it has. */
+static bool names_differ(struct reader *r, const struct node *map)
+{
+    size_t count = 0, twice = 0;
+    const struct node **by = malloc((map->count + 1) * sizeof(*by));
+    if (!by)
+        return fail(r, "out of memory");
+    for (const struct node *member = map->children; member; member = member->next)
+        by[count++] = member;
+    qsort(by, count, sizeof(*by), by_name);
+    for (size_t i = 1; twice == 0 && i < count; i++)
+        if (strcmp(by[i - 1]->key, by[i]->key) == 0)
+            twice = i;
+    if (twice)
+        err_set(r->err, ERR_CONFIG, "%s:%u: \"%.200s\" is named twice",
+                r->file ? r->file : "cost map", by[twice]->line, by[twice]->key);
+    free(by);
+    return twice == 0;
+}
+
 static bool read_members(struct reader *r, unsigned depth, bool kept, struct node *map)
 {
     struct node **end = map ? &map->children : NULL;
@@ -221,11 +247,6 @@ static bool read_members(struct reader *r, unsigned depth, bool kept, struct nod
         if (!take(r, ':'))
             return fail(r, "a member's name without ':'");
         bool keep = kept && (!r->keep || r->keep(depth, key));
-        if (keep && depth > 1 && map->count < DUPLICATES_CHECKED_MAX)
-            for (struct node *other = map->children; other; other = other->next)
-                if (slice_is(key, other->key))
-                    return err_set(r->err, ERR_CONFIG, "%s:%u: \"%.*s\" is named twice",
-                                   r->file ? r->file : "cost map", r->line, (int)key.bytes, key.p);
         if (!read_value(r, depth + 1, keep, &member))
             return false;
         if (member) {
@@ -236,7 +257,9 @@ static bool read_members(struct reader *r, unsigned depth, bool kept, struct nod
             map->count++;
         }
     } while (take(r, ','));
-    return take(r, '}') || fail(r, "',' or '}' expected");
+    if (!take(r, '}'))
+        return fail(r, "',' or '}' expected");
+    return depth == 1 || !map || names_differ(r, map); /* the catalog checks names of models */
 }
 
 static bool read_elements(struct reader *r, unsigned depth, bool kept, struct node *list)

@@ -3,11 +3,13 @@
 
 #include "pricing/map/gate.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #define RATES_MAX 255
+_Static_assert(FIELDS_MAX <= RATES_MAX, "each field of an entry has at most one rate in it");
 
 const char *const tier_rate_key[TIER_RATE_COUNT] = {
     [TIER_INPUT] = "input_cost_per_token",
@@ -161,8 +163,7 @@ static bool place_rate(struct compiler *c, const struct price_key *key, const st
             band->rate[key->kind][key->variant] = rate;
         return band != NULL;
     }
-    if (c->rate_count > RATES_MAX)
-        return node_err(c->err, value, "more than %d prices in one entry", RATES_MAX);
+    assert(c->rate_count <= RATES_MAX);
     c->rule->slot[key->kind][key->variant] = (uint8_t)c->rate_count;
     c->rates[c->rate_count++] = rate;
     return true;

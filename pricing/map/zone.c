@@ -67,17 +67,18 @@ static const struct zone *file_read(struct arena *arena, const unsigned char *p,
 
 const struct zone *zone_load(struct arena *arena, const char *name)
 {
-    unsigned char bytes[FILE_BYTES_MAX];
+    unsigned char bytes[FILE_BYTES_MAX + 1];
     char path[256];
     if (name[0] == '/' || strstr(name, ".."))
         return NULL;
-    snprintf(path, sizeof(path), ZONE_FOLDER "%s", name);
+    if (snprintf(path, sizeof(path), ZONE_FOLDER "%s", name) >= (int)sizeof(path))
+        return NULL;
     FILE *file = fopen(path, "rb");
     if (!file)
         return NULL;
     size_t n = fread(bytes, 1, sizeof(bytes), file);
     fclose(file);
-    return file_read(arena, bytes, n);
+    return n > FILE_BYTES_MAX ? NULL : file_read(arena, bytes, n);
 }
 
 int32_t zone_offset_s(const struct zone *zone, int64_t time_s)

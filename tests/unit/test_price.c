@@ -981,6 +981,29 @@ static void names_without_end_stay_in_bounded_memory(void **state)
     pricer_free(pricer);
 }
 
+/* More names than are remembered at once, and some of them longer than one that is. */
+static void long_names_are_priced_like_short_ones(void **state)
+{
+    (void)state;
+    struct pricer *pricer = pricer_new(plain);
+    static struct charge charge;
+    static char group[8192];
+    struct fixture_event event;
+    memset(group, 'm', sizeof(group));
+    for (int i = 0; i < 14000; i++) {
+        event_of(&event, "provider=openai model=gpt-4o call_type=chat input_tokens=4");
+        memcpy(group,
+               &(char[8]){(char)('a' + i % 26), (char)('a' + i / 26 % 26), (char)('a' + i / 676),
+                          'x', 'x', 'x', 'x', 'x'},
+               8);
+        facts_set_text(&event.facts, FACT_MODEL_GROUP,
+                       (struct slice){group, i % 8 ? 1500 : sizeof(group)});
+        pricer_price(pricer, &event.facts, &charge, NULL);
+        assert_true(charge.spend.atto == (i128)10000000000000);
+    }
+    pricer_free(pricer);
+}
+
 static char traced[8192];
 
 static void trace_collect(const char *text, void *context)
@@ -1010,6 +1033,35 @@ static void a_trace_names_candidates_and_deployments(void **state)
     assert_non_null(strstr(traced, "the nearest is \"prod/claude-3-5-sonnet-20241022\""));
     pricer_free(pricer);
     book_free(book);
+}
+
+/* The nearest of all names, not of the first ones. */
+static void the_nearest_of_many_deployments_is_told(void **state)
+{
+    (void)state;
+    char *config = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&config, &bytes);
+    fputs("model_list:\n", out);
+    for (int i = 0; i < 1500; i++)
+        fprintf(out, "- {model_name: team-%c%d, litellm_params: {model: openai/gpt-4o}}\n",
+                i == 200 ? 'x' : 'q', i);
+    fclose(out);
+    struct book *book = book_of(config, OVERRIDES_MERGE);
+    struct pricer *pricer = pricer_new(book);
+    struct trace trace = {trace_collect, NULL};
+    static struct charge charge;
+    struct fixture_event event;
+    traced[0] = '\0';
+    event_of(&event, "provider=openai model=m model_group=team-xx200");
+    pricer_price(pricer, &event.facts, &charge, &trace);
+    assert_non_null(strstr(traced, "the nearest is \"team-x200\""));
+    event_of(&event, "provider=openai model=m model_group=team-q1499x");
+    pricer_price(pricer, &event.facts, &charge, &trace);
+    assert_non_null(strstr(traced, "the nearest is \"team-q1499\""));
+    pricer_free(pricer);
+    book_free(book);
+    free(config);
 }
 
 /* ---- prices show and diff ----------------------------------------------------------------------
@@ -1139,7 +1191,9 @@ int main(void)
         cmocka_unit_test(a_pattern_prices_whatever_it_is_called_with),
         cmocka_unit_test(a_remembered_plan_prices_like_a_new_one),
         cmocka_unit_test(names_without_end_stay_in_bounded_memory),
+        cmocka_unit_test(long_names_are_priced_like_short_ones),
         cmocka_unit_test(a_trace_names_candidates_and_deployments),
+        cmocka_unit_test(the_nearest_of_many_deployments_is_told),
         cmocka_unit_test(shown_rates_have_sources),
         cmocka_unit_test(a_diff_names_moves_additions_and_removals),
         cmocka_unit_test(a_map_and_a_configuration_cannot_be_compared),

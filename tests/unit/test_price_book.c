@@ -61,6 +61,26 @@ static void a_bad_price_in_the_configuration_is_an_error_with_its_line(void **st
     expect_error(CONFIG("tiered_pricing: [{range: [0, 5], input_cost_per_token: -1}]"), NULL, "-1");
 }
 
+/* However many members an object has. */
+static void a_member_that_comes_twice_is_refused(void **state)
+{
+    (void)state;
+    for (int others = 0; others <= 2000; others += 1000) {
+        char *map = NULL;
+        size_t bytes;
+        FILE *out = open_memstream(&map, &bytes);
+        fputs("{\"m\": {\"input_cost_per_token\": 1, \"search_context_cost_per_query\": "
+              "{\"twice\": 1",
+              out);
+        for (int i = 0; i < others; i++)
+            fprintf(out, ", \"k%d\": %d", i, i);
+        fputs(",\n\"twice\": 2}}}", out);
+        fclose(out);
+        expect_error(NULL, map, ":2: \"twice\" is named twice");
+        free(map);
+    }
+}
+
 static void a_bad_price_in_the_map_ends_the_load(void **state)
 {
     (void)state;
@@ -604,6 +624,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bad_price_in_the_configuration_is_an_error_with_its_line),
         cmocka_unit_test(a_bad_price_in_the_map_ends_the_load),
+        cmocka_unit_test(a_member_that_comes_twice_is_refused),
         cmocka_unit_test(the_maps_own_numeric_strings_are_numbers),
         cmocka_unit_test(three_ways_to_write_a_price_are_the_same_number),
         cmocka_unit_test(environment_references_are_resolved),

@@ -192,6 +192,23 @@ static void family_patterns_match_like_pythons(void **state)
     }
 }
 
+/* A name that is too long for the matcher matches nothing, also where a pattern says what it must
+ * not be: giving up within (?!...) is no match of it. */
+static void a_name_beyond_the_matchers_depth_matches_nothing(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"^a.*$", "^(?!a.*z$)a", "^(?!a*z)"};
+    static char name[6000];
+    memset(name, 'a', sizeof(name));
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        struct family family;
+        assert_true(family_compile(slice_of(patterns[i]), &family));
+        assert_true(family_matches(&family, (struct slice){name, 600}));
+        if (family_matches(&family, (struct slice){name, sizeof(name)}))
+            fail_msg("%s", patterns[i]);
+    }
+}
+
 static void a_pattern_that_is_not_understood_is_refused(void **state)
 {
     (void)state;
@@ -214,6 +231,7 @@ int main(void)
         cmocka_unit_test(lists_are_sorted_and_searched),
         cmocka_unit_test(family_patterns_match_like_pythons),
         cmocka_unit_test(a_pattern_that_is_not_understood_is_refused),
+        cmocka_unit_test(a_name_beyond_the_matchers_depth_matches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
