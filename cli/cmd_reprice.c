@@ -69,7 +69,9 @@ static void on_progress(const struct reprice_totals *totals, int64_t expected, v
 
 static void list_take(const struct option_list *from, struct reprice_list *to)
 {
-    for (size_t i = 0; i < from->count && i < REPRICE_LIST_MAX; i++)
+    _Static_assert((int)OPTION_VALUES_MAX <= (int)REPRICE_LIST_MAX,
+                   "a filter takes what an option takes");
+    for (size_t i = 0; i < from->count; i++)
         to->value[to->count++] = from->value[i];
 }
 

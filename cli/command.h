@@ -34,9 +34,11 @@ struct option_row {
     void *target; /* bool *, const char **, struct option_list * */
 };
 
+#define OPTION_VALUES_MAX 64
+
 struct option_list {
     size_t count;
-    const char *value[64];
+    const char *value[OPTION_VALUES_MAX];
 };
 
 /* Options every command takes; filled by options_parse(). */

@@ -119,16 +119,18 @@ static bool begins_large(FILE *in)
     return large;
 }
 
-static bool read_whole(FILE *in, const char *file, input_fn *on_message, void *context,
+static bool read_whole(FILE *in, const char *file, off_t size, input_fn *on_message, void *context,
                        struct err *err)
 {
     char chunk[64 << 10];
     size_t bytes;
     struct buf text;
     buf_init(&text, WHOLE_BYTES_MAX);
-    while ((bytes = fread(chunk, 1, sizeof(chunk), in)) > 0)
+    bool ok = size <= WHOLE_BYTES_MAX;
+    while (ok && (bytes = fread(chunk, 1, sizeof(chunk), in)) > 0) {
         buf_add(&text, (struct slice){chunk, bytes});
-    bool ok = buf_ok(&text);
+        ok = buf_ok(&text); /* the file may have grown */
+    }
     struct input_message message;
     if (!ok)
         err_set(err, ERR_INPUT, "%s: a value over several lines in more than %u bytes", file,
@@ -152,7 +154,7 @@ static bool read_file(const char *file, input_fn *on_message, void *context, str
     if (!in)
         return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
     bool regular = fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode);
-    bool ok = regular && begins_large(in) ? read_whole(in, file, on_message, context, err)
+    bool ok = regular && begins_large(in) ? read_whole(in, file, st.st_size, on_message, context, err)
                                           : read_stream(in, file, on_message, context, err);
     fclose(in);
     return ok;

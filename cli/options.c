@@ -119,7 +119,7 @@ int options_parse(const struct command *command, int argc, char **argv, int *fir
                                code == ':' ? "\"%s\" needs a value" : "unknown option \"%s\"",
                                argv[optind - 1]);
         if (!option_take(row[i], optarg))
-            return usage_error(command, "--%s: too many", row[i]->name);
+            return usage_error(command, "--%s: at most %d times", row[i]->name, OPTION_VALUES_MAX);
     }
     if (help_wanted) {
         help_print(command, row, count);

@@ -301,7 +301,7 @@ static bool config_read(struct config *config, struct err *err)
 bool config_load(struct config *config, const char *path, struct err *err)
 {
     if (config_begin(config, path) ? config_read(config, err)
-                                   : err_set(err, ERR_FATAL, "out of memory"))
+                                   : err_set(err, ERR_CONFIG, "%.200s: too large", path))
         return true;
     config_free(config);
     return false;

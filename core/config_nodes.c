@@ -105,7 +105,7 @@ bool config_kafka_set(struct config *config, const char *assignment, struct err 
         arena_text(&config->arena, (struct slice){assignment, (size_t)(equals - assignment)});
     char *value = arena_text(&config->arena, slice_of(equals + 1));
     if (!name || !value)
-        return err_set(err, ERR_FATAL, "out of memory");
+        return err_set(err, ERR_CONFIG, "-X %.200s: too large", assignment);
     if (config_kafka_refused(name))
         return err_set(err, ERR_CONFIG, "-X: \"%s\" " REFUSED, name);
     struct kafka_property *property = kafka_slot(config, name, err);

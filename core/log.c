@@ -6,10 +6,12 @@
 #include "core/show.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LINE_BYTES_MAX (64u << 10)
 #define MESSAGE_BYTES_MAX 4096
+#define CUT " (cut)" /* ends a longer message */
 
 enum log_level log_level_max = LOG_LEVEL_INFO;
 
@@ -55,8 +57,10 @@ void log_write(enum log_level level, const char *fmt, ...)
     struct buf line;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(message, sizeof(message), fmt, args);
+    int bytes = vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
+    if (bytes >= (int)sizeof(message))
+        memcpy(message + sizeof(message) - sizeof(CUT), CUT, sizeof(CUT));
     show_blank(message); /* names from the outside; what is left is UTF-8, as JSON wants it */
     clock_format(clock_now_us() / 1000 * 1000, time);
 

@@ -34,26 +34,28 @@ bool secret_is_reference(const char *text)
 static const char *read_file(const char *folder, const char *name, struct arena *process,
                              struct err *err)
 {
-    char path[PATH_BYTES_MAX], text[SECRET_BYTES_MAX];
+    char path[PATH_BYTES_MAX], text[SECRET_BYTES_MAX + 1];
     bool absolute = name[0] == '/' || !folder || !folder[0];
     int n =
         snprintf(path, sizeof(path), "%s%s%s", absolute ? "" : folder, absolute ? "" : "/", name);
     if (n <= 0 || (size_t)n >= sizeof(path)) {
-        err_set(err, ERR_CONFIG, "%s: %s", path, strerror(ENAMETOOLONG));
+        err_set(err, ERR_CONFIG, "%s: %.100s...", strerror(ENAMETOOLONG), path);
         return NULL;
     }
     FILE *in = file_open(path, err);
     if (!in)
         return NULL;
     size_t bytes = fread(text, 1, sizeof(text), in);
-    bool bad = ferror(in) || bytes == sizeof(text);
+    bool large = bytes > SECRET_BYTES_MAX, bad = ferror(in);
     fclose(in);
     if (bytes > 0 && text[bytes - 1] == '\n')
         bytes--;
     if (bytes > 0 && text[bytes - 1] == '\r')
         bytes--;
     const char *value = NULL;
-    if (bad || memchr(text, '\0', bytes))
+    if (large)
+        err_set(err, ERR_CONFIG, "%s: larger than %u KiB", path, SECRET_BYTES_MAX >> 10);
+    else if (bad || memchr(text, '\0', bytes))
         err_set(err, ERR_CONFIG, "%s: cannot be read as a secret", path);
     else if (!(value = arena_text(process, (struct slice){text, bytes})))
         err_set(err, ERR_CONFIG, "%s: no room", path);
@@ -65,8 +67,12 @@ static const char *read_environment(const char *name, struct arena *process, str
 {
     const char *value = getenv(name);
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-    if (value)
-        return arena_text(process, slice_of(value));
+    if (value) {
+        value = arena_text(process, slice_of(value));
+        if (!value)
+            err_set(err, ERR_CONFIG, "%s: no room", name);
+        return value;
+    }
     if (credentials && credentials[0] && !strchr(name, '/'))
         return read_file(credentials, name, process, err);
     err_set(err, ERR_CONFIG, "environment variable %s is not set", name);

@@ -454,7 +454,9 @@ struct yaml_tree *yaml_parse(struct slice text, const char *file, struct err *er
     reader.file = arena_text(&tree->arena, slice_of(file));
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const yaml_char_t *)text.p, text.bytes);
-    bool ok = reader.file ? read_document(&reader) : err_set(err, ERR_FATAL, "out of memory");
+    bool ok = reader.file ? read_document(&reader)
+                          : err_set(err, ERR_CONFIG, "%.200s: larger than %u MiB in memory", file,
+                                    TREE_BYTES_MAX >> 20);
     yaml_parser_delete(&reader.parser);
     if (ok)
         return tree;

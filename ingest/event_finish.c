@@ -108,6 +108,7 @@ static void first_token_complete(struct eval *eval, struct event *event)
     bool known = event->time_source != TIME_KAFKA && facts_has(&event->facts, FACT_STARTED_AT);
     if (labels_has(labels, LABEL_TTFT_S) && !seconds_us(labels->v[LABEL_TTFT_S].d, &us)) {
         label_drop(labels, LABEL_TTFT_S);
+        event->flags |= FLAG_LABEL_DROPPED;
     } else if (labels_has(labels, LABEL_TTFT_S)) {
         seconds_set(eval, event, LABEL_TTFT_S, us);
         if (known && !labels_has(labels, LABEL_FIRST_TOKEN_AT))

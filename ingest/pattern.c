@@ -328,7 +328,7 @@ const struct pattern *pattern_compile(struct slice text, struct arena *process, 
     struct instruction *code = arena_alloc(process, parser.length * sizeof *code);
     struct set *sets = arena_alloc(process, parser.sets * sizeof *sets + 1);
     if (!pattern || !code || !sets) {
-        err_set(err, ERR_FATAL, "out of memory");
+        err_set(err, ERR_CONFIG, "the mappings are too large");
         return NULL;
     }
     memcpy(code, parser.code, parser.length * sizeof *code);

@@ -9,6 +9,7 @@
 
 #define TEST_BYTES_MAX (16u << 20)
 #define SHOWN_MAX 160
+#define CUT "..."
 
 struct selftest {
     const struct mapping *mapping;
@@ -42,7 +43,8 @@ static void value_show(enum field_kind kind, union value value, char text[SHOWN_
         break;
     case KIND_TEXT:
     case KIND_JSON:
-        snprintf(text, SHOWN_MAX, SLICE_FMT, SLICE_ARG(value.s));
+        if (snprintf(text, SHOWN_MAX, SLICE_FMT, SLICE_ARG(value.s)) >= SHOWN_MAX)
+            memcpy(text + SHOWN_MAX - sizeof(CUT), CUT, sizeof(CUT));
         break;
     }
 }

@@ -49,9 +49,10 @@ static bool value_unread(const struct look *look, const struct node *node, const
         return false;
     if (value->type != TOKEN_OBJECT && value->type != TOKEN_ARRAY)
         return is_above_zero(value);
-    if (depth == DEPTH_MAX)
-        return false;
     walk_open(&walk, value, look->batch);
+    if (depth == DEPTH_MAX) /* whatever lies so deep is read by nobody */
+        return value->type == TOKEN_ARRAY ? walk_element(&walk, &inner)
+                                          : walk_member(&walk, &key, &inner);
     if (value->type == TOKEN_ARRAY)
         while (!unread && walk_element(&walk, &inner))
             unread = value_unread(look, NULL, &inner, depth + 1);

@@ -179,9 +179,11 @@ static void a_long_text_is_cut_between_characters(void **state)
     char text[3000];
     for (size_t i = 0; i < sizeof(text); i += 3)
         memcpy(text + i, "\xe2\x82\xac", 3);
-    struct batch_reject r = {.reason = REASON_BAD_JSON, .detail = {text, sizeof(text)}};
+    struct batch_reject r = {
+        .reason = REASON_BAD_JSON, .detail = {text, sizeof(text)}, .field = {text, sizeof(text)}};
     assert_true(batch_add_reject(batch, &r, &err));
     assert_int_equal(batch->rejects[0].detail.bytes, 999);
+    assert_int_equal(batch->rejects[0].field.bytes, 498);
 }
 
 static void a_payload_without_room_is_left_out(void **state)

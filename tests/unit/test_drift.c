@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -177,6 +178,51 @@ static void more_ways_than_are_kept_are_one_and_none_is_lost(void **state)
     drift_free(drift);
 }
 
+static FILE *log_file;
+
+/* stderr, from where on it is read. */
+static int log_begin(void)
+{
+    log_file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    assert_true(log_file && dup2(fileno(log_file), STDERR_FILENO) >= 0);
+    return saved;
+}
+
+static size_t log_end(int saved, char *text, size_t capacity)
+{
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(log_file);
+    size_t bytes = fread(text, 1, capacity - 1, log_file), lines = 0;
+    text[bytes] = '\0';
+    for (const char *p = text; (p = strchr(p, '\n')); p++)
+        lines++;
+    fclose(log_file);
+    return lines;
+}
+
+/* The log has the worst ones, and says how many there are. */
+static void the_log_names_five_ways_and_counts_all(void **state)
+{
+    char model[32], text[16384];
+    (void)state;
+    for (unsigned ways = 5; ways <= 6; ways++) {
+        struct drift *drift = made();
+        for (unsigned i = 0; i < ways; i++) {
+            snprintf(model, sizeof(model), "model-%u", i);
+            note(drift, model, "0.000000000000000002", "1", 3 + i);
+        }
+        int saved = log_begin();
+        drift_log(drift, 1);
+        assert_int_equal(log_end(saved, text, sizeof(text)), 6);
+        snprintf(model, sizeof(model), "%u ways of pricing", ways);
+        assert_non_null(strstr(text, model));
+        assert_int_equal(strstr(text, " model-0 ") != NULL, ways == 5); /* the least of them */
+        drift_free(drift);
+    }
+}
+
 static void keep_model(const struct drift_way *way, void *context)
 {
     memcpy(context, way->model, sizeof(way->model));
@@ -209,6 +255,7 @@ int main(void)
         cmocka_unit_test(new_prices_begin_anew),
         cmocka_unit_test(no_alarm_is_wanted),
         cmocka_unit_test(more_ways_than_are_kept_are_one_and_none_is_lost),
+        cmocka_unit_test(the_log_names_five_ways_and_counts_all),
         cmocka_unit_test(a_long_name_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

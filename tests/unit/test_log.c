@@ -68,6 +68,26 @@ static void a_message_is_one_line_whatever_it_holds(void **state)
               "\"lane 1\",\"message\":\"topic \\\"a b [2J?\\\" Z\xc3\xbcrich \xe2\x82\xac\"}\n");
 }
 
+static char long_text[5000];
+
+static void say_long(void)
+{
+    log_warn("%s", long_text);
+}
+
+static void a_message_that_is_too_long_says_that_it_is_cut(void **state)
+{
+    (void)state;
+    char text[8192];
+    assert_true(log_init("info", "text"));
+    for (size_t bytes = 4095; bytes <= 4096; bytes++) {
+        memset(long_text, 'm', bytes);
+        captured(say_long, text, sizeof(text));
+        assert_int_equal(strlen(text), strlen("1970-01-01T00:00:01.5Z warn  \n") + 4095);
+        assert_int_equal(strstr(text, " (cut)\n") != NULL, bytes == 4096);
+    }
+}
+
 static void unknown_words_are_refused(void **state)
 {
     (void)state;
@@ -119,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_above_the_chosen_one_are_silent),
         cmocka_unit_test(a_message_is_one_line_whatever_it_holds),
+        cmocka_unit_test(a_message_that_is_too_long_says_that_it_is_cut),
         cmocka_unit_test(unknown_words_are_refused),
         cmocka_unit_test(threads_do_not_mix_their_lines),
     };

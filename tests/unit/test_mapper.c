@@ -689,6 +689,9 @@ static void usage_that_no_rule_reads_is_flagged(void **state)
         {"{\"u\":{\"in\":3,\"zap_seconds\":-4}}", false},
         {"{\"u\":{\"in\":3,\"d\":{\"c\":1,\"e\":2}}}", true},
         {"{\"u\":{\"in\":3,\"new\":{\"deep\":[{\"n\":1}]}}}", true},
+        {"{\"u\":{\"in\":3,\"new\":{\"a\":[[[[[[{\"n\":0}]]]]]]}}}",
+         true}, /* nobody looks so deep */
+        {"{\"u\":{\"in\":3,\"new\":{\"a\":[[[[[[]]]]]]}}}", false},
         {"{\"u\":{\"in\":3,\"free\":7,\"listed\":[{\"m\":\"T\",\"n\":9}]}}", false},
         {"{\"u\":{\"in\":3,\"cost\":0.1,\"cost_details\":{\"a\":1}}}", false},
         {"{\"u\":{\"in\":3},\"zap_seconds\":4}", false}, /* not where usage stands */
@@ -713,6 +716,23 @@ static void usage_in_otlp_pairs_is_looked_at_by_prefix(void **state)
     read_text("{\"a\":[{\"key\":\"u.in\",\"value\":{\"intValue\":\"3\"}},"
               "{\"key\":\"u.new\",\"value\":{\"intValue\":\"4\"}}]}");
     assert_true(world.last.flags & FLAG_UNREAD_USAGE);
+}
+
+/* Three centuries: a duration up to there is one. */
+static void durations_without_end_are_left_out_and_told(void **state)
+{
+    (void)state;
+    open_fields("started_at: {path: /s, time: s}, duration_s: /d, ttft_s: /t");
+    read_text("{\"s\":1795493178,\"d\":10000000000,\"t\":10000000000}");
+    assert_non_null(strstr(world.out, "duration_s=10000000000 "));
+    assert_non_null(strstr(world.out, "ttft_s=10000000000"));
+    assert_int_equal(world.last.flags, 0);
+    read_text("{\"s\":1795493178,\"d\":10000000001}");
+    assert_null(strstr(world.out, "duration_s="));
+    assert_int_equal(world.last.flags, FLAG_NO_DURATION);
+    read_text("{\"s\":1795493178,\"t\":10000000001}");
+    assert_null(strstr(world.out, "ttft_s="));
+    assert_int_equal(world.last.flags, FLAG_LABEL_DROPPED);
 }
 
 static void start_end_and_duration_complete_each_other(void **state)
@@ -979,6 +999,7 @@ int main(void)
         cmocka_unit_test(usage_that_no_rule_reads_is_flagged),
         cmocka_unit_test(usage_in_otlp_pairs_is_looked_at_by_prefix),
         cmocka_unit_test(start_end_and_duration_complete_each_other),
+        cmocka_unit_test(durations_without_end_are_left_out_and_told),
         cmocka_unit_test(the_messages_time_stands_in_for_the_start),
         cmocka_unit_test(defaults_fill_and_guesses_come_last),
         cmocka_unit_test(the_model_answered_is_the_model_unless_the_mapping_knows_better),

@@ -155,6 +155,24 @@ static void patterns_beyond_their_limits_are_refused(void **state)
     }
 }
 
+/* A number of repetitions has four digits at most; without one, more text than can be matched in
+ * the steps there are is given up, not cut. */
+static void repetitions_are_bounded(void **state)
+{
+    (void)state;
+    static char text[70000];
+    struct err err = {0};
+    struct slice group;
+    bool gave_up = false;
+    assert_non_null(pattern_compile(SLICE("^a{9999}$"), &arena, &err));
+    assert_null(pattern_compile(SLICE("^a{10000}$"), &arena, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "broken repetition at byte"));
+    memset(text, 'a', sizeof(text) - 1);
+    assert_false(pattern_match(compiled("^a*$"), slice_of(text), &group, &gave_up));
+    assert_true(gave_up);
+}
+
 /* No match, and told apart from an honest one. */
 static void a_pattern_that_runs_away_does_not_match(void **state)
 {
@@ -199,6 +217,7 @@ int main(void)
         cmocka_unit_test(posix_agrees_on_the_verdict),
         cmocka_unit_test(broken_patterns_are_refused_with_a_place),
         cmocka_unit_test(patterns_beyond_their_limits_are_refused),
+        cmocka_unit_test(repetitions_are_bounded),
         cmocka_unit_test(a_pattern_that_runs_away_does_not_match),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -277,6 +277,22 @@ static void unknown_keys_come_back_with_a_suggestion(void **state)
     yaml_free(tree);
 }
 
+static void a_long_word_has_no_suggestion(void **state)
+{
+    (void)state;
+    char known[66], word[66];
+    const char *const list[] = {known};
+    for (size_t bytes = 64; bytes <= 65; bytes++) {
+        memset(known, 'k', bytes);
+        known[bytes] = '\0';
+        memcpy(word, known, bytes + 1);
+        word[3] = 'x';
+        assert_int_equal(yaml_suggest(slice_of(word), list, 1) != NULL, bytes == 64);
+        word[3] = '\0'; /* nor is a long one suggested */
+        assert_null(yaml_suggest(slice_of(word), list, 1));
+    }
+}
+
 static void a_missing_file_is_a_configuration_error(void **state)
 {
     (void)state;
@@ -308,6 +324,7 @@ int main(void)
         cmocka_unit_test(large_maps_keep_their_order),
         cmocka_unit_test(typed_reads_take_only_their_type),
         cmocka_unit_test(unknown_keys_come_back_with_a_suggestion),
+        cmocka_unit_test(a_long_word_has_no_suggestion),
         cmocka_unit_test(a_missing_file_is_a_configuration_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
