@@ -154,8 +154,9 @@ static bool read_file(const char *file, input_fn *on_message, void *context, str
     if (!in)
         return err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno));
     bool regular = fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode);
-    bool ok = regular && begins_large(in) ? read_whole(in, file, st.st_size, on_message, context, err)
-                                          : read_stream(in, file, on_message, context, err);
+    bool ok = regular && begins_large(in)
+                  ? read_whole(in, file, st.st_size, on_message, context, err)
+                  : read_stream(in, file, on_message, context, err);
     fclose(in);
     return ok;
 }

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#define FILTER_TEXT_MAX (1u << 20)
 #define ROW_BYTES_USUAL 400 /* of a table that was never analysed */
 
 /* Days that have a partition, in the filter's range. */

@@ -61,7 +61,7 @@ struct litellm_config {
     size_t discount_count;
     struct margin *margin;
     size_t margin_count;
-    struct misplaced *misplaced; /* the first MISPLACED_MAX */
+    struct misplaced *misplaced;            /* the first MISPLACED_MAX */
     size_t misplaced_count, misplaced_more; /* more: those beyond */
 };
 
