@@ -78,19 +78,30 @@ static bool drop_prefix(struct slice *name, struct slice provider)
     return true;
 }
 
-/* How well a key fits: exact names beat globs, globs the provider alone; 0: not at all. */
-static size_t fit_of(const struct discount *discount, struct slice provider, struct slice name)
+static size_t fit_of_pattern(struct slice pattern, struct slice provider, struct slice name)
 {
-    struct slice pattern = pattern_of(discount, provider);
-    if (slice_is(provider, discount->provider))
-        return 1;
-    if (!pattern.p)
-        return 0;
     do {
         if (is_glob(pattern) ? glob_matches(pattern, name) : slice_eq(pattern, name))
             return is_glob(pattern) ? 2 + literal_bytes(pattern) : SIZE_MAX;
     } while (drop_prefix(&name, provider));
     return 0;
+}
+
+/* How well a key fits: exact names beat globs, globs the provider alone; 0: not at all. A name with
+ * a region is also the name without it. */
+static size_t fit_of(const struct discount *discount, const struct plan *plan, struct slice name)
+{
+    struct slice provider = plan->provider_name, pattern = pattern_of(discount, provider);
+    if (slice_is(provider, discount->provider))
+        return 1;
+    if (!pattern.p)
+        return 0;
+    size_t fit = fit_of_pattern(pattern, provider, name);
+    if (plan->region.bytes && drop_prefix(&name, plan->region)) {
+        size_t bare = fit_of_pattern(pattern, provider, name);
+        fit = bare > fit ? bare : fit;
+    }
+    return fit;
 }
 
 static const struct discount *find_discount(const struct call *call)
@@ -103,7 +114,7 @@ static const struct discount *find_discount(const struct call *call)
         name = plan_full_name(call->facts);
     drop_prefix(&name, provider);
     for (size_t i = 0; i < config->discount_count; i++) {
-        size_t fit = fit_of(&config->discount[i], provider, name);
+        size_t fit = fit_of(&config->discount[i], call->plan, name);
         if (fit > best_fit) {
             best_fit = fit;
             best = &config->discount[i];

@@ -37,14 +37,19 @@ void image_dashed_size(struct slice size, char out[NAME_MAX_BYTES])
                  (int)(size.bytes - (size_t)(x - size.p) - 1), x + 1);
 }
 
-/* The size of the answer; a requested one only if it is a size; else the default. */
+/* The size of the answer; a requested one only if it is a size; else the default. LiteLLM reads
+ * "640*480" of the request alone: of an answer it fails, and so does mode litellm. */
 void image_size(const struct call *call, char out[NAME_MAX_BYTES])
 {
     struct slice size = facts_text(call->facts, FACT_IMAGE_SIZE);
     struct slice requested = facts_text(call->facts, FACT_IMAGE_SIZE_REQUESTED);
+    bool fails = !merges(call) && size.bytes && memchr(size.p, '*', size.bytes);
     if (size.bytes == 0 && requested.bytes && isdigit((unsigned char)requested.p[0]))
         size = requested;
-    image_dashed_size(size.bytes ? size : SLICE(DEFAULT_SIZE), out);
+    if (fails)
+        snprintf(out, NAME_MAX_BYTES, SLICE_FMT, SLICE_ARG(size));
+    else
+        image_dashed_size(size.bytes ? size : SLICE(DEFAULT_SIZE), out);
 }
 
 bool image_pixels(const char *size, int64_t *pixels, int64_t *width, int64_t *height)

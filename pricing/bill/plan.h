@@ -54,6 +54,7 @@ struct plan {
     const struct rule *router;   /* 9.3: the requested name is a Model Router's */
     const struct entry *regions; /* Vertex: supported_regions of the model */
     const char *vertex_location; /* of the deployment, or "" */
+    struct slice region;         /* Mantle's, which its priced names may have behind the provider */
     /* Realtime: rules in the order they are tried, and the input transcription's. */
     const struct rule *session[3];
     size_t session_count;

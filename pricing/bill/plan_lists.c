@@ -109,9 +109,10 @@ static const struct rule *own_line_rule(const struct planner *p)
         return NULL;
     struct resolver plain = p->r;
     plain.fixed = NULL;
-    bool published =
-        !next_word(&models, &model) || names_lookup(&plain, model, names_provider(model)).entry;
-    return published ? own->batch : own->entry;
+    const struct entry *published = next_word(&models, &model)
+                                        ? names_lookup(&plain, model, names_provider(model)).entry
+                                        : own->base;
+    return override_batch_rule(p->memo, &plain, p->plan->deployment->deployment, own, published);
 }
 
 /* A batch job is billed by the model its lines name; lines of several models cannot be told apart.

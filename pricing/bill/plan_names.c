@@ -107,8 +107,10 @@ struct slice find_provider(const struct planner *p)
 
 void find_region(struct planner *p)
 {
-    if (is_mantle(p))
+    if (is_mantle(p)) {
         p->region = mantle_region(p);
-    else if (p->plan->provider == P_BEDROCK)
+        const char *text = arena_text(p->memo, p->region);
+        p->plan->region = text ? (struct slice){text, p->region.bytes} : SLICE("");
+    } else if (p->plan->provider == P_BEDROCK)
         p->region = bedrock_region(p);
 }

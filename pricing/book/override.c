@@ -182,8 +182,8 @@ static const char *const batch_price_keys[] = {
     "annotation_cost_per_page_batches",
 };
 
-/* Batch jobs: a direction of which the deployment sets no flat rate keeps the map's flat and batch
- * rates (LiteLLM 1.106.2, deployment_pricing_model_info). */
+/* Batch jobs: a direction of which the deployment sets no flat rate keeps the flat and batch rates
+ * of the map's entry (LiteLLM, deployment_pricing_model_info). */
 static bool inherit_for_batches(struct fields *out, const struct entry *base,
                                 const struct variants *variants)
 {
@@ -479,7 +479,7 @@ bool override_build(struct arena *arena, const struct resolver *r,
 {
     const struct variants *variants = &r->catalog->variants;
     struct slice base_model = slice_of(deployment->base_model);
-    struct fields set = {.count = 0}, entry, batch;
+    struct fields set = {.count = 0}, entry;
     *out =
         (struct override){.base = find_base(r, deployment, base_model.bytes ? base_model : model)};
     if (!override_set_fields(deployment, &set, err) ||
@@ -493,13 +493,25 @@ bool override_build(struct arena *arena, const struct resolver *r,
     const struct entry *shared = out->base;
     if (r->overrides == OVERRIDES_LITELLM) {
         shared = find_base(r, deployment, model);
-        batch = entry;
         out->sets_batch_price = sets_any(&entry, batch_price_keys, COUNT(batch_price_keys));
-        if (out->base && !inherit_for_batches(&batch, out->base, variants))
-            return too_many(err, deployment);
-        out->batch = compile(arena, r, deployment, &batch, err);
-        if (!out->batch)
-            return false;
     }
     return build_image(arena, r, deployment, &set, shared, out, err);
+}
+
+const struct rule *override_batch_rule(struct arena *arena, const struct resolver *r,
+                                       const struct deployment *deployment,
+                                       const struct override *own, const struct entry *published)
+{
+    const struct variants *variants = &r->catalog->variants;
+    struct err ignored = {0};
+    struct fields batch;
+    if (!published ||
+        !override_fields(arena, deployment, r->overrides, variants, own->base, &batch, &ignored))
+        return own->entry;
+    if (deployment->is_ptu)
+        drop_token_rates(&batch, variants);
+    if (!inherit_for_batches(&batch, published, variants))
+        return own->entry;
+    const struct rule *rule = compile(arena, r, deployment, &batch, &ignored);
+    return rule ? rule : own->entry;
 }

@@ -14,7 +14,6 @@ struct override {
     const struct rule *entry; /* the deployment's own entry, merged or whole (5.3, 5.4) */
     const struct rule *set;   /* only what it sets: images and OCR lay it over the map (8.3, 8.5) */
     const struct rule *image; /* the map's entry with `set` laid over it, nothing dropped */
-    const struct rule *batch; /* mode litellm: the entry batch jobs are billed by */
     bool sets_batch_price;    /* mode litellm: batch jobs are billed by it at all */
     const struct entry *base; /* B: the map entry it stands on, or NULL */
 };
@@ -37,5 +36,11 @@ bool override_fields(struct arena *arena, const struct deployment *deployment,
 bool override_build(struct arena *arena, const struct resolver *r,
                     const struct deployment *deployment, struct slice model, struct override *out,
                     struct err *err) MUST_CHECK;
+
+/* Mode litellm: what a job's lines are billed by. `published` is the map's entry of the job's
+ * model, looked up as LiteLLM does, without its provider, and so not always B; NULL: in no map. */
+const struct rule *override_batch_rule(struct arena *arena, const struct resolver *r,
+                                       const struct deployment *deployment,
+                                       const struct override *own, const struct entry *published);
 
 #endif

@@ -43,7 +43,7 @@ def stream_bill(request, answer, row, own, place):
     return bool(request.get("stream")) and "cost" in (use or {})
 
 
-KINDS = (speech_tokens, answer_clock, batch_place, search_results, image_size, stream_bill)
+KINDS = (speech_tokens, batch_place, search_results, image_size, stream_bill)
 
 
 def tags(request, answer, row, config):

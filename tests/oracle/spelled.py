@@ -4,7 +4,13 @@ Override mode `merge` (docs/pricing.md, 5.4): the configuration with every price
 own figure is the one that the short configuration has to come to.
 """
 import json
+import os
 import re
+
+# What LiteLLM takes from litellm_params for a price; other keys of it are parameters of the call, and no price.
+LISTS = os.path.join(os.path.dirname(__file__), "..", "..", "pricing", "map", "lists.def")
+with open(LISTS) as source:
+    CUSTOM = frozenset(re.findall(r'^CUSTOM\("([^"]+)"\)', source.read(), re.M))
 
 CLOCK = ("cost_per_second", "input_cost_per_second", "output_cost_per_second")
 CLOCK_MODES = (None, "chat", "completion", "embedding", "responses", "audio_transcription")
@@ -69,7 +75,7 @@ def config(short, row):
     deployment = whole["model_list"][0]
     info, params = deployment.get("model_info", {}), deployment["litellm_params"]
     own = {key: value for key, value in info.items() if key not in ("id", "base_model")}
-    own.update({key: value for key, value in params.items() if "cost" in key or "pricing" in key})
+    own.update({key: value for key, value in params.items() if key in CUSTOM})
     if not own:
         return None
     kept = {key: info[key] for key in ("id", "base_model") if key in info}

@@ -434,6 +434,36 @@ static void a_deployment_without_prices_of_batches_has_the_maps(void **state)
     book_free(book);
 }
 
+/* LiteLLM looks the job's model up without its provider: what Azure's deployment leaves out is here
+ * OpenAI's (deployment_pricing_model_info). */
+static void a_batch_inherits_from_the_model_without_its_provider(void **state)
+{
+    (void)state;
+    static const char config[] = "model_list:\n- model_name: m\n"
+                                 "  litellm_params: {model: azure/gpt-5.6-luna-2026-07-09}\n"
+                                 "  model_info: {output_cost_per_token: 9e-7}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+    expect_spend(book,
+                 "provider=azure model_group=m call_type=retrieve_batch batch=true "
+                 "input_tokens=278898 output_tokens=11 batch_models=gpt-5.6-luna-2026-07-09 "
+                 "batch_rows=278898,11," NO_DETAILS "gpt-5.6-luna-2026-07-09",
+                 "0.05578455");
+    book_free(book);
+}
+
+/* LiteLLM reads a size with a star where the request has it; of an answer it fails. */
+static void a_size_with_a_star_is_read_of_answers_in_mode_merge(void **state)
+{
+    (void)state;
+#define DALLE "provider=azure model=azure/hd/1024-x-1024/dall-e-3 call_type=image images=1 "
+    struct book *book = book_of("model_list: []\n", OVERRIDES_LITELLM);
+    expect_spend(plain, DALLE "image_size=1024*1024", "0.0879999582208");
+    expect_spend(book, DALLE "image_size_requested=1024*1024", "0.0879999582208");
+    expect_status(book, DALLE "image_size=1024*1024", CHARGE_UNPRICED, "no_rate");
+    book_free(book);
+#undef DALLE
+}
+
 /* Seedream's images are tokens; a set price of output tokens is theirs too. */
 static void tencents_images_cost_what_the_deployment_sets_for_output(void **state)
 {
@@ -453,6 +483,19 @@ static void tencents_images_cost_what_the_deployment_sets_for_output(void **stat
 #undef CALL
 #undef SEEDREAM
 #undef MODEL
+}
+
+static void a_discount_of_a_mantle_model_needs_no_region(void **state)
+{
+    (void)state;
+    struct book *book = book_of("model_list: []\nlitellm_settings:\n  cost_discount_config: "
+                                "{bedrock_mantle: 0.1, bedrock_mantle/openai.gpt-oss-20b: 0.5}\n",
+                                OVERRIDES_MERGE);
+    expect_spend(book,
+                 "provider=bedrock_mantle model=bedrock_mantle/openai.gpt-oss-20b call_type=chat "
+                 "model_answered=openai.gpt-oss-20b input_tokens=1000000 output_tokens=0",
+                 "0.035");
+    book_free(book);
 }
 
 static void a_discount_of_a_model_beats_its_pattern_and_that_its_provider(void **state)
@@ -1159,6 +1202,9 @@ int main(void)
         cmocka_unit_test(a_batch_without_output_costs_nothing),
         cmocka_unit_test(a_cache_hit_after_billed_attempts_is_not_free),
         cmocka_unit_test(a_deployment_without_prices_of_batches_has_the_maps),
+        cmocka_unit_test(a_batch_inherits_from_the_model_without_its_provider),
+        cmocka_unit_test(a_size_with_a_star_is_read_of_answers_in_mode_merge),
+        cmocka_unit_test(a_discount_of_a_mantle_model_needs_no_region),
         cmocka_unit_test(tencents_images_cost_what_the_deployment_sets_for_output),
         cmocka_unit_test(a_discount_of_a_model_beats_its_pattern_and_that_its_provider),
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
