@@ -1,173 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Sources: OpenTelemetry semantic conventions 1.37 (gen_ai.provider.name, and gen_ai.system before
- * it), OpenInference (llm.provider, llm.system), Kong 3.12 (provider_name), Envoy AI Gateway,
- * Vercel AI SDK 5 (ai.model.provider), Cloudflare AI Gateway, Portkey, Helicone, OpenRouter. A word
- * of LiteLLM's own (1.106.2) never stands on the left of another.
- */
 #include "ingest/provider.h"
+
+#include "core/providers.h"
 
 #include <string.h>
 #include <strings.h>
-
-/* Sorted by the left side, where case does not matter; rows of a word to itself are there for the
- * case. */
-static const struct {
-    const char *from, *to;
-} provider_table[] = {
-    {"ai21labs", "ai21"},
-    {"alibaba", "dashscope"},
-    {"amazon", "bedrock"},
-    {"amazon bedrock", "bedrock"},
-    {"amazon-bedrock", "bedrock"},
-    {"amazon.bedrock", "bedrock"},
-    {"amazon_bedrock", "bedrock"},
-    {"anthropic", "anthropic"},
-    {"anthropic.messages", "anthropic"},
-    {"aws", "bedrock"},
-    {"aws-bedrock", "bedrock"},
-    {"aws.bedrock", "bedrock"},
-    {"aws_bedrock", "bedrock"},
-    {"aws_sagemaker", "sagemaker"},
-    {"awsbedrock", "bedrock"},
-    {"az.ai.inference", "azure_ai"},
-    {"az.ai.openai", "azure"},
-    {"azure", "azure"},
-    {"azure-ai", "azure_ai"},
-    {"azure-openai", "azure"},
-    {"azure.ai.inference", "azure_ai"},
-    {"azure.ai.openai", "azure"},
-    {"azure_ai_inference", "azure_ai"},
-    {"azure_ai_openai", "azure"},
-    {"azure_openai", "azure"},
-    {"azureai", "azure_ai"},
-    {"azureopenai", "azure"},
-    {"baseten", "baseten"},
-    {"bedrock", "bedrock"},
-    {"cerebras", "cerebras"},
-    {"cloudflare", "cloudflare"},
-    {"cohere", "cohere"},
-    {"cohere.chat", "cohere"},
-    {"cohereai", "cohere"},
-    {"databricks", "databricks"},
-    {"deepinfra", "deepinfra"},
-    {"deepinfra.chat", "deepinfra"},
-    {"deepseek", "deepseek"},
-    {"deepseek.chat", "deepseek"},
-    {"fireworks", "fireworks_ai"},
-    {"fireworks-ai", "fireworks_ai"},
-    {"fireworks_ai", "fireworks_ai"},
-    {"gateway", "vercel_ai_gateway"},
-    {"gcp.gemini", "gemini"},
-    {"gcp.gen_ai", "gemini"},
-    {"gcp.vertex.agent", "vertex_ai"},
-    {"gcp.vertex_ai", "vertex_ai"},
-    {"gcpvertexai", "vertex_ai"},
-    {"gemini", "gemini"},
-    {"gemini_ai", "gemini"},
-    {"google", "gemini"},
-    {"google ai studio", "gemini"},
-    {"google vertex", "vertex_ai"},
-    {"google-ai-studio", "gemini"},
-    {"google-gla", "gemini"},
-    {"google-vertex", "vertex_ai"},
-    {"google-vertex-ai", "vertex_ai"},
-    {"google.genai", "gemini"},
-    {"google.generative-ai", "gemini"},
-    {"google.vertex", "vertex_ai"},
-    {"google.vertex.chat", "vertex_ai"},
-    {"google_ai_studio", "gemini"},
-    {"google_gemini", "gemini"},
-    {"google_genai", "gemini"},
-    {"google_generative_ai", "gemini"},
-    {"google_vertexai", "vertex_ai"},
-    {"googleai", "gemini"},
-    {"grok", "xai"},
-    {"groq", "groq"},
-    {"groq.chat", "groq"},
-    {"hugging_face", "huggingface"},
-    {"huggingface", "huggingface"},
-    {"huggingface-router", "huggingface"},
-    {"ibm.watsonx.ai", "watsonx"},
-    {"jina", "jina_ai"},
-    {"lambda", "lambda_ai"},
-    {"mistral", "mistral"},
-    {"mistral-ai", "mistral"},
-    {"mistral.chat", "mistral"},
-    {"mistral_ai", "mistral"},
-    {"mistralai", "mistral"},
-    {"moonshot", "moonshot"},
-    {"moonshotai", "moonshot"},
-    {"moonshotai-cn", "moonshot"},
-    {"nebius", "nebius"},
-    {"novita", "novita"},
-    {"nvidia", "nvidia_nim"},
-    {"nvidia.nim", "nvidia_nim"},
-    {"ollama", "ollama"},
-    {"openai", "openai"},
-    {"openai.chat", "openai"},
-    {"openai.embedding", "openai"},
-    {"openai.responses", "openai"},
-    {"openrouter", "openrouter"},
-    {"perplexity", "perplexity"},
-    {"perplexity-ai", "perplexity"},
-    {"perplexityai", "perplexity"},
-    {"replicate", "replicate"},
-    {"sambanova", "sambanova"},
-    {"snowflake", "snowflake"},
-    {"together", "together_ai"},
-    {"together-ai", "together_ai"},
-    {"together_ai", "together_ai"},
-    {"togetherai", "together_ai"},
-    {"togethercomputer", "together_ai"},
-    {"vercel", "vercel_ai_gateway"},
-    {"vertex", "vertex_ai"},
-    {"vertex-ai", "vertex_ai"},
-    {"vertex_ai", "vertex_ai"},
-    {"vertexai", "vertex_ai"},
-    {"vertexaianthropic", "vertex_ai"},
-    {"voyage", "voyage"},
-    {"voyageai", "voyage"},
-    {"watsonx", "watsonx"},
-    {"workers-ai", "cloudflare"},
-    {"x-ai", "xai"},
-    {"x_ai", "xai"},
-    {"xai", "xai"},
-    {"z-ai", "zai"},
-    {"zai", "zai"},
-    {"zhipu", "zai"},
-};
 
 /* What most events say: these are LiteLLM's words already. */
 static bool common(struct slice name)
 {
     return slice_is(name, "openai") || slice_is(name, "azure") || slice_is(name, "anthropic") ||
            slice_is(name, "bedrock") || slice_is(name, "vertex_ai") || slice_is(name, "gemini");
-}
-
-/* <0, 0, >0 as a row stands before, at, behind the name. */
-static int row_cmp(size_t row, struct slice name)
-{
-    const char *from = provider_table[row].from;
-    int order = strncasecmp(from, name.p, name.bytes);
-    return order ? order : from[name.bytes] != '\0';
-}
-
-/* The table's word for exactly this name, or NULL. */
-static const char *row_find(struct slice name)
-{
-    size_t low = 0, high = sizeof provider_table / sizeof provider_table[0];
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = row_cmp(middle, name);
-        if (order == 0)
-            return provider_table[middle].to;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
 }
 
 /* Vercel's AI SDK says <provider>.<API>: "azure.responses", "vertex.anthropic.messages". */
@@ -199,9 +42,9 @@ static struct slice provider_of_api(struct slice name)
     struct slice bare = name, last;
     for (struct slice head = name_head(name, &last); head.bytes > 0;
          head = name_head(head, &last)) {
-        const char *known = row_find(head);
+        enum provider_id known = provider_find_word(head);
         if (known)
-            return slice_of(known);
+            return slice_of(provider_table[known].name);
         if (head.p + head.bytes + 1 + last.bytes == bare.p + bare.bytes && names_api(last))
             bare = head;
     }
@@ -212,8 +55,8 @@ struct slice provider_canonical(struct slice name)
 {
     if (common(name))
         return name;
-    const char *known = row_find(name);
-    return known ? slice_of(known) : provider_of_api(name);
+    enum provider_id known = provider_find_word(name);
+    return known ? slice_of(provider_table[known].name) : provider_of_api(name);
 }
 
 /* Open models, which anybody serves (llama, qwen, gpt-oss, mixtral, deepseek-r1), must not be here.

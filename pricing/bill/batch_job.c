@@ -27,7 +27,7 @@ static struct batch_rates batch_rates_of(const struct call *call, const struct f
                                          const struct rule *rule)
 {
     int64_t prompt = facts_int(facts, FACT_INPUT_TOKENS);
-    bool inclusive = call->plan->provider == P_XAI;
+    bool inclusive = provider_has(call->plan->provider, TRAIT_INCLUSIVE_BANDS);
     struct batch_rates rates = {.crossed = false};
     const struct {
         enum rate_kind kind;
@@ -157,7 +157,7 @@ static void bill_output(struct call *call, const struct facts *facts, const stru
 static void uplift_line(struct call *call, const struct rule *rule)
 {
     call->bill.multiplier = NULL;
-    if (call->plan->provider == P_VERTEX && call->plan->vertex_location[0])
+    if (call->plan->provider == PROVIDER_VERTEX_AI && call->plan->vertex_location[0])
         uplift_vertex(call, rule);
 }
 
@@ -226,7 +226,7 @@ static const struct rule *row_rule(const struct call *call, const struct rule *o
 {
     const struct named_rule *named =
         named_rule_find(call->plan->line, call->plan->line_count, model);
-    bool by_job = call->plan->line_own || call->plan->provider == P_BEDROCK;
+    bool by_job = call->plan->line_own || provider_has(call->plan->provider, TRAIT_JOB_MODEL);
     if (by_job || slice_is(model, "-"))
         return own;
     return named ? named->rule : NULL;
@@ -266,7 +266,7 @@ enum outcome job_price(struct call *call)
         return OUTCOME_UNDERIVABLE;
     }
     uplift_line(call, rule);
-    if (plan->provider == P_OPENAI)
+    if (provider_has(plan->provider, TRAIT_RESIDENCY))
         uplift_residency(call, rule);
     bill_request(call, call->facts, rule, &rates);
     return OUTCOME_PRICED;

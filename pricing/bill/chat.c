@@ -6,6 +6,8 @@
  */
 #include "pricing/bill/chat.h"
 
+#include "pricing/bill/formulas.h"
+
 static const struct rate replicate_second = CONSTANT_RATE(14, 4, "replicate_gpu_price_per_second");
 
 /* ---- wall clock --------------------------------------------------------------------------------
@@ -149,40 +151,10 @@ void chat_other(struct call *call)
 /* ---- dispatch ----------------------------------------------------------------------------------
  */
 
-static void (*const billers[])(struct call *) = {
-    [P_OTHER] = chat_other,
-    [P_AIML] = chat_other,
-    [P_ANTHROPIC] = chat_anthropic,
-    [P_AZURE] = chat_generic,
-    [P_AZURE_AI] = chat_azure_ai,
-    [P_BEDROCK] = chat_bedrock,
-    [P_COMETAPI] = chat_other,
-    [P_DASHSCOPE] = chat_dashscope,
-    [P_DATABRICKS] = chat_generic,
-    [P_DEEPSEEK] = chat_without_tier,
-    [P_FAL_AI] = chat_other,
-    [P_FIREWORKS] = chat_fireworks,
-    [P_GEMINI] = chat_generic,
-    [P_GROQ] = chat_other,
-    [P_JINA] = chat_other,
-    [P_LEMONADE] = chat_nothing,
-    [P_OPENAI] = chat_openai,
-    [P_PARALLEL_AI] = chat_other,
-    [P_PERPLEXITY] = chat_perplexity,
-    [P_RECRAFT] = chat_other,
-    [P_RUNWAYML] = chat_other,
-    [P_TENCENT] = chat_without_tier,
-    [P_TOGETHER] = chat_other,
-    [P_VERTEX] = chat_vertex,
-    [P_VERTEX_BETA] = chat_other,
-    [P_VOYAGE] = chat_other,
-    [P_XAI] = chat_xai,
-};
-
 /* xAI and Perplexity take a stated cost even where the model is in no map. */
 static bool states_cost(const struct call *call)
 {
-    return (call->plan->provider == P_XAI || call->plan->provider == P_PERPLEXITY) &&
+    return provider_has(call->plan->provider, TRAIT_STATES_COST) &&
            facts_decimal(call->facts, FACT_PROVIDER_COST) && !call->plan->custom;
 }
 
@@ -207,7 +179,7 @@ static bool bill_decision(struct call *call)
     struct generic_options options = chat_with_tier(call);
     struct usage usage;
     usage_read(call->facts, &usage);
-    if (call->candidate->provider == P_OPENAI)
+    if (provider_has(call->candidate->provider, TRAIT_RESIDENCY))
         uplift_residency(call, rule);
     generic_add(call, rule, &usage, &options);
     return true;
@@ -226,15 +198,15 @@ enum outcome chat_price(struct call *call)
     const struct rate *second = base ? second_rate(base) : NULL;
     if (second && base->wall_clock_mode && !rule_prices_tokens(base))
         return bill_seconds(call, second);
-    bool router_alone = call->candidate->provider == P_AZURE_AI && candidate->is_router;
+    bool router_alone = call->candidate->provider == PROVIDER_AZURE_AI && candidate->is_router;
     bool merged_lemonade =
-        call->candidate->provider == P_LEMONADE && call->plan->custom && merges(call);
+        call->candidate->provider == PROVIDER_LEMONADE && call->plan->custom && merges(call);
     if (!candidate->rule && !router_alone && !states_cost(call) &&
-        call->candidate->provider != P_LEMONADE)
+        call->candidate->provider != PROVIDER_LEMONADE)
         return OUTCOME_UNMAPPED;
     if (merged_lemonade)
         chat_other(call);
     else
-        billers[call->candidate->provider](call);
+        formulas_of(call->candidate->provider)->chat(call);
     return OUTCOME_PRICED;
 }

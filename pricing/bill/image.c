@@ -5,6 +5,8 @@
  * no margin.
  */
 #include "pricing/bill/image.h"
+
+#include "pricing/bill/formulas.h"
 #include "pricing/names/text.h"
 
 #include <ctype.h>
@@ -91,7 +93,7 @@ const struct rule *image_own_table(const struct call *call)
 static bool tokens_at_output_rate(const struct call *call)
 {
     const struct rule *own = image_own_table(call);
-    return call->plan->provider == P_TENCENT && plain_rate(own, RATE_OUTPUT) &&
+    return call->plan->provider == PROVIDER_TENCENT && plain_rate(own, RATE_OUTPUT) &&
            !plain_rate(own, RATE_OUTPUT_IMAGE_TOKEN);
 }
 
@@ -154,31 +156,5 @@ enum outcome image_flat(struct call *call)
 enum outcome image_price(struct call *call)
 {
     call->skips_extras = true;
-    switch (call->plan->provider) {
-    case P_GEMINI:
-    case P_VERTEX:
-        return image_google(call);
-    case P_OPENAI:
-    case P_AZURE:
-        return image_openai(call);
-    case P_AZURE_AI:
-        return image_azure_ai(call);
-    case P_BEDROCK:
-        return image_bedrock(call);
-    case P_RECRAFT:
-    case P_AIML:
-    case P_COMETAPI:
-    case P_RUNWAYML:
-        return image_flat(call);
-    case P_FAL_AI:
-        return image_fal(call);
-    case P_XAI:
-        return image_xai(call);
-    case P_DASHSCOPE:
-        return image_dashscope(call);
-    case P_TENCENT:
-        return image_tencent(call);
-    default:
-        return image_keyed(call);
-    }
+    return formulas_of(call->plan->provider)->image(call);
 }

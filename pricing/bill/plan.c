@@ -136,7 +136,7 @@ void plan_make(const struct edition *edition, const struct facts *facts, struct 
     struct slice provider = find_provider(&p);
     char *text = arena_text(memo, provider);
     plan->provider_name = text ? (struct slice){text, provider.bytes} : SLICE("");
-    plan->provider = provider_id_of(plan->provider_name);
+    plan->provider = provider_find(plan->provider_name);
     use_own_provider(&p);
     if (provider.bytes == 0 && needs_provider(plan->class)) {
         plan->refusal = REASON_PROVIDER_UNKNOWN;
@@ -155,7 +155,7 @@ void plan_make(const struct edition *edition, const struct facts *facts, struct 
     plan_names(&p);
     if (plan->custom && plan->override.entry)
         find_unread(&p);
-    if ((plan->provider == P_AZURE || plan->provider == P_AZURE_AI) &&
+    if (provider_has(plan->provider, TRAIT_MODEL_ROUTER) &&
         names_is_azure_router(facts_text(facts, FACT_MODEL_REQUESTED)))
         plan->router = names_azure_router(&p.r, facts_text(facts, FACT_MODEL_REQUESTED));
     if (slice_starts(plan->provider_name, SLICE("vertex_ai")))

@@ -6,6 +6,7 @@
 #ifndef PRICING_BILL_PLAN_H
 #define PRICING_BILL_PLAN_H
 
+#include "core/providers.h"
 #include "pricing/book/editions.h"
 #include "pricing/names/call_types.h"
 #include "pricing/names/names.h"

@@ -33,6 +33,7 @@ void use_own_provider(struct planner *p)
 {
     p->provider_name = p->plan->provider_name;
     p->provider = p->plan->provider;
+    p->names = names_rules_of(p->provider_name);
 }
 
 /* A base_model that has rates under no provider but its own row's is priced as that provider's. */
@@ -43,7 +44,8 @@ static void use_base_provider(struct planner *p, struct slice base_model)
         !own.rule->prices_something)
         return;
     p->provider_name = slice_of(own.entry->provider);
-    p->provider = provider_id_of(p->provider_name);
+    p->provider = provider_find(p->provider_name);
+    p->names = names_rules_of(p->provider_name);
 }
 
 /* Names known by a family alone have no price: they are tried after all others. */
@@ -69,7 +71,7 @@ void add_candidates(struct planner *p)
         selected = p->r.fixed ? p->r.fixed_name : full;
     else if (base_model.bytes)
         selected = base_model;
-    bool regional_base = p->plan->provider == P_BEDROCK && p->r.overrides == OVERRIDES_MERGE;
+    bool regional_base = p->names->region == REGION_OF_BEDROCK && p->r.overrides == OVERRIDES_MERGE;
     if (p->plan->custom || (base_model.bytes && !regional_base))
         p->region = SLICE("");
     if (!p->plan->custom && base_model.bytes)

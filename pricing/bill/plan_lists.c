@@ -90,7 +90,7 @@ void plan_realtime(struct planner *p)
 static struct slice line_models(const struct planner *p)
 {
     struct slice lines = facts_text(p->facts, FACT_BATCH_LINE_MODELS);
-    bool by_job = p->plan->provider == P_BEDROCK || lines.bytes == 0;
+    bool by_job = provider_has(p->plan->provider, TRAIT_JOB_MODEL) || lines.bytes == 0;
     return by_job ? facts_text(p->facts, FACT_BATCH_MODELS) : lines;
 }
 

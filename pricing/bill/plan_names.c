@@ -5,7 +5,6 @@
  */
 #include "pricing/bill/planner.h"
 
-#include "pricing/map/lists.h"
 #include "pricing/names/providers.h"
 
 struct slice plan_full_name(const struct facts *facts)
@@ -26,7 +25,7 @@ static bool same_model(struct slice a, struct slice b)
 
 bool is_mantle(const struct planner *p)
 {
-    return slice_is(p->plan->provider_name, "bedrock_mantle");
+    return names_rules_of(p->plan->provider_name)->region == REGION_OF_MANTLE;
 }
 
 /* What the provider says it served; empty when absent. A proxy rewrites it to the alias before it
@@ -80,8 +79,8 @@ static struct slice imply_provider(const struct planner *p, struct slice name)
     const struct entry *plain = catalog_find_folded(catalog, name);
     if (plain)
         implied = names_canonical_provider(slice_of(plain->provider));
-    for (size_t i = 0; i < list_provider.count; i++) {
-        struct slice provider = slice_of(list_provider.words[i]);
+    for (unsigned i = PROVIDER_OTHER + 1; i < PROVIDER_COUNT; i++) {
+        struct slice provider = slice_of(provider_table[i].name);
         if (!catalog_find_folded(catalog, names_join(&p->r, provider, "/", name)))
             continue;
         if (implied.bytes && !slice_eq(implied, provider))
@@ -107,10 +106,12 @@ struct slice find_provider(const struct planner *p)
 
 void find_region(struct planner *p)
 {
-    if (is_mantle(p)) {
-        p->region = mantle_region(p);
-        const char *text = arena_text(p->memo, p->region);
-        p->plan->region = text ? (struct slice){text, p->region.bytes} : SLICE("");
-    } else if (p->plan->provider == P_BEDROCK)
+    enum region_source source = names_rules_of(p->plan->provider_name)->region;
+    if (source == REGION_OF_BEDROCK)
         p->region = bedrock_region(p);
+    if (source != REGION_OF_MANTLE)
+        return;
+    p->region = mantle_region(p);
+    const char *text = arena_text(p->memo, p->region);
+    p->plan->region = text ? (struct slice){text, p->region.bytes} : SLICE("");
 }

@@ -2,7 +2,6 @@
 /* The rules under one candidate name, by the class of the call (docs/pricing.md 4.2, 8). */
 #include "pricing/bill/planner.h"
 
-#include "pricing/map/lists.h"
 #include "pricing/names/providers.h"
 
 /* The name step before all formulas (8.1). In mode merge a deployment's entry is given. */
@@ -10,26 +9,10 @@ static struct slice name_step(const struct planner *p, struct slice name, struct
 {
     if (p->r.fixed && p->r.overrides == OVERRIDES_MERGE)
         return name;
-    if (p->provider == P_TOGETHER || names_is_together(name))
-        return names_together(&p->r, name, p->plan->class == CALL_EMBEDDING);
+    if (p->names->by_size || names_is_together(name))
+        return names_together_class(&p->r, name, p->plan->class == CALL_EMBEDDING);
     out->on_replicate = names_is_replicate(&p->r, name);
     return name;
-}
-
-static const struct rule *provider_rule(const struct planner *p, struct slice name,
-                                        struct slice token_name, const struct rule *base)
-{
-    struct slice provider = p->provider_name;
-    switch (p->provider) {
-    case P_VERTEX:
-        return names_lookup(&p->r, names_bare(&p->r, name, provider), provider).rule;
-    case P_DATABRICKS:
-        return names_lookup(&p->r, names_databricks(token_name), provider).rule;
-    case P_FIREWORKS:
-        return names_fireworks_rule(&p->r, token_name);
-    default:
-        return base;
-    }
 }
 
 /* 9.1: by the request's provider, else by the one the name starts with. */
@@ -41,11 +24,11 @@ static void find_tools(const struct planner *p, struct slice name, struct candid
         found = names_lookup(&p->r, name, SLICE(""));
         struct slice said = names_provider(name);
         if (found.entry)
-            out->tools_provider = provider_id_of(
+            out->tools_provider = provider_find(
                 said.bytes ? said : names_canonical_provider(slice_of(found.entry->provider)));
     }
     out->tools = found.rule;
-    bool by_row = out->tools_provider == P_AZURE_AI;
+    bool by_row = out->tools_provider == PROVIDER_AZURE_AI;
     struct slice served = answered_name(p), said = served.bytes && !by_row ? served : name;
     if (found.entry && (by_row || !served.bytes))
         said = slice_of(found.entry->name);
@@ -68,10 +51,10 @@ static void fill_chat(const struct planner *p, struct slice name, struct candida
         return;
     struct slice token_name = names_token_name(&p->r, name, provider, p->region);
     out->base = names_lookup(&p->r, token_name, provider).rule;
-    out->rule = provider_rule(p, name, token_name, out->base);
+    out->rule = p->names->chat_rule ? p->names->chat_rule(&p->r, name, token_name) : out->base;
     out->bills_tokens = bills_tokens(p, name);
     out->is_router = names_is_azure_router(token_name);
-    if (out->is_router && p->provider == P_AZURE_AI) {
+    if (out->is_router && p->provider == PROVIDER_AZURE_AI) {
         struct slice bare = names_without_prefix(names_lower(&p->r, token_name), "azure_ai/");
         if (!slice_is(bare, "model-router") && !slice_is(bare, "model_router"))
             out->router = names_azure_router(&p->r, token_name);
@@ -91,7 +74,7 @@ static void fill_audio(const struct planner *p, struct slice name, struct candid
     out->base =
         names_lookup(&p->r, names_token_name(&p->r, name, provider, SLICE("")), provider).rule;
     find_tools(p, name, out);
-    if (p->provider != P_VERTEX && p->provider != P_VERTEX_BETA)
+    if (!p->names->has_music)
         return;
     struct slice key = slice_starts(bare, SLICE("vertex_ai/"))
                            ? bare
@@ -111,7 +94,7 @@ static void fill_documents(const struct planner *p, struct slice name, struct ca
         return;
     struct slice token_name = names_token_name(&p->r, name, provider, p->region);
     out->base = out->rule = names_lookup(&p->r, token_name, provider).rule;
-    out->found_by_name = list_has(&list_provider, provider);
+    out->found_by_name = provider_is_known(provider);
     find_tools(p, name, out);
 }
 
@@ -120,7 +103,7 @@ static void fill_search(const struct planner *p, struct slice name, struct candi
     struct slice provider = p->provider_name;
     if (provider.bytes && !memchr(name.p, '/', name.bytes))
         name = names_join(&p->r, provider, "/", SLICE("search"));
-    if (p->provider == P_PARALLEL_AI) {
+    if (p->provider == PROVIDER_PARALLEL_AI) {
         struct slice mode = facts_text(p->facts, FACT_SEARCH_MODE);
         name = slice_is(mode, "fast")    ? SLICE("parallel_ai/search-fast")
                : slice_is(mode, "turbo") ? SLICE("parallel_ai/search-turbo")
@@ -154,8 +137,8 @@ static void fill_video(const struct planner *p, struct slice name, struct candid
 /* Only Vertex's search has a price of its own (8.5); a merged deployment may bring one. */
 static void fill_vector_search(const struct planner *p, struct slice name, struct candidate *out)
 {
-    bool is_vertex_search =
-        p->provider == P_VERTEX && slice_is(names_without_prefix(name, "vertex_ai/"), "search_api");
+    bool is_vertex_search = p->provider == PROVIDER_VERTEX_AI &&
+                            slice_is(names_without_prefix(name, "vertex_ai/"), "search_api");
     if (is_vertex_search || (p->r.fixed && p->r.overrides == OVERRIDES_MERGE))
         out->rule = names_lookup(&p->r, SLICE("vertex_ai/search_api"), SLICE("vertex_ai")).rule;
 }

@@ -8,6 +8,7 @@
 #define PRICING_BILL_PLANNER_H
 
 #include "pricing/bill/plan.h"
+#include "pricing/names/providers.h"
 
 struct planner {
     struct resolver r;
@@ -19,6 +20,7 @@ struct planner {
     /* Whose rows price the name at hand: the plan's provider, or that of a base_model's own row. */
     struct slice provider_name;
     enum provider_id provider;
+    const struct name_rules *names;
 };
 
 /* ---- plan_names.c ------------------------------------------------------------------------------

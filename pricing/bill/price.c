@@ -176,8 +176,9 @@ static bool takes_stated_cost(const struct call *call)
 {
     const struct plan *plan = call->plan;
     bool renamed = plan->deployment && plan->deployment->deployment->base_model[0];
-    return takes_tools(plan->class) && !plan->custom && !renamed && plan->provider != P_XAI &&
-           plan->provider != P_PERPLEXITY && !slice_is(plan->provider_name, "opencode_go") &&
+    return takes_tools(plan->class) && !plan->custom && !renamed &&
+           !provider_has(plan->provider, TRAIT_STATES_COST) &&
+           !provider_has(plan->provider, TRAIT_STATED_COST_UNREAD) &&
            facts_decimal(call->facts, FACT_PROVIDER_COST);
 }
 
@@ -384,8 +385,8 @@ static bool is_provisioned(const struct call *call)
     struct slice word = facts_text(call->facts, FACT_SERVICE_TIER);
     if (word.bytes == 0)
         word = facts_text(call->facts, FACT_SERVICE_TIER_RESOLVED);
-    bool vertex = call->plan->provider == P_VERTEX || call->plan->provider == P_VERTEX_BETA;
-    return vertex && merges(call) && names_equal_folded(word, "provisioned_throughput");
+    bool may_be = provider_has(call->plan->provider, TRAIT_PROVISIONED);
+    return may_be && merges(call) && names_equal_folded(word, "provisioned_throughput");
 }
 
 static enum reason zero_rule(const struct facts *facts, enum call_class class)

@@ -234,7 +234,8 @@ static void bill_open_seconds(struct call *call)
 {
     const struct rate *rate = session_rate(call, RATE_INPUT_SECOND, false);
     struct decimal seconds;
-    if (call->plan->provider == P_XAI && rate && call_seconds(call, &seconds))
+    if (provider_has(call->plan->provider, TRAIT_LIVE_BY_SECOND) && rate &&
+        call_seconds(call, &seconds))
         bill_add(&call->bill, UNIT_SESSION_SECONDS, &seconds, whole(rate));
 }
 
@@ -249,11 +250,12 @@ static bool prices_tokens(const struct rule *rule)
 
 static void bill_usage(struct call *call, const struct facts *facts, const struct rule *rule)
 {
-    struct generic_options options = {.variant = VARIANT_PLAIN,
-                                      .inclusive = call->plan->provider == P_XAI};
+    struct generic_options options = {
+        .variant = VARIANT_PLAIN,
+        .inclusive = provider_has(call->plan->provider, TRAIT_INCLUSIVE_BANDS)};
     struct usage usage;
     call->bill.multiplier = NULL;
-    if (call->plan->provider == P_OPENAI)
+    if (provider_has(call->plan->provider, TRAIT_RESIDENCY))
         uplift_residency(call, rule);
     usage_read(facts, &usage);
     generic_add(call, rule, &usage, &options);

@@ -26,7 +26,7 @@ static void bill_own_rerank(struct call *call, const struct rule *rule)
 enum outcome rerank_price(struct call *call)
 {
     const struct rule *rule = call->candidate->rule;
-    bool by_token = call->plan->provider == P_JINA || call->plan->provider == P_VOYAGE;
+    bool by_token = provider_has(call->plan->provider, TRAIT_RERANK_BY_TOKEN);
     if (!call->candidate->found_by_name && !call->plan->custom)
         return OUTCOME_UNMAPPED;
     if (!rule)

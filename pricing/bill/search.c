@@ -34,7 +34,7 @@ enum outcome search_price(struct call *call)
     }
     if (!rule)
         return OUTCOME_UNMAPPED;
-    if (call->plan->provider == P_PARALLEL_AI) {
+    if (provider_has(call->plan->provider, TRAIT_SEARCH_BY_RESULTS)) {
         bill_rate(&call->bill, UNIT_INPUT_QUERIES, 1,
                   rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN));
         bill_rate(&call->bill, UNIT_INPUT_QUERIES, results - SEARCH_RESULTS_DEFAULT,

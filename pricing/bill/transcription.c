@@ -60,7 +60,7 @@ static bool bills_stated_seconds(const struct call *call, const struct rule *rul
     name = names_without_prefix(name, "openai/");
     bool gpt = names_contain(name, "gpt-4o") ||
                (slice_starts(name, SLICE("gpt-")) && names_contain(name, "transcribe"));
-    return (call->plan->provider == P_OPENAI && gpt) ||
+    return (call->plan->provider == PROVIDER_OPENAI && gpt) ||
            (counted && decimal_cmp(&counted->value, &one) == 0);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "pricing/book/findings.h"
 
+#include "core/providers.h"
 #include "pricing/book/account.h"
 #include "pricing/book/inside.h"
 #include "pricing/book/targets.h"
@@ -340,13 +341,13 @@ static void check_adjustments(const struct reporter *to)
 {
     const struct litellm_config *config = &to->book->config;
     for (size_t i = 0; i < config->discount_count; i++)
-        if (!list_has(&list_provider, slice_of(config->discount[i].provider)))
+        if (!provider_is_known(slice_of(config->discount[i].provider)))
             report(to, FINDING_WARNING, NULL, 0, "%s:%u: cost_discount_config: no provider \"%s\"",
                    config->discount[i].rate.source.file, config->discount[i].rate.source.line,
                    config->discount[i].provider);
     for (size_t i = 0; i < config->margin_count; i++)
         if (strcmp(config->margin[i].provider, "global") != 0 &&
-            !list_has(&list_provider, slice_of(config->margin[i].provider)))
+            !provider_is_known(slice_of(config->margin[i].provider)))
             report(to, FINDING_WARNING, NULL, 0, "cost_margin_config: no provider \"%s\"",
                    config->margin[i].provider);
 }

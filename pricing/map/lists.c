@@ -3,12 +3,6 @@
 
 #define WORD(word) word,
 
-static const char *const provider_words[] = {
-#define PROVIDER WORD
-#include "pricing/map/lists.def"
-#undef PROVIDER
-};
-
 static const char *const visible_words[] = {
 #define VISIBLE WORD
 #include "pricing/map/lists.def"
@@ -56,7 +50,6 @@ const char *const lists_litellm =
         (array), sizeof(array) / sizeof((array)[0])                                                \
     }
 
-const struct word_list list_provider = LIST(provider_words);
 const struct word_list list_visible = LIST(visible_words);
 const struct word_list list_custom = LIST(custom_words);
 const struct word_list list_non_inference = LIST(non_inference_words);

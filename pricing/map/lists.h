@@ -10,8 +10,8 @@ struct word_list {
     size_t count;
 };
 
-extern const struct word_list list_provider, list_visible, list_custom, list_non_inference,
-    list_bedrock_region, list_bedrock_geo, list_replicate;
+extern const struct word_list list_visible, list_custom, list_non_inference, list_bedrock_region,
+    list_bedrock_geo, list_replicate;
 
 extern const char *const lists_litellm; /* the version they come from */
 

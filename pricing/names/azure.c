@@ -38,3 +38,7 @@ const struct rule *names_azure_router(const struct resolver *r, struct slice nam
         bare = SLICE("model_router");
     return names_lookup(&plain, bare, SLICE("azure_ai")).rule;
 }
+
+static const char *const azure_ai_also[] = {"azure", "openai", NULL};
+
+const struct name_rules names_azure_ai = {.also = azure_ai_also};

@@ -36,7 +36,7 @@ static struct slice strip_throughput(struct slice name)
 }
 
 /* Bedrock's base id: without route, ARN, throughput, and a cross-region prefix or region path. */
-struct slice names_bedrock_base(struct slice name)
+static struct slice bedrock_base(struct slice name)
 {
     struct slice spec = names_without_prefix(name, "bedrock/converse/");
     if (spec.bytes == name.bytes)
@@ -97,7 +97,7 @@ struct slice names_arn_region(struct slice name)
     return field;
 }
 
-struct slice names_mantle_bare(struct slice name)
+static struct slice mantle_bare(struct slice name)
 {
     struct slice head, tail;
     return names_split(name, &head, &tail) && list_has(&list_bedrock_region, head) ? tail : name;
@@ -105,13 +105,13 @@ struct slice names_mantle_bare(struct slice name)
 
 struct slice names_mantle_id(struct slice name)
 {
-    return names_mantle_bare(names_without_prefix(name, "bedrock_mantle/"));
+    return mantle_bare(names_without_prefix(name, "bedrock_mantle/"));
 }
 
 /* Without its region's path; of an ARN the last segment, of others what is behind the routes. */
-struct slice names_bedrock_split(struct slice name)
+static struct slice bedrock_split(struct slice name)
 {
-    struct slice bare = names_mantle_bare(name);
+    struct slice bare = mantle_bare(name);
     const char *slash = names_find_last(bare, '/');
     if (!slice_starts(bare, SLICE("arn:")))
         return strip_routes(bare);
@@ -128,3 +128,28 @@ struct slice names_mantle_host_region(struct slice host)
         return (struct slice){host.p + before, host.bytes - before - after};
     return (struct slice){"", 0};
 }
+
+static void bedrock_forms(const struct resolver *r, struct name_forms *forms)
+{
+    (void)r;
+    forms->split = bedrock_split(forms->split);
+}
+
+const struct name_rules names_bedrock = {.family = "bedrock",
+                                         .region = REGION_OF_BEDROCK,
+                                         .stripped = bedrock_base,
+                                         .reformed = bedrock_forms};
+
+/* The word of cost maps: the same names, but events do not call it so. */
+const struct name_rules names_converse = {
+    .family = "bedrock", .stripped = bedrock_base, .reformed = bedrock_forms};
+
+static void mantle_forms(const struct resolver *r, struct name_forms *forms)
+{
+    forms->split = mantle_bare(forms->split);
+    forms->region_free = names_join(r, forms->said, "/", forms->split);
+    forms->combined_stripped = names_join(r, forms->said, "/", names_strip_version(forms->split));
+}
+
+const struct name_rules names_mantle = {
+    .family = "bedrock", .region = REGION_OF_MANTLE, .reformed = mantle_forms};

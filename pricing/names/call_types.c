@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Call types and providers, from words to what the rules distinguish (docs/pricing.md section 8).
+/* Call types, from words to what the rules distinguish (docs/pricing.md section 8).
  */
 #include "pricing/names/call_types.h"
 
@@ -91,46 +91,4 @@ enum call_class call_class_of(struct slice call_type)
     if (call_type.p[0] == 'a' && find_word(synchronous, &class))
         return class;
     return CALL_TEXT;
-}
-
-static const struct {
-    const char *name;
-    enum provider_id id;
-} provider_words[] = {
-    {"aiml", P_AIML},
-    {"anthropic", P_ANTHROPIC},
-    {"azure", P_AZURE},
-    {"azure_ai", P_AZURE_AI},
-    {"bedrock", P_BEDROCK},
-    {"cometapi", P_COMETAPI},
-    {"dashscope", P_DASHSCOPE},
-    {"databricks", P_DATABRICKS},
-    {"deepseek", P_DEEPSEEK},
-    {"fal_ai", P_FAL_AI},
-    {"fireworks_ai", P_FIREWORKS},
-    {"gemini", P_GEMINI},
-    {"groq", P_GROQ},
-    {"jina_ai", P_JINA},
-    {"lemonade", P_LEMONADE},
-    {"openai", P_OPENAI},
-    {"parallel_ai", P_PARALLEL_AI},
-    {"perplexity", P_PERPLEXITY},
-    {"qwen_ai_platform", P_DASHSCOPE},
-    {"qwencloud", P_DASHSCOPE},
-    {"recraft", P_RECRAFT},
-    {"runwayml", P_RUNWAYML},
-    {"tencent", P_TENCENT},
-    {"together_ai", P_TOGETHER},
-    {"vertex_ai", P_VERTEX},
-    {"vertex_ai_beta", P_VERTEX_BETA},
-    {"voyage", P_VOYAGE},
-    {"xai", P_XAI},
-};
-
-enum provider_id provider_id_of(struct slice provider)
-{
-    for (size_t i = 0; i < sizeof(provider_words) / sizeof(provider_words[0]); i++)
-        if (slice_is(provider, provider_words[i].name))
-            return provider_words[i].id;
-    return P_OTHER;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the rules distinguish among call types and providers (docs/pricing.md section 8). */
+/* What the rules distinguish among call types (docs/pricing.md section 8). */
 #ifndef PRICING_NAMES_CALL_TYPES_H
 #define PRICING_NAMES_CALL_TYPES_H
 
@@ -27,38 +27,5 @@ enum call_class {
 };
 
 enum call_class call_class_of(struct slice call_type);
-
-/* Providers with rules of their own; all others are P_OTHER. */
-enum provider_id {
-    P_OTHER,
-    P_AIML,
-    P_ANTHROPIC,
-    P_AZURE,
-    P_AZURE_AI,
-    P_BEDROCK,
-    P_COMETAPI,
-    P_DASHSCOPE,
-    P_DATABRICKS,
-    P_DEEPSEEK,
-    P_FAL_AI,
-    P_FIREWORKS,
-    P_GEMINI,
-    P_GROQ,
-    P_JINA,
-    P_LEMONADE,
-    P_OPENAI,
-    P_PARALLEL_AI,
-    P_PERPLEXITY,
-    P_RECRAFT,
-    P_RUNWAYML,
-    P_TENCENT,
-    P_TOGETHER,
-    P_VERTEX,
-    P_VERTEX_BETA,
-    P_VOYAGE,
-    P_XAI,
-};
-
-enum provider_id provider_id_of(struct slice provider);
 
 #endif

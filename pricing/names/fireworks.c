@@ -8,7 +8,7 @@
 #include <ctype.h>
 
 /* "fireworks_ai/accounts/fireworks/..." of a short name. */
-struct slice names_fireworks_key(const struct resolver *r, struct slice name)
+static struct slice fireworks_key(const struct resolver *r, struct slice name)
 {
     static const struct slice models = {"fireworks_ai/accounts/fireworks/models", 38};
     static const struct slice routers = {"fireworks_ai/accounts/fireworks/routers", 39};
@@ -75,8 +75,16 @@ static struct slice size_class_of(const struct resolver *r, struct slice name)
     return size <= 16 ? SLICE("fireworks-ai-4.1b-to-16b") : SLICE("fireworks-ai-above-16b");
 }
 
-const struct rule *names_fireworks_rule(const struct resolver *r, struct slice name)
+static void fireworks_forms(const struct resolver *r, struct name_forms *forms)
 {
+    forms->last = fireworks_key(r, forms->split);
+}
+
+/* By the name, without its provider, by the class of its size. */
+static const struct rule *fireworks_chat_rule(const struct resolver *r, struct slice whole,
+                                              struct slice name)
+{
+    (void)whole;
     struct found found = names_lookup(r, name, SLICE("fireworks_ai"));
     if (!found.rule)
         found = names_lookup(r, names_without_prefix(name, "fireworks_ai/"), SLICE(""));
@@ -84,3 +92,6 @@ const struct rule *names_fireworks_rule(const struct resolver *r, struct slice n
         found = names_lookup(r, size_class_of(r, name), SLICE("fireworks_ai"));
     return found.rule;
 }
+
+const struct name_rules names_fireworks = {
+    .family = "fireworks_ai", .reformed = fireworks_forms, .chat_rule = fireworks_chat_rule};

@@ -5,7 +5,7 @@
  */
 #include "pricing/names/providers.h"
 
-#include "pricing/map/lists.h"
+#include "core/providers.h"
 
 #include <ctype.h>
 
@@ -38,7 +38,7 @@ static const struct {
 struct slice names_provider(struct slice name)
 {
     struct slice head, tail;
-    if (names_split(name, &head, &tail) && list_has(&list_provider, head))
+    if (names_split(name, &head, &tail) && provider_is_known(head))
         return head;
     return (struct slice){"", 0};
 }
@@ -88,18 +88,8 @@ static struct slice strip_finetune(struct slice name)
     return left;
 }
 
-static bool is_bedrock(struct slice provider)
+struct slice names_strip_version(struct slice name)
 {
-    return slice_is(provider, "bedrock") || slice_is(provider, "bedrock_converse");
-}
-
-static struct slice strip_version(struct slice name, struct slice provider)
-{
-    if (is_bedrock(provider))
-        return names_bedrock_base(name);
-    if (slice_is(provider, "vertex_ai") || slice_is(provider, "gemini") ||
-        slice_is(provider, "databricks"))
-        return names_strip_digits(name);
     return names_contain(name, "ft:") ? strip_finetune(name) : strip_date(name);
 }
 
@@ -139,20 +129,15 @@ bool names_is_key(const struct resolver *r, struct slice name)
 /* Section 4.3, "matches the provider". */
 static bool provider_matches(struct slice entry, struct slice provider)
 {
-    static const char *const same_family[] = {"vertex_ai", "fireworks_ai", "bedrock"};
-    static const char *const any[] = {"litellm_proxy", "github", "nadir"};
-    if (entry.bytes == 0 || provider.bytes == 0 || slice_eq(entry, provider))
+    const struct name_rules *rules = names_rules_of(provider);
+    if (entry.bytes == 0 || provider.bytes == 0 || slice_eq(entry, provider) || rules->any_entry)
         return true;
-    for (size_t i = 0; i < 3; i++) {
-        struct slice family = slice_of(same_family[i]);
-        bool ours = i < 2 ? slice_eq(provider, family) : slice_starts(provider, family);
-        if (ours && slice_starts(entry, family))
+    if (rules->family && slice_starts(entry, slice_of(rules->family)))
+        return true;
+    for (const char *const *also = rules->also; also && *also; also++)
+        if (slice_is(entry, *also))
             return true;
-        if (slice_is(provider, any[i]))
-            return true;
-    }
-    return slice_is(provider, "azure_ai") &&
-           (slice_is(entry, "azure") || slice_is(entry, "openai"));
+    return false;
 }
 
 struct candidates {
@@ -170,37 +155,40 @@ static void add_form(struct candidates *out, struct slice name)
     out->name[out->count++] = name;
 }
 
+/* With and without the provider, before anybody's own rules. */
+static struct name_forms forms_of(const struct resolver *r, struct slice name,
+                                  struct slice provider)
+{
+    bool prefixed = provider.bytes && names_has_segment(name, provider);
+    struct name_forms forms = {.name = name, .split = name, .combined = name, .last = name};
+    forms.said = provider.bytes ? provider : names_provider(name);
+    if (prefixed) {
+        forms.split = (struct slice){name.p + provider.bytes + 1, name.bytes - provider.bytes - 1};
+        forms.last = names_join(r, provider, "/", name);
+    } else if (provider.bytes) {
+        forms.combined = forms.last = names_join(r, provider, "/", name);
+    } else if (forms.said.bytes) {
+        forms.split =
+            (struct slice){name.p + forms.said.bytes + 1, name.bytes - forms.said.bytes - 1};
+    }
+    forms.region_free = forms.combined;
+    return forms;
+}
+
 /* The names a model may have in the map, in LiteLLM's order. */
 static void candidates_of(const struct resolver *r, struct slice name, struct slice provider,
                           struct candidates *out)
 {
-    bool prefixed = provider.bytes && names_has_segment(name, provider);
-    struct slice split = name, combined = name, last = name;
-    struct slice said = provider.bytes ? provider : names_provider(name);
-    if (prefixed) {
-        split = (struct slice){name.p + provider.bytes + 1, name.bytes - provider.bytes - 1};
-        last = names_join(r, provider, "/", name);
-    } else if (provider.bytes) {
-        combined = last = names_join(r, provider, "/", name);
-    } else if (said.bytes) {
-        split = (struct slice){name.p + said.bytes + 1, name.bytes - said.bytes - 1};
-    }
-    struct slice stripped = strip_version(provider.bytes ? split : name, said);
-    struct slice combined_stripped =
-        provider.bytes ? names_join(r, provider, "/", stripped) : stripped;
-    struct slice region_free = combined;
-    if (is_bedrock(said))
-        split = names_bedrock_split(split);
-    if (slice_is(said, "bedrock_mantle")) {
-        split = names_mantle_bare(split);
-        region_free = names_join(r, said, "/", split);
-        combined_stripped = names_join(r, said, "/", strip_version(split, said));
-    }
-    if (slice_is(said, "fireworks_ai"))
-        last = names_fireworks_key(r, split);
-    const struct slice forms[CANDIDATES_MAX] = {combined,          name,     region_free, split,
-                                                combined_stripped, stripped, last};
-    *out = (struct candidates){.provider = said};
+    struct name_forms f = forms_of(r, name, provider);
+    const struct name_rules *rules = names_rules_of(f.said);
+    struct slice versioned = provider.bytes ? f.split : name;
+    f.stripped = rules->stripped ? rules->stripped(versioned) : names_strip_version(versioned);
+    f.combined_stripped = provider.bytes ? names_join(r, provider, "/", f.stripped) : f.stripped;
+    if (rules->reformed)
+        rules->reformed(r, &f);
+    const struct slice forms[CANDIDATES_MAX] = {
+        f.combined, f.name, f.region_free, f.split, f.combined_stripped, f.stripped, f.last};
+    *out = (struct candidates){.provider = f.said};
     for (size_t i = 0; i < CANDIDATES_MAX; i++)
         add_form(out, forms[i]);
 }
@@ -231,18 +219,21 @@ struct found names_lookup(const struct resolver *r, struct slice name, struct sl
     bool any_key = false;
     if (r->fixed && r->overrides == OVERRIDES_MERGE)
         return (struct found){r->fixed, NULL};
+    const struct name_rules *rules = names_rules_of(provider);
     name = names_azure_alias(name);
-    if (slice_is(provider, "vertex_ai_beta"))
-        provider = SLICE("vertex_ai");
-    if (slice_is(provider, "vertex_ai"))
-        name = names_vertex_alias(r, name);
-    if (slice_is(provider, "huggingface") || slice_is(provider, "lemonade"))
+    if (rules->as) {
+        provider = slice_of(rules->as);
+        rules = names_rules_of(provider);
+    }
+    if (rules->renamed)
+        name = rules->renamed(r, name);
+    if (rules->free == FREE_ALWAYS)
         return (struct found){&rule_free_provider, NULL};
     candidates_of(r, name, provider, &all);
     struct found found = search_map(r, &all, &any_key);
     if (found.rule)
         return found;
-    if (slice_is(provider, "ollama"))
+    if (rules->free == FREE_UNMAPPED)
         return (struct found){&rule_free_provider, NULL};
     for (size_t i = 0; !any_key && i < all.count; i++)
         if (catalog_knows_family(r->catalog, all.name[i]))

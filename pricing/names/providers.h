@@ -8,24 +8,54 @@
 
 #include "pricing/names/text.h"
 
+/* The forms of a name that are looked up, in this order. */
+struct name_forms {
+    struct slice said; /* the provider that was given, else that the name says; "" */
+    struct slice combined, name, region_free, split, combined_stripped, stripped, last;
+};
+
+enum free_answer { FREE_NEVER, FREE_UNMAPPED, FREE_ALWAYS };
+enum region_source { REGION_NONE, REGION_OF_BEDROCK, REGION_OF_MANTLE };
+
+/* What is special about a provider's names; all NULL and 0: nothing (names_plain). A row of
+ * providers.def says names_<word>; the file of that name defines it. */
+struct name_rules {
+    const char *as;            /* its names are looked up as another provider's */
+    const char *family;        /* map entries of providers that begin with this are its own too */
+    const char *const *also;   /* ... and of these, NULL-terminated */
+    bool any_entry;            /* ... and of anybody */
+    enum free_answer free;     /* what costs nothing there */
+    enum region_source region; /* where a call's region is said */
+    bool by_size;              /* what has no price is billed by the class of its size (8.1) */
+    bool has_music;            /* music is looked up by its exact name (8.5) */
+    /* The name that the map has for it; before all else. */
+    struct slice (*renamed)(const struct resolver *r, struct slice name);
+    /* Without a version; NULL: without a date, or the fields of a fine-tuned model. */
+    struct slice (*stripped)(struct slice name);
+    void (*reformed)(const struct resolver *r, struct name_forms *forms);
+    /* The rule of chat; NULL: what the name for tokens has. */
+    const struct rule *(*chat_rule)(const struct resolver *r, struct slice name,
+                                    struct slice token_name);
+};
+
+extern const struct name_rules names_plain, names_any, names_azure_ai, names_bedrock,
+    names_converse, names_databricks, names_fireworks, names_free, names_free_unmapped,
+    names_mantle, names_numbered, names_together, names_vertex, names_vertex_beta;
+
+/* By an event's word of the provider, or a map's. */
+const struct name_rules *names_rules_of(struct slice provider);
+
 /* A Bedrock model as events and configurations have it, in one form: without "bedrock/", routes and
  * region path; of an ARN its last segment. */
 struct slice names_bedrock_id(struct slice name);
-/* LiteLLM's base id: without throughput and a cross-region prefix either. */
-struct slice names_bedrock_base(struct slice name);
-/* Without its region's path; of an ARN the last segment, of others what is behind the routes. */
-struct slice names_bedrock_split(struct slice name);
 /* The region an ARN within the name is of, "" when there is none. */
 struct slice names_arn_region(struct slice name);
 
 /* A Mantle model's id: without provider and region. */
 struct slice names_mantle_id(struct slice name);
-struct slice names_mantle_bare(struct slice name);
 /* The region of "bedrock-mantle.<region>.api.aws", "" of other hosts. */
 struct slice names_mantle_host_region(struct slice host);
 
-/* The name that the map has for a partner's model. */
-struct slice names_vertex_alias(const struct resolver *r, struct slice name);
 /* Billed by tokens whatever its entry says (8.2). */
 bool names_vertex_bills_tokens(struct slice name);
 
@@ -35,17 +65,10 @@ bool names_is_azure_router(struct slice name);
 /* The router's entry, whose input rate is the fee. */
 const struct rule *names_azure_router(const struct resolver *r, struct slice name);
 
-/* "fireworks_ai/accounts/fireworks/..." of a short name. */
-struct slice names_fireworks_key(const struct resolver *r, struct slice name);
-/* By name, without provider, by the class of its size. */
-const struct rule *names_fireworks_rule(const struct resolver *r, struct slice name);
-
 /* Whether the name says Together; the name that is billed: itself where it has a price, else the
  * class of its size. */
 bool names_is_together(struct slice name);
-struct slice names_together(const struct resolver *r, struct slice name, bool embedding);
-
-struct slice names_databricks(struct slice name);
+struct slice names_together_class(const struct resolver *r, struct slice name, bool embedding);
 
 /* Hardware that is not known by name: billed by the second (8.1). */
 bool names_is_replicate(const struct resolver *r, struct slice name);

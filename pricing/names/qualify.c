@@ -3,7 +3,7 @@
  * looked up. */
 #include "pricing/names/names.h"
 
-#include "pricing/map/lists.h"
+#include "core/providers.h"
 #include "pricing/names/providers.h"
 
 /* Drops segments behind `head` one by one, as far as a provider's name, until the rest is a key. */
@@ -16,7 +16,7 @@ static struct slice drop_segments(const struct resolver *r, struct slice head, s
         if (names_is_key(r, tried))
             return tried;
         bool more = names_split(tail, &segment, &after);
-        if (!more || list_has(&list_provider, segment))
+        if (!more || provider_is_known(segment))
             return whole;
         tail = after;
     }
@@ -25,7 +25,7 @@ static struct slice drop_segments(const struct resolver *r, struct slice head, s
 struct slice names_qualify(const struct resolver *r, struct slice name, struct slice provider,
                            struct slice region)
 {
-    if (provider.bytes == 0 || list_has(&list_provider, names_first_segment(name)))
+    if (provider.bytes == 0 || provider_is_known(names_first_segment(name)))
         return name;
     struct slice head = region.bytes ? names_join(r, provider, "/", region) : provider;
     struct slice whole = names_join(r, head, "/", name);

@@ -28,5 +28,7 @@ bool names_all_digits(struct slice text);
 const char *names_find_last(struct slice name, char c);
 /* Without "-<digits>" at the end. */
 struct slice names_strip_digits(struct slice name);
+/* Without "-YYYY-MM-DD" at the end, or the last three fields of a fine-tuned model. */
+struct slice names_strip_version(struct slice name);
 
 #endif

@@ -50,7 +50,9 @@ bool names_is_together(struct slice name)
     return names_contain(name, "togethercomputer") || names_contain(name, "together_ai");
 }
 
-struct slice names_together(const struct resolver *r, struct slice name, bool embedding)
+struct slice names_together_class(const struct resolver *r, struct slice name, bool embedding)
 {
     return has_price(r, name) ? name : size_class_of(r, name, embedding);
 }
+
+const struct name_rules names_together = {.by_size = true};

@@ -12,7 +12,7 @@ static bool has_entry(const struct catalog *catalog, const char *prefix, struct 
 }
 
 /* Vertex: Llama under meta/, Mistral and AI21 as @latest. */
-struct slice names_vertex_alias(const struct resolver *r, struct slice name)
+static struct slice vertex_alias(const struct resolver *r, struct slice name)
 {
     static const char *const prefixes[] = {"", "vertex_ai/"};
     const struct catalog *catalog = r->catalog;
@@ -38,3 +38,17 @@ bool names_vertex_bills_tokens(struct slice name)
             return true;
     return false;
 }
+
+static const struct rule *vertex_chat_rule(const struct resolver *r, struct slice name,
+                                           struct slice token_name)
+{
+    (void)token_name;
+    return names_lookup(r, names_bare(r, name, SLICE("vertex_ai")), SLICE("vertex_ai")).rule;
+}
+
+const struct name_rules names_vertex = {.family = "vertex_ai",
+                                        .has_music = true,
+                                        .renamed = vertex_alias,
+                                        .stripped = names_strip_digits,
+                                        .chat_rule = vertex_chat_rule};
+const struct name_rules names_vertex_beta = {.as = "vertex_ai", .has_music = true};

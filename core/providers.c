@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/providers.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NO_ALIAS                                                                                   \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        NULL                                                                                       \
+    }
+#define ALIASES(...)                                                                               \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+const struct provider provider_table[PROVIDER_COUNT] = {
+    [PROVIDER_OTHER] = {"", "other", "keyed", "sized", "plain", 0, NO_ALIAS},
+#define PROVIDER(id, name, chat, image, web, names, traits, ...)                                   \
+    [PROVIDER_##id] = {name, #chat, #image, #web, #names, traits, __VA_ARGS__},
+#include "core/providers.def"
+#undef PROVIDER
+};
+
+const struct provider_trait_info provider_trait_info[TRAIT_COUNT] = {
+#define TRAIT(id, doc) {#id, doc},
+#include "core/providers.def"
+#undef TRAIT
+};
+
+static int name_cmp(struct slice a, const char *b)
+{
+    size_t bytes = strlen(b);
+    int order = memcmp(a.p, b, a.bytes < bytes ? a.bytes : bytes);
+    if (order != 0)
+        return order;
+    return a.bytes < bytes ? -1 : a.bytes > bytes;
+}
+
+enum provider_id provider_find(struct slice name)
+{
+    unsigned low = PROVIDER_OTHER + 1, high = PROVIDER_COUNT;
+    while (name.bytes && low < high) {
+        unsigned middle = low + (high - low) / 2;
+        int order = name_cmp(name, provider_table[middle].name);
+        if (order == 0)
+            return (enum provider_id)middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return PROVIDER_OTHER;
+}
+
+/* ---- by any word -------------------------------------------------------------------------------
+ */
+
+struct word {
+    const char *text;
+    enum provider_id provider;
+};
+
+/* Far more than there are: a table that has outgrown them fails its first look-up, in every test.
+ */
+#define WORD_SLOTS 1024
+
+static struct word words[WORD_SLOTS];
+static size_t word_count;
+static pthread_once_t words_once = PTHREAD_ONCE_INIT;
+
+static int word_order(const void *a, const void *b)
+{
+    return strcasecmp(((const struct word *)a)->text, ((const struct word *)b)->text);
+}
+
+static void add_word(const char *text, enum provider_id provider)
+{
+    assert(word_count < WORD_SLOTS);
+    words[word_count++] = (struct word){text, provider};
+}
+
+static void make_words(void)
+{
+    for (unsigned id = PROVIDER_OTHER + 1; id < PROVIDER_COUNT; id++) {
+        add_word(provider_table[id].name, (enum provider_id)id);
+        for (const char *const *alias = provider_table[id].aliases; *alias; alias++)
+            add_word(*alias, (enum provider_id)id);
+    }
+    qsort(words, word_count, sizeof(words[0]), word_order);
+}
+
+/* <0, 0, >0 as a word stands before, at, behind the text. */
+static int word_cmp(const struct word *word, struct slice text)
+{
+    int order = strncasecmp(word->text, text.p, text.bytes);
+    return order ? order : word->text[text.bytes] != '\0';
+}
+
+enum provider_id provider_find_word(struct slice text)
+{
+    pthread_once(&words_once, make_words);
+    size_t low = 0, high = text.bytes ? word_count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = word_cmp(&words[middle], text);
+        if (order == 0)
+            return words[middle].provider;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return PROVIDER_OTHER;
+}
