@@ -106,11 +106,9 @@ static struct drift_way *place_of(struct drift *drift, uint64_t key)
 }
 
 /* Locked. */
-static struct drift_way *way_of(struct drift *drift, const struct facts *facts,
-                                const struct charge *charge)
+static struct drift_way *way_of(struct drift *drift, const struct drift_way *one)
 {
-    uint64_t key = key_of(facts, charge);
-    struct drift_way *way = place_of(drift, key);
+    struct drift_way *way = place_of(drift, one->key);
     if (way->key != 0)
         return way;
     if (drift->way_count == DRIFT_WAYS_MAX) { /* all that is new is one more, without names */
@@ -120,11 +118,9 @@ static struct drift_way *way_of(struct drift *drift, const struct facts *facts,
         return way;
     }
     drift->way_count++;
-    way->key = key;
-    keep(way->provider, sizeof(way->provider), facts_text(facts, FACT_PROVIDER));
-    keep(way->model, sizeof(way->model), facts_text(facts, FACT_MODEL));
-    keep(way->call_type, sizeof(way->call_type), facts_text(facts, FACT_CALL_TYPE));
-    keep(way->rule, sizeof(way->rule), slice_of(charge->rule));
+    *way = *one;
+    way->events = way->zeros = 0;
+    way->ours = way->gateway = (struct money){0};
     return way;
 }
 
@@ -135,23 +131,35 @@ static void add(struct money *sum, struct money part)
         *sum = total;
 }
 
-void drift_note(struct drift *drift, const struct facts *facts, const struct charge *charge)
+bool drift_judge(const struct drift *drift, const struct facts *facts, const struct charge *charge,
+                 struct drift_way *one)
 {
-    if (drift->limits.events == 0)
-        return;
-    enum drift_kind kind = drift_of(facts, charge, drift->limits.tolerance);
+    enum drift_kind kind =
+        drift->limits.events == 0 ? DRIFT_NONE : drift_of(facts, charge, drift->limits.tolerance);
     if (kind == DRIFT_NONE)
-        return;
-    struct money gateway = {0};
-    if (!money_multiply(facts_decimal(facts, FACT_GATEWAY_COST), &DECIMAL_ONE, &gateway))
-        gateway.atto = 0;
+        return false;
+    one->key = key_of(facts, charge);
+    keep(one->provider, sizeof(one->provider), facts_text(facts, FACT_PROVIDER));
+    keep(one->model, sizeof(one->model), facts_text(facts, FACT_MODEL));
+    keep(one->call_type, sizeof(one->call_type), facts_text(facts, FACT_CALL_TYPE));
+    keep(one->rule, sizeof(one->rule), slice_of(charge->rule));
+    one->events = 1;
+    one->zeros = kind == DRIFT_ZERO;
+    one->ours = charge->spend;
+    if (!money_multiply(facts_decimal(facts, FACT_GATEWAY_COST), &DECIMAL_ONE, &one->gateway))
+        one->gateway.atto = 0;
+    return true;
+}
+
+void drift_note(struct drift *drift, const struct drift_way *one)
+{
     pthread_mutex_lock(&drift->lock);
-    struct drift_way *way = way_of(drift, facts, charge);
-    way->events++;
-    way->zeros += kind == DRIFT_ZERO;
-    add(&way->ours, charge->spend);
-    add(&way->gateway, gateway);
-    drift->events++;
+    struct drift_way *way = way_of(drift, one);
+    way->events += one->events;
+    way->zeros += one->zeros;
+    add(&way->ours, one->ours);
+    add(&way->gateway, one->gateway);
+    drift->events += one->events;
     pthread_mutex_unlock(&drift->lock);
 }
 

@@ -37,7 +37,11 @@ struct drift;
 struct drift *drift_new(const struct config_drift *limits); /* NULL: out of memory */
 void drift_free(struct drift *drift);
 
-void drift_note(struct drift *drift, const struct facts *facts, const struct charge *charge);
+/* Whether an event is apart, and then what is to be noted of it: a way of one event. */
+bool drift_judge(const struct drift *drift, const struct facts *facts, const struct charge *charge,
+                 struct drift_way *one);
+/* When its row is stored: a batch that is read again would count twice. */
+void drift_note(struct drift *drift, const struct drift_way *one);
 /* Under new prices what was apart under the old ones is no alarm any more. By drift_log()'s thread.
  */
 void drift_forget(struct drift *drift);

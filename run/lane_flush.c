@@ -47,6 +47,15 @@ static void count_batch(struct lane *lane)
     count(&c->batches, 1);
 }
 
+/* Of rows that are new: a batch that is read again, or a message that comes again, counts once. */
+static void note_drift(struct lane *lane)
+{
+    const struct batch *batch = &lane->batch;
+    for (size_t i = 0; i < batch->row_count; i++)
+        if (batch->rows[i].apart && batch->rows[i].fate == ROW_NEW)
+            drift_note(lane->group->drift, batch->rows[i].apart);
+}
+
 static void commit_to_kafka(struct lane *lane)
 {
     const struct batch *batch = &lane->batch;
@@ -89,6 +98,7 @@ static void written(struct lane *lane)
         lane->keep_messages_left--;
     lane->backoff_ms = BACKOFF_FIRST_MS;
     count_batch(lane);
+    note_drift(lane);
     health_fine(lane->group->health, lane->number);
     commit_to_kafka(lane);
     fault_point("after_kafka_commit");

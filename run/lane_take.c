@@ -101,8 +101,15 @@ static bool batch_holds_records(const struct batch *batch)
 static void row_added(struct record_context *rc, const struct event *event,
                       const struct charge *charge)
 {
-    rc->lane->batch.range[rc->range].rows++;
-    drift_note(rc->lane->group->drift, &event->facts, charge);
+    struct batch *batch = &rc->lane->batch;
+    struct drift_way apart, *kept;
+    batch->range[rc->range].rows++;
+    if (!drift_judge(rc->lane->group->drift, &event->facts, charge, &apart))
+        return;
+    kept = arena_alloc(&batch->arena, sizeof(*kept));
+    if (kept)
+        *kept = apart;
+    batch->rows[batch->row_count - 1].apart = kept;
 }
 
 static void add_event(struct record_context *rc, const struct record *record)

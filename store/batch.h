@@ -57,6 +57,8 @@ enum row_fate {
 };
 
 /* One encoded row: its COPY bytes and what duplicates are recognised by. */
+struct drift_way;
+
 struct batch_row {
     int64_t start_time_us;
     uint8_t identity[16];
@@ -75,6 +77,8 @@ struct batch_row {
     enum row_fate fate;
     bool conflict;       /* a duplicate whose first delivery said something else */
     uint64_t first_hash; /* of a duplicate: content hash of the row that stays */
+    const struct drift_way
+        *apart; /* in the arena: to be noted once it is stored; NULL: it is not */
 };
 
 struct batch_reject {

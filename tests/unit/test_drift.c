@@ -46,8 +46,10 @@ static void note(struct drift *drift, const char *model, const char *ours, const
 {
     struct sample s;
     sample_set(&s, model, ours, gateway);
+    struct drift_way way;
     for (unsigned i = 0; i < times; i++)
-        drift_note(drift, &s.facts, &s.charge);
+        if (drift_judge(drift, &s.facts, &s.charge, &way))
+            drift_note(drift, &way);
 }
 
 static struct drift *made(void)

@@ -36,7 +36,8 @@ static struct {
 } world;
 
 static const char mapping[] =
-    "- {name: t, keep: /id, fields: {request_id: /id, model: /m, input_tokens: /n}}\n";
+    "- {name: t, keep: /id, fields: {request_id: /id, model: /m, input_tokens: /n, "
+    "gateway_cost: /g, provider: /p}}\n";
 static const char one[] = "{\"id\":1,\"m\":\"gpt-a\",\"n\":10}";
 static const char other[] = "{\"id\":2,\"m\":\"gpt-a\",\"n\":10}";
 static const char bad[] = "{\"id\":";
@@ -415,6 +416,26 @@ static void a_batch_that_was_not_written_is_read_again(void **state)
         read_out();
         expect_once(0, 0, 7);
         expect_next(0, 7);
+    }
+}
+
+/* Ours is 5, the gateway's 9: the alarm counts what was stored. */
+static void drift_counts_a_batch_that_is_read_again_once(void **state)
+{
+    (void)state;
+    static const enum fake_commit ways[] = {COMMIT_FENCED, COMMIT_CUT, COMMIT_WANTS_MESSAGES};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        teardown(NULL);
+        setup(NULL);
+        for (int m = 0; m < 7; m++)
+            fake_kafka_append(0, "{\"id\":1,\"m\":\"gpt-a\",\"n\":10,\"g\":9,\"p\":\"openai\"}");
+        begin_reading(2); /* of which the gateway says nothing */
+        fake_writer.next_commit = ways[i];
+        turn_until(LANE_WAITING);
+        assert_int_equal(drift_events(world.group.drift), 0);
+        read_out();
+        expect_once(0, 0, 9);
+        assert_int_equal(drift_events(world.group.drift), 7);
     }
 }
 
@@ -1017,6 +1038,7 @@ int main(void)
         TEST(a_lane_without_partitions_is_caught_up),
         TEST(the_group_is_joined_anew_when_the_watch_asks),
         TEST(a_batch_that_was_not_written_is_read_again),
+        TEST(drift_counts_a_batch_that_is_read_again_once),
         TEST(a_fenced_lane_goes_on_where_the_owner_stands),
         TEST(the_time_between_tries_doubles_until_a_batch_is_written),
         TEST(whatever_fails_on_the_way_to_an_assignment_is_tried_again),
