@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define BACKOFF_MAX_MS 5000u
+#define REFUSED_TRIES 6
 #define POLL_IDLE_MS 100
 #define CONNECT_MS 1000
 #define FINE_EVERY_MS 1000
@@ -36,21 +37,35 @@ static void wait_for(struct lane *lane, unsigned wait_ms)
     lane->retry_at_ms = clock_monotonic_ms() + wait_ms;
 }
 
+static void end(struct lane *lane, const struct err *why)
+{
+    batch_reset(&lane->batch);
+    lane->err = *why;
+    state_set(lane, LANE_ENDED, why->text);
+}
+
+/* What PostgreSQL refuses besides rows (those are rejected, each for itself) it will refuse again:
+ * a constraint or a trigger that is not ours. Not at once: another member may have been in the way.
+ */
+static bool refused_for_good(struct lane *lane, const struct err *why)
+{
+    return why->kind == ERR_INPUT && ++lane->refusals == REFUSED_TRIES;
+}
+
 static void recover(struct lane *lane, const struct err *why)
 {
+    if (refused_for_good(lane, why)) {
+        struct err err = {0};
+        err_set(&err, ERR_CONFIG, "refused %d times: %.900s", REFUSED_TRIES, why->text);
+        end(lane, &err);
+        return;
+    }
     atomic_fetch_add(&lane->group->counters.recoveries, 1);
     log_warn("%s; trying again in %u ms", why->text, lane->backoff_ms);
     wait_for(lane, lane->backoff_ms);
     state_set(lane, LANE_WAITING, why->text);
     lane->backoff_ms =
         lane->backoff_ms * 2 < BACKOFF_MAX_MS ? lane->backoff_ms * 2 : BACKOFF_MAX_MS;
-}
-
-static void end(struct lane *lane, const struct err *why)
-{
-    batch_reset(&lane->batch);
-    lane->err = *why;
-    state_set(lane, LANE_ENDED, why->text);
 }
 
 /* The one way back from any failure. */

@@ -97,6 +97,7 @@ static void written(struct lane *lane)
     else if (lane->keep_messages_left)
         lane->keep_messages_left--;
     lane->backoff_ms = BACKOFF_FIRST_MS;
+    lane->refusals = 0;
     count_batch(lane);
     note_drift(lane);
     health_fine(lane->group->health, lane->number);

@@ -71,6 +71,7 @@ struct lane {
     int64_t look_at_ms;  /* when to ask whether the database still holds what it held */
     int64_t retry_at_ms; /* LANE_WAITING: when to read the offset rows */
     unsigned backoff_ms;
+    unsigned refusals;      /* since a batch was written: what PostgreSQL refused of what is ours */
     bool counted_caught_up; /* in group->caught_up */
     int64_t fine_ms;        /* when the end of the log was told last */
 };

@@ -316,6 +316,10 @@ static bool adapt(struct writer *w, const struct batch *batch, const struct err 
         return end_blockers(w, batch, NULL);
     if (why->kind == ERR_RETRY) /* deadlock, serialization */
         return true;
+    if (w->rejecting && why->kind == ERR_INPUT && !w->bisect_rejects) {
+        w->bisect_rejects = true;
+        return true;
+    }
     if (!w->copying)
         return false;
     if (failed_with(w, "23505")) { /* unique violation */
@@ -340,6 +344,7 @@ static bool try_once(struct writer *w, struct batch *batch, struct err *err)
 {
     w->pg.sqlstate[0] = '\0';
     w->copying = false;
+    w->rejecting = false;
     w->fenced = false;
     rows_mark_near(w, batch);
     return days_ensure(w, batch, err) && transaction(w, batch, err);
@@ -373,6 +378,10 @@ static void conclude(struct writer *w, struct batch *batch)
     if (w->refusal_count)
         log_warn("PostgreSQL refused %zu rows (rejected_events): %s", w->refusal_count,
                  w->refusal[0].text);
+    if (w->bisect_rejects)
+        log_warn(
+            "PostgreSQL refused what is kept of %zu rejected records (rejected_events): %s [%s]",
+            w->reject_refused.count, w->reject_refused.message, w->reject_refused.sqlstate);
 }
 
 bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
@@ -382,6 +391,7 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
     if (!writer_connect(w, err) || !book_known(w, batch, err))
         return false;
     w->bisect = false;
+    w->bisect_rejects = false;
     for (int tries = 1;; tries++) {
         struct err why = {0};
         if (try_once(w, batch, &why))

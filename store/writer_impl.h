@@ -26,6 +26,12 @@ struct refusal {
     char text[REFUSAL_TEXT_MAX];
 };
 
+/* Rejected records whose row was refused, and why the last one was. */
+struct reject_refused {
+    size_t count;
+    char message[104], sqlstate[6];
+};
+
 struct writer {
     char *conninfo, *group_id, *cluster_id, *application_name;
     unsigned lock_timeout_ms, statement_timeout_ms;
@@ -52,6 +58,8 @@ struct writer {
     struct lock_holder holder; /* who kept us waiting */
     /* of the batch being written */
     bool bisect, copying, fenced;
+    bool bisect_rejects, rejecting;
+    struct reject_refused reject_refused;
     int64_t batch_id;
     struct range_counts *counts;
     size_t counts_capacity;

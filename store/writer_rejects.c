@@ -4,6 +4,7 @@
 #include "store/writer_impl.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* In a retry a record may be listed already. */
@@ -155,18 +156,32 @@ static void reject_add(struct writer *w, const struct batch *batch, const struct
     }
 }
 
-bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
+/* What is left of a record whose row PostgreSQL refuses: that it was, and why it is not here. */
+static void make_bare(const struct writer *w, struct batch_reject *r, char why[REFUSAL_TEXT_MAX])
 {
-    size_t count = batch->reject_count + w->refusal_count;
-    if (count == 0)
-        return true;
+    snprintf(why, REFUSAL_TEXT_MAX, "PostgreSQL refused what is kept of it: %s [%s]",
+             w->reject_refused.message, w->reject_refused.sqlstate);
+    r->detail = slice_of(why);
+    r->field = SLICE("");
+    r->mapping = NULL;
+    r->payload = (struct slice){NULL, 0};
+    r->byte = -1;
+}
+
+/* Of both lists, those from `from` up to `to`. */
+static bool rejects_insert(struct writer *w, const struct batch *batch, size_t from, size_t to,
+                           bool bare, struct err *err)
+{
+    char why[REFUSAL_TEXT_MAX];
     pg_args_reset(&w->args);
     pg_arg_int8(&w->args, w->batch_id);
     buf_reset(&w->sealed);
     for (int c = 0; c < REJECT_COLUMNS; c++) {
-        pg_array_open(&w->args, reject_type[c], count);
-        for (size_t n = 0; n < count; n++) {
+        pg_array_open(&w->args, reject_type[c], to - from);
+        for (size_t n = from; n < to; n++) {
             struct batch_reject r = reject_at(w, batch, n);
+            if (bare)
+                make_bare(w, &r, why);
             reject_add(w, batch, &r, (enum reject_column)c);
         }
         pg_array_close(&w->args);
@@ -176,6 +191,42 @@ bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
                        "rejected messages cannot be encrypted: no memory, or no "
                        "random numbers");
     return writer_run(w, &reject, err);
+}
+
+/* As copy_bisect(). One that is refused is kept bare; if that is refused too, the batch is. */
+static bool rejects_bisect(struct writer *w, const struct batch *batch, size_t from, size_t to,
+                           struct err *err)
+{
+    struct err why = {0};
+    if (!pg_command(&w->pg, "SAVEPOINT part", err))
+        return false;
+    if (rejects_insert(w, batch, from, to, false, &why))
+        return pg_command(&w->pg, "RELEASE SAVEPOINT part", err);
+    if (why.kind != ERR_INPUT)
+        return err_set(err, why.kind, "%s", why.text);
+    w->reject_refused = (struct reject_refused){.count = w->reject_refused.count};
+    snprintf(w->reject_refused.message, sizeof(w->reject_refused.message), "%.100s", w->pg.message);
+    snprintf(w->reject_refused.sqlstate, sizeof(w->reject_refused.sqlstate), "%s", w->pg.sqlstate);
+    if (!pg_command(&w->pg, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err))
+        return false;
+    if (to - from == 1)
+        return ++w->reject_refused.count && rejects_insert(w, batch, from, to, true, err);
+    size_t middle = from + (to - from) / 2;
+    return rejects_bisect(w, batch, from, middle, err) && rejects_bisect(w, batch, middle, to, err);
+}
+
+bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
+{
+    size_t count = batch->reject_count + w->refusal_count;
+    if (count == 0)
+        return true;
+    w->rejecting = true;
+    w->reject_refused.count = 0;
+    bool ok = w->bisect_rejects ? rejects_bisect(w, batch, 0, count, err)
+                                : rejects_insert(w, batch, 0, count, false, err);
+    if (ok)
+        w->rejecting = false;
+    return ok;
 }
 
 /* --- retries -------------------------------------------------------------------------------- */

@@ -190,4 +190,22 @@ def many(world, count, partition):
     return joined.encode(), records
 
 
-ALL = (refused_row_repaired, siblings_retried, message_of_many_records)
+def refused_rejects(servers, seed):
+    """A constraint of somebody else's on rejected_events: one record is kept bare, what is refused altogether ends."""
+    with World(servers, "rejects", seed, partitions=2) as world:
+        world.produce(600)
+        constraint = "ALTER TABLE spendlog.rejected_events ADD CONSTRAINT theirs CHECK (%s) NOT VALID"
+        world.sql(constraint % "reason <> 'bad_json'")
+        check_equal(world.start("--exit-eof").wait(90), 78, "exit code while nothing of a record may be stored")
+        check("refused 6 times" in world.members[-1].text() and "theirs" in world.members[-1].text(),
+              f"what refused it is not told: {world.members[-1].tail()}")
+        world.sql("ALTER TABLE spendlog.rejected_events DROP CONSTRAINT theirs")
+        world.sql(constraint % "payload IS NULL OR reason <> 'bad_json'")
+        check_equal(world.start("--exit-eof").wait(90), 0, "exit code while its message may not be stored")
+        bare = int(world.sql("SELECT count(*) FROM spendlog.rejected_events WHERE detail LIKE '%theirs%'")[0][0])
+        check(bare > 0, "nothing was kept bare")
+        world.verify_command()
+        return f"{bare} kept bare"
+
+
+ALL = (refused_row_repaired, refused_rejects, siblings_retried, message_of_many_records)

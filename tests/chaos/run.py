@@ -52,19 +52,20 @@ def main():
         for scenario in (*ALL, protocol_errors):
             print(f"{scenario.__name__:32} {scenario.__doc__.strip().splitlines()[0]}")
         return 0
-    # It waits for a mock cluster most of the time: it runs beside the others and is asked at the end.
-    mock = subprocess.Popen([MOCK], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    every = [(s, ()) for s in ALL] + [(protocol_errors, (mock,))]
+    every = [(s, ()) for s in ALL] + [(protocol_errors, ())]
     chosen = every if not options.short else [*SHORT, every[-1]]
     if options.name:
         chosen = [(s, more) for s, more in every if s.__name__ in options.name]
         if len(chosen) != len(set(options.name)):
             parser.error("no such scenario; see --list")
-    try:
+    if chosen[-1][0] is not protocol_errors:
         return run(chosen, options)
-    finally:
-        mock.kill()
-        mock.wait()
+    # It waits for a mock cluster most of the time: it runs beside the others and is asked at the end.
+    with subprocess.Popen([MOCK], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as mock:
+        try:
+            return run([*chosen[:-1], (protocol_errors, (mock,))], options)
+        finally:
+            mock.kill()
 
 
 def table_print():

@@ -261,6 +261,10 @@ bool writer_commit(struct writer *writer, struct batch *batch, struct err *err)
             return err_set(err, ERR_RETRY, "fenced: the offset row is elsewhere");
     if (what == COMMIT_REFUSED)
         return err_set(err, ERR_CONFIG, "permission denied");
+    if (fake_writer.refuses > 0) {
+        fake_writer.refuses--;
+        return err_set(err, ERR_INPUT, "violates check constraint \"of_somebody\"");
+    }
     batch->messages_wanted = what == COMMIT_WANTS_MESSAGES;
     if (batch->messages_wanted)
         return err_set(err, ERR_RETRY, "a row is refused: its message is wanted");

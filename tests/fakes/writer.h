@@ -35,6 +35,7 @@ struct fake_offsets { /* the newest incarnation of a partition */
 struct fake_writer {
     enum fake_commit next_commit; /* of the next one only */
     unsigned away;                /* so many connects fail */
+    unsigned refuses;             /* so many commits fail with ERR_INPUT */
     unsigned fail_put_book, fail_setback;
     bool misconfigured; /* connecting fails with ERR_CONFIG */
     bool loses_book;    /* the book is not there when it is asked for */

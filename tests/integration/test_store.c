@@ -417,6 +417,68 @@ static void a_refused_row_is_rejected_and_the_others_land(void **state)
     assert_int_equal(scalar(query), 2);
 }
 
+/* A constraint that is not ours: one record must not hold up its partition, nor lose the others'
+ * messages. */
+static void a_refused_record_is_kept_bare_and_the_others_whole(void **state)
+{
+    struct world *w = *state;
+    sql("ALTER TABLE spendlog.rejected_events ADD CONSTRAINT theirs"
+        " CHECK (detail <> 'too long for them') NOT VALID");
+    add_rows(&w->batch, &w->p[0], first, 10);
+    for (int i = 0; i < 9; i++)
+        add_reject(&w->batch, &w->p[0], i == 6 ? "too long for them" : "fine");
+    commit_or_fail(w->writer, &w->batch);
+    sql("ALTER TABLE spendlog.rejected_events DROP CONSTRAINT theirs");
+    expect_counts(10, 0, 9, 0);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.rejected_events WHERE detail = 'fine'"
+                            " AND payload = '{broken' AND byte = 3 AND kafka_offset <> 16"),
+                     8);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.rejected_events WHERE kafka_offset = 16"
+                            " AND detail LIKE '%theirs%[23514]' AND payload IS NULL"
+                            " AND byte IS NULL AND reason = 'bad_json'"),
+                     1);
+}
+
+static void a_batch_whose_records_are_refused_altogether_is_not_written(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    sql("ALTER TABLE spendlog.rejected_events ADD CONSTRAINT theirs CHECK (reason <> 'bad_json')"
+        " NOT VALID");
+    add_rows(&w->batch, &w->p[0], first, 10);
+    add_reject(&w->batch, &w->p[0], "fine");
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_non_null(strstr(err.text, "theirs"));
+    expect_counts(0, 0, 0, 0);
+    sql("ALTER TABLE spendlog.rejected_events DROP CONSTRAINT theirs");
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 1, 0);
+}
+
+/* A batch that meets a deadlock each time is given up after six tries, whole. */
+static void a_batch_is_tried_six_times(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    sql("CREATE SEQUENCE public.tries; GRANT USAGE ON SEQUENCE public.tries TO public;"
+        " CREATE FUNCTION public.deadlock() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        "  PERFORM nextval('public.tries');"
+        "  RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$;"
+        " CREATE TRIGGER deadlock BEFORE INSERT ON spendlog.rejected_events"
+        " EXECUTE FUNCTION public.deadlock()");
+    add_rows(&w->batch, &w->p[0], first, 10);
+    add_reject(&w->batch, &w->p[0], "fine");
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_int_equal(scalar("SELECT last_value FROM public.tries"), 6);
+    expect_counts(0, 0, 0, 0);
+    sql("DROP TRIGGER deadlock ON spendlog.rejected_events; DROP FUNCTION public.deadlock();"
+        " DROP SEQUENCE public.tries");
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 1, 0);
+}
+
 static void refused_rows_and_duplicates_in_one_batch(void **state)
 {
     struct world *w = *state;
@@ -1025,6 +1087,9 @@ int main(void)
         STORE_TEST(an_identity_with_kafkas_time_is_guarded),
         STORE_TEST(two_members_with_the_same_events_store_each_once),
         STORE_TEST(a_refused_row_is_rejected_and_the_others_land),
+        STORE_TEST(a_refused_record_is_kept_bare_and_the_others_whole),
+        STORE_TEST(a_batch_whose_records_are_refused_altogether_is_not_written),
+        STORE_TEST(a_batch_is_tried_six_times),
         STORE_TEST(refused_rows_and_duplicates_in_one_batch),
         STORE_TEST(a_day_dropped_behind_the_writers_back_is_made_again),
         STORE_TEST(a_batch_that_starts_elsewhere_writes_nothing),

@@ -566,6 +566,22 @@ static void what_only_the_operator_can_mend_ends_the_lane(void **state)
     expect_end(78, "no such role");
 }
 
+/* What the database refuses of our own bookkeeping is tried a few times, not for ever. */
+static void what_is_refused_again_and_again_ends_the_lane(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    fake_writer.refuses = 5;
+    read_out();
+    expect_once(0, 0, 3);
+    append(0, 3);
+    fake_writer.refuses = 6; /* counted anew: a batch was written */
+    turn_until(LANE_ENDED);
+    assert_int_equal(fake_writer.refuses, 0);
+    expect_end(78, "refused 6 times: violates check constraint");
+    assert_int_equal(fake_writer_count(0, 3, 0), 0);
+}
+
 static void a_refused_commit_ends_the_lane_and_writes_nothing(void **state)
 {
     (void)state;
@@ -1046,6 +1062,7 @@ int main(void)
         TEST(messages_are_kept_for_a_while_after_a_row_was_refused),
         TEST(a_refused_subscription_ends_the_lane),
         TEST(what_only_the_operator_can_mend_ends_the_lane),
+        TEST(what_is_refused_again_and_again_ends_the_lane),
         TEST(a_refused_commit_ends_the_lane_and_writes_nothing),
         TEST(a_refused_commit_on_the_way_out_ends_the_lane),
         TEST(kafkas_errors_are_told_and_fatal_ones_end_the_lane),
