@@ -4,6 +4,7 @@
 #include "cli/result.h"
 #include "run/retry.h"
 
+#include "core/envelope.h"
 #include "core/show.h"
 
 #include <errno.h>
@@ -39,6 +40,31 @@ static void text(struct buf *line, const char *name, struct slice value)
         result_null(line, name);
 }
 
+static void bytes_json(struct buf *line, const char *name, struct slice bytes)
+{
+    if (bytes.p)
+        result_text(line, name, bytes);
+    else
+        result_null(line, name);
+}
+
+static void envelope_json(struct buf *line, struct slice bytes)
+{
+    struct header headers[HEADERS_MAX];
+    struct envelope envelope;
+    if (!bytes.p || !envelope_read(bytes, headers, &envelope))
+        return;
+    bytes_json(line, "message_key", envelope.key);
+    buf_add_text(line, ",\"headers\":[");
+    for (size_t i = 0; i < envelope.header_count; i++) {
+        buf_add_text(line, i ? ",{" : "{");
+        bytes_json(line, "name", envelope.headers[i].name);
+        bytes_json(line, "value", envelope.headers[i].value);
+        buf_add_char(line, '}');
+    }
+    buf_add_char(line, ']');
+}
+
 static void event_json(const struct rejected_event *event, bool payload)
 {
     struct buf line;
@@ -64,6 +90,8 @@ static void event_json(const struct rejected_event *event, bool payload)
         result_text(&line, "key", event->key);
     if (payload && event->payload.p)
         result_text(&line, "payload", event->payload);
+    if (payload)
+        envelope_json(&line, event->envelope);
     printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
     buf_free(&line);
 }
@@ -99,6 +127,22 @@ static bool on_listed(const struct rejected_event *event, void *context)
     buf_printf(&line, "%s\n", event->resolution.bytes > 0 ? "  (read by a retry)" : "");
     line_out(&line);
     return true;
+}
+
+static void envelope_add(struct buf *line, struct slice bytes)
+{
+    struct header headers[HEADERS_MAX];
+    struct envelope envelope;
+    if (!bytes.p || !envelope_read(bytes, headers, &envelope))
+        return;
+    named(line, "key ", envelope.key);
+    for (size_t i = 0; i < envelope.header_count; i++) {
+        buf_add_text(line, "header ");
+        show_add(line, envelope.headers[i].name);
+        buf_add_text(line, ": ");
+        show_add(line, envelope.headers[i].value.p ? envelope.headers[i].value : SLICE("(none)"));
+        buf_add_char(line, '\n');
+    }
 }
 
 /* The message as it is: whoever asks for it wants its bytes. */
@@ -146,6 +190,8 @@ static bool on_shown(const struct rejected_event *event, void *context)
     named(&line, "field ", event->field);
     if (event->byte >= 0)
         buf_printf(&line, "byte %lld\n", (long long)event->byte);
+    if (options.payload)
+        envelope_add(&line, event->envelope);
     payload_add(&line, event);
     line_out(&line);
     return true;

@@ -2,6 +2,7 @@
 #include "cli/input.h"
 
 #include "core/buf.h"
+#include "ingest/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -102,6 +103,11 @@ static bool read_stream(FILE *in, const char *file, input_fn *on_message, void *
 /* Whether the first line that holds something begins a value that it does not end. */
 static bool begins_large(FILE *in)
 {
+    int first = getc(in);
+    rewind(in);
+    if (first == '\n' || first == '\0')
+        return true; /* perhaps no text at all */
+
     char *line = NULL;
     size_t capacity = 0;
     ssize_t bytes;
@@ -117,6 +123,15 @@ static bool begins_large(FILE *in)
     free(line);
     rewind(in);
     return large;
+}
+
+/* A message that is no text, as `kcat -c 1 -f '%s' >FILE` leaves it: its first byte is that of OTLP
+ * as protobuf, or of a schema registry's framing. */
+static bool is_one_message(const char *file, struct slice text, struct input_message *message)
+{
+    bool framed = text.bytes > 5 && text.p[0] == '\0';
+    *message = (struct input_message){file, 1, text};
+    return framed || wire_begins(text);
 }
 
 static bool read_whole(FILE *in, const char *file, off_t size, input_fn *on_message, void *context,
@@ -135,6 +150,8 @@ static bool read_whole(FILE *in, const char *file, off_t size, input_fn *on_mess
     if (!ok)
         err_set(err, ERR_INPUT, "%s: a value over several lines in more than %u bytes", file,
                 WHOLE_BYTES_MAX);
+    else if (is_one_message(file, buf_slice(&text), &message))
+        on_message(&message, context);
     else if (one_value(file, buf_slice(&text), &message))
         on_message(&message, context);
     else

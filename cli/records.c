@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/records.h"
 
+#include "cli/kcat.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@ struct run {
     struct records *records;
     struct mapper *mapper;
     struct arena arena;
+    struct kcat kcat;
     struct buf line;
     struct buf
         rest; /* the first record of a message waits: it has an index only if a second comes */
@@ -67,10 +70,12 @@ static void on_record(const struct record *record, void *context)
 static bool on_message(const struct input_message *message, void *context)
 {
     struct run *run = context;
-    struct message m = {.bytes = message->bytes};
+    struct message m;
     run->message = message;
     run->count = 0;
     arena_reset(&run->arena);
+    if (!kcat_read(message->bytes, &run->kcat, &m, &run->arena))
+        m = (struct message){.bytes = message->bytes};
     mapper_read(run->mapper, &m, &run->arena, on_record, run);
     if (run->count == 1)
         line_out(run, -1);

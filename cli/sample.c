@@ -81,9 +81,7 @@ static bool message_price(const struct sample *sample, const struct topic *topic
     struct pricing pricing = {.sample = sample, .pricer = pricer_new(sample->book)};
     struct mapper *mapper = mapper_new(topic->mappings);
     struct arena arena;
-    const struct message m = {.bytes = message->value,
-                              .tombstone = message->tombstone,
-                              .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0};
+    const struct message m = topic_message(message);
     bool ok = pricing.pricer && mapper;
     arena_init(&arena, ARENA_BYTES);
     snprintf(pricing.place, sizeof(pricing.place), "%s/%d/%lld", message->topic,

@@ -174,7 +174,7 @@ static bool cond_depend(struct dependency_search *search, const struct cond *con
 static void expr_depend(struct dependency_search *search, const struct expr *expr)
 {
     const struct filters *filters = expr->filters;
-    bool constant = expr->op == EXPR_CONST || expr->op == EXPR_INDEX;
+    bool constant = expr->op >= EXPR_INDEX && expr->op <= EXPR_CONST; /* hangs on no slot */
     if ((filters && filters->fallback) ||
         (constant && !(filters && filters->when && cond_depend(search, filters->when))))
         search->mapping->always[search->field / 64] |= UINT64_C(1) << (search->field % 64);
@@ -511,10 +511,10 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
 bool wrapper_compile(struct compiler *compiler, const struct yaml_node *node,
                      struct wrapper *wrapper)
 {
-    static const char *const words[] = {"name", "open", "json", "when"};
+    static const char *const words[] = {"name", "open", "json", "when", "headers"};
     const struct yaml_node *name = yaml_get(node, "name"), *json = yaml_get(node, "json");
     const struct yaml_node *open = json ? json : yaml_get(node, "open");
-    const struct yaml_node *when = yaml_get(node, "when");
+    const struct yaml_node *when = yaml_get(node, "when"), *headers = yaml_get(node, "headers");
     struct place place;
 
     if (node->kind != YAML_MAP || !name || !open)
@@ -523,11 +523,13 @@ bool wrapper_compile(struct compiler *compiler, const struct yaml_node *node,
     compiler->level[0] = compiler->set->trie.record;
     compiler->level_count = 1;
     compiler->each_count = compiler->step_count = 0;
-    if (!yaml_only(node, words, 4, compiler->err) || !place_compile(compiler, open, &place) ||
+    if (!yaml_only(node, words, 5, compiler->err) || !place_compile(compiler, open, &place) ||
         (when && !(wrapper->when = cond_compile(compiler, when))))
         return false;
     wrapper->name = name->text.p;
     wrapper->string = json != NULL;
+    if (headers)
+        wrapper->headers = headers->text;
     wrapper->scope = place.scope;
     wrapper->node = place.node;
     return true;

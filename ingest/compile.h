@@ -39,6 +39,10 @@ void *compile_alloc(struct compiler *compiler, size_t bytes); /* zeroed */
 /* "/a/b", "@1/a", "" (all of it). */
 bool place_compile(struct compiler *compiler, const struct yaml_node *node, struct place *place);
 
+/* A path below the Kafka record's key: "/a/b". */
+bool key_place_compile(struct compiler *compiler, const struct yaml_node *node,
+                       struct place *place);
+
 const struct expr *value_compile(struct compiler *compiler, const struct yaml_node *node);
 const struct cond *cond_compile(struct compiler *compiler, const struct yaml_node *node);
 

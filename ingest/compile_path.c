@@ -98,15 +98,41 @@ static bool place_known(struct compiler *compiler, const struct place *place)
         return false;
     for (const struct scope *scope = place->scope; scope->kind != SCOPE_RECORD;
          scope = scope->parent)
-        if (scope->kind != SCOPE_EACH && !known_add(compiler, scope->source))
+        if (scope->kind != SCOPE_EACH && scope->kind != SCOPE_KEY &&
+            !known_add(compiler, scope->source))
             return false;
     return true;
+}
+
+static bool tokens_enter(struct compiler *compiler, const struct yaml_node *node, struct slice text,
+                         struct place *place)
+{
+    struct slice token;
+    for (const char *p = text.p, *end = p + text.bytes; p < end;) {
+        const char *next = memchr(p + 1, '/', (size_t)(end - p - 1));
+        struct slice raw = {p + 1, (size_t)((next ? next : end) - p - 1)};
+        if (!token_unescape(compiler, node, raw, &token) || !token_enter(compiler, token, place))
+            return false;
+        p = next ? next : end;
+    }
+    return place_known(compiler, place);
+}
+
+bool key_place_compile(struct compiler *compiler, const struct yaml_node *node, struct place *place)
+{
+    struct scope *record = compiler->set->trie.record;
+    struct scope *key =
+        trie_scope(&compiler->set->trie, record, record->root, SCOPE_KEY, SLICE("key"));
+    if (!key)
+        return err_set(compiler->err, ERR_CONFIG, "the mappings are too large");
+    *place = (struct place){key, key->root};
+    return tokens_enter(compiler, node, node->text, place);
 }
 
 bool place_compile(struct compiler *compiler, const struct yaml_node *node, struct place *place)
 {
     size_t level;
-    struct slice text = node->text, token;
+    struct slice text = node->text;
     if (node->kind != YAML_SCALAR)
         return yaml_err(compiler->err, node, "a path is expected here");
     if (!level_parse(compiler, node, &text, &level))
@@ -117,12 +143,5 @@ bool place_compile(struct compiler *compiler, const struct yaml_node *node, stru
                         SLICE_ARG(text));
     *place = (struct place){compiler->level[level], compiler->level[level]->root};
     steps_apply(compiler, place);
-    for (const char *p = text.p, *end = p + text.bytes; p < end;) {
-        const char *next = memchr(p + 1, '/', (size_t)(end - p - 1));
-        struct slice raw = {p + 1, (size_t)((next ? next : end) - p - 1)};
-        if (!token_unescape(compiler, node, raw, &token) || !token_enter(compiler, token, place))
-            return false;
-        p = next ? next : end;
-    }
-    return place_known(compiler, place);
+    return tokens_enter(compiler, node, text, place);
 }

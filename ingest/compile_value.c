@@ -5,14 +5,15 @@
 #include "ingest/number.h"
 #include "ingest/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* `node` is the whole value, `operand` what stands behind the operator's word. */
 typedef struct expr *operator_fn(struct compiler *compiler, const struct yaml_node *node,
                                  const struct yaml_node *operand, enum expr_op op);
 
-static operator_fn path_compile, const_compile, list_compile, object_compile, fold_compile,
-    member_compile, characters_compile;
+static operator_fn path_compile, header_compile, key_compile, around_compile, const_compile,
+    list_compile, object_compile, fold_compile, member_compile, characters_compile;
 
 static const struct {
     const char *word;
@@ -20,6 +21,11 @@ static const struct {
     operator_fn *compile;
 } operator_table[] = {
     {"path", EXPR_PATH, path_compile},
+    {"header", EXPR_HEADER, header_compile},
+    {"key", EXPR_KEY, key_compile},
+    {"topic", EXPR_TOPIC, around_compile},
+    {"partition", EXPR_PARTITION, around_compile},
+    {"kafka_time", EXPR_KAFKA_TIME, around_compile},
     {"first", EXPR_FIRST, list_compile},
     {"const", EXPR_CONST, const_compile},
     {"add", EXPR_ADD, list_compile},
@@ -36,9 +42,10 @@ static const struct {
 #define OPERATORS (sizeof operator_table / sizeof operator_table[0])
 
 static const char *const value_words[] = {
-    "path", "first",   "const",  "add",        "sub",  "concat", "object", "count",    "sum",
-    "join", "pick",    "member", "characters", "of",   "where",  "sep",    "distinct", "name",
-    "when", "null_if", "match",  "map",        "time", "scale",  "hash",   "default"};
+    "path",     "first",   "const",  "add",     "sub",        "concat",    "object",    "count",
+    "sum",      "join",    "pick",   "member",  "characters", "of",        "where",     "sep",
+    "distinct", "name",    "when",   "null_if", "match",      "map",       "time",      "scale",
+    "hash",     "default", "header", "key",     "topic",      "partition", "kafka_time"};
 #define VALUE_WORDS (sizeof value_words / sizeof value_words[0])
 
 static struct expr *expr_new(struct compiler *compiler, enum expr_op op)
@@ -66,6 +73,75 @@ static struct expr *path_compile(struct compiler *compiler, const struct yaml_no
         return expr;
     }
     if (!place_compile(compiler, operand, &place))
+        return NULL;
+    expr->scope = place.scope;
+    expr->node = place.node;
+    return expr;
+}
+
+/* Where a value of the Kafka record comes from, for explain: "header ce_type". */
+static bool around_text(struct compiler *compiler, struct expr *expr, const char *what,
+                        struct slice name)
+{
+    size_t bytes = strlen(what) + (name.bytes ? 1 + name.bytes : 0);
+    char *text = compile_alloc(compiler, bytes + 1);
+    if (!text)
+        return false;
+    snprintf(text, bytes + 1, name.bytes ? "%s %.*s" : "%s", what, (int)name.bytes,
+             name.bytes ? name.p : "");
+    expr->text = (struct slice){text, bytes};
+    return true;
+}
+
+static struct expr *header_compile(struct compiler *compiler, const struct yaml_node *node,
+                                   const struct yaml_node *operand, enum expr_op op)
+{
+    struct expr *expr = expr_new(compiler, op);
+    struct slice *name = compile_alloc(compiler, sizeof *name);
+    (void)node;
+    if (!expr || !name)
+        return NULL;
+    if (operand->kind != YAML_SCALAR || operand->text.bytes == 0) {
+        yaml_err(compiler->err, operand, "`header` is the name of one");
+        return NULL;
+    }
+    *name = operand->text;
+    expr->names = name;
+    return around_text(compiler, expr, "header", *name) ? expr : NULL;
+}
+
+/* {topic: true}, {partition: true}, {kafka_time: true} */
+static struct expr *around_compile(struct compiler *compiler, const struct yaml_node *node,
+                                   const struct yaml_node *operand, enum expr_op op)
+{
+    static const char *const word[] = {
+        [EXPR_KEY] = "key",
+        [EXPR_TOPIC] = "topic",
+        [EXPR_PARTITION] = "partition",
+        [EXPR_KAFKA_TIME] = "kafka_time",
+    };
+    struct expr *expr = expr_new(compiler, op);
+    (void)node;
+    if (!expr)
+        return NULL;
+    if (operand->kind != YAML_SCALAR || !slice_is(operand->text, "true")) {
+        yaml_err(compiler->err, operand, "`%s` is true%s", word[op],
+                 op == EXPR_KEY ? ", or a path in a key that is JSON" : "");
+        return NULL;
+    }
+    return around_text(compiler, expr, word[op], SLICE("")) ? expr : NULL;
+}
+
+/* {key: true}, or {key: /a/b} of a key that is JSON. */
+static struct expr *key_compile(struct compiler *compiler, const struct yaml_node *node,
+                                const struct yaml_node *operand, enum expr_op op)
+{
+    struct place place;
+    if (operand->kind != YAML_SCALAR || operand->text.bytes == 0 || operand->text.p[0] != '/')
+        return around_compile(compiler, node, operand, op);
+    struct expr *expr = expr_new(compiler, EXPR_PATH);
+    if (!expr || !key_place_compile(compiler, operand, &place) ||
+        !around_text(compiler, expr, "key", operand->text))
         return NULL;
     expr->scope = place.scope;
     expr->node = place.node;
@@ -451,8 +527,9 @@ static bool test_compile(struct compiler *compiler, const struct yaml_node *test
 const struct cond *cond_compile(struct compiler *compiler, const struct yaml_node *node)
 {
     static const char *const words[] = {
-        "all", "any", "not",   "exists", "eq",   "in",   "match", "gt",    "path",   "first",
-        "add", "sub", "count", "sum",    "join", "pick", "of",    "where", "member", "name"};
+        "all",    "any",  "not",    "exists", "eq",    "in",        "match",     "gt", "path",
+        "first",  "add",  "sub",    "count",  "sum",   "join",      "pick",      "of", "where",
+        "member", "name", "header", "key",    "topic", "partition", "kafka_time"};
     static const struct {
         const char *word;
         enum cond_op op;

@@ -432,6 +432,50 @@ static struct val characters_eval(struct eval *eval, const struct expr *expr)
     return int_val(VAL_INT, text_characters(text));
 }
 
+/* --- the record around the value ------------------------------------------------------------ */
+
+static struct val bytes_val(struct eval *eval, const struct expr *expr, struct slice bytes)
+{
+    if (!bytes.p || bytes.bytes > UINT32_MAX)
+        return null_val;
+    eval->taken = expr;
+    return (struct val){.p = bytes.p,
+                        .bytes = (uint32_t)bytes.bytes,
+                        .type = TOKEN_STRING,
+                        .flags = text_plain_flags(bytes)};
+}
+
+/* A member of what stands around the event is a header of it: a CloudEvent is the same in its
+ * structured mode and in its binary one. */
+static bool around_eval(struct eval *eval, struct slice name, struct json *value)
+{
+    struct slice prefix = eval->around_prefix;
+    if (eval->around.type != TOKEN_OBJECT || !slice_starts(name, prefix))
+        return false;
+    name = (struct slice){name.p + prefix.bytes, name.bytes - prefix.bytes};
+    return json_member(&eval->around, name, value, eval->batch) && value->type != TOKEN_NULL &&
+           value->type != TOKEN_OBJECT && value->type != TOKEN_ARRAY;
+}
+
+static struct val header_eval(struct eval *eval, const struct expr *expr)
+{
+    struct json value;
+    if (around_eval(eval, expr->names[0], &value)) {
+        eval->taken = expr;
+        return val_of(&value);
+    }
+    const struct header *header = envelope_header(&eval->message->envelope, expr->names[0]);
+    return header ? bytes_val(eval, expr, header->value) : null_val;
+}
+
+static struct val kafka_time_eval(struct eval *eval, const struct expr *expr)
+{
+    if (eval->message->kafka_time_us <= 0)
+        return null_val;
+    eval->taken = expr;
+    return int_val(VAL_TIME, eval->message->kafka_time_us);
+}
+
 static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
 {
     switch ((enum expr_op)expr->op) {
@@ -439,6 +483,17 @@ static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
         return path_eval(eval, expr);
     case EXPR_INDEX:
         return int_val(VAL_INT, eval->index);
+    case EXPR_HEADER:
+        return header_eval(eval, expr);
+    case EXPR_KEY:
+        return bytes_val(eval, expr, eval->message->envelope.key);
+    case EXPR_TOPIC:
+        return bytes_val(eval, expr, eval->message->topic);
+    case EXPR_PARTITION:
+        eval->taken = expr;
+        return eval->message->topic.p ? int_val(VAL_INT, eval->message->partition) : null_val;
+    case EXPR_KAFKA_TIME:
+        return kafka_time_eval(eval, expr);
     case EXPR_CONST:
         eval->taken = expr;
         return text_val(expr->text);

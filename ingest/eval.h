@@ -6,6 +6,7 @@
 #ifndef INGEST_EVAL_H
 #define INGEST_EVAL_H
 
+#include "ingest/mapping.h"
 #include "ingest/program.h"
 #include "ingest/reader.h"
 
@@ -63,6 +64,10 @@ struct match_memo {
 
 struct eval {
     struct reader reader;
+    const struct message *message;
+    /* What was opened around the record, if its members are headers; NONE: nothing. */
+    struct json around;
+    struct slice around_prefix;
     struct arena *batch;
     int64_t index;      /* @index */
     unsigned flags;     /* enum flag of the record */

@@ -344,6 +344,26 @@ static void queue_wake(struct consumer *consumer)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* One list for each message that has headers; without memory for it the message has none. */
+static void envelope_take(const rd_kafka_message_t *m, struct envelope *envelope)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t bytes, count = 0;
+    if (m->key)
+        envelope->key = (struct slice){m->key, m->key_len};
+    if (rd_kafka_message_headers(m, &headers))
+        return;
+    size_t most = rd_kafka_header_cnt(headers);
+    most = most < HEADERS_MAX ? most : HEADERS_MAX;
+    struct header *list = calloc(most ? most : 1, sizeof(*list));
+    while (list && count < most && !rd_kafka_header_get_all(headers, count, &name, &value, &bytes))
+        list[count++] = (struct header){slice_of(name), {value, value ? bytes : 0}};
+    envelope->headers = list;
+    envelope->header_count = count;
+}
+
 void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_message *message)
 {
     if (consumer->queue_bytes > 0 && consumer->read_bytes > consumer->queue_bytes / 4)
@@ -374,6 +394,7 @@ void consumer_poll(struct consumer *consumer, int timeout_ms, struct kafka_messa
         int64_t time_ms = rd_kafka_message_timestamp(m, &type);
         message->time_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : time_ms;
         message->value = (struct slice){m->payload, m->len};
+        envelope_take(m, &message->envelope);
         consumer->read_bytes += (int64_t)m->len;
         consumer->read_messages++;
         message->tombstone = m->payload == NULL;
@@ -386,6 +407,8 @@ void consumer_release(struct kafka_message *message)
 {
     if (message->handle)
         rd_kafka_message_destroy(message->handle);
+    free((void *)(uintptr_t)message->envelope.headers);
+    message->envelope = (struct envelope){0};
     message->handle = NULL;
 }
 

@@ -11,6 +11,7 @@
 #ifndef INGEST_KAFKA_H
 #define INGEST_KAFKA_H
 
+#include "core/envelope.h"
 #include "core/err.h"
 #include "core/slice.h"
 #include "core/sources.h"
@@ -62,7 +63,8 @@ struct kafka_message {
     int32_t partition;
     int64_t offset;
     int64_t time_ms;    /* -1 = none */
-    struct slice value; /* until consumer_release() */
+    struct slice value; /* until consumer_release(), as the envelope */
+    struct envelope envelope;
     bool tombstone;
     void *state;
     const char *error;

@@ -7,6 +7,7 @@
  */
 #include "ingest/mapper.h"
 
+#include "ingest/cloudevent.h"
 #include "ingest/event_finish.h"
 #include "ingest/frame.h"
 #include "ingest/text.h"
@@ -282,6 +283,23 @@ static bool wrapped_content(struct mapper *mapper, const struct json *value, str
     return (c == '{' || c == '[') && scan_text(&scan, &inner);
 }
 
+/* What is inside of a wrapper; headers are members of it meanwhile. */
+static void around_read(struct mapper *mapper, const struct wrapper *wrapper, struct slice content,
+                        unsigned wrappers)
+{
+    struct eval *eval = &mapper->eval;
+    const struct json before = eval->around;
+    const struct slice prefix_before = eval->around_prefix;
+    const struct json *record = reader_slot(&eval->reader, mapper->set->trie.record->root->id);
+    if (wrapper->headers.p && record) {
+        eval->around = *record;
+        eval->around_prefix = wrapper->headers;
+    }
+    content_read(mapper, content, wrappers);
+    eval->around = before;
+    eval->around_prefix = prefix_before;
+}
+
 static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
 {
     struct eval *eval = &mapper->eval;
@@ -293,10 +311,25 @@ static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
             (wrapper->string && value->type != TOKEN_STRING) ||
             !wrapped_content(mapper, value, &content))
             continue;
-        content_read(mapper, content, wrappers + 1);
+        around_read(mapper, wrapper, content, wrappers + 1);
         return true;
     }
     return false;
+}
+
+/* A CloudEvent in binary mode, once more in the form of its structured mode. */
+static bool cloudevent_open(struct mapper *mapper, unsigned wrappers)
+{
+    const struct envelope *envelope = &mapper->message->envelope;
+    const struct json *data = reader_slot(&mapper->eval.reader, mapper->set->trie.record->root->id);
+    if (wrappers > 0 || envelope->header_count == 0 || mapper->frame != FRAME_OBJECT || !data ||
+        data->type != TOKEN_OBJECT || json_is_wire(data))
+        return false;
+    struct slice event = cloudevent_structured(envelope, json_slice(data), mapper->eval.batch);
+    if (!event.p)
+        return false;
+    content_read(mapper, event, wrappers + 1);
+    return true;
 }
 
 static void record_map(struct mapper *mapper, unsigned wrappers)
@@ -314,7 +347,7 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
     }
     if (taken)
         return;
-    if (!mapper->dropped && wrapper_open(mapper, wrappers))
+    if (!mapper->dropped && (cloudevent_open(mapper, wrappers) || wrapper_open(mapper, wrappers)))
         return;
     if (mapper->eval.gave_up)
         reject_large(mapper, "a pattern of a mapping ran out of steps over it");
@@ -450,7 +483,9 @@ static void message_read(struct mapper *mapper, struct slice bytes)
 void mapper_read(struct mapper *mapper, const struct message *message, struct arena *batch,
                  record_fn *on_record, void *context)
 {
-    mapper->message = message;
+    mapper->message = mapper->eval.message = message;
+    mapper->eval.reader.key = message->envelope.key;
+    mapper->eval.around = (struct json){0};
     mapper->on_record = on_record;
     mapper->context = context;
     mapper->index = 0;

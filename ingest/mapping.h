@@ -14,6 +14,7 @@
 #define INGEST_MAPPING_H
 
 #include "core/charge.h"
+#include "core/envelope.h"
 #include "core/event.h"
 #include "core/yaml.h"
 
@@ -47,7 +48,10 @@ struct message {
     struct slice bytes;
     bool tombstone;        /* a Kafka message without a value */
     int64_t kafka_time_us; /* its timestamp; 0 = none. Start time of events that carry none */
-    unsigned first_index;  /* records before it have been dealt with: counted, not reported */
+    struct envelope envelope;
+    struct slice topic; /* p == NULL: unknown, as in a file */
+    int32_t partition;
+    unsigned first_index; /* records before it have been dealt with: counted, not reported */
 };
 
 struct record {

@@ -23,6 +23,11 @@ struct filters;
 enum expr_op {
     EXPR_PATH,
     EXPR_INDEX,      /* @index */
+    EXPR_HEADER,     /* of the Kafka record, or of what stands around the event: names[0] */
+    EXPR_KEY,        /* of the Kafka record, as a text */
+    EXPR_TOPIC,      /* of the Kafka record */
+    EXPR_PARTITION,  /* of the Kafka record */
+    EXPR_KAFKA_TIME, /* of the Kafka record */
     EXPR_CONST,      /* text */
     EXPR_FIRST,      /* args: the first that is not null and fits */
     EXPR_ADD,        /* args: their sum; null when all are */
@@ -181,6 +186,7 @@ struct wrapper {
     const struct node *node;
     const struct cond *when; /* NULL: none */
     bool string;             /* only JSON in a string, no object of the same name */
+    struct slice headers;    /* its members are headers with this in front; p == NULL: none */
 };
 
 struct mappings {

@@ -288,6 +288,20 @@ static bool json_load(struct reader *reader, const struct scope *scope, const st
     return scope_read(reader, scope, &scan, 0);
 }
 
+/* The record's key is JSON, or there is nothing below it. */
+static bool key_load(struct reader *reader, const struct scope *scope)
+{
+    struct json unused;
+    if (!reader->key.p || reader->key.bytes > UINT32_MAX)
+        return false;
+    struct scan scan = {.p = reader->key.p, .end = reader->key.p + reader->key.bytes};
+    if (!scan_text(&scan, &unused))
+        return false;
+    scan.p = reader->key.p;
+    scan_space(&scan);
+    return scope_read(reader, scope, &scan, 0);
+}
+
 static bool select_load(struct reader *reader, const struct scope *scope, const struct json *array)
 {
     struct walk walk;
@@ -377,7 +391,9 @@ bool reader_load(struct reader *reader, const struct scope *scope)
     if (scope->kind == SCOPE_EACH || scope->kind == SCOPE_RECORD)
         return false;
     const struct json *value = reader_get(reader, scope->parent, scope->source);
-    if (value && scope->kind == SCOPE_JSON)
+    if (scope->kind == SCOPE_KEY)
+        ok = key_load(reader, scope);
+    else if (value && scope->kind == SCOPE_JSON)
         ok = json_load(reader, scope, value);
     else if (value && scope->kind == SCOPE_SELECT)
         ok = select_load(reader, scope, value);

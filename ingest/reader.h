@@ -40,6 +40,7 @@ struct reader {
     struct json *slot;  /* by node id; meaningful where `present` has its bit */
     uint64_t *present;  /* by node id */
     uint64_t *loaded;   /* by scope id: it was read */
+    struct slice key;   /* of the Kafka record; p == NULL: none */
     bool duplicate_key; /* in the record or one of its scopes */
     struct arena *batch;
 };

@@ -152,9 +152,35 @@ static void on_record(const struct record *record, void *context)
     selftest->expect = selftest->expect->next;
 }
 
+/* The record around the message: key, headers, topic, partition, kafka_time. */
+static bool around_of(struct selftest *selftest, struct header *headers, struct message *message)
+{
+    const struct yaml_node *key = yaml_get(selftest->test, "key");
+    const struct yaml_node *list = yaml_get(selftest->test, "headers");
+    const struct yaml_node *topic = yaml_get(selftest->test, "topic");
+    const struct yaml_node *partition = yaml_get(selftest->test, "partition");
+    const struct yaml_node *time = yaml_get(selftest->test, "kafka_time");
+    struct envelope *envelope = &message->envelope;
+    int64_t number = 0;
+    envelope->headers = headers;
+    for (const struct yaml_node *child = list ? list->children : NULL;
+         child && list->kind == YAML_MAP && envelope->header_count < HEADERS_MAX;
+         child = child->next)
+        headers[envelope->header_count++] = (struct header){child->key->text, child->text};
+    if (key)
+        envelope->key = key->text;
+    message->topic = topic ? topic->text : SLICE("test");
+    if (partition && !slice_count(partition->text, &number))
+        return yaml_err(selftest->err, partition, "`partition` is a number");
+    message->partition = (int32_t)number;
+    return !time || clock_parse(time->text, &message->kafka_time_us) ||
+           yaml_err(selftest->err, time, "`kafka_time` is a time as in RFC 3339");
+}
+
 static bool test_run(struct mapper *mapper, struct arena *arena, struct selftest *selftest)
 {
-    static const char *const words[] = {"message", "expect"};
+    static const char *const words[] = {"message", "expect",    "key",       "headers",
+                                        "topic",   "partition", "kafka_time"};
     const struct yaml_node *text = yaml_get(selftest->test, "message");
     const struct yaml_node *expect = yaml_get(selftest->test, "expect");
 
@@ -162,9 +188,12 @@ static bool test_run(struct mapper *mapper, struct arena *arena, struct selftest
         expect->kind != YAML_LIST)
         return yaml_err(selftest->err, selftest->test,
                         "a test is a `message` (a text) and a list to `expect`");
-    if (!yaml_only(selftest->test, words, 2, selftest->err))
+    if (!yaml_only(selftest->test, words, 7, selftest->err))
         return false;
+    struct header headers[HEADERS_MAX];
     struct message message = {.bytes = text->text};
+    if (!around_of(selftest, headers, &message))
+        return false;
     selftest->expect = expect->children;
     arena_reset(arena);
     mapper_read(mapper, &message, arena, on_record, selftest);

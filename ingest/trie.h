@@ -41,6 +41,7 @@ enum scope_kind {
     SCOPE_JSON,   /* a string that holds JSON; any other value as it is */
     SCOPE_KV,     /* [{"key": k, "value": v}...] as {k: v...} */
     SCOPE_SELECT, /* one element of an array, by index or by a member's text */
+    SCOPE_KEY,    /* the JSON of the Kafka record's key */
     SCOPE_EACH,   /* the elements of an array, one after the other */
 };
 

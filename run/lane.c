@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ENVELOPE_BYTES_MAX (8u << 20)
 #define BACKOFF_MAX_MS 5000u
 #define REFUSED_TRIES 6
 #define POLL_IDLE_MS 100
@@ -344,6 +345,7 @@ void lane_free(struct lane *lane)
         mapper_free(lane->mapper[i]);
     free(lane->mapper);
     batch_free(&lane->batch);
+    buf_free(&lane->envelope);
     lane_partitions_free(lane);
     free(lane);
 }
@@ -394,6 +396,7 @@ struct lane *lane_new(struct lane_group *group, unsigned number, struct err *err
     lane->group = group;
     lane->number = number;
     lane->backoff_ms = BACKOFF_FIRST_MS;
+    buf_init(&lane->envelope, ENVELOPE_BYTES_MAX);
     batch_init(&lane->batch, BATCH_ARENA_MAX, group->config->retain_days,
                group->config->future_days);
     lane->mapper = calloc(group->topics->count, sizeof(struct mapper *));

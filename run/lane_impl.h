@@ -62,6 +62,7 @@ struct lane {
     struct pricer *pricer;     /* own; of the book */
     struct mapper **mapper;    /* own; one per topic of the group */
 
+    struct buf envelope;         /* of the message at hand, once something of it is kept */
     struct batch batch;          /* empty unless LANE_READING */
     int64_t batch_deadline_ms;   /* monotonic; of the batch being gathered */
     unsigned keep_messages_left; /* batches that are to keep their messages */

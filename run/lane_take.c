@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "run/place.h"
 #include "run/privacy.h"
+#include "run/topics.h"
 
 #define BATCH_PART_BYTES (24u << 20) /* of encoded rows: BATCH_BYTES_MAX less a large row */
 #define PAYLOAD_KEPT_MAX (8u << 20)
@@ -51,6 +52,14 @@ static uint64_t message_hash(struct record_context *rc)
     return rc->hash;
 }
 
+static struct slice envelope_bytes(struct record_context *rc)
+{
+    struct buf *bytes = &rc->lane->envelope;
+    if (bytes->bytes == 0 && buf_ok(bytes) && !envelope_is_empty(&rc->message->envelope))
+        envelope_write(&rc->message->envelope, bytes);
+    return buf_ok(bytes) ? buf_slice(bytes) : (struct slice){NULL, 0};
+}
+
 static void reject(struct record_context *rc, const struct record *record)
 {
     struct batch *batch = &rc->lane->batch;
@@ -63,6 +72,7 @@ static void reject(struct record_context *rc, const struct record *record)
         .detail = slice_of(record->detail),
         .field = slice_of(record->field),
         .payload = payload_keep(rc),
+        .envelope = envelope_bytes(rc),
         .byte = record->byte,
         .time_ms = rc->message->time_ms,
         .payload_hash = message_hash(rc),
@@ -207,17 +217,14 @@ static void read_part(struct record_context *rc)
     lane_batch_begin(lane);
     rc->range = batch_range_of(&lane->batch, &rc->partition->state);
     struct batch_range *range = &lane->batch.range[rc->range];
-    struct message m = {
-        .bytes = message->value,
-        .tombstone = message->tombstone,
-        .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
-        .first_index = range->next_offset == message->offset ? range->next_index : 0,
-    };
+    struct message m = topic_message(message);
+    m.first_index = range->next_offset == message->offset ? range->next_index : 0;
     rc->split = false;
     rc->kept = 0;
     if (lane->batch.keep_messages)
-        rc->kept = batch_keep_message(&lane->batch, message->value, message->time_ms,
-                                      lane->group->config->payloads != PAYLOADS_DROP);
+        rc->kept =
+            batch_keep_message(&lane->batch, message->value, envelope_bytes(rc), message->time_ms,
+                               lane->group->config->payloads != PAYLOADS_DROP);
     mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
 
     range->messages += !rc->split;
@@ -231,6 +238,7 @@ enum lane_outcome lane_take(struct lane *lane, struct lane_partition *p,
                             const struct kafka_message *message, struct err *err)
 {
     struct record_context rc = {.lane = lane, .partition = p, .message = message, .err = err};
+    buf_reset(&lane->envelope);
     lane_batch_begin(lane);
     unsigned range = batch_range_of(&lane->batch, &p->state);
     if (message->offset < lane->batch.range[range].next_offset) {

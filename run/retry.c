@@ -30,7 +30,7 @@ struct group {
     struct place *place;
     int64_t kafka_offset, time_us;
     struct slice cluster; /* in `text`, as the payload */
-    struct buf payload, text;
+    struct buf payload, text, envelope;
     unsigned *wanted; /* their indexes, ascending */
     size_t count, capacity, done;
 };
@@ -194,7 +194,16 @@ static bool flush(struct retry *retry)
 static bool group_try(struct retry *retry)
 {
     struct group *group = &retry->group;
+    struct header headers[HEADERS_MAX];
     struct message message = {.bytes = buf_slice(&group->payload), .kafka_time_us = group->time_us};
+    if (group->count > 0) {
+        message.topic = slice_of(group->place->topic);
+        message.partition = group->place->state.partition;
+        if (!envelope_read(buf_slice(&group->envelope), headers, &message.envelope))
+            return err_set(retry->err, ERR_INPUT, "the key and headers of %s/%d/%lld are broken",
+                           group->place->topic, (int)message.partition,
+                           (long long)group->kafka_offset);
+    }
     group->done = 0;
     for (bool more = group->count > 0; more; more = retry->split) {
         retry->split = false;
@@ -219,10 +228,13 @@ static bool group_begin(struct retry *retry, struct place *place,
     buf_reset(&group->text);
     buf_add(&group->text, event->cluster);
     buf_reset(&group->payload);
-    if (event->has_payload)
+    buf_reset(&group->envelope);
+    if (event->has_payload) {
         buf_add(&group->payload, event->payload);
+        buf_add(&group->envelope, event->envelope);
+    }
     group->cluster = buf_slice(&group->text);
-    return buf_ok(&group->text) && buf_ok(&group->payload);
+    return buf_ok(&group->text) && buf_ok(&group->payload) && buf_ok(&group->envelope);
 }
 
 static bool group_add(struct group *group, unsigned index)
@@ -242,6 +254,7 @@ static bool group_add(struct group *group, unsigned index)
 static void group_free(struct group *group)
 {
     buf_free(&group->payload);
+    buf_free(&group->envelope);
     buf_free(&group->text);
     free(group->wanted);
 }
@@ -311,6 +324,7 @@ bool retry_run(const struct config *config, const struct book *book,
     if (!topics_open(&topics, config, err))
         return false;
     buf_init(&retry.group.payload, PAYLOAD_BYTES_MAX);
+    buf_init(&retry.group.envelope, PAYLOAD_BYTES_MAX);
     buf_init(&retry.group.text, PLACE_BYTES_MAX);
     batch_init(&retry.batch, ARENA_MAX_BYTES, (int)config->retain_days, (int)config->future_days);
     retry.batch.retry = true;

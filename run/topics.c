@@ -69,3 +69,15 @@ const struct topic *topics_find(const struct topics *topics, const char *name)
         }
     return NULL;
 }
+
+struct message topic_message(const struct kafka_message *message)
+{
+    return (struct message){
+        .bytes = message->value,
+        .tombstone = message->tombstone,
+        .kafka_time_us = message->time_ms > 0 ? message->time_ms * 1000 : 0,
+        .envelope = message->envelope,
+        .topic = slice_of(message->topic),
+        .partition = message->partition,
+    };
+}

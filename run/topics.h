@@ -5,6 +5,7 @@
 #define RUN_TOPICS_H
 
 #include "core/config.h"
+#include "ingest/kafka.h"
 #include "ingest/mapping.h"
 
 #include <regex.h>
@@ -28,5 +29,8 @@ void topics_free(struct topics *topics);
 
 /* The entry that reads a topic; an exact name beats a pattern. NULL: none. */
 const struct topic *topics_find(const struct topics *topics, const char *name);
+
+/* A Kafka record as mappings read it; borrows from it. */
+struct message topic_message(const struct kafka_message *message);
 
 #endif

@@ -211,10 +211,13 @@ bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, st
     kept->field = clean_text(&batch->arena, reject->field, FIELD_BYTES_MAX);
     if (reject->payload.bytes)
         kept->payload = arena_slice(&batch->arena, reject->payload);
+    if (kept->payload.p && reject->envelope.bytes)
+        kept->envelope = arena_slice(&batch->arena, reject->envelope);
     return true;
 }
 
-unsigned batch_keep_message(struct batch *batch, struct slice value, int64_t time_ms, bool payload)
+unsigned batch_keep_message(struct batch *batch, struct slice value, struct slice envelope,
+                            int64_t time_ms, bool payload)
 {
     struct arena *arena = &batch->arena;
     void *messages = batch->messages;
@@ -226,9 +229,12 @@ unsigned batch_keep_message(struct batch *batch, struct slice value, int64_t tim
     *message =
         (struct batch_message){.time_ms = time_ms, .hash = hash_xxh64(value), .bytes = value.bytes};
     /* An eighth of the arena stays for the records that are yet to be read. */
-    if (payload &&
-        arena->used_bytes + value.bytes <= arena->ceiling_bytes - arena->ceiling_bytes / 8)
+    if (payload && arena->used_bytes + value.bytes + envelope.bytes <=
+                       arena->ceiling_bytes - arena->ceiling_bytes / 8) {
         message->payload = arena_slice(arena, value);
+        if (envelope.bytes)
+            message->envelope = arena_slice(arena, envelope);
+    }
     return (unsigned)batch->message_count;
 }
 

@@ -88,6 +88,7 @@ struct batch_reject {
     enum reason reason;
     const char *mapping;                 /* or NULL */
     struct slice detail, field, payload; /* copied to the arena; payload empty when not kept */
+    struct slice envelope;               /* kept with the payload: envelope_write() */
     int64_t byte;
     int64_t time_ms; /* Kafka timestamp of the message, -1 = none */
     uint64_t payload_hash;
@@ -96,8 +97,8 @@ struct batch_reject {
 
 /* A message whose rows PostgreSQL may refuse: what a retry of them will need. */
 struct batch_message {
-    struct slice payload; /* in the arena; empty when it is not to be kept */
-    int64_t time_ms;      /* -1 = none */
+    struct slice payload, envelope; /* in the arena; empty when it is not to be kept */
+    int64_t time_ms;                /* -1 = none */
     uint64_t hash;
     size_t bytes;
     bool payload_used; /* by the writer: one rejected event of a message keeps it */
@@ -170,7 +171,8 @@ bool batch_add_reject(struct batch *batch, const struct batch_reject *reject,
 
 /* The number of a message for the origin of its rows; 0: there was no memory for it. The payload is
  * kept if `payload` says so and the arena has room. */
-unsigned batch_keep_message(struct batch *batch, struct slice value, int64_t time_ms, bool payload);
+unsigned batch_keep_message(struct batch *batch, struct slice value, struct slice envelope,
+                            int64_t time_ms, bool payload);
 
 /* In a retry: notes that a rejected record is one no more. */
 bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved,

@@ -115,13 +115,14 @@ struct payload {
     PGresult *res;
     int64_t partition_id, kafka_offset;
     const struct seal_keys *keys;
-    struct opened message, detail;
+    struct opened message, envelope, detail;
 };
 
 static void payload_init(struct payload *payload, const struct seal_keys *keys)
 {
     *payload = (struct payload){.keys = keys};
     buf_init(&payload->message.text, OPENED_BYTES_MAX);
+    buf_init(&payload->envelope.text, OPENED_BYTES_MAX);
     buf_init(&payload->detail.text, OPENED_BYTES_MAX);
 }
 
@@ -129,6 +130,7 @@ static void payload_free(struct payload *payload)
 {
     PQclear(payload->res);
     buf_free(&payload->message.text);
+    buf_free(&payload->envelope.text);
     buf_free(&payload->detail.text);
     pg_close(&payload->pg);
 }
@@ -159,6 +161,16 @@ static void open_at(struct opened *opened, const struct seal_keys *keys, struct 
     buf_free(&place);
 }
 
+static void payload_open(struct payload *payload, struct opened *opened, enum sealed_column column,
+                         int at)
+{
+    const PGresult *res = payload->res;
+    opened->locked[0] = '\0';
+    if (res && PQntuples(res) == 1 && !pg_null(res, 0, 2) && !pg_null(res, 0, at))
+        open_at(opened, payload->keys, pg_text(res, 0, 2), column, payload, pg_int(res, 0, 1),
+                pg_text(res, 0, at));
+}
+
 static bool payload_fetch(struct payload *payload, const PGresult *event, struct err *err)
 {
     int64_t partition_id = pg_int(event, 0, R_ID), kafka_offset = pg_int(event, 0, R_OFFSET);
@@ -174,24 +186,25 @@ static bool payload_fetch(struct payload *payload, const PGresult *event, struct
     pg_arg_int8(&args, kafka_offset);
     payload->res =
         pg_query(&payload->pg,
-                 "SELECT payload, record_index, payload_key FROM spendlog.rejected_events"
+                 "SELECT payload, record_index, payload_key, envelope FROM spendlog.rejected_events"
                  " WHERE partition_id = $1::bigint AND kafka_offset = $2::bigint"
                  "  AND payload IS NOT NULL ORDER BY record_index LIMIT 1",
                  &args, err);
     pg_args_free(&args);
-    payload->message.locked[0] = '\0';
-    if (payload->res && PQntuples(payload->res) == 1 && !pg_null(payload->res, 0, 2))
-        open_at(&payload->message, payload->keys, pg_text(payload->res, 0, 2), SEALED_PAYLOAD,
-                payload, pg_int(payload->res, 0, 1), pg_text(payload->res, 0, 0));
+    payload_open(payload, &payload->message, SEALED_PAYLOAD, 0);
+    payload_open(payload, &payload->envelope, SEALED_ENVELOPE, 3);
     return payload->res != NULL;
 }
 
-static struct slice payload_slice(const struct payload *payload)
+/* The message, or its envelope, which may not be there. */
+static struct slice payload_slice(const struct payload *payload, const struct opened *opened,
+                                  int column)
 {
-    if (!payload->res || PQntuples(payload->res) != 1 || payload->message.locked[0])
+    if (!payload->res || PQntuples(payload->res) != 1 || opened->locked[0] ||
+        pg_null(payload->res, 0, column))
         return (struct slice){NULL, 0};
-    return pg_null(payload->res, 0, 2) ? pg_text(payload->res, 0, 0)
-                                       : buf_slice(&payload->message.text);
+    return pg_null(payload->res, 0, 2) ? pg_text(payload->res, 0, column)
+                                       : buf_slice(&opened->text);
 }
 
 static struct slice detail_slice(struct payload *payload, const PGresult *res)
@@ -211,9 +224,10 @@ static struct slice detail_slice(struct payload *payload, const PGresult *res)
 
 static const char *locked_of(const struct payload *payload)
 {
-    return payload->message.locked[0]  ? payload->message.locked
-           : payload->detail.locked[0] ? payload->detail.locked
-                                       : NULL;
+    return payload->message.locked[0]    ? payload->message.locked
+           : payload->envelope.locked[0] ? payload->envelope.locked
+           : payload->detail.locked[0]   ? payload->detail.locked
+                                         : NULL;
 }
 
 static bool tell(const PGresult *res, struct payload *payload, rejected_fn *fn, void *context)
@@ -234,7 +248,8 @@ static bool tell(const PGresult *res, struct payload *payload, rejected_fn *fn, 
         .detail = detail.p || pg_null(res, 0, R_DETAIL) ? detail : SLICE(""),
         .byte = pg_null(res, 0, R_BYTE) ? -1 : pg_int(res, 0, R_BYTE),
         .has_payload = pg_int(res, 0, R_HAS_PAYLOAD) != 0,
-        .payload = payload_slice(payload),
+        .payload = payload_slice(payload, &payload->message, 0),
+        .envelope = payload_slice(payload, &payload->envelope, 3),
         .key = pg_text(res, 0, R_KEY),
         .locked = locked_of(payload),
         .payload_bytes = pg_int(res, 0, R_PAYLOAD_BYTES),

@@ -36,12 +36,13 @@ struct rejected_event {
     int64_t kafka_offset, batch_id;
     unsigned record_index;
     struct slice reason, mapping, field;
-    struct slice detail;  /* may quote the message: p NULL when the login may not read it */
-    int64_t byte;         /* -1 = unknown */
-    bool has_payload;     /* its message is kept, with this record or with another one of it */
-    struct slice payload; /* the message; only with filter.payloads, and when it is not locked */
-    struct slice key;     /* id of the key it is encrypted with, "" = it is not */
-    const char *locked;   /* why what is encrypted cannot be read; NULL = it can */
+    struct slice detail;   /* may quote the message: p NULL when the login may not read it */
+    int64_t byte;          /* -1 = unknown */
+    bool has_payload;      /* its message is kept, with this record or with another one of it */
+    struct slice payload;  /* the message; only with filter.payloads, and when it is not locked */
+    struct slice envelope; /* its key and headers, for envelope_read(); as the payload */
+    struct slice key;      /* id of the key it is encrypted with, "" = it is not */
+    const char *locked;    /* why what is encrypted cannot be read; NULL = it can */
     int64_t payload_bytes;
     uint64_t payload_hash;
     int64_t message_ms; /* Kafka timestamp of the message, -1 = none */

@@ -7,7 +7,7 @@
 
 #define SEALED_PLACE_BYTES 21
 
-enum sealed_column { SEALED_PAYLOAD = 'p', SEALED_DETAIL = 'd' };
+enum sealed_column { SEALED_PAYLOAD = 'p', SEALED_DETAIL = 'd', SEALED_ENVELOPE = 'e' };
 
 static inline void sealed_place(struct buf *out, enum sealed_column column, int64_t partition_id,
                                 int64_t kafka_offset, unsigned record_index)

@@ -12,15 +12,15 @@ static const struct pg_statement reject = {
     STATEMENT_REJECT,
     "INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, record_index,"
     "  reason, mapping, field, byte, detail, payload, payload_hash, payload_bytes,"
-    "  message_ms, payload_key, sealed_detail)"
+    "  message_ms, payload_key, sealed_detail, envelope)"
     " SELECT $1::bigint, r.partition_id, r.kafka_offset, r.record_index,"
     "  r.reason, r.mapping, r.field, r.byte, r.detail, r.payload, r.payload_hash, r.payload_bytes,"
-    "  r.message_ms, r.payload_key, r.sealed_detail"
+    "  r.message_ms, r.payload_key, r.sealed_detail, r.envelope"
     " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[],"
     "  $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[],"
-    "  $13::bigint[], $14::text[], $15::bytea[])"
+    "  $13::bigint[], $14::text[], $15::bytea[], $16::bytea[])"
     " AS r (partition_id, kafka_offset, record_index, reason, mapping, field, byte, detail,"
-    "  payload, payload_hash, payload_bytes, message_ms, payload_key, sealed_detail)"
+    "  payload, payload_hash, payload_bytes, message_ms, payload_key, sealed_detail, envelope)"
     " ON CONFLICT ON CONSTRAINT rejected_events_pkey DO NOTHING"};
 
 /* A rejected record and a refused row are one list here: the n-th of both. */
@@ -43,6 +43,7 @@ static struct batch_reject reject_at(const struct writer *w, const struct batch 
         .field = SLICE(""),
         .mapping = row->mapping,
         .payload = refusal->has_payload ? message->payload : (struct slice){NULL, 0},
+        .envelope = refusal->has_payload ? message->envelope : (struct slice){NULL, 0},
         .byte = -1,
         .time_ms = message->time_ms,
         .payload_hash = message->hash,
@@ -65,12 +66,13 @@ enum reject_column {
     REJECT_TIME,
     REJECT_KEY,
     REJECT_SEALED_DETAIL,
+    REJECT_ENVELOPE,
     REJECT_COLUMNS
 };
 
 static const enum pg_type reject_type[REJECT_COLUMNS] = {
-    PG_INT8, PG_INT8,  PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT, PG_INT8,
-    PG_TEXT, PG_BYTEA, PG_INT8, PG_INT8, PG_INT8, PG_TEXT, PG_BYTEA};
+    PG_INT8,  PG_INT8, PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT,  PG_INT8, PG_TEXT,
+    PG_BYTEA, PG_INT8, PG_INT8, PG_INT8, PG_TEXT, PG_BYTEA, PG_BYTEA};
 
 static void bytes_or_null(struct pg_args *args, struct slice bytes)
 {
@@ -140,6 +142,9 @@ static void reject_add(struct writer *w, const struct batch *batch, const struct
         break;
     case REJECT_KEY:
         bytes_or_null(args, slice_of(w->seal ? w->seal->id : NULL));
+        break;
+    case REJECT_ENVELOPE:
+        bytes_or_null(args, stored(w, batch, r, SEALED_ENVELOPE, r->envelope));
         break;
     case REJECT_SEALED_DETAIL:
         if (w->seal)

@@ -991,7 +991,8 @@ static void a_refused_row_is_kept_with_its_message(void **state)
     w->batch.can_read_again = w->batch.keep_messages = true;
     add_rows(&w->batch, &w->p[0], first, 10);
     add_row(&w->batch, &w->p[0], &bad);
-    w->batch.rows[10].message = batch_keep_message(&w->batch, SLICE("{bad}"), 1234, true);
+    w->batch.rows[10].message =
+        batch_keep_message(&w->batch, SLICE("{bad}"), SLICE(""), 1234, true);
     commit_or_fail(w->writer, &w->batch);
     sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
     assert_int_equal(w->batch.refused, 1);

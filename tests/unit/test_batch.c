@@ -127,7 +127,7 @@ static void a_reset_batch_is_empty(void **state)
     assert_true(add_row(batch, NOW_US, 1, &err));
     batch->skipped_by_reason[REASON_EMPTY] = 3;
     batch->refused = 1;
-    assert_int_equal(batch_keep_message(batch, SLICE("{}"), 5, true), 1);
+    assert_int_equal(batch_keep_message(batch, SLICE("{}"), SLICE(""), 5, true), 1);
     batch_reset(batch);
     assert_int_equal(batch->row_count + batch->reject_count + batch->range_count, 0);
     assert_int_equal(batch->encoded.bytes + batch->arena.used_bytes, 0);
