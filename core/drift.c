@@ -29,7 +29,7 @@ static bool is_zero_rule(enum reason reason)
            reason == REASON_MANAGEMENT_CALL || reason == REASON_BATCH_WITHOUT_OUTPUT;
 }
 
-/* |ours - gateway| * 10000 > gateway * tolerance. Figures too long to compare are no alarm. */
+/* |ours - gateway| * 10000 > gateway * tolerance. Figures too long to compare raise no alarm. */
 static bool is_apart(const struct decimal *ours, const struct decimal *gateway, unsigned tolerance)
 {
     struct decimal whole = decimal_from_int(10000), part = decimal_from_int(tolerance);

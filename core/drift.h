@@ -42,8 +42,7 @@ bool drift_judge(const struct drift *drift, const struct facts *facts, const str
                  struct drift_way *one);
 /* When its row is stored: a batch that is read again would count twice. */
 void drift_note(struct drift *drift, const struct drift_way *one);
-/* Under new prices what was apart under the old ones is no alarm any more. By drift_log()'s thread.
- */
+/* What was apart under the old prices is not an alarm under new ones. By drift_log()'s thread. */
 void drift_forget(struct drift *drift);
 
 int64_t drift_events(struct drift *drift); /* apart, since the start */

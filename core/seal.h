@@ -24,7 +24,8 @@ struct seal_keys {
     } key[SEAL_KEYS_MAX];
 };
 
-/* Words of 64 hex digits or of base64. ERR_CONFIG says which one is no key, and quotes nothing. */
+/* Words of 64 hex digits or of base64. ERR_CONFIG says which one is not a key, and quotes nothing.
+ */
 bool seal_keys_read(struct seal_keys *keys, struct slice text, struct err *err) MUST_CHECK;
 
 /* NULL: none of that id. */

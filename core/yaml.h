@@ -43,7 +43,7 @@ static inline void yaml_free(struct yaml_tree *tree)
 }
 const struct yaml_node *yaml_root(const struct yaml_tree *tree);
 
-/* Member of a map; NULL when there is none or `node` is no map (or NULL). */
+/* Member of a map; NULL when there is none or `node` is not a map (or NULL). */
 const struct yaml_node *yaml_get(const struct yaml_node *node, const char *key);
 
 /* ERR_CONFIG "file:line:column: <message>". Always false. */

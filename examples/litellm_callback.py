@@ -14,7 +14,7 @@ KAFKA_PROPERTIES: properties of librdkafka as a JSON object, for TLS and passwor
 What is sent is LiteLLM's StandardLoggingPayload without prompts and answers: of those only lengths are priced, and
 they are counted here (spendlog 0.2.0 reads that). An event is in a file until Kafka has it; what the broker does not
 take is tried once more in the short form, told in the log, and sent by the next start, to the topic that is set then.
-One that comes twice is no second row: spendlog knows the call.
+One that comes twice is not a second row: spendlog knows the call.
 """
 import atexit
 import fcntl
@@ -84,7 +84,7 @@ def plain(value, text_max=None):
 
 
 def guarded(value, key=""):
-    """The structure with its numbers; of texts only those whose key says that they are no content."""
+    """The structure with its numbers; of texts only those whose key says that they are not content."""
     if hasattr(value, "model_dump"):
         value = value.model_dump()
     if key in FIGURE_KEYS:

@@ -163,7 +163,7 @@ static struct expr *const_compile(struct compiler *compiler, const struct yaml_n
     return expr;
 }
 
-/* In a concat a word that is no path is a constant. */
+/* In a concat a word that is not a path is a constant. */
 static const struct expr *part_compile(struct compiler *compiler, const struct yaml_node *node,
                                        enum expr_op op)
 {

@@ -16,7 +16,7 @@ static inline unsigned digits_lead8(uint64_t v)
     return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
 }
 
-/* The first byte from p on that is no digit. */
+/* The first byte from p on that is not a digit. */
 static inline const char *digits_end(const char *p, const char *end)
 {
     uint64_t v;

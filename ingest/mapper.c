@@ -209,7 +209,7 @@ static void event_report(struct mapper *mapper, const struct mapping *mapping)
 /* --- one record ---------------------------------------------------------------------------- */
 
 /* One attempt of a mapping at a record. What `keep` and `drop` refuse among the elements of an
- * `each` is no record: a trace has many spans, and some are calls. */
+ * `each` is not a record: a trace has many spans, and some are calls. */
 struct attempt {
     struct mapper *mapper;
     const struct mapping *mapping;
@@ -357,7 +357,7 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
 
 /* --- the content of a message -------------------------------------------------------------- */
 
-/* The whole array is validated first: half a batch is no batch. */
+/* The whole array is validated first: half a batch is not a batch. */
 static void array_read(struct mapper *mapper, struct scan *scan, unsigned wrappers)
 {
     struct walk walk;

@@ -3,7 +3,7 @@
  * The paths that a set of mappings wants, as one trie.
  *
  * A node is a place in a JSON value, reached by member names alone; its id is the slot that the
- * reader fills. Everything that is no member name starts a scope, a trie of its own over a value
+ * reader fills. Everything that is not a member name starts a scope, a trie of its own over a value
  * that is read only when somebody asks (ingest/reader.h): the JSON inside a string, an OTLP list of
  * {key, value} as an object, one element of an array, each element of an array in turn.
  *

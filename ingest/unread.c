@@ -27,7 +27,7 @@ static bool is_above_zero(const struct json *value)
     return number_decimal(json_slice(value), &d) == NUMBER_OK && !d.negative && d.coef > 0;
 }
 
-/* What something cost is no usage. */
+/* What something cost is not usage. */
 static bool is_money(const struct json *key)
 {
     return memmem(key->p, key->bytes, "cost", 4) != NULL;

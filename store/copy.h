@@ -31,8 +31,8 @@ void copy_in_start(struct buf *rows);
 bool copy_in(struct pg *pg, const char *sql, const struct buf *rows, int64_t *count,
              struct err *err) MUST_CHECK;
 
-/* A numeric field; NULL gives *has false and 0. ERR_INPUT: it is no amount, which is not the same
- * as none. */
+/* A numeric field; NULL gives *has false and 0. ERR_INPUT: it is not an amount, which is not the
+ * same as none. */
 bool copy_money(const struct row_field *field, bool *has, struct money *out,
                 struct err *err) MUST_CHECK;
 int64_t copy_int(const struct row_field *field); /* of up to 8 bytes, unsigned below 8 */

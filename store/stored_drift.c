@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* The same rules as drift_of(). A gateway's 0 is no figure; a way is told from its first silent 0,
- * else from `events` on. */
+/* The same rules as drift_of(). A gateway's 0 is not a figure; a way is told from its first silent
+ * 0, else from `events` on. */
 static const char query[] =
     "SELECT format('%s %s (%s): %s rows, %s of them 0 here; ours %s, the gateway''s %s USD',"
     "  provider, model, call_type, events, zeros, trim_scale(round(ours, 9)),"

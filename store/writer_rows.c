@@ -334,7 +334,7 @@ static bool refuse(struct writer *w, struct batch *batch, size_t at, struct err 
     return true;
 }
 
-/* Resends in the batch of a row that was refused are no duplicates of anything stored. */
+/* Resends in the batch of a row that was refused are not duplicates of anything stored. */
 static bool refuse_with_resends(struct writer *w, struct batch *batch, size_t at, struct err *err)
 {
     size_t i = at;

@@ -93,7 +93,7 @@ class Ledger:
 
 
 class Producer:
-    """Makes messages: mostly new events, some resent, some poisoned, some that are no events."""
+    """Makes messages: mostly new events, some resent, some poisoned, some that are not events."""
 
     def __init__(self, ledger, seed, partitions, poison=True, conflicts=True):
         self.ledger = ledger

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the topic to the table: what is stored, once, and what becomes of messages that are no events."""
+"""From the topic to the table: what is stored, once, and what becomes of messages that are not events."""
 import json
 import random
 import signal
@@ -36,7 +36,7 @@ def rows_equal_price(servers):
                 "FROM spendlog.spend_logs"):
             stored[(request_id, model, status, reason, money(spend), money(gateway))] += 1
         check_equal(stored - said, Counter(), "rows that price does not say")
-        check_equal(said - stored, Counter(), "results that are no row")
+        check_equal(said - stored, Counter(), "results that are not a row")
         check_equal(stage.books(), [len(lines) + 2, 0, 0, 0], "rows, duplicates, rejected, skipped")
         return f"{sum(stored.values())} rows, {stage.value('SELECT sum(spend) FROM spendlog.spend_logs')} USD"
 

@@ -64,7 +64,7 @@ static void conf_set_pair(rd_kafka_conf_t *conf, const char *pair)
     char name[128];
     const char *eq = strchr(pair, '=');
     if (!eq || (size_t)(eq - pair) >= sizeof(name))
-        die("\"%s\" is no key=value", pair);
+        die("\"%s\" is not key=value", pair);
     memcpy(name, pair, (size_t)(eq - pair));
     name[eq - pair] = '\0';
     conf_set(conf, name, eq + 1);
@@ -103,7 +103,7 @@ static void topic_create(rd_kafka_t *rk, rd_kafka_queue_t *queue, int argc, char
     for (int i = 2; i < argc; i++) {
         char *eq = strchr(argv[i], '=');
         if (!eq)
-            die("\"%s\" is no key=value", argv[i]);
+            die("\"%s\" is not key=value", argv[i]);
         *eq = '\0';
         rd_kafka_NewTopic_set_config(topic, argv[i], eq + 1);
     }

@@ -813,7 +813,7 @@ static void raw_keys_are_hashed_as_litellm_hashes_them(void **state)
     expect("api_key: /k", "{\"k\":\"sk-test\"}", hash);
     assert_int_equal(world.last.flags, FLAG_KEY_HASHED);
     expect("api_key: /k", "{\"k\":\"Bearer sk-test\"}", hash);
-    /* the SHA-256 of team-key: what is no hash is hashed */
+    /* the SHA-256 of team-key: what is not a hash is hashed */
     expect("api_key: /k", "{\"k\":\"team-key\"}",
            "api_key=e5c4224ebc9128d62514e9289e8e299c92872e2590deb3afac3ca0b84afb26a8");
     assert_int_equal(world.last.flags, FLAG_KEY_HASHED);
