@@ -95,8 +95,9 @@ $(B)/layers/$(1): $(call lib,$(1)) $(foreach d,$(SEES.$(1):pricing=$(PRICING)),$
 	    -Wl,--whole-archive $$< -Wl,--no-whole-archive $$(filter-out $$<,$$^) $(LDLIBS)
 endef
 $(foreach a,$(ARCHIVES),$(eval $(call layer,$(a))))
-layers: $(ARCHIVES:%=$(B)/layers/%) ## each folder linked with those that it may see
+layers: $(ARCHIVES:%=$(B)/layers/%) $(call obj,$(SRC)) ## each folder linked with those that it may see; no circles of files
 	@echo "layers: $(words $(ARCHIVES)) folders, each links with what it may see alone"
+	@scripts/circles.sh $(call obj,$(SRC))
 
 build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@

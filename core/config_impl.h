@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files config*.c share. */
-#ifndef CORE_CONFIG_INTERNAL_H
-#define CORE_CONFIG_INTERNAL_H
+/*
+ * What the files of the configuration share. Each uses those below it and none above:
+ *
+ *     config.c        walks over the rows of config.def
+ *     config_print.c  writes them
+ *     config_nodes.c  reads those that are more than one value
+ *     config_value.c  reads one value
+ */
+#ifndef CORE_CONFIG_IMPL_H
+#define CORE_CONFIG_IMPL_H
 
 #include "core/config.h"
 
@@ -37,9 +44,10 @@ struct setting {
 
 extern const struct setting setting[SETTING_COUNT];
 
-/* The field of a row. */
-void *setting_field(struct config *config, const struct setting *row);
-
+/* config_value.c */
+/* Reads a row that is one value into its field. */
+bool value_read(struct config *config, const struct setting *row, const struct yaml_node *node,
+                void *field, struct err *err);
 /* Splits "a|b|c"; the texts are in `storage`. */
 size_t words_split(const char *words, char storage[128], const char *word[WORDS_MAX]);
 

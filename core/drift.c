@@ -3,6 +3,7 @@
 
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/utf8.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -74,16 +75,6 @@ void drift_free(struct drift *drift)
     free(drift);
 }
 
-/* Whole characters only: the text goes into logs and pages. */
-static void keep(char *out, size_t capacity, struct slice text)
-{
-    size_t bytes = text.bytes < capacity ? text.bytes : capacity - 1;
-    while (bytes < text.bytes && bytes > 0 && ((unsigned char)text.p[bytes] & 0xC0) == 0x80)
-        bytes--;
-    memcpy(out, text.bytes ? text.p : "", bytes);
-    out[bytes] = '\0';
-}
-
 static uint64_t key_of(const struct facts *facts, const struct charge *charge)
 {
     struct hash64 hash;
@@ -114,7 +105,7 @@ static struct drift_way *way_of(struct drift *drift, const struct drift_way *one
     if (drift->way_count == DRIFT_WAYS_MAX) { /* all that is new is one more, without names */
         way = place_of(drift, OTHERS_KEY);
         way->key = OTHERS_KEY;
-        keep(way->provider, sizeof(way->provider), slice_of("(others)"));
+        utf8_copy(way->provider, sizeof(way->provider), slice_of("(others)"));
         return way;
     }
     drift->way_count++;
@@ -139,10 +130,10 @@ bool drift_judge(const struct drift *drift, const struct facts *facts, const str
     if (kind == DRIFT_NONE)
         return false;
     one->key = key_of(facts, charge);
-    keep(one->provider, sizeof(one->provider), facts_text(facts, FACT_PROVIDER));
-    keep(one->model, sizeof(one->model), facts_text(facts, FACT_MODEL));
-    keep(one->call_type, sizeof(one->call_type), facts_text(facts, FACT_CALL_TYPE));
-    keep(one->rule, sizeof(one->rule), slice_of(charge->rule));
+    utf8_copy(one->provider, sizeof(one->provider), facts_text(facts, FACT_PROVIDER));
+    utf8_copy(one->model, sizeof(one->model), facts_text(facts, FACT_MODEL));
+    utf8_copy(one->call_type, sizeof(one->call_type), facts_text(facts, FACT_CALL_TYPE));
+    utf8_copy(one->rule, sizeof(one->rule), slice_of(charge->rule));
     one->events = 1;
     one->zeros = kind == DRIFT_ZERO;
     one->ours = charge->spend;

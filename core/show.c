@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/show.h"
 
+#include "core/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_BYTES_MAX (64u << 20)
-
-/* Bytes of the character at p, 0 when it is no UTF-8; *c is its code point. */
-static size_t decode(const unsigned char *p, size_t left, unsigned *c)
-{
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t bytes = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-    if (bytes == 0 || bytes > left)
-        return 0;
-    *c = bytes == 1 ? *p : *p & (0x7fu >> bytes);
-    for (size_t i = 1; i < bytes; i++) {
-        if (p[i] >> 6 != 2)
-            return 0;
-        *c = *c << 6 | (p[i] & 0x3fu);
-    }
-    return *c < least[bytes] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : bytes;
-}
 
 /* Not to be shown as it is: controls, and what orders or breaks lines (Unicode 15, 23.2). */
 static bool steers(unsigned c)
@@ -34,11 +20,11 @@ static bool steers(unsigned c)
 /* One character of the name, as it is shown, at `text`; returns the bytes it takes of the name. */
 static size_t next(struct slice name, size_t at, char text[12])
 {
-    const unsigned char *p = (const unsigned char *)name.p + at;
-    unsigned c = 0;
-    size_t bytes = decode(p, name.bytes - at, &c);
+    const char *p = name.p + at;
+    size_t bytes = utf8_length(p, name.p + name.bytes);
+    unsigned c = bytes ? utf8_point(p, bytes) : 0;
     if (bytes == 0 || (steers(c) && bytes == 1)) {
-        snprintf(text, 12, "\\x%02x", *p);
+        snprintf(text, 12, "\\x%02x", (unsigned char)*p);
         return 1;
     }
     if (steers(c)) {
@@ -126,8 +112,8 @@ void show_blank(char *text)
 {
     struct slice all = slice_of(text);
     for (size_t i = 0; i < all.bytes;) {
-        unsigned c = 0;
-        size_t bytes = decode((const unsigned char *)text + i, all.bytes - i, &c);
+        size_t bytes = utf8_length(text + i, text + all.bytes);
+        unsigned c = bytes ? utf8_point(text + i, bytes) : 0;
         if (bytes <= 1 && (bytes == 0 || steers(c)))
             text[i] = bytes == 0 ? '?' : ' ';
         else if (steers(c))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/field.h"
 
+#include "core/utf8.h"
 #include "ingest/number.h"
 #include "ingest/text.h"
 
@@ -87,7 +88,7 @@ static bool text_set(struct setter *setter, struct val val)
     if (text.bytes == 0)
         return true;
     if (text.bytes > TEXT_BYTES_MAX) {
-        text = text_cut(text, TEXT_BYTES_MAX);
+        text = utf8_cut(text, TEXT_BYTES_MAX);
         setter->eval->flags |= FLAG_TEXT_CUT;
     }
     if (setter->eval->flags & FLAG_TEXT_CUT && is_whole_or_none(setter->field))
@@ -156,7 +157,7 @@ COLD static bool tags_list(struct setter *setter, const struct json *array)
         if (!val_text(setter->eval, val_of(&element), &texts[count]) || texts[count].bytes == 0)
             continue;
         if (texts[count].bytes > TEXT_BYTES_MAX)
-            texts[count] = text_cut(texts[count], TEXT_BYTES_MAX);
+            texts[count] = utf8_cut(texts[count], TEXT_BYTES_MAX);
         count++;
     }
     tags_put(setter, texts, count);
@@ -175,7 +176,7 @@ COLD static bool tags_set(struct setter *setter, struct val val)
         return tags_list(setter, &array);
     if (!val_text(setter->eval, val, &text))
         return refuse(setter, REASON_BAD_TYPE, "not a list of tags");
-    text = text_cut(text, TEXT_BYTES_MAX);
+    text = utf8_cut(text, TEXT_BYTES_MAX);
     tags_put(setter, &text, 1);
     return true;
 }

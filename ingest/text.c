@@ -7,6 +7,7 @@
 #include "ingest/text.h"
 
 #include "core/buf.h"
+#include "core/utf8.h"
 
 #include <assert.h>
 
@@ -67,71 +68,6 @@ static unsigned escape_point(const char **at, const char *end)
     return v >= 0xd800 && v < 0xe000 ? surrogate_pair(at, end, v) : v;
 }
 
-/* Length of the UTF-8 character at p (RFC 3629, table of section 4), 0 when it is invalid. */
-static size_t utf8_length(const char *at, const char *end)
-{
-    const unsigned char *p = (const unsigned char *)at;
-    size_t left = (size_t)(end - at);
-    unsigned char low = 0x80, high = 0xbf;
-    size_t n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || left < n)
-        return 0;
-    if (p[0] == 0xe0)
-        low = 0xa0;
-    else if (p[0] == 0xed)
-        high = 0x9f;
-    else if (p[0] == 0xf0)
-        low = 0x90;
-    else if (p[0] == 0xf4)
-        high = 0x8f;
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if (p[i] < 0x80 || p[i] > 0xbf)
-            return 0;
-    return n;
-}
-
-static char *point_put(char *out, unsigned c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
-}
-
-static bool utf8_valid(struct slice text)
-{
-    const char *p = text.p, *end = text.p + text.bytes;
-    while (p < end) {
-        uint64_t eight;
-        if (end - p >= 8 && (memcpy(&eight, p, 8), !(eight & UINT64_C(0x8080808080808080)))) {
-            p += 8;
-            continue;
-        }
-        size_t n = utf8_length(p, end);
-        if (n == 0)
-            return false;
-        p += n;
-    }
-    return true;
-}
-
 static unsigned repair(struct copier *copier)
 {
     copier->repaired = true;
@@ -162,12 +98,12 @@ static void copy_step(struct copier *copier)
         unsigned c = escape_point(&copier->p, copier->end);
         if (c == UINT32_MAX || c == 0)
             c = repair(copier);
-        copier->out = point_put(copier->out, c);
+        copier->out = utf8_put(copier->out, c);
         return;
     }
     size_t n = utf8_length(p, copier->end);
     if (n == 0) {
-        copier->out = point_put(copier->out, repair(copier));
+        copier->out = utf8_put(copier->out, repair(copier));
         copier->p++;
         return;
     }
@@ -203,7 +139,7 @@ static struct slice plain_of(struct slice raw, struct arena *batch, bool *repair
     while (copier.p < copier.end) {
         size_t n = *copier.p ? utf8_length(copier.p, copier.end) : 0;
         if (n == 0)
-            copier.out = point_put(copier.out, repair(&copier));
+            copier.out = utf8_put(copier.out, repair(&copier));
         else
             copier.out = (char *)memcpy(copier.out, copier.p, n) + n;
         copier.p += n ? n : 1;
@@ -253,7 +189,7 @@ struct slice text_raw(const struct json *string, struct arena *batch)
             unsigned c = escape_point(&p, end);
             /* An escape is at least as long as its character; a lone surrogate is invalid anyway.
              */
-            out = point_put(out, c == UINT32_MAX ? REPLACEMENT : c);
+            out = utf8_put(out, c == UINT32_MAX ? REPLACEMENT : c);
         }
     }
     return (struct slice){start, (size_t)(out - start)};
@@ -270,7 +206,7 @@ bool text_equals(const struct json *string, struct slice text)
         size_t n = 1;
         if (*p == '\\') {
             unsigned c = escape_point(&p, end);
-            n = (size_t)(point_put(point, c == UINT32_MAX ? REPLACEMENT : c) - point);
+            n = (size_t)(utf8_put(point, c == UINT32_MAX ? REPLACEMENT : c) - point);
         } else {
             point[0] = *p++;
         }
@@ -291,7 +227,7 @@ static void json_step(struct copier *copier)
     }
     unsigned c = escape_point(&copier->p, copier->end);
     if (c == UINT32_MAX || c == 0) {
-        copier->out = point_put(copier->out, repair(copier));
+        copier->out = utf8_put(copier->out, repair(copier));
         return;
     }
     size_t n = (size_t)(copier->p - p);
@@ -385,33 +321,12 @@ struct slice text_quote(struct slice text, struct arena *batch)
     return (struct slice){start, (size_t)(out - start)};
 }
 
-struct slice text_cut(struct slice text, size_t bytes_max)
-{
-    if (text.bytes <= bytes_max)
-        return text;
-    size_t n = bytes_max;
-    while (n > 0 && ((unsigned char)text.p[n] & 0xc0) == 0x80)
-        n--;
-    return (struct slice){text.p, n};
-}
-
 /* Python 3.11 str.isspace(): bidirectional type WS, B or S, or category Zs. */
 static bool point_is_space(unsigned c)
 {
     return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
            c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
            c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-static unsigned point_get(const char *at, size_t n)
-{
-    const unsigned char *p = (const unsigned char *)at;
-    if (n == 1)
-        return p[0];
-    unsigned c = p[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++)
-        c = c << 6 | (p[i] & 0x3fu);
-    return c;
 }
 
 int64_t text_characters(struct slice text)
@@ -425,7 +340,7 @@ int64_t text_characters(struct slice text)
         }
         size_t n = utf8_length(p, end);
         assert(n > 0);
-        count += !point_is_space(point_get(p, n));
+        count += !point_is_space(utf8_point(p, n));
         p += n;
     }
     return count;

@@ -28,9 +28,6 @@ struct slice text_json(const struct json *value, struct arena *batch, bool *repa
 /* Valid UTF-8 as a JSON string with its quotes. p == NULL: arena full. */
 struct slice text_quote(struct slice text, struct arena *batch);
 
-/* The longest prefix of at most `bytes_max` bytes that does not cut a character. */
-struct slice text_cut(struct slice text, size_t bytes_max);
-
 /* Unicode code points that are not white space (Python's str.isspace(), by which LiteLLM counts
  * characters for text-to-speech and Vertex AI). The text must be valid UTF-8. */
 int64_t text_characters(struct slice text);

@@ -36,6 +36,12 @@ lint_layers() {
     done | report
 }
 
+# No header includes one that includes it; among the objects `make layers` looks for the same.
+lint_circles() {
+    grep -HE '^#include "[^"]*\.h"' $(printf '%s\n' "${ours[@]}" | grep '\.h$') |
+        sed -E 's/^([^:]*):#include "([^"]*)".*/\1 \2/' | tsort 2>&1 >/dev/null | sed 's/^tsort: //' | report
+}
+
 # A library has one home; cli/main.c prints its version.
 lint_foreign_headers() {
     local row header homes
@@ -162,7 +168,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers foreign_headers banned lengths licence settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers circles foreign_headers banned lengths licence settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

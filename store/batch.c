@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/flags.h"
 #include "core/hash.h"
+#include "core/utf8.h"
 #include "store/row.h"
 #include "store/row_digest.h"
 
@@ -160,22 +161,6 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     return true;
 }
 
-/* Length of the UTF-8 character at p, 0 when there is none or it is U+0000 (RFC 3629). */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    unsigned c = p[0];
-    size_t bytes = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
-    if (c == 0 || bytes == 0 || bytes > left)
-        return 0;
-    for (size_t i = 1; i < bytes; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    if ((c == 0xE0 && p[1] < 0xA0) || (c == 0xED && p[1] > 0x9F) || (c == 0xF0 && p[1] < 0x90) ||
-        (c == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return bytes;
-}
-
 /* A message about broken bytes may quote them: PostgreSQL would refuse it, and with it the batch.
  */
 static struct slice clean_text(struct arena *batch, struct slice text, size_t most)
@@ -185,11 +170,12 @@ static struct slice clean_text(struct arena *batch, struct slice text, size_t mo
     if (!to)
         return SLICE("");
     while (bytes < text.bytes) {
-        size_t length = utf8_length((const unsigned char *)text.p + bytes, text.bytes - bytes);
+        const char *p = text.p + bytes;
+        size_t length = *p ? utf8_length(p, text.p + text.bytes) : 0; /* U+0000 neither */
         if (bytes + (length ? length : 1) > most)
             break;
         if (length)
-            memcpy(to + bytes, text.p + bytes, length);
+            memcpy(to + bytes, p, length);
         else
             to[bytes] = '?';
         bytes += length ? length : 1;

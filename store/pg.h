@@ -61,6 +61,8 @@ struct pg {
 bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err) MUST_CHECK;
 void pg_close(struct pg *pg);
 
+/* The first line of what libpq or the server says, cut at a character. */
+void pg_field_copy(char *to, size_t capacity, const char *from);
 /* Kind of a five-character SQLSTATE; "" is a lost connection. */
 enum err_kind pg_err_kind(const char *sqlstate);
 /* Records the failure of a result, or of the connection when `res` is NULL. what: in words, or

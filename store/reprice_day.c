@@ -17,11 +17,6 @@
 #define SAMPLE_ROWS 2000
 #define PROGRESS_ROWS 1024
 
-const char *const reprice_skip_name[SKIP_COUNT] = {[SKIP_REPORTED] = "reported",
-                                                   [SKIP_UNREADABLE] = "unreadable",
-                                                   [SKIP_BOOK] = "book_not_restorable",
-                                                   [SKIP_EXCLUDED] = "excluded"};
-
 /* --- one row -------------------------------------------------------------------------------- */
 
 static struct row_field at(const struct reprice_shape *shape, const struct row_field *field,

@@ -4,6 +4,8 @@
  * its records. */
 #include "store/reprice_impl.h"
 
+#include "core/utf8.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -56,12 +58,7 @@ void reprice_move_note(struct reprice *run, const struct row_field *start_time,
 
 static void text_take(char *to, size_t capacity, const PGresult *res, int row, int column)
 {
-    struct slice text = pg_text(res, row, column);
-    size_t bytes = text.bytes < capacity ? text.bytes : capacity - 1;
-    while (bytes < text.bytes && bytes > 0 && (text.p[bytes] & 0xC0) == 0x80)
-        bytes--; /* not inside a character */
-    memcpy(to, text.p, bytes);
-    to[bytes] = '\0';
+    utf8_copy(to, capacity, pg_text(res, row, column));
 }
 
 static void labels_take(struct reprice_move *move, const PGresult *res, int row, int column)

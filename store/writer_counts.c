@@ -14,13 +14,6 @@
 
 #define SAMPLES_MAX 16 /* of the duplicates of a batch */
 
-bool writer_run(struct writer *w, const struct pg_statement *statement, struct err *err)
-{
-    PGresult *res = pg_run(&w->pg, statement, &w->args, err);
-    PQclear(res);
-    return res != NULL;
-}
-
 /* --- counts --------------------------------------------------------------------------------- */
 
 bool counts_tally(struct writer *w, const struct batch *batch, struct err *err)

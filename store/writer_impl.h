@@ -81,6 +81,15 @@ enum writer_statement {
     STATEMENT_SAMPLE,
 };
 
+/* Runs a statement that gives nothing back, with writer->args. */
+static inline bool writer_run(struct writer *w, const struct pg_statement *statement,
+                              struct err *err)
+{
+    PGresult *res = pg_run(&w->pg, statement, &w->args, err);
+    PQclear(res);
+    return res != NULL;
+}
+
 /* writer_rows.c */
 /* Sorts the rows by key and marks the duplicates that need no database to be known; forgets what a
  * transaction that was rolled back found out. */
@@ -97,9 +106,6 @@ bool rejects_write(struct writer *writer, const struct batch *batch, struct err 
 bool rejects_resolve(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
 /* writer_counts.c */
-/* Runs a statement that gives nothing back, with writer->args. */
-bool writer_run(struct writer *writer, const struct pg_statement *statement,
-                struct err *err) MUST_CHECK;
 bool counts_tally(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;
 bool counts_write(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 

@@ -6,6 +6,8 @@
  */
 #include "pricing/map/node.h"
 
+#include "core/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,30 +68,6 @@ static bool read_hex4(struct reader *r, unsigned *code)
     return true;
 }
 
-static size_t utf8_put(char *out, unsigned code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
-}
-
 static bool read_unicode(struct reader *r, char *out, size_t *bytes)
 {
     unsigned code, low;
@@ -106,7 +84,7 @@ static bool read_unicode(struct reader *r, char *out, size_t *bytes)
     } else if (code == 0 || (code >= 0xd800 && code < 0xe000)) {
         return fail(r, "U+0000 or a lone surrogate in a string");
     }
-    *bytes += utf8_put(out + *bytes, code);
+    *bytes = (size_t)(utf8_put(out + *bytes, code) - out);
     return true;
 }
 
