@@ -6,7 +6,6 @@
  */
 #include "ingest/text.h"
 
-#include "core/buf.h"
 #include "core/utf8.h"
 
 #include <assert.h>
@@ -235,50 +234,9 @@ static void json_step(struct copier *copier)
     copier->out += n;
 }
 
-#define JSON_TEXT_MAX (64u << 20)
-
-static void value_write(struct buf *out, const struct json *value, struct arena *batch,
-                        bool *repaired)
-{
-    struct walk walk;
-    struct json key, inner;
-    bool object = value->type == TOKEN_OBJECT, first = true;
-    if (!json_is_wire(value)) {
-        struct slice text = text_json(value, batch, repaired);
-        buf_add(out, text.p ? text : SLICE("null"));
-        return;
-    }
-    buf_add_char(out, object ? '{' : '[');
-    walk_open(&walk, value, batch);
-    for (; object ? walk_member(&walk, &key, &inner) : walk_element(&walk, &inner); first = false) {
-        if (!first)
-            buf_add_char(out, ',');
-        if (object) {
-            buf_add(out, text_quote(json_slice(&key), batch));
-            buf_add_char(out, ':');
-        }
-        value_write(out, &inner, batch, repaired);
-    }
-    buf_add_char(out, object ? '}' : ']');
-}
-
-static struct slice wire_json(const struct json *value, struct arena *batch, bool *repaired)
-{
-    struct buf out;
-    buf_init(&out, JSON_TEXT_MAX);
-    value_write(&out, value, batch, repaired);
-    struct slice text = {NULL, 0};
-    if (buf_ok(&out))
-        text = arena_slice(batch, buf_slice(&out));
-    buf_free(&out);
-    return text;
-}
-
-struct slice text_json(const struct json *value, struct arena *batch, bool *repaired)
+struct slice text_of_json(const struct json *value, struct arena *batch, bool *repaired)
 {
     struct slice raw = json_slice(value);
-    if (json_is_wire(value))
-        return wire_json(value, batch, repaired);
     if (value->type == TOKEN_STRING && value->flags & JSON_PLAIN) {
         struct slice text = text_of(value, batch, repaired);
         return text.p ? text_quote(text, batch) : text;

@@ -24,6 +24,8 @@ bool text_equals(const struct json *string, struct slice text);
 
 /* A value as JSON text that is safe to store: as it stands if possible. p == NULL: arena full. */
 struct slice text_json(const struct json *value, struct arena *batch, bool *repaired);
+/* The same of a value that came as JSON. */
+struct slice text_of_json(const struct json *value, struct arena *batch, bool *repaired);
 
 /* Valid UTF-8 as a JSON string with its quotes. p == NULL: arena full. */
 struct slice text_quote(struct slice text, struct arena *batch);
