@@ -15,6 +15,7 @@
 #define COMMITTED_TIMEOUT_MS 2000
 #define CLOSE_TIMEOUT_MS 3000
 #define WAKE_TIMEOUT_MS 100
+#define BEGAN "spendlog began at "
 
 /* What the protocol rests on (docs/architecture.md, "Offsets live in PostgreSQL"): set last. The
  * configuration refuses them, config_kafka_refused(). */
@@ -497,10 +498,41 @@ bool consumer_partition_count(struct consumer *consumer, const char *topic, int3
     return true;
 }
 
+/* Beside an offset Kafka keeps a text of ours: where the group began. A database that has lost the
+ * row finds it there. */
+static void began_write(rd_kafka_topic_partition_t *element, int64_t began)
+{
+    char text[sizeof(BEGAN) + 20];
+    if (began < 0)
+        return;
+    int bytes = snprintf(text, sizeof(text), BEGAN "%lld", (long long)began);
+    element->metadata = malloc((size_t)bytes); /* librdkafka frees it with the list */
+    if (!element->metadata)
+        return;
+    memcpy(element->metadata, text, (size_t)bytes);
+    element->metadata_size = (size_t)bytes;
+}
+
+static int64_t began_read(const rd_kafka_topic_partition_t *element)
+{
+    const size_t before = sizeof(BEGAN) - 1;
+    const char *text = element->metadata;
+    int64_t began = 0;
+    size_t i = before;
+    if (!text || element->metadata_size <= before || element->metadata_size > before + 18 ||
+        memcmp(text, BEGAN, before) != 0)
+        return -1;
+    while (i < element->metadata_size && text[i] >= '0' && text[i] <= '9')
+        began = began * 10 + (text[i++] - '0');
+    return i == element->metadata_size ? began : -1;
+}
+
 void consumer_commit(struct consumer *consumer, const struct kafka_partition *partitions,
                      size_t count)
 {
     rd_kafka_topic_partition_list_t *list = list_of(partitions, count);
+    for (size_t i = 0; i < count; i++)
+        began_write(&list->elems[i], partitions[i].began);
     rd_kafka_resp_err_t code = rd_kafka_commit(consumer->rk, list, 1);
     if (code)
         log_debug("kafka: commit for lag tools: %s", rd_kafka_err2str(code));
@@ -514,6 +546,7 @@ bool consumer_committed(struct consumer *consumer, struct kafka_partition *parti
     rd_kafka_resp_err_t code = rd_kafka_committed(consumer->rk, list, COMMITTED_TIMEOUT_MS);
     for (size_t i = 0; !code && i < count; i++) {
         partitions[i].offset = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
+        partitions[i].began = began_read(&list->elems[i]);
         code = list->elems[i].err;
     }
     rd_kafka_topic_partition_list_destroy(list);

@@ -24,6 +24,7 @@ struct kafka_partition {
     const char *topic; /* lives as long as the consumer */
     int32_t partition;
     int64_t offset; /* consumer_assign: where to start */
+    int64_t began;  /* consumer_commit, consumer_committed: where the group began, -1 = not said */
     void *state;    /* consumer_assign: comes back with every message of the partition */
 };
 

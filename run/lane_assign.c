@@ -55,6 +55,34 @@ void lane_assign_nothing(struct lane *lane)
         log_warn("%s", err.text);
 }
 
+/* Where a partition begins that the database has no row of. A group that has told Kafka offsets had
+ * read it: the database lost the row, and reading begins where it had begun; what is stored already
+ * comes as duplicates. *told: how far it had come, if Kafka knows where it began; else -1. */
+static bool start_find(struct lane *lane, const char *topic, int32_t partition, bool latest,
+                       int64_t *start, int64_t *told, struct err *err)
+{
+    int64_t low, high;
+    struct kafka_partition of = {.topic = topic, .partition = partition, .began = -1};
+    *told = -1;
+    if (!consumer_watermarks(lane->consumer, topic, partition, &low, &high, err) ||
+        !consumer_committed(lane->consumer, &of, 1, err))
+        return false;
+    *start = latest ? high : low;
+    if (of.offset < 0 || of.offset > high || (of.began < 0 && of.offset >= *start))
+        return true;
+    if (of.began >= 0) {
+        *told = of.offset;
+        *start = of.began < low ? low : of.began;
+    } else { /* told by a version that did not say where it began */
+        *start = of.offset < low ? low : of.offset;
+    }
+    log_error(
+        "%s [%d]: the database has no offset, but Kafka was told %lld: it lost the row, or is "
+        "a new one; reading begins at %lld",
+        topic, (int)partition, (long long)of.offset, (long long)*start);
+    return true;
+}
+
 /* `start: latest` means the end of the log as it was when the group first saw the topic. Rows for
  * all partitions are made at once, so that a partition added later starts at its beginning. */
 static bool topic_begin_latest(struct lane *lane, const char *topic, struct err *err)
@@ -63,10 +91,10 @@ static bool topic_begin_latest(struct lane *lane, const char *topic, struct err 
     if (!consumer_partition_count(lane->consumer, topic, &count, err))
         return false;
     for (int32_t i = 0; i < count; i++) {
-        int64_t low, high;
+        int64_t start, told;
         struct partition_state state;
-        if (!consumer_watermarks(lane->consumer, topic, i, &low, &high, err) ||
-            !writer_offset_load(lane->writer, topic, i, high, &state, err))
+        if (!start_find(lane, topic, i, true, &start, &told, err) ||
+            !writer_offset_load(lane->writer, topic, i, start, &state, err))
             return false;
     }
     return true;
@@ -74,19 +102,19 @@ static bool topic_begin_latest(struct lane *lane, const char *topic, struct err 
 
 static bool partition_first_seen(struct lane *lane, struct lane_partition *p, struct err *err)
 {
-    int64_t low, high, start = p->began_offset;
+    const char *topic = p->state.topic;
+    int64_t start = p->began_offset, told = p->known_offset;
     bool known;
     if (p->topic->start_latest && start < 0) {
-        if (!writer_topic_known(lane->writer, p->state.topic, &known, err))
-            return false;
-        if (!known && !topic_begin_latest(lane, p->state.topic, err))
+        if (!writer_topic_known(lane->writer, topic, &known, err) ||
+            (!known && !topic_begin_latest(lane, topic, err)))
             return false;
     }
     /* A database that lost the row itself: reading begins where it had begun. */
-    return consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high,
-                               err) &&
-           writer_offset_load(lane->writer, p->state.topic, p->state.partition,
-                              start < 0 ? low : start, &p->state, err);
+    if (start < 0 && !start_find(lane, topic, p->state.partition, false, &start, &told, err))
+        return false;
+    p->known_offset = told;
+    return writer_offset_load(lane->writer, topic, p->state.partition, start, &p->state, err);
 }
 
 static bool partition_load(struct lane *lane, struct lane_partition *p, struct err *err)
@@ -105,7 +133,7 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
     if (before.id != 0 &&
         p->state.incarnation > before.incarnation) /* another member found a new topic */
         p->known_offset = p->state.next_offset;
-    if (p->began_offset < 0 && first_seen)
+    if (p->began_offset < 0 && first_seen && p->known_offset < 0)
         p->known_offset = p->state.next_offset; /* what Kafka knows of the group is not ours */
     p->began_offset = p->state.first_offset;
     if (p->phase != PARTITION_HALTED && p->state.last_time_ms >= 0 &&

@@ -67,6 +67,7 @@ static void commit_to_kafka(struct lane *lane)
             .topic = batch->range[i].state->topic,
             .partition = batch->range[i].state->partition,
             .offset = batch->range[i].next_offset,
+            .began = batch->range[i].state->first_offset,
         };
     consumer_commit(lane->consumer, list, batch->range_count);
     free(list);

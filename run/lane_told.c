@@ -16,7 +16,8 @@ static struct kafka_partition *partition_list(const struct lane *lane, struct er
     for (size_t i = 0; list && i < lane->partition_count; i++)
         list[i] = (struct kafka_partition){.topic = lane->partition[i].state.topic,
                                            .partition = lane->partition[i].state.partition,
-                                           .offset = lane->partition[i].state.next_offset};
+                                           .offset = lane->partition[i].state.next_offset,
+                                           .began = lane->partition[i].state.first_offset};
     return list;
 }
 

@@ -154,4 +154,25 @@ def rows_without_their_book(servers, seed):
         return world.settle()
 
 
-ALL = (standby_promoted, async_commit_crash, went_back_behind_a_pooler, rows_without_their_book)
+def restored_while_nobody_ran(servers, seed):
+    """A backup from before the first message, new processes, `start: latest`: reading begins where it had begun."""
+    with World(servers, "restored", seed, partitions=3, goes_back=True) as world:
+        latest = {"mappings": "mappings: [litellm]\n    start: latest"}
+        servers.psql("postgres", f"CREATE DATABASE {world.database}_backup TEMPLATE {world.database}")
+        member = world.start(**latest)
+        wait_for("the end of the log as offsets",
+                 lambda: world.sql("SELECT count(*) FROM spendlog.kafka_offsets") == [["3"]], 60)
+        world.produce(400)
+        world.drain(60)
+        check_equal(member.end(), 0, "exit code")
+        servers.psql("postgres", f"DROP DATABASE {world.database} WITH (FORCE)")
+        servers.psql("postgres", f"ALTER DATABASE {world.database}_backup RENAME TO {world.database}")
+        member = world.start(**latest)
+        world.produce(100)
+        world.drain(60)
+        check_equal(went_back(world), 400, "messages that the database went back by")
+        check("it lost the row" in member.text(), f"not told: {member.tail()}")
+        return world.settle()
+
+
+ALL = (standby_promoted, restored_while_nobody_ran, async_commit_crash, went_back_behind_a_pooler, rows_without_their_book)

@@ -16,6 +16,7 @@ struct log {
     int64_t time_ms[LOG_MAX];
     int64_t low, high;
     int64_t committed; /* -1 = none */
+    int64_t began;     /* told with it */
 };
 
 struct reader {
@@ -278,6 +279,7 @@ void consumer_commit(struct consumer *consumer, const struct kafka_partition *pa
     (void)consumer;
     for (size_t i = 0; i < count; i++) {
         logs[partitions[i].partition].committed = partitions[i].offset;
+        logs[partitions[i].partition].began = partitions[i].began;
         reader[partitions[i].partition].told_pending = reader[partitions[i].partition].assigned;
     }
 }
@@ -288,8 +290,11 @@ bool consumer_committed(struct consumer *consumer, struct kafka_partition *parti
     (void)consumer;
     if (fails(&fake_kafka.fail_committed, err, "committed offsets"))
         return false;
-    for (size_t i = 0; i < count; i++)
-        partitions[i].offset = logs[partitions[i].partition].committed;
+    for (size_t i = 0; i < count; i++) {
+        const struct log *log = &logs[partitions[i].partition];
+        partitions[i].offset = log->committed;
+        partitions[i].began = log->committed < 0 ? -1 : log->began;
+    }
     return true;
 }
 

@@ -225,17 +225,23 @@ static void a_batch_is_written_when_it_is_full_or_old(void **state)
     expect_once(0, 0, 4);
 }
 
-static void latest_begins_at_the_end_and_partitions_added_later_at_their_beginning(void **state)
+/* The lane of a topic with `start: latest`. */
+static void begin_latest(void)
 {
-    (void)state;
+    struct err err = {0};
     teardown(NULL);
     setup(NULL);
     topics_free(&world.topics);
     lane_free(world.lane);
-    struct err err = {0};
     world.topic.start_latest = 1;
     assert_true(topics_open(&world.topics, &world.config, &err));
     lane_make();
+}
+
+static void latest_begins_at_the_end_and_partitions_added_later_at_their_beginning(void **state)
+{
+    (void)state;
+    begin_latest();
     append(0, 5);
     fake_kafka_give(0, 1);
     read_out();
@@ -892,6 +898,50 @@ static void a_database_that_went_back_while_nobody_was_there_is_noticed(void **s
     }
 }
 
+/* The process that had read is gone as well: Kafka was told where it had begun. */
+static void a_row_that_is_lost_is_begun_by_another_process_where_reading_had_begun(void **state)
+{
+    (void)state;
+    for (int latest = 0; latest < 2; latest++) {
+        teardown(NULL);
+        setup(NULL);
+        if (latest)
+            begin_latest();
+        append(0, 5);
+        fake_kafka_give(0, 1);
+        read_out();
+        append(0, 4);
+        read_out();
+        next_lane();
+        *fake_offsets(0) = *fake_offsets(1) = (struct fake_offsets){0};
+        fake_offsets(2)->known = fake_offsets(3)->known = false;
+        fake_writer.place_count = 0;
+        append(0, 2);
+        fake_kafka_give(0, 1);
+        read_out();
+        assert_int_equal(fake_writer_count(0, 4, 0), latest ? 0 : 1);
+        expect_once(0, latest ? 5 : 0, 11);
+        assert_int_equal(fake_writer.setbacks, 1);
+        assert_int_equal(atomic_load(&world.group.counters.setback_messages), latest ? 4 : 9);
+    }
+}
+
+/* Messages before are gone from the log by then: what is there is read. */
+static void a_lost_row_is_begun_at_the_log_if_that_has_moved(void **state)
+{
+    (void)state;
+    begin_reading(6);
+    read_out();
+    next_lane();
+    *fake_offsets(0) = (struct fake_offsets){0};
+    fake_writer.place_count = 0;
+    fake_kafka_retain(0, 4);
+    fake_kafka_give(0, 1);
+    read_out();
+    expect_once(0, 4, 6);
+    assert_int_equal(atomic_load(&world.group.counters.setback_messages), 2);
+}
+
 static void a_database_that_lost_its_row_is_begun_where_reading_had_begun(void **state)
 {
     (void)state;
@@ -1082,6 +1132,8 @@ int main(void)
         TEST(a_new_incarnation_of_another_member_is_no_setback),
         TEST(a_database_that_went_back_while_nobody_was_there_is_noticed),
         TEST(a_database_that_lost_its_row_is_begun_where_reading_had_begun),
+        TEST(a_row_that_is_lost_is_begun_by_another_process_where_reading_had_begun),
+        TEST(a_lost_row_is_begun_at_the_log_if_that_has_moved),
         TEST(the_book_is_taken_over_between_two_batches),
         TEST(any_history_writes_every_record_once),
     };
