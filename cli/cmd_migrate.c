@@ -7,22 +7,25 @@
 #include "store/migrate.h"
 
 static struct {
-    bool status, print, json;
+    bool status, print, print_roles, json;
 } options;
 
 const struct option_row migrate_options[] = {
     {"status", 0, NULL, "what is applied and what is pending; exit 1 when something is",
      OPTION_FLAG, &options.status},
     {"print", 0, NULL, "print the SQL of all migrations, in order", OPTION_FLAG, &options.print},
+    {"print-roles", 0, NULL,
+     "print what an administrator runs first when the login may not create roles", OPTION_FLAG,
+     &options.print_roles},
     {"json", 0, NULL, "one JSON object per migration", OPTION_FLAG, &options.json},
     {0},
 };
 
 static void status_print(const struct migration_status *status, void *context)
 {
-    static const char *const state[] = {"applied", "pending", "changed", "unknown"};
+    static const char *const state[] = {"applied", "pending", "mended", "changed", "unknown"};
     bool *differs = context;
-    *differs |= status->state != MIGRATION_APPLIED;
+    *differs |= status->state != MIGRATION_APPLIED && status->state != MIGRATION_MENDED;
     if (!options.json) {
         printf("%-40s %-8s %s\n", status->name, state[status->state], status->applied_at);
         return;
@@ -44,11 +47,24 @@ static void sql_print(void)
         printf("-- %s\n%s\n", file->name, file->text);
 }
 
+static int roles_print(const struct config *config, struct err *err)
+{
+    struct buf sql;
+    buf_init(&sql, 65536);
+    bool ok = migrate_roles(config->postgres, &sql, err);
+    if (ok)
+        printf(SLICE_FMT, SLICE_ARG(buf_slice(&sql)));
+    buf_free(&sql);
+    return ok ? 0 : fail(err);
+}
+
 static int migrate(const struct config *config, struct err *err)
 {
     bool differs = false;
     if (!config->postgres)
         err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
+    else if (options.print_roles)
+        return roles_print(config, err);
     else if (options.status && migrate_status(config->postgres, status_print, &differs, err))
         return differs ? EXIT_DIFFERENCES : 0;
     else if (!options.status && migrate_apply(config->postgres, status_print, &differs, err))

@@ -4,8 +4,10 @@
  * thread does nothing else: TERM and INT end, HUP loads prices again, whole or not at all.
  */
 #include "cli/command.h"
+#include "run/control.h"
 #include "run/lane.h"
 #include "run/metrics.h"
+#include "run/notify.h"
 #include "run/ready.h"
 #include "run/watch.h"
 
@@ -18,6 +20,7 @@
 #include <string.h>
 
 #define WAIT_NS 50000000L
+#define SAID_BYTES (64u << 10)
 
 static struct {
     bool exit_eof;
@@ -29,18 +32,32 @@ const struct option_row run_options[] = {
     {0},
 };
 
-static void reload(struct lane_group *group)
+static bool reload(struct lane_group *group, struct buf *said, struct err *err)
 {
-    struct err err = {0};
     struct book_options book_options;
     book_options_of(group->config, &book_options);
-    if (book_slot_load(group->books, &book_options, &err)) {
-        log_info("prices loaded again");
+    if (book_slot_load(group->books, &book_options, err)) {
+        struct book_ref *ref = book_acquire(group->books);
+        buf_printf(said, "prices loaded again: price book %s", book_id(ref->book));
+        book_release(group->books, ref);
+        log_info(SLICE_FMT, SLICE_ARG(buf_slice(said)));
         drift_forget(group->drift);
-        return;
+        return true;
     }
     atomic_fetch_add(&group->reload_failures, 1);
-    log_error("prices not loaded, the old ones stay: %s", err.text);
+    log_error("prices not loaded, the old ones stay: %s", err->text);
+    return false;
+}
+
+static void reload_asked_by_signal(struct lane_group *group, struct notify *notify)
+{
+    struct err err = {0};
+    struct buf said;
+    buf_init(&said, SAID_BYTES);
+    notify_reloading(notify);
+    reload(group, &said, &err);
+    notify_reloaded(notify);
+    buf_free(&said);
 }
 
 static bool all_done(struct lane_group *group)
@@ -78,7 +95,7 @@ static int signal_next(void)
     return signal < 0 ? 0 : signal;
 }
 
-static void wait_for_end(struct lane_group *group)
+static void wait_for_end(struct lane_group *group, struct control *control, struct notify *notify)
 {
     for (;;) {
         int signal = signal_next();
@@ -87,27 +104,33 @@ static void wait_for_end(struct lane_group *group)
             return;
         }
         if (signal == SIGHUP)
-            reload(group);
+            reload_asked_by_signal(group, notify);
+        control_serve(control);
+        notify_turn(notify, group);
         drift_log(group->drift, clock_monotonic_ms());
         if (atomic_load(&group->failed) > 0 || all_done(group))
             return;
     }
 }
 
-static int run_lanes(struct lane_group *group, struct err *err)
+static int run_lanes(struct lane_group *group, struct control *control, struct err *err)
 {
     struct lane *lane[LANES_MAX] = {0};
     struct watch *watch = NULL;
+    struct notify notify;
     unsigned started = 0;
 
+    notify_open(&notify);
     while (started < group->lane_count && (lane[started] = lane_start(group, started, err)) != NULL)
         started++;
     if (started == group->lane_count && watch_start(&watch, group, err))
-        wait_for_end(group);
+        wait_for_end(group, control, &notify);
+    notify_stopping(&notify);
     atomic_store(&group->stop, true);
     watch_stop(watch);
     for (unsigned i = 0; i < started; i++)
         lane_join(lane[i]);
+    notify_close(&notify);
     const char *missing = health_topic_missing(group->health);
     if (group->exit_eof && missing && err->kind == ERR_NONE)
         err_set(err, ERR_UNAVAILABLE, "kafka: topic %s does not exist", missing);
@@ -132,10 +155,13 @@ static int run_with(const struct config *config, struct err *err)
 {
     struct book_slot books = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct health health;
+    struct progress progress;
+    struct control *control = NULL;
     struct lane_group group = {
         .config = config,
         .books = &books,
         .health = &health,
+        .progress = &progress,
         .drift = drift_new(&config->drift),
         .lane_count = config->lanes,
         .exit_eof = options.exit_eof,
@@ -154,15 +180,19 @@ static int run_with(const struct config *config, struct err *err)
     }
     group.topics = &topics;
     health_init(&health, config);
+    progress_init(&progress);
     if (book_slot_load(&books, &book_options, err) &&
-        metrics_start(&metrics, config->metrics_listen, &group, err)) {
+        metrics_start(&metrics, config->metrics_listen, &group, err) &&
+        control_open(&control, config->control_socket, &group, reload, err)) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
                  config_kafka(config, "group.id"));
-        code = run_lanes(&group, err);
+        code = run_lanes(&group, control, err);
         drift_log(group.drift, clock_monotonic_ms());
         log_totals(&group);
     }
+    control_close(control);
     metrics_stop(metrics);
+    progress_free(&progress);
     book_slot_free(&books);
     topics_free(&topics);
     health_free(&health);

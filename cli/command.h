@@ -58,7 +58,7 @@ extern struct common_options common;
 extern const struct option_row run_options[], price_options[], map_options[], explain_options[],
     check_options[], prices_options[], migrate_options[], report_options[], verify_options[],
     rejected_options[], reprice_options[], periods_options[], retention_options[],
-    exclude_options[], init_options[];
+    exclude_options[], init_options[], status_options[], reload_options[];
 
 /* Parses options and sets up logging; *first is the index of the first operand. Returns -1 to go
  * on, else an exit code (help was printed, or a usage error told). */
@@ -88,6 +88,8 @@ int cmd_price(const struct command *command, int argc, char **argv);
 int cmd_map(const struct command *command, int argc, char **argv);
 int cmd_explain(const struct command *command, int argc, char **argv);
 int cmd_init(const struct command *command, int argc, char **argv);
+int cmd_status(const struct command *command, int argc, char **argv);
+int cmd_reload(const struct command *command, int argc, char **argv);
 int cmd_check(const struct command *command, int argc, char **argv);
 int cmd_prices(const struct command *command, int argc, char **argv);
 int cmd_migrate(const struct command *command, int argc, char **argv);

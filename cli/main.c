@@ -20,6 +20,13 @@ static const struct command commands[] = {
      "SIGTERM and SIGINT end after the batch under way; SIGHUP loads prices again, whole or not at "
      "all.",
      run_options, cmd_run},
+    {"status", "what a running service does and waits for", "", false,
+     "Asks it by control.socket of the configuration: lanes, partitions with their lag, the age of "
+     "the last commit, prices, memory.",
+     status_options, cmd_status},
+    {"reload", "have a running service load its prices again", "", false,
+     "As SIGHUP does, with an answer: what was loaded, or why not (exit 78, the old prices stay).",
+     reload_options, cmd_reload},
     {"price", "price events of files or stdin", "[FILE...]", true,
      "One message a line; a FILE that is one JSON value over several lines is one message. Prints "
      "one JSON object per record; exit 65 if any was rejected.",

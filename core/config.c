@@ -215,5 +215,5 @@ void config_free(struct config *config)
 {
     yaml_free(config->tree);
     arena_free(&config->arena);
-    *config = (struct config){.path = "", .folder = "", .metrics_listen = ""};
+    *config = (struct config){.path = "", .folder = "", .metrics_listen = "", .control_socket = ""};
 }

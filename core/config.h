@@ -86,6 +86,7 @@ struct config {
     struct config_privacy privacy;
     const char *metrics_listen; /* "host:port"; "" = none */
     unsigned ready_s;
+    const char *control_socket; /* "" = none */
 
     struct arena arena; /* holds all of the above */
     struct yaml_tree *tree;

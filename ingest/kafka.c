@@ -35,10 +35,9 @@ static const struct {
 static const struct {
     const char *name, *value;
 } preset[] = {
-    {"session.timeout.ms", "6000"},
-    {"heartbeat.interval.ms", "1500"},
-    {LOOK_PROPERTY, LOOK_PRESET_MS},
-    {"client.id", "spendlog"},
+    {"session.timeout.ms", "6000"},     {"heartbeat.interval.ms", "1500"},
+    {LOOK_PROPERTY, LOOK_PRESET_MS},    {"client.id", "spendlog"},
+    {"statistics.interval.ms", "5000"},
 };
 
 const char *kafka_property(const struct consumer_options *options, const char *name)
@@ -247,6 +246,7 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
     rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_stats_cb(conf, kafka_on_figures);
     consumer->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!consumer->rk) {
         err_set(err, ERR_CONFIG, "kafka: %s", text);

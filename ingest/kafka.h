@@ -136,6 +136,14 @@ bool consumer_each_topic(struct consumer *consumer, topic_fn *each, void *contex
 bool consumer_newest(struct consumer *consumer, const char *topic, int32_t partitions,
                      struct kafka_message *message, struct err *err) MUST_CHECK;
 
+/* librdkafka's own figures, since the consumer was made; renewed every statistics.interval.ms. */
+struct consumer_figures {
+    int64_t requests, responses, received_bytes, messages, connects, disconnects;
+};
+void consumer_figures(const struct consumer *consumer, struct consumer_figures *figures);
+/* Where the log of a partition ends, as the broker said with the last messages; -1: unknown. */
+int64_t consumer_cached_end(const struct consumer *consumer, const char *topic, int32_t partition);
+
 /* Leaves the group (revoked() is called first) and frees. */
 void consumer_close(struct consumer *consumer);
 

@@ -27,11 +27,15 @@ struct consumer {
     size_t name_count;
     int64_t queue_bytes;               /* of a full queue; 0: librdkafka fills it again by itself */
     int64_t read_bytes, read_messages; /* since it was woken */
+    struct consumer_figures figures;
     bool fatal;
     char fatal_text[256];
 };
 
 /* The operator's value of a property; NULL: not set. */
 const char *kafka_property(const struct consumer_options *options, const char *name);
+
+/* kafka_figures.c: a stats_cb. */
+int kafka_on_figures(rd_kafka_t *rk, char *json, size_t bytes, void *opaque);
 
 #endif

@@ -9,6 +9,8 @@
 DO $$
 DECLARE
   wanted text;
+  -- Since PostgreSQL 16 whoever made a role may administer it without being able to act as it.
+  acting text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
   FOREACH wanted IN ARRAY ARRAY['spendlog_owner', 'spendlog_writer', 'spendlog_repricer',
                                 'spendlog_reader']
@@ -23,20 +25,18 @@ BEGIN
         RAISE insufficient_privilege USING
           MESSAGE = format('role %s does not exist and %s may not create roles', wanted,
                            current_user),
-          HINT = 'Let an administrator run: CREATE ROLE spendlog_owner; '
-                 'CREATE ROLE spendlog_writer; CREATE ROLE spendlog_repricer; '
-                 || format('CREATE ROLE spendlog_reader; GRANT spendlog_owner TO %I;',
-                           current_user);
+          HINT = 'Let an administrator run what `spendlog migrate --print-roles` prints.';
     END;
   END LOOP;
 
-  IF NOT pg_has_role(current_user, 'spendlog_owner', 'MEMBER') THEN
+  IF NOT pg_has_role(current_user, 'spendlog_owner', acting) THEN
     BEGIN
       EXECUTE format('GRANT spendlog_owner TO %I', current_user);
     EXCEPTION WHEN insufficient_privilege THEN
       RAISE insufficient_privilege USING
         MESSAGE = format('%s is no member of spendlog_owner', current_user),
-        HINT = format('Let an administrator run: GRANT spendlog_owner TO %I;', current_user);
+        HINT = format('Let an administrator run: GRANT spendlog_owner TO %I; '
+                      'all that is needed is what `spendlog migrate --print-roles` prints.', current_user);
     END;
   END IF;
 END

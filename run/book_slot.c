@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/book_slot.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <stdlib.h>
@@ -35,6 +36,7 @@ bool book_slot_load(struct book_slot *slot, const struct book_options *options, 
         return false;
     }
     ref->users = 1;
+    ref->loaded_us = clock_now_us();
 
     pthread_mutex_lock(&slot->lock);
     struct book_ref *old = slot->current;

@@ -12,8 +12,9 @@
 
 struct book_ref {
     struct book *book;
-    struct buf json; /* book_dump(): what price_books stores */
-    unsigned users;  /* lanes holding it, plus one while it is the current one */
+    int64_t loaded_us; /* wall clock */
+    struct buf json;   /* book_dump(): what price_books stores */
+    unsigned users;    /* lanes holding it, plus one while it is the current one */
 };
 
 struct book_slot {

@@ -12,6 +12,8 @@ void health_init(struct health *health, const struct config *config)
         .limit_ms = (int64_t)config->ready_s * 1000 + config->batch_wait_ms,
         .broker_ms = clock_monotonic_ms(),
     };
+    for (unsigned i = 0; i < health->lane_count; i++)
+        health->lane[i].turn_ms = health->broker_ms;
     pthread_mutex_init(&health->lock, NULL);
 }
 
@@ -39,6 +41,25 @@ void health_fine(struct health *health, unsigned lane)
     pthread_mutex_lock(&health->lock);
     health->lane[lane].fine_ms = clock_monotonic_ms();
     pthread_mutex_unlock(&health->lock);
+}
+
+void health_turn(struct health *health, unsigned lane)
+{
+    pthread_mutex_lock(&health->lock);
+    health->lane[lane].turn_ms = clock_monotonic_ms();
+    pthread_mutex_unlock(&health->lock);
+}
+
+bool health_turns(struct health *health, int64_t within_ms)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    bool turns = true;
+    pthread_mutex_lock(&health->lock);
+    for (unsigned i = 0; i < health->lane_count; i++)
+        turns = turns && (health->lane[i].state == LANE_ENDED ||
+                          now_ms - health->lane[i].turn_ms <= within_ms);
+    pthread_mutex_unlock(&health->lock);
+    return turns;
 }
 
 void health_topics(struct health *health, const char *missing, bool sure)
@@ -113,4 +134,32 @@ bool health_read_out(struct health *health, bool caught_up)
     bool out = health->topics_sure && (caught_up || (health->topic_missing && partitions == 0));
     pthread_mutex_unlock(&health->lock);
     return out;
+}
+
+void health_json(struct health *health, struct buf *json)
+{
+    static const char *const name[] = {
+        [LANE_STARTING] = "starting", [LANE_UNASSIGNED] = "unassigned", [LANE_WAITING] = "waiting",
+        [LANE_READING] = "reading",   [LANE_ENDED] = "ended",
+    };
+    int64_t now_ms = clock_monotonic_ms();
+    buf_add_text(json, "\"lanes\":[");
+    pthread_mutex_lock(&health->lock);
+    for (unsigned i = 0; i < health->lane_count; i++) {
+        const struct health_lane *lane = &health->lane[i];
+        struct buf why;
+        buf_init(&why, 1024);
+        bool ready = lane_ready(health, i, now_ms, &why);
+        buf_printf(json, "%s{\"lane\":%u,\"state\":\"%s\",\"partitions\":%zu,\"waits_for\":",
+                   i ? "," : "", i, name[lane->state], lane->partitions);
+        if (ready)
+            buf_add_text(json, "null}");
+        else {
+            buf_add_json_string(json, buf_slice(&why));
+            buf_add_char(json, '}');
+        }
+        buf_free(&why);
+    }
+    pthread_mutex_unlock(&health->lock);
+    buf_add_char(json, ']');
 }

@@ -20,6 +20,7 @@ struct health {
     struct health_lane {
         enum lane_state state;
         size_t partitions;
+        int64_t turn_ms; /* monotonic: its loop turned */
         int64_t fine_ms; /* monotonic: a batch was written, or the end of the log was there */
         char why[HEALTH_WHY_MAX];
     } lane[LANES_MAX];
@@ -37,12 +38,19 @@ void health_free(struct health *health);
 void health_state(struct health *health, unsigned lane, enum lane_state state, size_t partitions,
                   const char *why);
 void health_fine(struct health *health, unsigned lane);
+/* The lane's loop has turned, told once a second. */
+void health_turn(struct health *health, unsigned lane);
+/* Whether the loops of all lanes turned within so many ms; those that ended do not count. */
+bool health_turns(struct health *health, int64_t within_ms);
 /* A broker has answered: which of our topics it does not know, NULL: it knows all; and whether that
  * is sure. */
 void health_topics(struct health *health, const char *missing, bool sure);
 
 /* true: ready. Else why not, in words, without a line end. */
 bool health_ready(struct health *health, struct buf *why);
+
+/* "lanes":[{"lane":0,"state":"reading",...}], for `status`. */
+void health_json(struct health *health, struct buf *json);
 
 /* The topic that does not exist; NULL: none. */
 const char *health_topic_missing(struct health *health);

@@ -298,6 +298,7 @@ bool lane_turn(struct lane *lane)
     if (lane->state == LANE_STARTING) {
         struct err err = {0};
         act(lane, connect_step(lane, &err), &err);
+        lane_progress(lane, now_ms);
         return lane->state != LANE_ENDED;
     }
     if (lane->state == LANE_WAITING && now_ms >= lane->retry_at_ms)
@@ -306,6 +307,7 @@ bool lane_turn(struct lane *lane)
     look_step(lane, now_ms);
     note_caught_up(lane);
     note_fine(lane, now_ms);
+    lane_progress(lane, now_ms);
     rejoin_if_asked(lane);
     return lane->state != LANE_ENDED;
 }

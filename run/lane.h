@@ -25,6 +25,7 @@
 #include "core/drift.h"
 #include "run/book_slot.h"
 #include "run/health.h"
+#include "run/progress.h"
 #include "run/topics.h"
 
 #include <stdatomic.h>
@@ -43,6 +44,7 @@ struct lane_group {
     struct book_slot *books;
     struct drift *drift;
     struct health *health;
+    struct progress *progress;
     unsigned lane_count;
     bool exit_eof;
     atomic_bool stop;      /* set by the main thread, never taken back */

@@ -5,6 +5,7 @@
  */
 #include "run/lane_impl.h"
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "core/hash.h"
 #include "core/log.h"
@@ -115,8 +116,10 @@ enum lane_outcome lane_flush(struct lane *lane, struct err *err)
     if (outcome != LANE_FINE)
         return outcome;
     last_hash(&lane->batch);
+    int64_t began_us = clock_now_us();
     if (!writer_commit(lane->writer, &lane->batch, err))
         return not_written(lane, err);
+    progress_batch(lane->group->progress, &lane->batch, clock_now_us() - began_us);
     written(lane);
     return LANE_FINE;
 }

@@ -8,6 +8,7 @@
  *     lane_take.c    a message into the batch
  *     lane_flush.c   the batch into PostgreSQL
  *     lane_told.c    what Kafka knows of our offsets
+ *     lane_progress.c how far it is, for who asks
  *     lane_book.c    the price book in force
  */
 #ifndef RUN_LANE_IMPL_H
@@ -75,6 +76,7 @@ struct lane {
     unsigned refusals;      /* since a batch was written: what PostgreSQL refused of what is ours */
     bool counted_caught_up; /* in group->caught_up */
     int64_t fine_ms;        /* when the end of the log was told last */
+    int64_t progress_ms;    /* when its partitions were told last */
 };
 
 /* What an error asks for: LANE_FATAL when only an operator or a restart can help. */
@@ -126,6 +128,10 @@ enum lane_outcome lane_flush(struct lane *lane, struct err *err) MUST_CHECK;
 bool lane_told_ask(struct lane *lane, bool *gone, struct err *err) MUST_CHECK;
 /* Tells Kafka the offsets that are stored. */
 void lane_told_correct(struct lane *lane);
+
+/* lane_progress.c */
+/* Once a second, and when they change: how far its partitions are. */
+void lane_progress(struct lane *lane, int64_t now_ms);
 
 /* lane_book.c */
 /* Takes over the current price book, or puts it again where the database may have lost it. Between

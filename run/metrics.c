@@ -2,6 +2,9 @@
 #include "run/metrics.h"
 
 #include "core/buf.h"
+#include "core/clock.h"
+#include "ingest/kafka.h"
+#include "store/pg_count.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_MAX (128u << 10)
+#define PAGE_MAX (1u << 20)
 #define IDLE_TIMEOUT_S 5u   /* a request that does not come is given up */
 #define CONNECTIONS_MAX 64u /* who opens more waits until others end */
 
@@ -91,6 +94,28 @@ static void drift_print(struct drift *drift, struct buf *page)
     drift_alarms(drift, drift_line, &to);
 }
 
+static void failures_line(const char *class, int64_t failures, void *context)
+{
+    buf_printf(context, "spendlog_postgres_errors_total{class=\"%s\"} %lld\n", class,
+               (long long)failures);
+}
+
+static void postgres_print(struct buf *page)
+{
+    buf_printf(page,
+               "# HELP spendlog_build_info what runs\n# TYPE spendlog_build_info gauge\n"
+               "spendlog_build_info{version=\"%s\",librdkafka=\"%s\",pricing_rules=\"" PRICING_RULES
+               "\"} 1\n"
+               "# HELP spendlog_postgres_connects_total connections made to PostgreSQL\n"
+               "# TYPE spendlog_postgres_connects_total counter\n"
+               "spendlog_postgres_connects_total %lld\n"
+               "# HELP spendlog_postgres_errors_total failures by class of SQLSTATE, none: the "
+               "connection itself\n"
+               "# TYPE spendlog_postgres_errors_total counter\n",
+               SPENDLOG_VERSION, kafka_version(), (long long)pg_count_connects());
+    pg_count_each(failures_line, page);
+}
+
 static void page_print(struct lane_group *group, struct buf *page)
 {
     for (size_t i = 0; i < sizeof(metric) / sizeof(metric[0]); i++) {
@@ -119,7 +144,14 @@ static void page_print(struct lane_group *group, struct buf *page)
                "LiteLLM " PRICING_RULES " do not know: the map is newer\n"
                "# TYPE spendlog_cost_map_unknown_rows gauge\nspendlog_cost_map_unknown_rows %zu\n",
                book_unknown_rows(ref->book));
+    buf_printf(page,
+               "# HELP spendlog_price_book_age_seconds since the price book in force was loaded\n"
+               "# TYPE spendlog_price_book_age_seconds gauge\n"
+               "spendlog_price_book_age_seconds %.3f\n",
+               (double)(clock_now_us() - ref->loaded_us) / 1e6);
     book_release(group->books, ref);
+    progress_print(group->progress, page);
+    postgres_print(page);
 }
 
 /* One line, whatever a server has said. */

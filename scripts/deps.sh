@@ -49,7 +49,7 @@ echo "deps: installing" $list >&2
 export DEBIAN_FRONTEND=noninteractive
 as_root apt-get -q update </dev/null >&2
 # The cluster that Debian's package starts is not ours: no server is to run after the installation.
-if ! dpkg-query -W postgresql-common >/dev/null 2>&1; then
+if grep -qw postgresql <<<"$list" && ! dpkg-query -W postgresql-common >/dev/null 2>&1; then
     as_root mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] ||
         echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null

@@ -152,6 +152,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
         .record_index = origin->record_index,
         .time_not_own = event->time_source == TIME_KAFKA,
         .status = charge->status,
+        .spend = charge->has_spend ? charge->spend : (struct money){0},
         .flagged = ((event->flags | charge->flags) & ~READING_MASK) != 0,
         .doubtful = ((event->flags | charge->flags) & flags_of_doubt) != 0,
         .message = origin->message,

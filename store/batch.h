@@ -71,6 +71,7 @@ struct batch_row {
     bool time_not_own; /* goes through identity_guard */
     bool suspected;    /* its key was written lately: asked for before the COPY */
     enum charge_status status;
+    struct money spend;     /* 0 where there is none */
     bool flagged, doubtful; /* with a flag; with one that casts doubt on the amount */
     unsigned message;       /* 1 + index into batch->messages; 0 = its message was not kept */
     const char *mapping;    /* that read it */

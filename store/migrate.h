@@ -7,6 +7,7 @@
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H
 
+#include "core/buf.h"
 #include "core/err.h"
 
 #include <stddef.h>
@@ -14,6 +15,7 @@
 enum migration_state {
     MIGRATION_APPLIED,
     MIGRATION_PENDING,
+    MIGRATION_MENDED,  /* applied from a text of ours that was mended since; counts as applied */
     MIGRATION_CHANGED, /* applied from another text than ours */
     MIGRATION_UNKNOWN, /* applied, but not among ours: the schema is newer */
 };
@@ -34,6 +36,10 @@ bool migrate_apply(const char *conninfo, migration_fn *applied, void *context,
                    struct err *err) MUST_CHECK;
 bool migrate_status(const char *conninfo, migration_fn *status, void *context,
                     struct err *err) MUST_CHECK;
+
+/* What an administrator runs when the login may not create roles: all roles, what the login of the
+ * connection string needs, and its rights in the database. SQL for psql; repeatable. */
+bool migrate_roles(const char *conninfo, struct buf *sql, struct err *err) MUST_CHECK;
 
 /* For store/: the schema is exactly the one this program was built for. ERR_CONFIG otherwise. */
 struct pg;

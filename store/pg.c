@@ -3,6 +3,7 @@
 
 #include "core/utf8.h"
 #include "store/lock_holder.h"
+#include "store/pg_count.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -96,6 +97,7 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
         message = pg->conn ? PQerrorMessage(pg->conn) : "not connected";
     pg_field_copy(pg->message, sizeof(pg->message), message);
     sqlstate_recognize(pg->sqlstate, pg->message);
+    pg_count_failure(pg->sqlstate);
     err_set(err, pg_err_kind(pg->sqlstate), "%s: %s%s%s%s%s%s%s%s", pg->place, what ? what : "",
             what ? ": " : "", pg->message, *pg->sqlstate ? " [" : "", pg->sqlstate,
             *pg->sqlstate ? "]" : "", hint ? "; " : "", hint ? hint : "");

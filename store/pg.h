@@ -59,6 +59,8 @@ struct pg {
 /* ERR_UNAVAILABLE, or ERR_CONFIG for what only the operator can mend: authentication, no database.
  */
 bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err) MUST_CHECK;
+/* The same without anything being asked or set in the session. */
+bool pg_connect(struct pg *pg, const struct pg_options *options, struct err *err) MUST_CHECK;
 void pg_close(struct pg *pg);
 
 /* The first line of what libpq or the server says, cut at a character. */

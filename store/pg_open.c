@@ -6,6 +6,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "store/conninfo.h"
+#include "store/pg_count.h"
+#include "store/pooler.h"
 #include "store/session.h"
 
 #include <poll.h>
@@ -72,6 +74,7 @@ static bool connect_fail(struct pg *pg, bool timed_out, struct err *err)
 {
     const char *message = PQerrorMessage(pg->conn);
     connect_sqlstate(pg, message);
+    pg_count_failure(pg->sqlstate);
     enum err_kind kind = pg_err_kind(pg->sqlstate);
     if (kind != ERR_CONFIG) /* no connections allowed just now, too many of them, starting up */
         kind = ERR_UNAVAILABLE;
@@ -86,7 +89,7 @@ static bool connect_fail(struct pg *pg, bool timed_out, struct err *err)
     return false;
 }
 
-bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
+bool pg_connect(struct pg *pg, const struct pg_options *options, struct err *err)
 {
     /* What stands before dbname is a default that conninfo overrides, what stands behind overrides
      * it. A cut that no packet announces is noticed after tcp_user_timeout. */
@@ -109,9 +112,16 @@ bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
         return connect_fail(pg, PQstatus(pg->conn) != CONNECTION_BAD, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     place_set(pg);
-    if (!session_pin(pg, options, err)) {
-        pg_close(pg);
-        return false;
-    }
+    pg_count_connect();
     return true;
+}
+
+bool pg_open(struct pg *pg, const struct pg_options *options, struct err *err)
+{
+    if (!pg_connect(pg, options, err))
+        return false;
+    if (pooler_check(pg, options, err) && session_pin(pg, options, err))
+        return true;
+    pg_close(pg);
+    return false;
 }

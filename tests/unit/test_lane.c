@@ -31,6 +31,7 @@ static struct {
     struct topics topics;
     struct book_slot books;
     struct health health;
+    struct progress progress;
     struct lane_group group;
     struct lane *lane;
 } world;
@@ -87,11 +88,13 @@ static int setup(void **state)
     book_load_priced("0.5");
     assert_true(topics_open(&world.topics, &world.config, &err));
     health_init(&world.health, &world.config);
+    progress_init(&world.progress);
     memset(&world.group, 0, sizeof(world.group));
     world.group.config = &world.config;
     world.group.topics = &world.topics;
     world.group.books = &world.books;
     world.group.health = &world.health;
+    world.group.progress = &world.progress;
     world.group.drift = drift_new(&world.config.drift);
     world.group.lane_count = 1;
     lane_make();
@@ -103,6 +106,7 @@ static int teardown(void **state)
     (void)state;
     lane_free(world.lane);
     drift_free(world.group.drift);
+    progress_free(&world.progress);
     health_free(&world.health);
     topics_free(&world.topics);
     book_slot_free(&world.books);

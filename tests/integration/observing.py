@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator sees of a running service: metrics, alerts, status, reload, systemd."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from urllib.request import urlopen
+
+from harness.report import check, check_equal, wait_for
+from harness.servers import ROOT, SPENDLOG, free_port
+from integration.operations import cost_map_of, reload_event, wait_until_ready
+from integration.stage import Stage, demo_event, message_of
+
+
+def page_of(port):
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        return answer.read().decode()
+
+
+def value_of(page, name):
+    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.M)
+    return float(found.group(1)) if found else None
+
+
+def metrics_say_how_it_goes(servers):
+    """Lag, ages, histograms, reasons, spend, PostgreSQL's and Kafka's figures; promtool finds nothing wrong."""
+    port = free_port()
+    with Stage(servers, "metrics", partitions=2) as stage:
+        member = stage.start(metrics=f"127.0.0.1:{port}", extra="lanes: 1\n")
+        wait_until_ready(member, port)
+        stage.produce([message_of(demo_event(litellm_call_id=f"m-{i}")) for i in range(6)] + [b"{not json"] * 3 + [b"[]"] * 2)
+        wait_for("all is read", lambda: sum(stage.books()) == 11, 60)
+        wait_for("no lag", lambda: value_of(page_of(port), 'spendlog_topic_lag{topic="metrics.usage"}') == 0, 60)
+        page = page_of(port)
+        for name, wanted in (('spendlog_rejected_by_reason_total{reason="bad_json"}', 3), ("spendlog_batch_rows_sum", 6),
+                             ('spendlog_skipped_by_reason_total{reason="empty"}', 2), ("spendlog_partitions", 2)):
+            check_equal(value_of(page, name), wanted, name)
+        check_equal(value_of(page, "spendlog_batch_rows_count"), value_of(page, "spendlog_batches_total"), "batches of the histogram")
+        spend = float(stage.value("SELECT sum(spend) FROM spendlog.spend_logs"))
+        check(abs(value_of(page, 'spendlog_spend_dollars_total{status="priced"}') - spend) < 1e-9, f"spend {spend}: {page}")
+        for name, most in (("spendlog_commit_age_seconds", 60), ("spendlog_price_book_age_seconds", 600)):
+            check(0 <= value_of(page, name) < most, f"{name}: {value_of(page, name)}")
+        check("spendlog_build_info{version=" in page and value_of(page, "spendlog_postgres_connects_total") >= 1, "build, connections")
+        wait_for("figures of librdkafka", lambda: value_of(page_of(port), "spendlog_kafka_received_messages_total") >= 11, 30)
+        if shutil.which("promtool"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
+            check_equal((done.returncode, done.stderr), (0, ""), "promtool check metrics")
+        before = value_of(page, 'spendlog_postgres_errors_total{class="57"}')
+        servers.psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'spendlog lane%' "
+                                 f"AND datname = '{stage.database}'")
+        wait_for("an error of class 57, or a lost connection", lambda: value_of(
+            page_of(port), 'spendlog_postgres_errors_total{class="57"}') > before or value_of(
+            page_of(port), 'spendlog_postgres_errors_total{class="none"}') > 0, 60)
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+    return None if shutil.which("promtool") else "without promtool"
+
+
+def prometheus_scrapes_and_alerts(servers):
+    """Debian's Prometheus scrapes a running service; each alert fires on what it is for and not on what is well."""
+    if not shutil.which("promtool") or not shutil.which("prometheus"):
+        return "skipped: prometheus is not installed"
+    with tempfile.TemporaryDirectory() as folder:
+        for path in ("examples/prometheus/alerts.yaml", "examples/prometheus/prometheus.yaml", "tests/cases/prometheus/alerts_test.yaml"):
+            shutil.copy(os.path.join(ROOT, path), folder)
+        for words in (("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")):
+            done = subprocess.run(["promtool", *words], cwd=folder, capture_output=True, text=True)
+            check_equal(done.returncode, 0, f"promtool {' '.join(words)}: {done.stdout}{done.stderr}")
+        with Stage(servers, "scraped", partitions=1) as stage:
+            port, own = free_port(), free_port()
+            member = stage.start(metrics=f"127.0.0.1:{port}")
+            wait_until_ready(member, port)
+            with open(os.path.join(folder, "prometheus.yaml"), encoding="utf-8") as text:
+                configuration = text.read().replace("localhost:9464", f"127.0.0.1:{port}").replace("15s", "1s")
+            with open(os.path.join(folder, "prometheus.yaml"), "w", encoding="utf-8") as out:
+                out.write(configuration)
+            server = subprocess.Popen(["prometheus", "--config.file=prometheus.yaml", f"--storage.tsdb.path={folder}/data",
+                                       f"--web.listen-address=127.0.0.1:{own}"], cwd=folder, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL)
+
+            def asked(query):
+                try:
+                    with urlopen(f"http://127.0.0.1:{own}/api/v1/query?query={query}", timeout=5) as answer:
+                        found = json.load(answer)["data"]["result"]
+                        return found[0]["value"][1] if found else None
+                except OSError:
+                    return None
+            try:
+                wait_for("a scrape", lambda: asked("up{job='spendlog'}") == "1", 60, 0.5)
+                wait_for("a metric", lambda: asked("spendlog_partitions") == "1", 60, 0.5)
+            finally:
+                server.terminate()
+                server.wait(30)
+            check_equal(member.end(), 0, f"exit code{member.tail()}")
+    return None
+
+
+def command(stage, config, *words, code=0):
+    done = subprocess.run([SPENDLOG, *words, "-c", config], capture_output=True, text=True, timeout=60)
+    check_equal(done.returncode, code, f"exit code of {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def status_and_reload_answer(servers):
+    """`status` tells lanes, partitions with lag, ages and prices; `reload` says what was loaded or why not; a mute client holds nobody."""
+    port = free_port()
+    with Stage(servers, "status", partitions=2) as stage:
+        place = os.path.join(servers.socket_folder, "control.sock")
+        own = f'control: {{socket: "{place}"}}\nlanes: 1\n'
+        pricing = f"{{cost_map: {cost_map_of(stage, '0.001')}}}"
+        asking = stage.config("asking", pricing=pricing, extra=own)
+        check("does `spendlog run` run" in command(stage, asking, "status", code=69), "without a service")
+        member = stage.start(metrics=f"127.0.0.1:{port}", pricing=pricing, extra=own)
+        wait_until_ready(member, port)
+        stage.produce([reload_event(1), reload_event(2)])
+        stage.await_rows(2)
+        wait_for("the partitions with their lag", lambda: [p["lag"] for p in json.loads(
+            command(stage, asking, "status", "--json"))["partitions"]] == [0, 0], 30)
+        status = json.loads(command(stage, asking, "status", "--json"))
+        check_equal((status["ready"], status["group"], status["rows"], status["lanes"][0]["state"], status["lanes"][0]["partitions"]),
+                    (True, "status", 2, "reading", 2), "status")
+        check_equal([(p["topic"], p["partition"], p["next_offset"]) for p in status["partitions"]],
+                    [("status.usage", 0, 1), ("status.usage", 1, 1)], "partitions")
+        check(status["commit_age_s"] < 60 and status["memory_bytes"] > 1 << 20, f"{status}")
+        said = command(stage, asking, "status")
+        for words in ("group status: ready", "lane 0: reading, 2 partitions", "status.usage/1: next offset 1, lag 0", "price book "):
+            check(words in said, f"no \"{words}\" in {said}")
+        check_equal(os.stat(place).st_mode & 0o7, 0, "rights of others on the socket")
+        mute = socket.socket(socket.AF_UNIX)
+        mute.connect(place)
+        cost_map_of(stage, "0.002")
+        check("prices loaded again: price book " in command(stage, asking, "reload"), "reload")
+        check(json.loads(command(stage, asking, "status", "--json"))["price_book"]["id"] != status["price_book"]["id"], "the same book")
+        cost_map_of(stage, '{"gpt-reload": {"input_cost_per_token": 0.0')
+        check("cost_map.json" in command(stage, asking, "reload", code=78), "a broken map")
+        mute.close()
+        second = stage.start(pricing=pricing.replace("[", ""), extra=own + "# the same socket\n")
+        cost_map_of(stage, "0.002")
+        wait_for("it says that the place is taken", lambda: "another process answers" in second.text() or second.process.poll() is not None, 30)
+        second.kill()
+        servers.local("postgres-down", "immediate")
+        wait_for("what the lane waits for", lambda: "lane 0: waiting" in command(stage, asking, "status"), 60)
+        servers.local("postgres-up")
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+        check(not os.path.exists(place), "the socket is left")
+
+
+def systemd_is_told(servers):
+    """READY=1 when it is ready, STATUS= with lag and rate, WATCHDOG=1 while it turns, RELOADING=1, STOPPING=1."""
+    place = os.path.join(servers.socket_folder, "notify.sock")
+    told = []
+    with Stage(servers, "notify", partitions=1) as stage, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(place)
+        notify.settimeout(0.1)
+
+        def heard(word, timeout_s=60):
+            end = time.monotonic() + timeout_s
+            while time.monotonic() < end:
+                try:
+                    told.append(notify.recv(4096).decode())
+                except TimeoutError:
+                    pass
+                if any(line.startswith(word) for text in told for line in text.splitlines()):
+                    return
+            check(False, f"no {word} in {told}")
+        config = stage.config("notify", extra="lanes: 1\n")
+        run = subprocess.Popen([SPENDLOG, "run", "-c", config], stderr=subprocess.DEVNULL,
+                               env={**os.environ, "NOTIFY_SOCKET": place, "WATCHDOG_USEC": "1000000"})
+        try:
+            heard("READY=1")
+            heard("STATUS=lag 0 messages")
+            heard("WATCHDOG=1")
+            told.clear()
+            heard("WATCHDOG=1")
+            run.send_signal(signal.SIGHUP)
+            heard("RELOADING=1")
+            heard("MONOTONIC_USEC=")
+            heard("READY=1")
+            run.terminate()
+            heard("STOPPING=1")
+            check_equal(run.wait(30), 0, "exit code")
+        finally:
+            run.kill()
+    os.unlink(place)
+
+
+def unit_is_hardened(_servers):
+    """systemd-analyze finds nothing wrong with the units, and their exposure is 1.5 at most."""
+    if not shutil.which("systemd-analyze"):
+        return "skipped: systemd-analyze is not installed"
+    found = []
+    for unit in ("spendlog.service",):
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15",
+                               os.path.join(ROOT, "examples", unit)], capture_output=True, text=True)
+        level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+        check(done.returncode == 0 and level and float(level.group(1)) <= 1.5, f"{unit}: {done.stdout[-300:]}{done.stderr}")
+        found.append(level.group(1))
+    return f"exposure {', '.join(found)}"
+
+
+ALL = (metrics_say_how_it_goes, prometheus_scrapes_and_alerts, status_and_reload_answer, systemd_is_told, unit_is_hardened)
