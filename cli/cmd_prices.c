@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spendlog prices: the rates of a model with where each comes from; what moved between two files.
- */
+/* spendlog prices: the rates of a model with where each comes from; what moved between two files;
+ * the table of providers. */
 #include "cli/command.h"
+#include "cli/providers_print.h"
 
 #include "core/show.h"
 
@@ -65,8 +66,12 @@ int cmd_prices(const struct command *command, int argc, char **argv)
     int operands = argc - first;
     const char *verb = operands > 0 ? argv[first] : "";
     bool is_show = strcmp(verb, "show") == 0 && operands == 2;
+    if (strcmp(verb, "providers") == 0 && operands == 1) {
+        providers_print(options.json);
+        return 0;
+    }
     if (!is_show && (strcmp(verb, "diff") != 0 || operands != 3))
-        return usage_error(command, "give: show MODEL, or: diff OLD NEW");
+        return usage_error(command, "give: show MODEL, or: diff OLD NEW, or: providers");
     if (!config_open(&config, true, &err))
         return fail(&err);
     code = is_show ? show(&config, argv[first + 1], &err)

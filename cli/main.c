@@ -39,8 +39,8 @@ static const struct command commands[] = {
      "Exit 0 when all is well, 1 when prices of the last day are apart from the gateway's own, or "
      "with --strict when there are warnings, 78 when it is broken.",
      check_options, cmd_check},
-    {"prices", "rates of a model; what moved between two maps or configurations",
-     "show MODEL | diff OLD NEW", true, NULL, prices_options, cmd_prices},
+    {"prices", "rates of a model; what moved between two maps or configurations; providers",
+     "show MODEL | diff OLD NEW | providers", true, NULL, prices_options, cmd_prices},
     {"migrate", "create or update the database schema", "", false, NULL, migrate_options,
      cmd_migrate},
     {"report", "spend by model, provider, team, user, key, tag, day", "[--by DIMENSION]", false,

@@ -42,6 +42,26 @@ lint_circles() {
         sed -E 's/^([^:]*):#include "([^"]*)".*/\1 \2/' | tsort 2>&1 >/dev/null | sed 's/^tsort: //' | report
 }
 
+# A row of providers.def with a word that is nothing, or a combination that cannot be, is an error in its line.
+lint_providers() {
+    local folder row good='PROVIDER(Z, "zz", other, keyed, sized, plain, 0, NO_ALIAS)'
+    folder=$(mktemp -d)
+    for row in "$good" "${good/other/othre}" "${good/keyed/kyed}" "${good/sized/size}" "${good/plain/plan}" \
+        "${good/0/TRAIT_NONE}" "${good/0/TRAIT_STATES_COST}" "${good/other/xai}" "${good/\"zz\"/zz}" "${good/Z,/OPENAI,}"; do
+        echo "$row" >"$folder/row.def"
+        for file in core/providers.c pricing/bill/formulas.c pricing/names/rules.c; do
+            ${CC:-cc} -fsyntax-only -std=c11 -I. -D_GNU_SOURCE "-DPROVIDERS_MORE=\"$folder/row.def\"" $file
+        done >"$folder/said" 2>&1
+        case $row in
+        "$good") [ ! -s "$folder/said" ] || echo "core/providers.def: a good row is refused: $(head -n 1 "$folder/said")" ;;
+        *) grep -q 'error: ' "$folder/said" && grep -q 'row.def:1:' "$folder/said" || echo "core/providers.def: a wrong row is taken: $row" ;;
+        esac
+    done | report
+    local status=$?
+    rm -r "$folder"
+    return $status
+}
+
 # A library has one home; cli/main.c prints its version.
 lint_foreign_headers() {
     local row header homes
@@ -168,7 +188,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers circles foreign_headers banned lengths licence settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers providers circles foreign_headers banned lengths licence settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

@@ -30,3 +30,9 @@ enum outcome underivable(struct call *call, enum reason reason)
     call->reason = reason;
     return OUTCOME_UNDERIVABLE;
 }
+
+int64_t first_count(const struct facts *facts, enum fact first, enum fact second)
+{
+    int64_t count = facts_int(facts, first);
+    return count ? count : facts_int(facts, second);
+}

@@ -51,7 +51,7 @@ static void fill_chat(const struct planner *p, struct slice name, struct candida
         return;
     struct slice token_name = names_token_name(&p->r, name, provider, p->region);
     out->base = names_lookup(&p->r, token_name, provider).rule;
-    out->rule = p->names->chat_rule ? p->names->chat_rule(&p->r, name, token_name) : out->base;
+    out->rule = names_chat_rule(&p->r, provider, name, token_name);
     out->bills_tokens = bills_tokens(p, name);
     out->is_router = names_is_azure_router(token_name);
     if (out->is_router && p->provider == PROVIDER_AZURE_AI) {

@@ -9,12 +9,6 @@ static const struct rate file_storage =
     CONSTANT_RATE(1, 1, "azure_file_search_cost_per_gb_per_day");
 static const struct rate file_search = CONSTANT_RATE(25, 4, "openai_file_search_cost_per_call");
 
-int64_t first_count(const struct facts *facts, enum fact first, enum fact second)
-{
-    int64_t count = facts_int(facts, first);
-    return count ? count : facts_int(facts, second);
-}
-
 static void maps_add(struct call *call, const struct rule *rule)
 {
     int64_t requests = facts_int(call->facts, FACT_MAPS_QUERIES);

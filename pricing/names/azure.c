@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of Azure OpenAI and Azure AI: aliases that LiteLLM renames first (docs/pricing.md 4.3),
- * Model Routers (9.3). */
+/* Names of Azure OpenAI and Azure AI: aliases that LiteLLM renames first (docs/pricing.md 4.3). */
 #include "pricing/names/providers.h"
 
 /* LiteLLM 1.106.2 renames these before anything else (4.3). */
@@ -21,22 +20,6 @@ struct slice names_azure_alias(struct slice name)
         if (slice_is(name, azure_aliases[i].name))
             return slice_of(azure_aliases[i].alias);
     return name;
-}
-
-bool names_is_azure_router(struct slice name)
-{
-    return names_contain_folded(name, "model-router") || names_contain_folded(name, "model_router");
-}
-
-/* The router's entry, whose input rate is the fee. */
-const struct rule *names_azure_router(const struct resolver *r, struct slice name)
-{
-    struct resolver plain = *r;
-    struct slice bare = names_without_prefix(names_lower(r, name), "azure_ai/");
-    plain.fixed = NULL;
-    if (!slice_is(bare, "model-router") && !slice_is(bare, "model_router"))
-        bare = SLICE("model_router");
-    return names_lookup(&plain, bare, SLICE("azure_ai")).rule;
 }
 
 static const char *const azure_ai_also[] = {"azure", "openai", NULL};

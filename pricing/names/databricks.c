@@ -15,7 +15,7 @@ static const struct {
     {"llama-2-70b-chat", "databricks-llama-2-70b-chat"},
 };
 
-static struct slice endpoint_name(struct slice name)
+struct slice names_databricks_endpoint(struct slice name)
 {
     name = names_without_prefix(name, "databricks/");
     for (size_t i = 0; i < sizeof(databricks_names) / sizeof(databricks_names[0]); i++)
@@ -24,12 +24,5 @@ static struct slice endpoint_name(struct slice name)
     return name;
 }
 
-static const struct rule *databricks_chat_rule(const struct resolver *r, struct slice name,
-                                               struct slice token_name)
-{
-    (void)name;
-    return names_lookup(r, endpoint_name(token_name), SLICE("databricks")).rule;
-}
-
 const struct name_rules names_databricks = {.stripped = names_strip_digits,
-                                            .chat_rule = databricks_chat_rule};
+                                            .chat = CHAT_BY_ENDPOINT};

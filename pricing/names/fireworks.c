@@ -60,7 +60,7 @@ static uint32_t fireworks_size(struct slice name)
     return size;
 }
 
-static struct slice size_class_of(const struct resolver *r, struct slice name)
+struct slice names_fireworks_class(const struct resolver *r, struct slice name)
 {
     struct slice lower = names_lower(r, name);
     uint32_t experts = experts_size(lower), size = fireworks_size(lower);
@@ -80,18 +80,5 @@ static void fireworks_forms(const struct resolver *r, struct name_forms *forms)
     forms->last = fireworks_key(r, forms->split);
 }
 
-/* By the name, without its provider, by the class of its size. */
-static const struct rule *fireworks_chat_rule(const struct resolver *r, struct slice whole,
-                                              struct slice name)
-{
-    (void)whole;
-    struct found found = names_lookup(r, name, SLICE("fireworks_ai"));
-    if (!found.rule)
-        found = names_lookup(r, names_without_prefix(name, "fireworks_ai/"), SLICE(""));
-    if (!found.rule)
-        found = names_lookup(r, size_class_of(r, name), SLICE("fireworks_ai"));
-    return found.rule;
-}
-
 const struct name_rules names_fireworks = {
-    .family = "fireworks_ai", .reformed = fireworks_forms, .chat_rule = fireworks_chat_rule};
+    .family = "fireworks_ai", .reformed = fireworks_forms, .chat = CHAT_BY_SIZE};

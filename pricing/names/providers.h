@@ -15,16 +15,20 @@ struct name_forms {
 };
 
 enum free_answer { FREE_NEVER, FREE_UNMAPPED, FREE_ALWAYS };
+/* Which name chat is billed by: the one for tokens (4.2), the name without its first segment, that
+ * of the endpoint, or the class of its size when the map has none. */
+enum chat_name { CHAT_BY_TOKEN_NAME, CHAT_BY_BARE_NAME, CHAT_BY_ENDPOINT, CHAT_BY_SIZE };
 enum region_source { REGION_NONE, REGION_OF_BEDROCK, REGION_OF_MANTLE };
 
 /* What is special about a provider's names; all NULL and 0: nothing (names_plain). A row of
  * providers.def says names_<word>; the file of that name defines it. */
 struct name_rules {
-    const char *as;            /* its names are looked up as another provider's */
-    const char *family;        /* map entries of providers that begin with this are its own too */
-    const char *const *also;   /* ... and of these, NULL-terminated */
-    bool any_entry;            /* ... and of anybody */
-    enum free_answer free;     /* what costs nothing there */
+    const char *as;          /* its names are looked up as another provider's */
+    const char *family;      /* map entries of providers that begin with this are its own too */
+    const char *const *also; /* ... and of these, NULL-terminated */
+    bool any_entry;          /* ... and of anybody */
+    enum free_answer free;   /* what costs nothing there */
+    enum chat_name chat;
     enum region_source region; /* where a call's region is said */
     bool by_size;              /* what has no price is billed by the class of its size (8.1) */
     bool has_music;            /* music is looked up by its exact name (8.5) */
@@ -33,9 +37,6 @@ struct name_rules {
     /* Without a version; NULL: without a date, or the fields of a fine-tuned model. */
     struct slice (*stripped)(struct slice name);
     void (*reformed)(const struct resolver *r, struct name_forms *forms);
-    /* The rule of chat; NULL: what the name for tokens has. */
-    const struct rule *(*chat_rule)(const struct resolver *r, struct slice name,
-                                    struct slice token_name);
 };
 
 extern const struct name_rules names_plain, names_any, names_azure_ai, names_bedrock,
@@ -64,6 +65,14 @@ struct slice names_azure_alias(struct slice name);
 bool names_is_azure_router(struct slice name);
 /* The router's entry, whose input rate is the fee. */
 const struct rule *names_azure_router(const struct resolver *r, struct slice name);
+
+struct slice names_databricks_endpoint(struct slice name);
+/* The class of a model's size. */
+struct slice names_fireworks_class(const struct resolver *r, struct slice name);
+
+/* What chat is billed by, under a name and under its name for tokens; NULL: unmapped. */
+const struct rule *names_chat_rule(const struct resolver *r, struct slice provider,
+                                   struct slice name, struct slice token_name);
 
 /* Whether the name says Together; the name that is billed: itself where it has a price, else the
  * class of its size. */

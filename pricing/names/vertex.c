@@ -39,16 +39,9 @@ bool names_vertex_bills_tokens(struct slice name)
     return false;
 }
 
-static const struct rule *vertex_chat_rule(const struct resolver *r, struct slice name,
-                                           struct slice token_name)
-{
-    (void)token_name;
-    return names_lookup(r, names_bare(r, name, SLICE("vertex_ai")), SLICE("vertex_ai")).rule;
-}
-
 const struct name_rules names_vertex = {.family = "vertex_ai",
                                         .has_music = true,
                                         .renamed = vertex_alias,
                                         .stripped = names_strip_digits,
-                                        .chat_rule = vertex_chat_rule};
+                                        .chat = CHAT_BY_BARE_NAME};
 const struct name_rules names_vertex_beta = {.as = "vertex_ai", .has_music = true};

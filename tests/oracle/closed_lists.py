@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Writes pricing/map/lists.def from an installed LiteLLM: the closed lists that the rules refer to by name.
+Writes pricing/map/lists.def from an installed LiteLLM: the closed lists that the rules refer to by name. Its providers
+are rows of core/providers.def: new ones get a generic row there, one that is gone and has rules of its own is told
+and stays, for a person to judge.
 
     tests/oracle/closed_lists.py VERSION [--check]
 
@@ -23,6 +25,8 @@ sys.dont_write_bytecode = True
 from oracle import place  # noqa: E402
 
 FILE = os.path.join(ROOT, "pricing", "map", "lists.def")
+PROVIDERS = os.path.join(ROOT, "core", "providers.def")
+GENERIC = 'PROVIDER({id}, "{name}", other, keyed, sized, plain, 0, NO_ALIAS)\n'
 HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Closed lists of LiteLLM {version} that the rules refer to by name, written by tests/oracle/closed_lists.py:
@@ -30,7 +34,6 @@ HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
  * bisection. Origin: pricing/data/README.md.
  *
  *     LITELLM("version")         where they come from
- *     PROVIDER("word")           providers that LiteLLM knows, alone or before the first "/"
  *     VISIBLE("key")             price keys the formulas see; others in an entry are dead (section 3)
  *     CUSTOM("key")              keys that make a deployment custom-priced (section 5.2)
  *     NON_INFERENCE("call type") calls that are never billed (section 2, rule 3), without "a"
@@ -53,6 +56,44 @@ def text_of(version, words):
     blocks = [f"#ifdef {name}\n" + "".join(f'{name}("{word}")\n' for word in found) + "#endif\n"
               for name, found in words.items()]
     return HEAD.format(version=version) + "\n".join([f'#ifdef LITELLM\nLITELLM("{version}")\n#endif\n', *blocks])
+
+
+def generic_row(name):
+    return GENERIC.format(id=re.sub("[^A-Z0-9]", "_", name.upper()), name=name)
+
+
+def rows_of_providers():
+    """What is before the rows, each row by its name, what is behind."""
+    with open(PROVIDERS) as source:
+        text = source.read()
+    start = text.index("#ifdef PROVIDER\n") + len("#ifdef PROVIDER\n")
+    end = text.index("#if", start)
+    rows = {row.split('"')[1]: row for row in re.findall(r'^PROVIDER\(.*?\)\n(?=PROVIDER|\Z)', text[start:end], re.M | re.S)}
+    assert text[start:end] == "".join(rows.values()), "core/providers.def: rows that cannot be read"
+    return text[:start], rows, text[end:]
+
+
+def merge_providers(rows, names):
+    """The rows with new providers added and gone ones removed, unless they have rules of their own."""
+    merged = {name: rows.get(name, generic_row(name)) for name in names}
+    for name in set(rows) - set(names):
+        if rows[name] != generic_row(name):
+            print(f"provider {name}: not in this LiteLLM, and its row has rules of its own: it stays")
+            merged[name] = rows[name]
+    return {name: merged[name] for name in sorted(merged)}
+
+
+def move_providers(names, write):
+    """Whether the table differs; written if asked."""
+    head, rows, tail = rows_of_providers()
+    merged = merge_providers(rows, names)
+    for sign, some in (("+", set(merged) - set(rows)), ("-", set(rows) - set(merged))):
+        for name in sorted(some):
+            print(f"{sign} provider {name}")
+    if write:
+        with open(PROVIDERS, "w") as out:
+            out.write(head + "".join(merged.values()) + tail)
+    return merged != rows
 
 
 def words_of_file():
@@ -88,6 +129,8 @@ def main():
     found, old = lists_of(options.version), words_of_file()
     words = {name: found["words"].get(name) or old[name] for name in old if name != "LITELLM"}
     differ = tell_words(old, words)
+    if found["providers"]:
+        differ |= move_providers(found["providers"], not options.check)
     if options.against:
         tell_tables(options.against, options.version, found["tables"])
     if not options.check:

@@ -45,7 +45,6 @@ def attribute(path, made=lambda value: value):
 BEDROCK = "litellm.llms.bedrock.common_utils."
 # The lists of pricing/map/lists.def, in its order.
 WORDS = {
-    "PROVIDER": attribute("litellm.types.utils.LlmProviders", lambda enum: {member.value for member in enum}),
     "VISIBLE": visible_keys,
     "CUSTOM": attribute("litellm.types.router.CustomPricingLiteLLMParams", lambda model: set(model.model_fields)),
     "NON_INFERENCE": attribute("litellm.constants.NON_INFERENCE_CALL_TYPES",
@@ -55,6 +54,8 @@ WORDS = {
     "BEDROCK_GEO": attribute(BEDROCK + "get_bedrock_cross_region_inference_regions", lambda call: set(call())),
     "REPLICATE": attribute("litellm.constants.replicate_models", set),
 }
+# Rows of core/providers.def.
+PROVIDERS = attribute("litellm.types.utils.LlmProviders", lambda enum: {member.value for member in enum})
 # What stands in the code as a table of its own: a change here is a change there.
 TABLES = {
     "azure_aliases": attribute("litellm.azure_llms"),
@@ -90,7 +91,8 @@ def collect(sources):
 
 def main():
     words = {name: sorted(found) if found is not None else None for name, found in collect(WORDS).items()}
-    json.dump({"words": words, "tables": collect(TABLES)}, sys.stdout, default=str, sort_keys=True)
+    providers = collect({"providers": PROVIDERS})["providers"]
+    json.dump({"words": words, "providers": sorted(providers or ()), "tables": collect(TABLES)}, sys.stdout, default=str, sort_keys=True)
 
 
 main()
