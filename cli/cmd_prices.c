@@ -2,6 +2,7 @@
 /* spendlog prices: the rates of a model with where each comes from; what moved between two files;
  * the table of providers. */
 #include "cli/command.h"
+#include "cli/imports.h"
 #include "cli/providers_print.h"
 
 #include "core/show.h"
@@ -11,10 +12,14 @@
 #include <string.h>
 
 static struct {
+    const char *effective_from;
     bool json;
 } options;
 
 const struct option_row prices_options[] = {
+    {"effective-from", 0, "TIME",
+     "import: from when on the map holds (2026-11-01, or RFC 3339), UTC", OPTION_TEXT,
+     &options.effective_from},
     {"json", 0, NULL, "one JSON object per line", OPTION_FLAG, &options.json},
     {0},
 };
@@ -28,7 +33,8 @@ static void line_print(const char *text, void *context)
 static int show(const struct config *config, const char *model, struct err *err)
 {
     struct book_options book_options;
-    book_options_of(config, &book_options);
+    if (!book_options_of(config, &book_options, err))
+        return fail(err);
     book_options.whole_maps = true;
     struct book *book = book_load(&book_options, NULL, NULL, err);
     if (!book)
@@ -44,14 +50,34 @@ static int diff(const struct config *config, const char *old_file, const char *n
 {
     struct book_options book_options;
     struct diff_counts counts = {0};
-    book_options_of(config, &book_options);
-    if (!prices_diff(&book_options, old_file, new_file, options.json, line_print, NULL, &counts,
+    if (!book_options_of(config, &book_options, err) ||
+        !prices_diff(&book_options, old_file, new_file, options.json, line_print, NULL, &counts,
                      err))
         return fail(err);
     if (!options.json)
         printf("%zu moved, %zu added, %zu removed, %zu of them by more than 10x\n", counts.moved,
                counts.added, counts.removed, counts.large);
     return counts.moved + counts.added + counts.removed > 0 ? EXIT_DIFFERENCES : 0;
+}
+
+static int import(const struct config *config, const char *file, struct err *err)
+{
+    struct imports imports;
+    const char *path;
+    int64_t from_us = 0;
+    if (!options.effective_from)
+        err_set(err, ERR_USAGE, "import needs --effective-from TIME");
+    if (err->kind != ERR_NONE ||
+        !option_time("effective-from", options.effective_from, &from_us, err))
+        return fail(err);
+    bool ok = imports_add(&imports, config, file, from_us, &path, err);
+    if (ok)
+        show_line(stdout,
+                  "kept as %s; a running service takes it over with pricing.watch, SIGHUP or "
+                  "`spendlog reload`",
+                  path);
+    imports_free(&imports);
+    return ok ? 0 : fail(err);
 }
 
 int cmd_prices(const struct command *command, int argc, char **argv)
@@ -66,16 +92,18 @@ int cmd_prices(const struct command *command, int argc, char **argv)
     int operands = argc - first;
     const char *verb = operands > 0 ? argv[first] : "";
     bool is_show = strcmp(verb, "show") == 0 && operands == 2;
+    bool is_import = strcmp(verb, "import") == 0 && operands == 2;
     if (strcmp(verb, "providers") == 0 && operands == 1) {
         providers_print(options.json);
         return 0;
     }
-    if (!is_show && (strcmp(verb, "diff") != 0 || operands != 3))
-        return usage_error(command, "give: show MODEL, or: diff OLD NEW, or: providers");
+    if (!is_show && !is_import && (strcmp(verb, "diff") != 0 || operands != 3))
+        return usage_error(command, "give: show MODEL, diff OLD NEW, import FILE, or providers");
     if (!config_open(&config, true, &err))
         return fail(&err);
-    code = is_show ? show(&config, argv[first + 1], &err)
-                   : diff(&config, argv[first + 1], argv[first + 2], &err);
+    code = is_show     ? show(&config, argv[first + 1], &err)
+           : is_import ? import(&config, argv[first + 1], &err)
+                       : diff(&config, argv[first + 1], argv[first + 2], &err);
     config_free(&config);
     return code;
 }

@@ -4,6 +4,7 @@
  * thread does nothing else: TERM and INT end, HUP loads prices again, whole or not at all.
  */
 #include "cli/command.h"
+#include "cli/reload.h"
 #include "run/control.h"
 #include "run/lane.h"
 #include "run/metrics.h"
@@ -32,30 +33,13 @@ const struct option_row run_options[] = {
     {0},
 };
 
-static bool reload(struct lane_group *group, struct buf *said, struct err *err)
-{
-    struct book_options book_options;
-    book_options_of(group->config, &book_options);
-    if (book_slot_load(group->books, &book_options, err)) {
-        struct book_ref *ref = book_acquire(group->books);
-        buf_printf(said, "prices loaded again: price book %s", book_id(ref->book));
-        book_release(group->books, ref);
-        log_info(SLICE_FMT, SLICE_ARG(buf_slice(said)));
-        drift_forget(group->drift);
-        return true;
-    }
-    atomic_fetch_add(&group->reload_failures, 1);
-    log_error("prices not loaded, the old ones stay: %s", err->text);
-    return false;
-}
-
 static void reload_asked_by_signal(struct lane_group *group, struct notify *notify)
 {
     struct err err = {0};
     struct buf said;
     buf_init(&said, SAID_BYTES);
     notify_reloading(notify);
-    reload(group, &said, &err);
+    (void)reload_prices(group, &said, &err);
     notify_reloaded(notify);
     buf_free(&said);
 }
@@ -97,6 +81,7 @@ static int signal_next(void)
 
 static void wait_for_end(struct lane_group *group, struct control *control, struct notify *notify)
 {
+    struct reload_watch watch = {0};
     for (;;) {
         int signal = signal_next();
         if (signal == SIGTERM || signal == SIGINT) {
@@ -105,6 +90,7 @@ static void wait_for_end(struct lane_group *group, struct control *control, stru
         }
         if (signal == SIGHUP)
             reload_asked_by_signal(group, notify);
+        reload_watch(&watch, group);
         control_serve(control);
         notify_turn(notify, group);
         drift_log(group->drift, clock_monotonic_ms());
@@ -171,7 +157,6 @@ static int run_with(const struct config *config, struct err *err)
     struct topics topics;
     int code = -1;
 
-    book_options_of(config, &book_options);
     if (!group.drift)
         err_set(err, ERR_FATAL, "out of memory");
     if (!group.drift || !topics_open(&topics, config, err)) {
@@ -181,9 +166,9 @@ static int run_with(const struct config *config, struct err *err)
     group.topics = &topics;
     health_init(&health, config);
     progress_init(&progress);
-    if (book_slot_load(&books, &book_options, err) &&
+    if (book_options_of(config, &book_options, err) && book_slot_load(&books, &book_options, err) &&
         metrics_start(&metrics, config->metrics_listen, &group, err) &&
-        control_open(&control, config->control_socket, &group, reload, err)) {
+        control_open(&control, config->control_socket, &group, reload_prices, err)) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
                  config_kafka(config, "group.id"));
         code = run_lanes(&group, control, err);

@@ -76,7 +76,8 @@ int usage_error(const struct command *command, const char *fmt, ...) PRINTF_LIKE
 bool config_open(struct config *config, bool may_be_absent, struct err *err) MUST_CHECK;
 
 /* The book that configuration and command line ask for. */
-void book_options_of(const struct config *config, struct book_options *options);
+bool book_options_of(const struct config *config, struct book_options *options,
+                     struct err *err) MUST_CHECK;
 struct book *book_open(const struct config *config, finding_fn *finding, void *context,
                        struct err *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options: rows of tables, parsed by getopt_long(3); help is printed from the same rows. */
 #include "cli/command.h"
+#include "cli/imports.h"
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -196,9 +197,12 @@ bool config_open(struct config *config, bool may_be_absent, struct err *err)
     return ok;
 }
 
-void book_options_of(const struct config *config, struct book_options *options)
+/* What the options point to lives until they are made again. */
+bool book_options_of(const struct config *config, struct book_options *options, struct err *err)
 {
     static struct cost_map_source from_command_line;
+    static struct imports imports;
+    imports_free(&imports);
     *options = (struct book_options){
         .cost_maps = config->cost_map,
         .cost_map_count = config->cost_map_count,
@@ -211,14 +215,23 @@ void book_options_of(const struct config *config, struct book_options *options)
         from_command_line = (struct cost_map_source){common.cost_map, INT64_MIN};
         options->cost_maps = &from_command_line;
         options->cost_map_count = 1;
+        return true;
     }
+    if (!imports_read(&imports, config, err))
+        return false;
+    if (imports.count > 0) {
+        options->cost_maps = imports.source;
+        options->cost_map_count = imports.count;
+    }
+    return true;
 }
 
 struct book *book_open(const struct config *config, finding_fn *finding, void *context,
                        struct err *err)
 {
     struct book_options options;
-    book_options_of(config, &options);
+    if (!book_options_of(config, &options, err))
+        return NULL;
     if (common.overrides && strcmp(common.overrides, "litellm") == 0)
         options.overrides = OVERRIDES_LITELLM;
     else if (common.overrides && strcmp(common.overrides, "merge") == 0)

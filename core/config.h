@@ -68,6 +68,8 @@ struct config {
     const char *litellm_config;  /* or NULL */
     unsigned overrides_litellm;  /* 0: merge */
     unsigned reported_cost;      /* 0 fallback, 1 prefer, 2 ignore */
+    unsigned watch_s;            /* 0: never */
+    const char *imported;        /* folder; "" = none */
     unsigned unknown_price_keys; /* 0 flag, 1 unprice, 2 refuse */
 
     struct config_drift drift;

@@ -15,6 +15,7 @@
 enum setting_type {
     SETTING_INT,
     SETTING_AUTO,
+    SETTING_SECONDS,
     SETTING_WORD,
     SETTING_LONG,
     SETTING_LISTEN,

@@ -109,7 +109,7 @@ static void add_node(struct buf *out, const struct yaml_node *node, unsigned ind
 
 static void add_path(struct buf *out, const char *path)
 {
-    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *folder = path[0] == '/' || path[0] == '\0' ? NULL : getcwd(NULL, 0);
     struct buf joined;
     buf_init(&joined, PRINT_BYTES_MAX);
     buf_printf(&joined, "%s%s%s", folder ? folder : "", folder ? "/" : "", path);
@@ -316,6 +316,9 @@ static void add_value(struct buf *out, const struct config *config, const struct
             buf_add_text(out, "auto");
         else
             buf_printf(out, "%u", number);
+        break;
+    case SETTING_SECONDS:
+        buf_printf(out, "%us", number);
         break;
     case SETTING_LONG:
         buf_printf(out, "%lld", (long long)*(const int64_t *)field);

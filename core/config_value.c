@@ -49,6 +49,27 @@ static bool read_int(const struct setting *row, const struct yaml_node *node, un
     return true;
 }
 
+/* 90, 90s, 5m, 1h */
+static bool read_seconds(const struct setting *row, const struct yaml_node *node, unsigned *out,
+                         struct err *err)
+{
+    static const struct {
+        char letter;
+        long long seconds;
+    } units[] = {{'\0', 1}, {'s', 1}, {'m', 60}, {'h', 3600}};
+    char *end = NULL;
+    size_t digits = strspn(node->text.p, "0123456789");
+    long long v = digits && digits < 8 ? strtoll(node->text.p, &end, 10) : -1;
+    for (size_t i = 0; v >= 0 && i < sizeof(units) / sizeof(units[0]); i++)
+        if (*end == units[i].letter && (*end == '\0' || end[1] == '\0') &&
+            v * units[i].seconds >= row->min && v * units[i].seconds <= row->max) {
+            *out = (unsigned)(v * units[i].seconds);
+            return true;
+        }
+    return yaml_err(err, node, "%s: seconds expected, for example 60s or 5m, from %llds to %llds",
+                    row->name, (long long)row->min, (long long)row->max);
+}
+
 /* "host:port"; an IPv6 address stands in brackets, so the last colon is the port's. */
 static bool read_listen(const struct yaml_node *node, const char **out, struct err *err)
 {
@@ -68,7 +89,7 @@ static bool read_listen(const struct yaml_node *node, const char **out, struct e
 const char *config_path(struct config *config, const char *text, struct err *err)
 {
     size_t folder_bytes = strlen(config->folder), bytes = strlen(text) + 1;
-    if (text[0] == '/' || folder_bytes == 0)
+    if (text[0] == '/' || text[0] == '\0' || folder_bytes == 0)
         return text;
     char *path = arena_alloc(&config->arena, folder_bytes + 1 + bytes);
     if (!path) {
@@ -101,6 +122,8 @@ bool value_read(struct config *config, const struct setting *row, const struct y
     case SETTING_INT:
     case SETTING_AUTO:
         return read_int(row, node, field, err);
+    case SETTING_SECONDS:
+        return read_seconds(row, node, field, err);
     case SETTING_LONG:
         return yaml_int(node, row->min, row->max, field, err);
     case SETTING_WORD:

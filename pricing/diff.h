@@ -8,6 +8,16 @@
 
 #include "pricing/book.h"
 
+/* What became of the models and deployments from one book to the next, by the newest prices of
+ * each. */
+struct books_moves {
+    size_t models; /* of the new book */
+    size_t added, gone;
+    size_t moved; /* a price of theirs by more than a tenth */
+};
+/* false: out of memory. */
+bool books_compare(const struct book *old, const struct book *new, struct books_moves *moves);
+
 typedef void price_line_fn(const char *text, void *context);
 
 struct diff_counts {

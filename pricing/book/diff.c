@@ -362,6 +362,88 @@ out:
     return ok;
 }
 
+/* ---- two books ---------------------------------------------------------------------------------
+ */
+
+/* Two prices that are apart by more than a tenth; tables of prices that are not the same. */
+static bool is_move(const struct price *old, const struct price *new)
+{
+    const struct decimal nine = {9, 0, false}, ten = {10, 0, false}, eleven = {11, 0, false};
+    struct decimal a, b, low, high, now;
+    struct err ignored = {0};
+    bool has_a, has_b;
+    if (strcmp(old->text, new->text) == 0)
+        return false;
+    if (!node_price(old->value, &a, &has_a, &ignored) ||
+        !node_price(new->value, &b, &has_b, &ignored) || !has_a || !has_b ||
+        !decimal_mul(&a, &nine, &low) || !decimal_mul(&a, &eleven, &high) ||
+        !decimal_mul(&b, &ten, &now))
+        return true;
+    return decimal_cmp(&now, &low) < 0 || decimal_cmp(&now, &high) > 0;
+}
+
+static size_t model_end(const struct table *table, size_t i)
+{
+    size_t end = i;
+    while (end < table->count && strcmp(table->price[end].model, table->price[i].model) == 0)
+        end++;
+    return end;
+}
+
+static bool model_moved(const struct table *old, size_t i, size_t i_end, const struct table *new,
+                        size_t j, size_t j_end)
+{
+    while (i < i_end && j < j_end) {
+        int order = strcmp(old->price[i].key, new->price[j].key);
+        if (order != 0 || is_move(&old->price[i], &new->price[j]))
+            return true;
+        i++, j++;
+    }
+    return i < i_end || j < j_end;
+}
+
+static void models_count(const struct table *old, const struct table *new,
+                         struct books_moves *moves)
+{
+    size_t i = 0, j = 0;
+    while (i < old->count || j < new->count) {
+        size_t i_end = model_end(old, i), j_end = model_end(new, j);
+        int order = i == old->count   ? 1
+                    : j == new->count ? -1
+                                      : strcmp(old->price[i].model, new->price[j].model);
+        moves->gone += order < 0;
+        moves->added += order > 0;
+        moves->moved += order == 0 && model_moved(old, i, i_end, new, j, j_end);
+        moves->models += order >= 0;
+        if (order <= 0)
+            i = i_end;
+        if (order >= 0)
+            j = j_end;
+    }
+}
+
+static bool table_of(struct table *table, const struct book *book)
+{
+    arena_init(&table->arena, ARENA_BYTES_MAX);
+    if (!add_map(table, book->catalog[book->catalog_count - 1]) || !add_config(table, book))
+        return false;
+    if (table->count)
+        qsort(table->price, table->count, sizeof(*table->price), price_order);
+    return true;
+}
+
+bool books_compare(const struct book *old, const struct book *new, struct books_moves *moves)
+{
+    struct table before = {.count = 0}, now = {.count = 0};
+    *moves = (struct books_moves){0};
+    bool ok = table_of(&before, old) && table_of(&now, new);
+    if (ok)
+        models_count(&before, &now, moves);
+    table_free(&before);
+    table_free(&now);
+    return ok;
+}
+
 /* ---- prices show -------------------------------------------------------------------------------
  */
 

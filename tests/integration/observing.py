@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from decimal import Decimal
 from urllib.request import urlopen
 
 from harness.report import check, check_equal, wait_for
@@ -149,6 +150,53 @@ def status_and_reload_answer(servers):
         check(not os.path.exists(place), "the socket is left")
 
 
+def spend_of(stage, number):
+    stage.produce([reload_event(number)])
+    stage.await_rows(number)
+    return Decimal(stage.value(f"SELECT spend FROM spendlog.spend_logs WHERE request_id = 'reload-{number}'"))
+
+
+def prices_stay_fresh(servers):
+    """pricing.watch takes changed files over, whole or not at all, and says what moved; imported maps hold from their date on."""
+    with Stage(servers, "fresh", partitions=1) as stage:
+        imported = os.path.join(stage.folder, "imported")
+        pricing = f"{{cost_map: {cost_map_of(stage, '0.001')}, watch: 1s, imported: {imported}}}"
+        member = stage.start(pricing=pricing, extra="lanes: 1\n")
+
+        def told(word, times=1):
+            wait_for(f'"{word}" in the log', lambda: member.text().count(word) >= times, 60)
+        check_equal(spend_of(stage, 1), Decimal(1), "spend at the first price")
+        cost_map_of(stage, "0.00105")
+        told(": 0 models added, 0 moved by more than 10 %, 0 gone (of 1)")
+        check_equal(spend_of(stage, 2), Decimal("1.05"), "spend after 5 %")
+        cost_map_of(stage, "0.002")
+        told(": 0 models added, 1 moved by more than 10 %, 0 gone (of 1)")
+        check_equal(spend_of(stage, 3), Decimal(2), "spend at the new price")
+        cost_map_of(stage, '{"gpt-reload": {"litellm_provider": "openai", "input_cost_per_token": 0.0')
+        told("prices not loaded, the old ones stay")
+        time.sleep(3)
+        check_equal(member.text().count("prices not loaded"), 1, "how often the same failure is told")
+        check_equal(spend_of(stage, 4), Decimal(2), "spend while the file is broken")
+        cost_map_of(stage, '{"gpt-other": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.0}}')
+        told(": 1 models added, 0 moved by more than 10 %, 1 gone (of 1)")
+        config = stage.config("import", pricing=pricing)
+        new = os.path.join(stage.folder, "new.json")
+        with open(new, "w", encoding="ascii") as out:
+            json.dump({"gpt-reload": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0.004, "output_cost_per_token": 0.0}}, out)
+        check("import needs --effective-from" in command(stage, config, "prices", "import", new, code=64), "without a time")
+        check("2020-01-01T00:00:00Z.json" in command(stage, config, "prices", "import", new, "--effective-from", "2020-01-01"), "import")
+        check_equal(os.listdir(imported), ["2020-01-01T00:00:00Z.json"], "what is kept")
+        told("1 models added, 0 moved by more than 10 %, 1 gone", 2)
+        check_equal(spend_of(stage, 5), Decimal(4), "spend by the imported map")
+        command(stage, config, "prices", "import", new, "--effective-from", "2099-01-01")
+        with open(new, "w", encoding="ascii") as out:
+            out.write('{"gpt-reload": {"input_cost_per_token": "much"}}')
+        command(stage, config, "prices", "import", new, "--effective-from", "2021-01-01", code=78)
+        check_equal(sorted(os.listdir(imported)), ["2020-01-01T00:00:00Z.json", "2099-01-01T00:00:00Z.json"], "after a broken one")
+        check_equal(spend_of(stage, 6), Decimal(4), "spend before a map of the future")
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+
+
 def systemd_is_told(servers):
     """READY=1 when it is ready, STATUS= with lag and rate, WATCHDOG=1 while it turns, RELOADING=1, STOPPING=1."""
     place = os.path.join(servers.socket_folder, "notify.sock")
@@ -202,4 +250,5 @@ def unit_is_hardened(_servers):
     return f"exposure {', '.join(found)}"
 
 
-ALL = (metrics_say_how_it_goes, prometheus_scrapes_and_alerts, status_and_reload_answer, systemd_is_told, unit_is_hardened)
+ALL = (metrics_say_how_it_goes, prometheus_scrapes_and_alerts, status_and_reload_answer, prices_stay_fresh,
+       systemd_is_told, unit_is_hardened)
