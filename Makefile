@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# One non-recursive file. `make help` lists the targets; VARIANT=asan|fuzz|... picks a build folder.
+# One non-recursive file. `make help` lists the targets; VARIANT=debug|asan|tsan|coverage|fuzz picks a build
+# folder of its own.
 
 CC       ?= gcc
 VERSION  := 0.2.0
@@ -26,10 +27,15 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-
             -Wformat=2 -Wno-format-nonliteral
 HARDEN   := -fstack-protector-strong -fPIE -Wformat -Werror=format-security
 OPT.release := -O2 -g -D_FORTIFY_SOURCE=2
+OPT.debug   := -O0 -g3 -fno-omit-frame-pointer
 OPT.asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT.tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+OPT.coverage := -O0 -g --coverage -fprofile-update=atomic
 OPT.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LINK.release := -pie -Wl,-z,relro -Wl,-z,now
 LINK.asan    := -fsanitize=address,undefined
+LINK.tsan    := -fsanitize=thread
+LINK.coverage := --coverage
 LINK.fuzz    := -fsanitize=fuzzer,address,undefined
 
 CFLAGS   ?= $(OPT.$(VARIANT)) $(HARDEN)
@@ -57,10 +63,18 @@ $(error not installed: $(LACKING). scripts/deps.sh installs what is missing (Deb
 endif
 endif
 
+# What everything is compiled with; when that changes, everything is compiled again.
+FLAGS    := $(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) $(LDFLAGS)
+ifneq ($(FLAGS),$(file <$(B)/flags))
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS)))$(filter $(BARE),$(MAKECMDGOALS)),)
+$(shell mkdir -p $(B))$(file >$(B)/flags,$(FLAGS))
+endif
+endif
+
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
 SYSCONF  ?= /etc
-.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers
+.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
 
 all: spendlog ## build ./spendlog
 
@@ -70,7 +84,7 @@ spendlog: $(B)/spendlog
 $(B)/spendlog: $(call obj,$(wildcard cli/*.c) build/gen/example.c) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS)
 
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -110,9 +124,9 @@ build/gen/cost_map.c: pricing/data/model_prices_and_context_window.json scripts/
 
 # tests/unit/test_X.c; its first lines may say `links: pricing ingest` beside core, `ldflags: ...`, and
 # `fakes: kafka`: tests/fakes/kafka.c, linked in place of what an archive has under these names.
-$(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/fakes/*) $(LIBS)
+$(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/fakes/*) tests/harness/filter.c $(LIBS)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< tests/harness/filter.c \
 	    $$(for f in $$(sed -n 's|.*fakes:\([a-z_ ]*\).*|\1|p' $<); do echo tests/fakes/$$f.c; done) \
 	    $$(sed -n 's|.*ldflags: *\([^ *]*\).*|\1|p' $<) \
 	    $(linked) \
@@ -140,6 +154,24 @@ test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_ca
 	@echo "== $(AGREE)"; $(AGREE) -q $(AGREE.$(VARIANT)) $(CASES)
 	@tests/cases/bugs/run.py $(B)/spendlog
 	@tests/limits/run.py $(B)/spendlog
+
+unit: $(B)/tests/unit/test_$(or $(T),lane) ## one unit test: T=lane [TEST='pattern of its functions'] [VARIANT=asan]
+	$<
+
+UNITS    := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS))
+AGREE.coverage := -s 10
+run-coverage: $(UNITS) build/gen/decimal_cases.txt $(AGREE) $(CASES) $(call obj,$(SRC))
+	@for t in $(UNITS) "$(AGREE) -q $(AGREE.coverage) $(CASES)"; do $$t >>$(B)/log 2>&1 || { tail -n 40 $(B)/log; exit 1; }; done
+
+coverage: ## lines that unit tests and agreement run, by folder, none below its floor
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null; rm -f build/coverage/log
+	@$(MAKE) -s VARIANT=coverage run-coverage
+	@scripts/coverage.sh
+
+tsan: ## unit tests of what threads share, under ThreadSanitizer
+	@$(MAKE) -s VARIANT=tsan tsan-run
+tsan-run: $(patsubst %,$(B)/tests/unit/test_%,log drift lane)
+	@for t in $^; do echo "== $$t"; setarch -R $$t || exit 1; done
 
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test
@@ -215,6 +247,11 @@ lists: ## pricing/map/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=-
 
 bare: tools ## README's commands on a bare Debian 12 (root, mmdebstrap, network), 5 minutes
 	tests/bare/run.py
+
+compile_commands.json: export COMMAND := $(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS)
+compile_commands.json: Makefile $(SRC) ## for clangd and clang-tidy
+	@for f in $(SRC) $(TESTS); do printf '{"directory": "%s", "file": "%s", "command": "%s -c %s"}\n' "$(CURDIR)" $$f \
+	    "$$(printf %s "$$COMMAND" | sed 's/[\"]/\\&/g')" $$f; done | sed '1s/^/[/; $$!s/$$/,/; $$s/$$/]/' >$@
 
 lint: ## style, layers, banned functions, static analysis
 	scripts/lint.sh

@@ -23,6 +23,7 @@ step "build" make -s -j2 all tools
 step "lint" make -s lint
 step "unit tests" make -s -j2 test
 step "unit tests, ASan and UBSan" make -s -j2 asan
+step "coverage" make -s -j2 coverage
 step "fuzzing, short" make -s -j2 fuzz-short
 step "integration" make -s -j2 integration
 step "transport, rights, secrecy" make -s -j2 security
