@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The headers of a binary CloudEvent as the members of a structured one. */
 #include "ingest/cloudevent.h"
 
 #include "ingest/text.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Deciding whether parts stand inside their totals, and making the totals inclusive. */
 #include "ingest/counts.h"
 
 #include "ingest/provider.h"

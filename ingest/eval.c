@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The values and conditions of a compiled mapping, against one record. */
 #include "ingest/eval.h"
 
 #include "core/hash.h"

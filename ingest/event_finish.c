@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The last steps of reading an event, the same for every format. */
 #include "ingest/event_finish.h"
 
 #include "ingest/counts.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Checks and sets one field of the event, by its kind. */
 #include "ingest/field.h"
 
 #include "core/utf8.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The content of a message: JSON, OTLP as protobuf, or behind the five bytes of a schema id. */
 #include "ingest/frame.h"
 
 #include "ingest/wire.h"

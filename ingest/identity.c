@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The identity and the content hash of an event. */
 #define XXH_INLINE_ALL /* its calls are short ones: 1,000 instructions an event less */
 #include "core/hash.h"
 

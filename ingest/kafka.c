@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The consumer: creating, polling, assigning, closing. */
 #include "ingest/kafka_impl.h"
 
 #include "core/clock.h"

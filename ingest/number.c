@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers from JSON and from text: exact, or refused with the reason. */
 #include "ingest/number.h"
 
 #include "ingest/digits.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Providers by gateways' words (core/providers.def), by models' names, and vendors of Bedrock's
+ * models. */
 #include "ingest/provider.h"
 
 #include "core/providers.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The strict pass over a record, and the scopes that are read when somebody asks. */
 #include "ingest/reader.h"
 
 #include "ingest/text.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Tokens of JSON, forward, without allocating. */
 #include "ingest/scan.h"
 
 #include "ingest/digits.h"

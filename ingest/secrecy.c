@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Hashing keys, finding credentials, dropping words of people. */
 #include "ingest/secrecy.h"
 
 #include "core/hash.h"

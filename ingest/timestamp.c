@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Times by their format: a unit since 1970, RFC 3339, a pattern of strptime. */
 #include "ingest/timestamp.h"
 
 #include "core/clock.h"

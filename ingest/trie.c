@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Building the trie of all paths of the mappings. */
 #include "ingest/trie.h"
 
 #include "ingest/text.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Looking through usage for names that no path of the mapping leads to. */
 #include "ingest/unread.h"
 
 #include "ingest/number.h"

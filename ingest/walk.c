@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Elements and members of valid JSON or protobuf, one by one. */
 #include "ingest/walk.h"
 
 #include "ingest/text.h"

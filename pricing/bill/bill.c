@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Adding to a bill: quantity times rate, rounded once, as an item of the charge. */
 #include "pricing/bill/bill.h"
 
 const struct rate_source source_event_cost = {"event", 0, "call", "gateway_cost"};

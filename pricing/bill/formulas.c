@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of providers.def as formulas. */
 #include "pricing/bill/formulas.h"
 
 #include "pricing/bill/chat.h"

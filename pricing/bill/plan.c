@@ -92,11 +92,11 @@ static void plan_names(struct planner *p)
     struct plan *plan = p->plan;
     bool in_batch = facts_int(p->facts, FACT_BATCH) ||
                     (p->r.overrides == OVERRIDES_MERGE && says_batch(p->facts));
-    bool batch = plan->class == CALL_BATCH || (in_batch && plan->class <= CALL_TEXT);
+    bool batch = plan->class == CALL_JOB || (in_batch && plan->class <= CALL_TEXT);
     if (batch) {
-        plan->is_job = plan->class == CALL_BATCH;
-        plan->class = CALL_BATCH;
-        plan_batch(p);
+        plan->is_job = plan->class == CALL_JOB;
+        plan->class = CALL_JOB;
+        plan_job(p);
         return;
     }
     if (plan->custom && p->r.overrides == OVERRIDES_MERGE)

@@ -105,7 +105,7 @@ static const struct rule *own_line_rule(const struct planner *p)
         return NULL;
     if (p->r.overrides == OVERRIDES_MERGE)
         return own->entry;
-    if (!own->sets_batch_price)
+    if (!own->sets_job_price)
         return NULL;
     struct resolver plain = p->r;
     plain.fixed = NULL;
@@ -117,7 +117,7 @@ static const struct rule *own_line_rule(const struct planner *p)
 
 /* A batch job is billed by the model its lines name; lines of several models cannot be told apart.
  */
-void plan_batch(struct planner *p)
+void plan_job(struct planner *p)
 {
     struct slice models = line_models(p), first = {"", 0}, model;
     p->plan->single_model = true;

@@ -170,7 +170,7 @@ void fill(const struct planner *p, struct slice name, struct candidate *out)
         return;
     case CALL_IMAGE:
     case CALL_REALTIME:
-    case CALL_BATCH:
+    case CALL_JOB:
         fill_plain(p, name, out);
         return;
     default:

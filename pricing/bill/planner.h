@@ -49,7 +49,7 @@ void add_merged(struct planner *p);
  */
 
 void plan_realtime(struct planner *p);
-void plan_batch(struct planner *p);
+void plan_job(struct planner *p);
 void plan_image_tool(struct planner *p);
 
 #endif

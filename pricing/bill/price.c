@@ -145,7 +145,7 @@ static enum outcome run(struct call *call)
         return search_price(call);
     case CALL_REALTIME:
         return realtime_price(call);
-    case CALL_BATCH:
+    case CALL_JOB:
         return job_price(call);
     default:
         return chat_price(call);

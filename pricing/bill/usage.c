@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The counts of an event as the formulas want them: totals taken apart, images with rules of their
+ * own. */
 #include "pricing/bill/usage.h"
 
 static i128 least(i128 a, i128 b)

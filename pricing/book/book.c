@@ -81,7 +81,7 @@ static struct book *book_new(enum overrides_mode overrides, enum reported_cost_m
     return book;
 }
 
-static bool finish(struct book *book, struct err *err)
+static bool compile_editions(struct book *book, struct err *err)
 {
     return editions_make(book, err) && dump_id(book, book->id, err);
 }
@@ -96,7 +96,7 @@ struct book *book_load(const struct book_options *options, finding_fn *finding, 
     if (load_maps(book, options->cost_maps, options->cost_maps ? options->cost_map_count : 0,
                   options->whole_maps, err) &&
         litellm_config_load(&book->arena, options->litellm_config, &book->config, err) &&
-        finish(book, err)) {
+        compile_editions(book, err)) {
         if (finding)
             findings_report(book, finding, context);
         return book;
@@ -111,7 +111,7 @@ struct book *book_restore(struct slice json, struct err *err)
     if (!book)
         return NULL;
     struct node *dump = node_parse_json(&book->arena, json, "stored price book", NULL, err);
-    if (dump && dump_read(book, dump, err) && finish(book, err))
+    if (dump && dump_read(book, dump, err) && compile_editions(book, err))
         return book;
     book_free(book);
     return NULL;

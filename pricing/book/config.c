@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Reading LiteLLM's config.yaml: deployments, discounts, margins; includes are followed, secrets
+ * are not copied. */
 #include "pricing/book/config.h"
 
 #include "core/clock.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pricing/book/account.h"
+/* Each configured deployment for `check` and `prices show`: lines of text, or JSON. */
+#include "pricing/book/deployment_prices.h"
 #include "pricing/book/inside.h"
 
 #include <stdio.h>
@@ -23,13 +24,13 @@ static void say(const struct writer *out, const char *fmt, ...)
     out->line(text, out->context);
 }
 
-static const char *standing(const struct account *account)
+static const char *standing(const struct deployment_prices *prices)
 {
-    if (account->custom)
+    if (prices->custom)
         return "custom";
-    if (account->priced->is_wildcard || strchr(account->priced->deployment->model, '*'))
+    if (prices->priced->is_wildcard || strchr(prices->priced->deployment->model, '*'))
         return "pattern";
-    return account->base ? "cost_map" : "unpriced";
+    return prices->base ? "cost_map" : "unpriced";
 }
 
 static void say_keys(const struct writer *out, const char *what, const struct fields *keys,
@@ -39,9 +40,9 @@ static void say_keys(const struct writer *out, const char *what, const struct fi
     for (size_t i = 0; i < keys->count; i++) {
         const struct node *node = keys->field[i].value;
         const struct node *map = base ? node_get(base->raw, node->key) : NULL;
-        account_value(node, value, sizeof(value));
+        price_value_text(node, value, sizeof(value));
         if (map && map != node) {
-            account_value(map, before, sizeof(before));
+            price_value_text(map, before, sizeof(before));
             say(out, "  %-9s  %-48s %s (map: %s)", what, node->key, value, before);
         } else {
             say(out, "  %-9s  %-48s %s", what, node->key, value);
@@ -49,22 +50,22 @@ static void say_keys(const struct writer *out, const char *what, const struct fi
     }
 }
 
-static void describe_text(const struct account *account, const struct writer *out)
+static void describe_text(const struct deployment_prices *prices, const struct writer *out)
 {
-    const struct deployment *d = account->priced->deployment;
-    const char *how = standing(account);
+    const struct deployment *d = prices->priced->deployment;
+    const char *how = standing(prices);
     say(out, "%s -> %s (%s:%u)", d->model_name, d->model, d->file, d->line);
     if (d->base_model[0])
         say(out, "  base_model %s", d->base_model);
-    if (account->base)
-        say(out, "  map entry  %s", account->base->name);
+    if (prices->base)
+        say(out, "  map entry  %s", prices->base->name);
     else if (strcmp(how, "unpriced") == 0)
         say(out, "  unpriced: in no cost map, and sets no price");
     else if (strcmp(how, "custom") == 0)
         say(out, "  in no cost map: what is not set is free");
-    say_keys(out, "set", &account->set, account->base);
-    say_keys(out, "inherited", &account->inherited, NULL);
-    say_keys(out, "lost", &account->lost, NULL);
+    say_keys(out, "set", &prices->set, prices->base);
+    say_keys(out, "inherited", &prices->inherited, NULL);
+    say_keys(out, "lost", &prices->lost, NULL);
 }
 
 static void write_keys(struct buf *json, const char *name, const struct fields *keys)
@@ -86,23 +87,23 @@ static void write_text(struct buf *json, const char *name, const char *text)
     buf_add_json_string(json, slice_of(text));
 }
 
-static void describe_json(const struct account *account, const struct writer *out)
+static void describe_json(const struct deployment_prices *prices, const struct writer *out)
 {
-    const struct deployment *d = account->priced->deployment;
+    const struct deployment *d = prices->priced->deployment;
     struct buf json;
     buf_init(&json, JSON_BYTES_MAX);
     buf_add_text(&json, "{\"model_name\":");
     buf_add_json_string(&json, slice_of(d->model_name));
     write_text(&json, "model", d->model);
-    write_text(&json, "provider", account->priced->provider);
+    write_text(&json, "provider", prices->priced->provider);
     write_text(&json, "file", d->file);
     buf_printf(&json, ",\"line\":%u", d->line);
-    write_text(&json, "prices", standing(account));
-    if (account->base)
-        write_text(&json, "map_entry", account->base->name);
-    write_keys(&json, "set", &account->set);
-    write_keys(&json, "inherited", &account->inherited);
-    write_keys(&json, "lost", &account->lost);
+    write_text(&json, "prices", standing(prices));
+    if (prices->base)
+        write_text(&json, "map_entry", prices->base->name);
+    write_keys(&json, "set", &prices->set);
+    write_keys(&json, "inherited", &prices->inherited);
+    write_keys(&json, "lost", &prices->lost);
     buf_add_text(&json, "}");
     buf_add_char(&json, '\0');
     if (buf_ok(&json))
@@ -138,16 +139,16 @@ void book_describe(const struct book *book, bool json,
     for (size_t i = 0; i < book->config.deployment_count; i++) {
         const struct edition *edition;
         const struct priced_deployment *priced =
-            account_find(book, &book->config.deployment[i], &edition);
-        struct account account;
+            deployment_first_edition(book, &book->config.deployment[i], &edition);
+        struct deployment_prices prices;
         arena_reset(&scratch);
         if (!priced)
             continue;
-        account_make(book, edition, priced, &scratch, &account);
+        deployment_prices_read(book, edition, priced, &scratch, &prices);
         if (json)
-            describe_json(&account, &out);
+            describe_json(&prices, &out);
         else
-            describe_text(&account, &out);
+            describe_text(&prices, &out);
     }
     arena_free(&scratch);
     if (!json)

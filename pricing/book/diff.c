@@ -5,7 +5,7 @@
  */
 #include "pricing/diff.h"
 
-#include "pricing/book/account.h"
+#include "pricing/book/deployment_prices.h"
 #include "pricing/book/inside.h"
 #include "pricing/book/override.h"
 #include "pricing/map/gate.h"
@@ -71,7 +71,7 @@ static bool add_map(struct table *table, const struct catalog *catalog)
 {
     for (size_t i = 0; i < catalog->count; i++)
         for (const struct node *n = catalog->entry[i].raw->children; n; n = n->next)
-            if (account_is_price(n->key, &catalog->variants) &&
+            if (price_key_is_price(n->key, &catalog->variants) &&
                 !table_add(table, catalog->entry[i].name, n))
                 return false;
     return true;
@@ -88,10 +88,10 @@ static const char *deployment_name(struct table *table, const struct deployment 
 static bool add_deployment(struct table *table, const struct book *book,
                            const struct edition *edition, const struct priced_deployment *priced)
 {
-    struct account account;
+    struct deployment_prices prices;
     const char *name = deployment_name(table, priced->deployment);
-    const struct fields *lists[] = {&account.set, &account.inherited};
-    account_make(book, edition, priced, &table->arena, &account);
+    const struct fields *lists[] = {&prices.set, &prices.inherited};
+    deployment_prices_read(book, edition, priced, &table->arena, &prices);
     for (size_t i = 0; name && i < 2; i++)
         for (size_t j = 0; j < lists[i]->count; j++)
             if (!table_add(table, name, lists[i]->field[j].value))
@@ -147,9 +147,9 @@ static void write_text(struct buf *out, const char *change, const struct price *
 {
     char before[128], after[128];
     if (old)
-        account_value(old->value, before, sizeof(before));
+        price_value_text(old->value, before, sizeof(before));
     if (new)
-        account_value(new->value, after, sizeof(after));
+        price_value_text(new->value, after, sizeof(after));
     buf_printf(out, "%-7s  %s  %s  %s%s%s%s", change, name->model, name->key, old ? before : "",
                old && new ? " -> " : "", new ? after : "", large ? "  (more than ten times)" : "");
 }
@@ -465,7 +465,7 @@ static void show_key(const struct field *field, const char *how, bool json, pric
         buf_add_json_string(&out, slice_of(place));
         buf_add_char(&out, '}');
     } else {
-        account_value(n, value, sizeof(value));
+        price_value_text(n, value, sizeof(value));
         buf_printf(&out, "  %-52s %-24s %-9s %s", n->key, value, how, place);
     }
     buf_add_char(&out, '\0');
@@ -496,17 +496,17 @@ static void show_deployment(const struct book *book, const struct edition *editi
                             const struct priced_deployment *priced, bool json, price_line_fn *line,
                             void *context)
 {
-    struct account account;
+    struct deployment_prices prices;
     struct arena scratch;
     arena_init(&scratch, ARENA_BYTES_MAX);
-    account_make(book, edition, priced, &scratch, &account);
+    deployment_prices_read(book, edition, priced, &scratch, &prices);
     show_heading(priced->deployment->model_name, "deployment", json, line, context);
-    for (size_t i = 0; i < account.set.count; i++)
-        show_key(&account.set.field[i], "set", json, line, context);
-    for (size_t i = 0; i < account.inherited.count; i++)
-        show_key(&account.inherited.field[i], "inherited", json, line, context);
-    for (size_t i = 0; i < account.lost.count; i++)
-        show_key(&account.lost.field[i], "lost", json, line, context);
+    for (size_t i = 0; i < prices.set.count; i++)
+        show_key(&prices.set.field[i], "set", json, line, context);
+    for (size_t i = 0; i < prices.inherited.count; i++)
+        show_key(&prices.inherited.field[i], "inherited", json, line, context);
+    for (size_t i = 0; i < prices.lost.count; i++)
+        show_key(&prices.lost.field[i], "lost", json, line, context);
     arena_free(&scratch);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A book as JSON, out and in, and the hash that names it. */
 #include "pricing/book/dump.h"
 
 #include "core/hash.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each check looks at one deployment's account, or at the configuration as a whole. A finding names
+ * Each check looks at one deployment's prices, or at the configuration as a whole. A finding names
  * file and line, what was found, and what it will do to a bill.
  */
 #include "pricing/book/findings.h"
 
 #include "core/providers.h"
-#include "pricing/book/account.h"
+#include "pricing/book/deployment_prices.h"
 #include "pricing/book/inside.h"
 #include "pricing/book/targets.h"
 #include "pricing/book/unread.h"
@@ -124,12 +124,12 @@ static void check_absolute(const struct reporter *to, const struct deployment *d
                ours->key, ours->text);
 }
 
-static void check_slips(const struct reporter *to, const struct account *account)
+static void check_slips(const struct reporter *to, const struct deployment_prices *prices)
 {
-    const struct deployment *d = account->priced->deployment;
-    const struct node *map = account->base ? account->base->raw : NULL;
-    for (size_t i = 0; i < account->set.count; i++) {
-        const struct node *ours = account->set.field[i].value;
+    const struct deployment *d = prices->priced->deployment;
+    const struct node *map = prices->base ? prices->base->raw : NULL;
+    for (size_t i = 0; i < prices->set.count; i++) {
+        const struct node *ours = prices->set.field[i].value;
         struct decimal set_price, map_price;
         struct err ignored = {0};
         bool has_set, has_map;
@@ -167,13 +167,13 @@ static bool any_with(const struct fields *fields, const char *part)
 }
 
 /* Section 5.3: what LiteLLM 1.106.2 makes of this entry. */
-static void check_litellm(const struct reporter *to, const struct account *account)
+static void check_litellm(const struct reporter *to, const struct deployment_prices *prices)
 {
-    const struct deployment *d = account->priced->deployment;
-    const struct fields *set = &account->set;
+    const struct deployment *d = prices->priced->deployment;
+    const struct fields *set = &prices->set;
     bool input = has(set, "input_cost_per_token"), output = has(set, "output_cost_per_token");
     bool tiers = has(set, "tiered_pricing"), off_peak = has(set, "off_peak_pricing");
-    if (!account->priced->override.entry->prices_something)
+    if (!prices->priced->override.entry->prices_something)
         report(to, FINDING_WARNING, d, 0,
                "LiteLLM ignores what is set here, the cost map's prices apply");
     else if (input && !output && !tiers && !off_peak)
@@ -182,16 +182,16 @@ static void check_litellm(const struct reporter *to, const struct account *accou
         report(to, FINDING_WARNING, d, 0, "only the output has a price: input is free");
     else if (!input && !output && any_with(set, "_batches"))
         report(to, FINDING_WARNING, d, 0, "only batches have a price: other calls are free");
-    if ((input || output) && any_with(&account->inherited, "_priority"))
+    if ((input || output) && any_with(&prices->inherited, "_priority"))
         report(to, FINDING_WARNING, d, 0,
                "calls at a service tier are billed at the cost map's rates, not at these");
-    if (account->lost.count)
+    if (prices->lost.count)
         report(to, FINDING_WARNING, d, 0, "%zu prices of the cost map's entry are lost, %s first",
-               account->lost.count, account->lost.field[0].value->key);
+               prices->lost.count, prices->lost.field[0].value->key);
 }
 
 /* Section 5.4: what was not overridden is the map's, also where it takes the place of what was. */
-static void check_merge(const struct reporter *to, const struct account *account)
+static void check_merge(const struct reporter *to, const struct deployment_prices *prices)
 {
     static const struct {
         const char *part, *when;
@@ -200,12 +200,12 @@ static void check_merge(const struct reporter *to, const struct account *account
         {"_flex", "at tier flex"},        {"_batches", "in batches"},
         {"off_peak_pricing", "off-peak"},
     };
-    const struct deployment *d = account->priced->deployment;
-    if (!has(&account->set, "input_cost_per_token") && !has(&account->set, "output_cost_per_token"))
+    const struct deployment *d = prices->priced->deployment;
+    if (!has(&prices->set, "input_cost_per_token") && !has(&prices->set, "output_cost_per_token"))
         return;
     for (size_t i = 0; i < sizeof(stand_ins) / sizeof(stand_ins[0]); i++)
-        for (size_t j = 0; j < account->inherited.count; j++) {
-            const char *key = account->inherited.field[j].value->key;
+        for (size_t j = 0; j < prices->inherited.count; j++) {
+            const char *key = prices->inherited.field[j].value->key;
             if (!strstr(key, stand_ins[i].part) ||
                 strcmp(key, "cache_creation_input_token_cost_above_1hr") == 0)
                 continue;
@@ -215,11 +215,11 @@ static void check_merge(const struct reporter *to, const struct account *account
         }
 }
 
-static void check_uplift(const struct reporter *to, const struct account *account)
+static void check_uplift(const struct reporter *to, const struct deployment_prices *prices)
 {
-    const struct deployment *d = account->priced->deployment;
-    if (strncmp(account->priced->provider, "vertex_ai", 9) == 0 && !d->vertex_location[0] &&
-        any_with(&account->inherited, "regional_endpoint_uplift_multiplier"))
+    const struct deployment *d = prices->priced->deployment;
+    if (strncmp(prices->priced->provider, "vertex_ai", 9) == 0 && !d->vertex_location[0] &&
+        any_with(&prices->inherited, "regional_endpoint_uplift_multiplier"))
         report(to, FINDING_INFO, d, 0,
                "without vertex_location calls count as regional, with the uplift of the cost map");
 }
@@ -283,7 +283,7 @@ static void check_ambiguous(const struct reporter *to, struct ambiguity *ambigui
     for (size_t i = 0; i < to->book->edition_count && !ours->id[0]; i++) {
         const struct edition *edition = &to->book->edition[i];
         struct ambiguity *a = &ambiguity[i];
-        if (!a->targets || !a->group || !account_in(edition, ours))
+        if (!a->targets || !a->group || !deployment_in_edition(edition, ours))
             continue;
         const struct deployment *other =
             alike_take(&a->group[targets_group(a->targets, ours)], ours);
@@ -409,17 +409,17 @@ static void check_map(const struct reporter *to, const struct catalog *catalog)
 }
 
 /* By the mode of the deployment or of its map entry; without one, as chat. */
-static void check_unread(const struct reporter *to, const struct account *account)
+static void check_unread(const struct reporter *to, const struct deployment_prices *prices)
 {
-    const struct deployment *d = account->priced->deployment;
+    const struct deployment *d = prices->priced->deployment;
     const char *mode = node_text(d->info, "mode"), *key;
     enum call_class class = CALL_CHAT;
     size_t at = 0;
-    if (!mode[0] && account->base)
-        mode = node_text(account->base->raw, "mode");
+    if (!mode[0] && prices->base)
+        mode = node_text(prices->base->raw, "mode");
     if (!mode[0] || !unread_class_of_mode(mode, &class))
         return;
-    while ((key = unread_next(d, account->priced->override.entry, class,
+    while ((key = unread_next(d, prices->priced->override.entry, class,
                               &to->edition->catalog->variants, &at)))
         report(to, FINDING_WARNING, d, 0, "%s is read by no formula of mode %s", key, mode);
 }
@@ -427,24 +427,24 @@ static void check_unread(const struct reporter *to, const struct account *accoun
 static void check_deployment(const struct reporter *to, const struct priced_deployment *priced,
                              struct arena *scratch)
 {
-    struct account account;
+    struct deployment_prices prices;
     const struct deployment *d = priced->deployment;
-    account_make(to->book, to->edition, priced, scratch, &account);
+    deployment_prices_read(to->book, to->edition, priced, scratch, &prices);
     check_keys(to, d);
     check_zone(to, d, scratch);
-    check_uplift(to, &account);
+    check_uplift(to, &prices);
     if (!priced->custom) {
-        if (!account.base && !strchr(d->model, '*'))
+        if (!prices.base && !strchr(d->model, '*'))
             report(to, FINDING_WARNING, d, 0, "%s is in no cost map: its calls will be unpriced",
                    d->model);
         return;
     }
-    check_slips(to, &account);
-    check_unread(to, &account);
+    check_slips(to, &prices);
+    check_unread(to, &prices);
     if (to->book->policies.overrides == OVERRIDES_LITELLM)
-        check_litellm(to, &account);
+        check_litellm(to, &prices);
     else
-        check_merge(to, &account);
+        check_merge(to, &prices);
 }
 
 void findings_report(const struct book *book, finding_fn *finding, void *context)
@@ -455,7 +455,7 @@ void findings_report(const struct book *book, finding_fn *finding, void *context
     arena_init(&scratch, SCRATCH_BYTES_MAX);
     for (size_t i = 0; i < book->config.deployment_count; i++) {
         const struct priced_deployment *priced =
-            account_find(book, &book->config.deployment[i], &to.edition);
+            deployment_first_edition(book, &book->config.deployment[i], &to.edition);
         arena_reset(&scratch);
         if (!priced)
             continue;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Looking through a file of the configuration for price keys in a place where nobody reads them. */
 #include "pricing/book/misplaced.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A deployment's own prices laid over the map's entry, in both override modes. */
 #include "pricing/book/override.h"
 
 #include "pricing/map/lists.h"
@@ -493,7 +494,7 @@ bool override_build(struct arena *arena, const struct resolver *r,
     const struct entry *shared = out->base;
     if (r->overrides == OVERRIDES_LITELLM) {
         shared = find_base(r, deployment, model);
-        out->sets_batch_price = sets_any(&entry, batch_price_keys, COUNT(batch_price_keys));
+        out->sets_job_price = sets_any(&entry, batch_price_keys, COUNT(batch_price_keys));
     }
     return build_image(arena, r, deployment, &set, shared, out, err);
 }

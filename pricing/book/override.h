@@ -14,7 +14,7 @@ struct override {
     const struct rule *entry; /* the deployment's own entry, merged or whole (5.3, 5.4) */
     const struct rule *set;   /* only what it sets: images and OCR lay it over the map (8.3, 8.5) */
     const struct rule *image; /* the map's entry with `set` laid over it, nothing dropped */
-    bool sets_batch_price;    /* mode litellm: batch jobs are billed by it at all */
+    bool sets_job_price;      /* mode litellm: batch jobs are billed by it at all */
     const struct entry *base; /* B: the map entry it stands on, or NULL */
 };
 

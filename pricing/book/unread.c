@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Which calls read which kinds of rates, and what of a deployment none of them reads. */
 #include "pricing/book/unread.h"
 
 #include "pricing/book/override.h"
 
 #define C(class) (1u << CALL_##class)
 #define CHATS (C(CHAT) | C(EMBEDDING) | C(RESPONSES) | C(TEXT))
-#define BY_TOKEN (CHATS | C(IMAGE) | C(SPEECH) | C(TRANSCRIPTION) | C(REALTIME) | C(BATCH))
+#define BY_TOKEN (CHATS | C(IMAGE) | C(SPEECH) | C(TRANSCRIPTION) | C(REALTIME) | C(JOB))
 #define NOBODY (1u << 31)
 
 /* Which calls read a kind of rate; what is not here is read by whoever bills tokens. */

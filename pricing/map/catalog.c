@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Loading a cost map, and finding its entries by name. */
 #include "pricing/map/catalog.h"
 
 #include "core/embed.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What each member of a map's row is: price, meaning, harmless, unknown. */
 #include "pricing/map/gate.h"
 
 /* With their lengths: a map asks for each of its keys. */

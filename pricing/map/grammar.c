@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Price keys taken apart, and the nearest known one of a misspelt key. */
 #include "pricing/map/grammar.h"
 
 #include "core/yaml.h"

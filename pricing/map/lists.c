@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Look-up in the closed lists, by bisection. */
 #include "pricing/map/lists.h"
 
 #define WORD(word) word,

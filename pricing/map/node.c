@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Trees of JSON and YAML: members, prices, canonical text. */
 #include "pricing/map/node.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Compiling the members of an entry to a rule: rates by kind and variant, bands, tiers, tables. */
 #include "pricing/map/rule.h"
 
 #include "pricing/map/gate.h"

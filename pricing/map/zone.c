@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Reading TZif files (RFC 8536). */
 #include "pricing/map/zone.h"
 
 #include <stdio.h>

@@ -19,7 +19,7 @@ enum call_class {
     CALL_SEARCH,
     CALL_VECTOR_SEARCH,
     CALL_REALTIME,
-    CALL_BATCH,
+    CALL_JOB,
     CALL_MCP_TOOL,
     CALL_AGENT,
     CALL_MANAGEMENT,

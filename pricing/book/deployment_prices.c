@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pricing/book/account.h"
+/* What a deployment sets, inherits and loses, key by key. */
+#include "pricing/book/deployment_prices.h"
 
 #include "pricing/book/inside.h"
 #include "pricing/book/override.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool account_is_price(const char *key, const struct variants *variants)
+bool price_key_is_price(const char *key, const struct variants *variants)
 {
     struct price_key parsed;
     struct slice text = slice_of(key);
@@ -15,7 +16,7 @@ bool account_is_price(const char *key, const struct variants *variants)
            (price_key_inert(text) && price_key_suspect(text));
 }
 
-void account_value(const struct node *value, char *text, size_t capacity)
+void price_value_text(const struct node *value, char *text, size_t capacity)
 {
     char number[DECIMAL_TEXT_MAX];
     struct decimal price;
@@ -42,22 +43,22 @@ static int by_place(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-const struct priced_deployment *account_in(const struct edition *edition,
-                                           const struct deployment *deployment)
+const struct priced_deployment *deployment_in_edition(const struct edition *edition,
+                                                      const struct deployment *deployment)
 {
     const struct priced_deployment key = {.deployment = deployment};
     return bsearch(&key, edition->deployments.one, edition->deployments.count, sizeof key,
                    by_place);
 }
 
-const struct priced_deployment *account_find(const struct book *book,
-                                             const struct deployment *deployment,
-                                             const struct edition **edition)
+const struct priced_deployment *deployment_first_edition(const struct book *book,
+                                                         const struct deployment *deployment,
+                                                         const struct edition **edition)
 {
     const struct priced_deployment *found = NULL;
     for (size_t i = 0; !found && i < book->edition_count; i++) {
         *edition = &book->edition[i];
-        found = account_in(*edition, deployment);
+        found = deployment_in_edition(*edition, deployment);
     }
     return found;
 }
@@ -75,43 +76,43 @@ static const struct entry *map_entry(const struct edition *edition,
 }
 
 /* What of the map's entry the deployment's own has, and what not. */
-static void split_base(struct account *account, const struct fields *result,
+static void split_base(struct deployment_prices *prices, const struct fields *result,
                        const struct variants *variants)
 {
-    for (const struct node *n = account->base->raw->children; n; n = n->next) {
+    for (const struct node *n = prices->base->raw->children; n; n = n->next) {
         const struct node *kept = result ? fields_get(result, n->key) : n;
-        bool is_set = fields_get(&account->set, n->key) != NULL;
-        if (!account_is_price(n->key, variants) || is_set)
+        bool is_set = fields_get(&prices->set, n->key) != NULL;
+        if (!price_key_is_price(n->key, variants) || is_set)
             continue;
-        struct fields *list = kept ? &account->inherited : &account->lost;
-        if (!fields_set(list, n, account->base->name))
+        struct fields *list = kept ? &prices->inherited : &prices->lost;
+        if (!fields_set(list, n, prices->base->name))
             return;
     }
 }
 
-void account_make(const struct book *book, const struct edition *edition,
-                  const struct priced_deployment *priced, struct arena *scratch,
-                  struct account *account)
+void deployment_prices_read(const struct book *book, const struct edition *edition,
+                            const struct priced_deployment *priced, struct arena *scratch,
+                            struct deployment_prices *prices)
 {
     const struct variants *variants = &edition->catalog->variants;
     const struct deployment *d = priced->deployment;
     struct fields set = {.count = 0}, result;
     struct err ignored = {0};
-    *account = (struct account){.priced = priced, .custom = priced->custom};
-    account->base = map_entry(edition, priced, scratch);
+    *prices = (struct deployment_prices){.priced = priced, .custom = priced->custom};
+    prices->base = map_entry(edition, priced, scratch);
     if (!priced->custom) {
-        if (account->base)
-            split_base(account, NULL, variants);
+        if (prices->base)
+            split_base(prices, NULL, variants);
         return;
     }
     if (!override_set_fields(d, &set, &ignored) ||
-        !override_fields(scratch, d, book->policies.overrides, variants, account->base, &result,
+        !override_fields(scratch, d, book->policies.overrides, variants, prices->base, &result,
                          &ignored))
         return;
     for (size_t i = 0; i < set.count; i++)
-        if (account_is_price(set.field[i].value->key, variants) &&
-            !fields_set(&account->set, set.field[i].value, set.field[i].entry))
+        if (price_key_is_price(set.field[i].value->key, variants) &&
+            !fields_set(&prices->set, set.field[i].value, set.field[i].entry))
             return;
-    if (account->base)
-        split_base(account, &result, variants);
+    if (prices->base)
+        split_base(prices, &result, variants);
 }
