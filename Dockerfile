@@ -16,7 +16,7 @@ CMD ["sh", "-c", "demo_events.py /events/*-events.jsonl | kcat -b \"$KAFKA_BROKE
 
 FROM debian:12.11-slim AS spendlog
 RUN apt-get -q update && apt-get -q -y --no-install-recommends install \
-    ca-certificates librdkafka1 libpq5 libjansson4 libyaml-0-2 libxxhash0 libssl3 libmicrohttpd12 \
+    ca-certificates librdkafka1 libpq5 libjansson4 libyaml-0-2 libxxhash0 libssl3 libmicrohttpd12 libavro23 libcurl4 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/usr /usr
 USER nobody

@@ -20,7 +20,7 @@ SEES.pricing/bill  := pricing/book pricing/names pricing/map core
 SEES.store         := core
 SEES.run           := store pricing ingest core
 SEES.cli           := run store pricing ingest core
-PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto libmicrohttpd
+PKGS     := rdkafka libpq jansson yaml-0.1 libxxhash libcrypto libmicrohttpd avro-c libcurl
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes \
             -Wmissing-prototypes -Wmissing-declarations -Wwrite-strings -Wundef -Wvla \

@@ -164,6 +164,7 @@ static int run_with(const struct config *config, struct err *err)
         return fail(err);
     }
     group.topics = &topics;
+    registry_stop_on(topics.registry, &group.stop);
     health_init(&health, config);
     progress_init(&progress);
     if (book_options_of(config, &book_options, err) && book_slot_load(&books, &book_options, err) &&

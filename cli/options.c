@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/show.h"
+#include "ingest/registry.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -246,5 +247,12 @@ struct book *book_open(const struct config *config, finding_fn *finding, void *c
 
 struct mappings *mappings_open(const struct config *config, struct err *err)
 {
-    return mappings_compile(common.mappings.value, common.mappings.count, config->mappings, err);
+    static struct registry *registry; /* of the process: the set borrows it */
+    if (!registry && !registry_open(config, &registry, err))
+        return NULL;
+    struct mappings *set =
+        mappings_compile(common.mappings.value, common.mappings.count, config->mappings, err);
+    if (set)
+        mappings_registry(set, registry);
+    return set;
 }

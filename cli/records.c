@@ -20,6 +20,7 @@ struct run {
     const struct input_message *message;
     unsigned count; /* records of the message so far */
     bool failed;
+    struct err *err; /* ERR_UNAVAILABLE: the schema registry is away */
 };
 
 static void line_out(struct run *run, int64_t index)
@@ -76,6 +77,8 @@ static bool on_message(const struct input_message *message, void *context)
     arena_reset(&run->arena);
     if (!kcat_read(message->bytes, &run->kcat, &m, &run->arena))
         m = (struct message){.bytes = message->bytes};
+    if (!mapper_ready(run->mapper, m.bytes, run->err))
+        return false;
     mapper_read(run->mapper, &m, &run->arena, on_record, run);
     if (run->count == 1)
         line_out(run, -1);
@@ -84,13 +87,14 @@ static bool on_message(const struct input_message *message, void *context)
 
 bool records_run(struct records *records, struct err *err)
 {
-    struct run run = {.records = records, .mapper = mapper_new(records->mappings)};
+    struct run run = {.records = records, .mapper = mapper_new(records->mappings), .err = err};
     if (!run.mapper)
         return err_set(err, ERR_FATAL, "out of memory");
     arena_init(&run.arena, ARENA_MAX_BYTES);
     buf_init(&run.line, LINE_MAX_BYTES);
     buf_init(&run.rest, LINE_MAX_BYTES);
     bool ok = input_read(records->files, records->file_count, on_message, &run, err);
+    ok = ok && err->kind == ERR_NONE;
     if (run.failed || fflush(stdout) != 0)
         ok = err_set(err, ERR_FATAL, "standard output: %s", strerror(errno));
     buf_free(&run.rest);

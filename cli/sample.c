@@ -86,7 +86,9 @@ static bool message_price(const struct sample *sample, const struct topic *topic
     arena_init(&arena, ARENA_BYTES);
     snprintf(pricing.place, sizeof(pricing.place), "%s/%d/%lld", message->topic,
              (int)message->partition, (long long)message->offset);
-    if (ok)
+    if (ok && !mapper_ready(mapper, m.bytes, err))
+        ok = false;
+    else if (ok)
         mapper_read(mapper, &m, &arena, on_record, &pricing);
     else
         err_set(err, ERR_FATAL, "out of memory");

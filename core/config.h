@@ -37,6 +37,7 @@ struct config_topic {
     size_t mapping_count;
     const struct yaml_node *defaults; /* a map, or NULL */
     unsigned start_latest;            /* 0: earliest */
+    bool otlp;                        /* `format: otlp`: what is not JSON is OTLP as protobuf */
 };
 
 struct config_secret {
@@ -82,8 +83,10 @@ struct config {
     unsigned partition;                /* 0: day */
     unsigned retain_days, future_days; /* retain_days 0: for ever */
     unsigned payloads;                 /* enum payload_policy */
-    struct config_secret payload_key;  /* always a reference */
-    struct seal_keys payload_keys;     /* read from it; count 0: not set */
+    struct config_secret registry_url, registry_credentials;
+    const char *registry_ca;          /* or NULL */
+    struct config_secret payload_key; /* always a reference */
+    struct seal_keys payload_keys;    /* read from it; count 0: not set */
     struct sanity_limits limits;
     struct config_privacy privacy;
     const char *metrics_listen; /* "host:port"; "" = none */

@@ -170,10 +170,20 @@ static bool topic_start(const struct yaml_node *node, struct config_topic *topic
     return yaml_err(err, node, "start: earliest or latest expected");
 }
 
+static bool topic_format(const struct yaml_node *node, struct config_topic *topic, struct err *err)
+{
+    if (!node || node->kind == YAML_NULL)
+        return true;
+    topic->otlp = slice_is(node->text, "otlp");
+    if (node->kind == YAML_SCALAR && (topic->otlp || slice_is(node->text, "auto")))
+        return true;
+    return yaml_err(err, node, "format: auto or otlp expected");
+}
+
 static bool read_topic(struct config *config, const struct yaml_node *node,
                        struct config_topic *topic, struct err *err)
 {
-    static const char *const keys[] = {"name", "mappings", "defaults", "start"};
+    static const char *const keys[] = {"name", "mappings", "defaults", "start", "format"};
     if (node->kind != YAML_MAP)
         return yaml_err(err, node, "topics: a list of maps with a name expected");
     if (!yaml_only(node, keys, sizeof(keys) / sizeof(keys[0]), err))
@@ -192,7 +202,8 @@ static bool read_topic(struct config *config, const struct yaml_node *node,
             return yaml_err(err, name, "topic \"%s\" is in the list already", topic->name);
     return topic_name_check(name, err) &&
            topic_mappings(config, yaml_get(node, "mappings"), topic, err) &&
-           topic_start(yaml_get(node, "start"), topic, err);
+           topic_start(yaml_get(node, "start"), topic, err) &&
+           topic_format(yaml_get(node, "format"), topic, err);
 }
 
 static bool read_topics(struct config *config, const struct yaml_node *node, struct err *err)

@@ -4,7 +4,7 @@
 
 #include "ingest/wire.h"
 
-static bool starts_json(struct slice text)
+bool starts_json(struct slice text)
 {
     for (size_t i = 0; i < text.bytes; i++) {
         if (text.p[i] == '{' || text.p[i] == '[')

@@ -14,6 +14,9 @@ enum content {
     CONTENT_SCHEMA, /* what a schema registry tells how to read */
 };
 
+/* An object or an array, behind white space. */
+bool starts_json(struct slice text);
+
 /* What the bytes of a message that is not empty are; `content` is without the framing of JSON. */
 enum content frame_open(struct slice message, struct slice *content);
 

@@ -10,6 +10,7 @@
 #include "ingest/cloudevent.h"
 #include "ingest/event_finish.h"
 #include "ingest/frame.h"
+#include "ingest/registry.h"
 #include "ingest/text.h"
 
 #include <assert.h>
@@ -29,6 +30,7 @@ struct mapper {
     void *context;
     unsigned index; /* of the next record */
     bool full; /* nothing more of this message counts: RECORDS_MAX was told, or mapper_stop() */
+    struct buf decoded;            /* what a schema made of the message: its JSON */
     enum frame frame;              /* of the content that is being read */
     const struct mapping *mapping; /* of the record being reported */
     bool dropped;                  /* a `drop` held for the record that nobody took */
@@ -40,6 +42,7 @@ struct mapper *mapper_new(const struct mappings *set)
     if (!mapper)
         return NULL;
     mapper->set = set;
+    buf_init(&mapper->decoded, MESSAGE_BYTES_MAX);
     if (reader_init(&mapper->eval.reader, &set->trie))
         return mapper;
     mapper_free(mapper);
@@ -51,6 +54,7 @@ void mapper_free(struct mapper *mapper)
     if (!mapper)
         return;
     reader_free(&mapper->eval.reader);
+    buf_free(&mapper->decoded);
     free(mapper);
 }
 
@@ -454,20 +458,71 @@ static void otlp_read(struct mapper *mapper, struct slice bytes)
     record_map(mapper, 0);
 }
 
-static void reject_schema(struct mapper *mapper)
+static void reject_schema(struct mapper *mapper, enum reason reason, const char *at,
+                          const char *detail)
 {
-    struct fault fault = {REASON_AVRO_OR_PROTOBUF,
-                          NULL,
-                          "schema registry framing around something that is not JSON: use a JSON "
-                          "converter or JSON Schema",
-                          {NULL, 0}};
+    struct fault fault = {reason, NULL, detail, {at, 0}};
     report_rejected(mapper, &fault, NULL);
+}
+
+static bool schema_decode(const struct schema *schema, struct slice behind, struct buf *json,
+                          const char **why, const char **at)
+{
+    if (schema->kind == SCHEMA_AVRO)
+        return schema_avro_json(schema->avro, behind, json, why, at);
+    if (schema->kind == SCHEMA_PROTOBUF)
+        return schema_protobuf_json(schema->protobuf, behind, json, why, at);
+    *why = schema->kind == SCHEMA_JSON ? "not JSON, which its schema says it is" : schema->why;
+    *at = behind.p;
+    return false;
+}
+
+/* A message whose schema the caller has loaded. */
+static void schema_read(struct mapper *mapper, struct slice bytes)
+{
+    struct registry *registry = mapper->set->registry;
+    const char *why, *at;
+    char detail[256];
+    uint32_t id;
+    if (!registry || !registry_frame(bytes, &id)) {
+        reject_schema(mapper, REASON_AVRO_OR_PROTOBUF, NULL,
+                      "schema registry framing around something that is not JSON: set "
+                      "schema_registry.url");
+        return;
+    }
+    const struct schema *schema = registry_find(registry, id);
+    if (!schema) {
+        snprintf(detail, sizeof detail, "the schema registry does not know schema %u",
+                 (unsigned)id);
+        reject_schema(mapper, REASON_UNKNOWN_SCHEMA, NULL, detail);
+        return;
+    }
+    buf_reset(&mapper->decoded);
+    if (!schema_decode(schema, (struct slice){bytes.p + 5, bytes.bytes - 5}, &mapper->decoded, &why,
+                       &at)) {
+        snprintf(detail, sizeof detail, "schema %u: %s", (unsigned)id, why);
+        reject_schema(mapper, REASON_BAD_ENCODING, at, detail);
+        return;
+    }
+    struct slice json = arena_slice(mapper->eval.batch, buf_slice(&mapper->decoded));
+    if (json.p)
+        content_read(mapper, json, 0);
+    else
+        reject_large(mapper, "the batch's memory is used up");
+}
+
+bool mapper_ready(const struct mapper *mapper, struct slice message, struct err *err)
+{
+    uint32_t id;
+    return !mapper->set->registry || !registry_frame(message, &id) ||
+           registry_load(mapper->set->registry, id, err);
 }
 
 static void message_read(struct mapper *mapper, struct slice bytes)
 {
     struct slice content;
-    switch (frame_open(bytes, &content)) {
+    enum content kind = frame_open(bytes, &content);
+    switch (mapper->set->otlp && !starts_json(bytes) ? CONTENT_OTLP : kind) {
     case CONTENT_JSON:
         content_read(mapper, content, 0);
         break;
@@ -475,7 +530,7 @@ static void message_read(struct mapper *mapper, struct slice bytes)
         otlp_read(mapper, content);
         break;
     case CONTENT_SCHEMA:
-        reject_schema(mapper);
+        schema_read(mapper, bytes);
         break;
     }
 }

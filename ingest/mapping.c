@@ -297,6 +297,16 @@ void mappings_free(struct mappings *set)
     free(set);
 }
 
+void mappings_registry(struct mappings *set, struct registry *registry)
+{
+    set->registry = registry;
+}
+
+void mappings_otlp(struct mappings *set)
+{
+    set->otlp = true;
+}
+
 bool mappings_defaults(struct mappings *set, const struct yaml_node *defaults, struct err *err)
 {
     struct compiler compiler = {.set = set, .process = &set->process, .err = err};

@@ -38,6 +38,13 @@ void mappings_free(struct mappings *set);
 bool mappings_defaults(struct mappings *set, const struct yaml_node *defaults,
                        struct err *err) MUST_CHECK;
 
+struct registry;
+/* Where the schemas of framed messages come from; NULL: nowhere. To be called before the set is
+ * shared; the registry outlives it. */
+void mappings_registry(struct mappings *set, struct registry *registry);
+/* What is not JSON is OTLP as protobuf, whatever its bytes look like. */
+void mappings_otlp(struct mappings *set);
+
 /* Runs the `tests:` of every mapping of the set. ERR_CONFIG names mapping, test, field, both
  * values. */
 bool mappings_test(const struct mappings *set, size_t *tests_run, struct err *err) MUST_CHECK;
@@ -70,6 +77,10 @@ typedef void record_fn(const struct record *record, void *context);
 
 struct mapper *mapper_new(const struct mappings *set);
 void mapper_free(struct mapper *mapper);
+
+/* Sees to it that the schema of a framed message is there, which may ask the schema registry for
+ * it. ERR_UNAVAILABLE: it is away; the caller pauses, since the message could be read later. */
+bool mapper_ready(const struct mapper *mapper, struct slice message, struct err *err) MUST_CHECK;
 
 /* Calls `on_record` max(1, elements) times, in order. Texts that need repair or parsing go to
  * `batch`; an exhausted arena latches batch->full and the records from there on are rejected

@@ -198,6 +198,8 @@ struct mappings {
     size_t count;
     const struct wrapper *wrappers;
     size_t wrapper_count;
+    struct registry *registry;    /* borrowed; NULL: none */
+    bool otlp;                    /* `format: otlp` of the topic */
     const struct field *defaults; /* of the topic: constants */
     size_t default_count;
     struct yaml_tree **trees; /* of the built-in files: tests are read from them */

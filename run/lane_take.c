@@ -234,10 +234,23 @@ static void read_part(struct record_context *rc)
     last_keep(rc->partition, range, message->value);
 }
 
+/* The message cannot be read now: what was read before it is written, it is read again later. */
+static enum lane_outcome pause_before(struct lane *lane, struct err *err)
+{
+    struct err refused = {0};
+    enum lane_outcome outcome = lane_flush(lane, &refused);
+    if (outcome == LANE_FINE)
+        return LANE_RECOVER;
+    *err = refused;
+    return outcome;
+}
+
 enum lane_outcome lane_take(struct lane *lane, struct lane_partition *p,
                             const struct kafka_message *message, struct err *err)
 {
     struct record_context rc = {.lane = lane, .partition = p, .message = message, .err = err};
+    if (!mapper_ready(p->mapper, message->value, err))
+        return pause_before(lane, err);
     buf_reset(&lane->envelope);
     lane_batch_begin(lane);
     unsigned range = batch_range_of(&lane->batch, &p->state);

@@ -204,6 +204,8 @@ static bool group_try(struct retry *retry)
                            group->place->topic, (int)message.partition,
                            (long long)group->kafka_offset);
     }
+    if (group->count > 0 && !mapper_ready(group->place->mapper, message.bytes, retry->err))
+        return false;
     group->done = 0;
     for (bool more = group->count > 0; more; more = retry->split) {
         retry->split = false;

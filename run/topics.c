@@ -5,11 +5,16 @@
 #include <string.h>
 
 static bool topic_open(struct topic *to, const struct config *config,
-                       const struct config_topic *from, struct err *err)
+                       const struct config_topic *from, struct registry *registry, struct err *err)
 {
     to->start_latest = from->start_latest;
     to->mappings = mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
-    if (!to->mappings || (from->defaults && !mappings_defaults(to->mappings, from->defaults, err)))
+    if (!to->mappings)
+        return false;
+    mappings_registry(to->mappings, registry);
+    if (from->otlp)
+        mappings_otlp(to->mappings);
+    if ((from->defaults && !mappings_defaults(to->mappings, from->defaults, err)))
         return false;
     if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
         return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is not a regular expression", config->path,
@@ -30,10 +35,14 @@ bool topics_open(struct topics *topics, const struct config *config, struct err 
         return err_set(err, ERR_FATAL, "out of memory");
     }
     topics->count = config->topic_count;
+    if (!registry_open(config, &topics->registry, err)) {
+        topics_free(topics);
+        return false;
+    }
     for (size_t i = 0; i < topics->count; i++)
         topics->pattern[i] = config->topic[i].name;
     for (size_t i = 0; i < topics->count; i++)
-        if (!topic_open(&topics->topic[i], config, &config->topic[i], err)) {
+        if (!topic_open(&topics->topic[i], config, &config->topic[i], topics->registry, err)) {
             topics_free(topics);
             return false;
         }
@@ -48,6 +57,7 @@ void topics_free(struct topics *topics)
             regfree(&topic->regex);
         mappings_free(topic->mappings);
     }
+    registry_free(topics->registry);
     free(topics->topic);
     free(topics->pattern);
     *topics = (struct topics){0};

@@ -7,6 +7,7 @@
 #include "core/config.h"
 #include "ingest/kafka.h"
 #include "ingest/mapping.h"
+#include "ingest/registry.h"
 
 #include <regex.h>
 
@@ -21,6 +22,7 @@ struct topics {
     struct topic *topic;
     const char **pattern; /* of each topic, for librdkafka */
     size_t count;
+    struct registry *registry; /* own; NULL: none */
 };
 
 /* ERR_CONFIG: no topics, or one that cannot be compiled. */

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 build="gcc make pkg-config libc6-dev librdkafka-dev libpq-dev libjansson-dev libyaml-dev libxxhash-dev libssl-dev
-libmicrohttpd-dev"
+libmicrohttpd-dev libavro-dev libcurl4-openssl-dev"
 demo="$build postgresql kcat python3 default-jre-headless maven procps util-linux"
 check="$demo faketime git python3-venv libcmocka-dev universal-ctags man-db clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc python3-yaml pyflakes3 openssl xz-utils"
 

@@ -69,7 +69,9 @@ lint_foreign_headers() {
         'librdkafka/ ingest/kafka' \
         'libpq store/' \
         'yaml.h core/yaml.c|cli/main.c' \
-        'jansson.h pricing/|store/|cli/' \
+        'jansson.h pricing/|store/|cli/|ingest/registry.c' \
+        'avro.h ingest/avro.c' \
+        'curl/ ingest/registry.c' \
         'microhttpd.h run/metrics.c|cli/main.c'; do
         header=${row%% *} homes=${row#* }
         grep -nE "^#include <${header//./\\.}" "${ours[@]}" | grep -vE "^(${homes//./\\.})" |

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: ingest */
+/*
+ * Avro and Protobuf behind a schema registry's framing, with a small registry of this test's own
+ * that has the documented answers (GET /schemas/ids/{id}[?format=…], GET
+ * /subjects/{s}/versions/{v}).
+ */
+#include "tests/unit/mapping_fixture.h"
+
+#include "ingest/registry.h"
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+
+#define AVRO_ID 1
+#define PROTOBUF_ID 7
+#define MONEY_ID 8
+#define LATER_ID 99
+
+static const char avro_schema[] =
+    "{\"type\":\"record\",\"name\":\"Usage\",\"namespace\":\"acme\",\"fields\":["
+    "{\"name\":\"id\",\"type\":\"string\"},"
+    "{\"name\":\"model\",\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"tokens\",\"type\":{\"type\":\"record\",\"name\":\"Tokens\",\"fields\":["
+    "{\"name\":\"in\",\"type\":\"long\"},{\"name\":\"out\",\"type\":\"int\"}]}},"
+    "{\"name\":\"kind\",\"type\":{\"type\":\"enum\",\"name\":\"Kind\",\"symbols\":[\"CHAT\","
+    "\"EMBED\"]}},"
+    "{\"name\":\"tags\",\"type\":{\"type\":\"array\",\"items\":\"string\"}},"
+    "{\"name\":\"labels\",\"type\":{\"type\":\"map\",\"values\":\"string\"}},"
+    "{\"name\":\"cost\",\"type\":\"double\"},{\"name\":\"rate\",\"type\":\"float\"},"
+    "{\"name\":\"raw\",\"type\":{\"type\":\"fixed\",\"name\":\"Two\",\"size\":2}},"
+    "{\"name\":\"cached\",\"type\":\"boolean\"},"
+    "{\"name\":\"last\",\"type\":[\"null\",\"Tokens\"]}]}";
+
+/* id "e1", model "gpt-4o", 1000 in and 3 out, EMBED, [a, b"], {team: search}, 0.25, 0.1, 00 ff,
+ * true, a second Tokens by its name. */
+static const char avro_value[] = "\x04"
+                                 "e1\x02\x0cgpt-4o\xd0\x0f\x06\x02\x04\x02"
+                                 "a\x04"
+                                 "b\"\x00\x01\x18\x08team\x0csearch\x00"
+                                 "\x00\x00\x00\x00\x00\x00\xd0\x3f\xcd\xcc\xcc\x3d\x00\xff\x01"
+                                 "\x02\x04\x06";
+
+/* usage.proto and money.proto (tests/cases/registry), as protoc compiles them. */
+static const char usage_file[] =
+    "Cgd1LnByb3RvEgRhY21lGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGgttb25leS5wcm90byIVCgVPdGhlch"
+    "IMCgF4GAEgASgFUgF4Io8ECgVVc2FnZRIOCgJpZBgBIAEoCVICaWQSFAoFbW9kZWwYAiABKAlSBW1vZGVsEioKBnRva2Vu"
+    "cxgDIAEoCzISLmFjbWUuVXNhZ2UuVG9rZW5zUgZ0b2tlbnMSJAoEa2luZBgEIAEoDjIQLmFjbWUuVXNhZ2UuS2luZFIEa2"
+    "luZBISCgR0YWdzGAUgAygJUgR0YWdzEi8KBmxhYmVscxgGIAMoCzIXLmFjbWUuVXNhZ2UuTGFiZWxzRW50cnlSBmxhYmVs"
+    "cxIqCgJhdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhIKBGNvc3QYCCABKAFSBGNvc3QSEAoDcm"
+    "F3GAkgASgMUgNyYXcSFgoGY2FjaGVkGAogASgIUgZjYWNoZWQSIQoFcHJpY2UYCyABKAsyCy5hY21lLk1vbmV5UgVwcmlj"
+    "ZRpiCgZUb2tlbnMSFAoFaW5wdXQYASABKARSBWlucHV0EhYKBm91dHB1dBgCIAEoA1IGb3V0cHV0EhQKBWRlbHRhGAMgAS"
+    "gRUgVkZWx0YRIUCgVwYXJ0cxgEIAMoBVIFcGFydHMaOQoLTGFiZWxzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFs"
+    "dWUYAiABKAlSBXZhbHVlOgI4ASIdCgRLaW5kEgsKB1VOS05PV04QABIICgRDSEFUEAFiBnByb3RvMw==";
+static const char money_file[] =
+    "Cgttb25leS5wcm90bxIEYWNtZSI5CgVNb25leRIaCghjdXJyZW5jeRgBIAEoCVIIY3VycmVuY3kSFAoFbmFub3MYAiABKA"
+    "ZSBW5hbm9zYgZwcm90bzM=";
+/* Serialized by Google's library. */
+static const char usage_value[] =
+    "\x0a\x02\x65\x31\x12\x06\x67\x70\x74\x2d\x34\x6f\x1a\x1e\x08\x80\x80\x80\x80\x80\x80\x80\x80"
+    "\x80"
+    "\x01\x10\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x0d\x22\x04\x01\x02\xac\x02\x20\x01\x2a"
+    "\x01"
+    "\x61\x2a\x02\x62\x22\x32\x0e\x0a\x04\x74\x65\x61\x6d\x12\x06\x73\x65\x61\x72\x63\x68\x3a\x0c"
+    "\x08"
+    "\xe6\x99\x94\xd8\x06\x10\x8b\xcf\xec\xbb\x03\x41\x00\x00\x00\x00\x00\x00\xd0\x3f\x4a\x02\x00"
+    "\xff"
+    "\x50\x01\x5a\x0e\x0a\x03\x55\x53\x44\x11\x0c\x00\x00\x00\x00\x00\x00\x00";
+
+/* --- the registry ---------------------------------------------------------------------------- */
+
+static struct {
+    struct MHD_Daemon *daemon;
+    int status; /* 0: as asked for */
+    bool later; /* LATER_ID is there now */
+    _Atomic int requests;
+    char authorization[64];
+} server;
+
+static const char *answer_of(const char *url, const char *format, char *text, size_t capacity)
+{
+    char escaped[2 * sizeof avro_schema], *out = escaped;
+    bool serialized = format && strcmp(format, "serialized") == 0;
+    for (const char *p = avro_schema; *p; p++) {
+        if (*p == '"')
+            *out++ = '\\';
+        *out++ = *p;
+    }
+    *out = '\0';
+    if (strcmp(url, "/schemas/ids/1") == 0 || (strcmp(url, "/schemas/ids/99") == 0 && server.later))
+        snprintf(text, capacity, "{\"schema\":\"%s\"}", escaped);
+    else if (strcmp(url, "/schemas/ids/7") == 0)
+        snprintf(text, capacity,
+                 "{\"schemaType\":\"PROTOBUF\",\"schema\":\"%s\",\"references\":[{\"name\":\"money."
+                 "proto\",\"subject\":\"money\",\"version\":1}]}",
+                 serialized ? usage_file : "syntax = ...");
+    else if (strcmp(url, "/subjects/money/versions/1") == 0)
+        snprintf(text, capacity, "{\"subject\":\"money\",\"version\":1,\"id\":8,\"schema\":\"\"}");
+    else if (strcmp(url, "/schemas/ids/8") == 0)
+        snprintf(text, capacity, "{\"schemaType\":\"PROTOBUF\",\"schema\":\"%s\"}",
+                 serialized ? money_file : "syntax = ...");
+    else if (strcmp(url, "/schemas/ids/9") == 0)
+        snprintf(text, capacity, "{\"schema\":\"{\\\"type\\\":\\\"nothing\\\"}\"}");
+    else
+        return NULL;
+    return text;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *bytes, void **request)
+{
+    static const char absent[] = "{\"error_code\":40403,\"message\":\"Schema not found\"}";
+    static char text[8192];
+    (void)context;
+    (void)method;
+    (void)version;
+    (void)data;
+    (void)bytes;
+    (void)request;
+    server.requests++;
+    const char *login = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    snprintf(server.authorization, sizeof server.authorization, "%s", login ? login : "");
+    const char *format = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "format");
+    const char *answer = answer_of(url, format, text, sizeof text);
+    unsigned status = server.status ? (unsigned)server.status : answer ? 200 : 404;
+    answer = answer ? answer : absent;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(answer), (void *)(uintptr_t)answer, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void server_start(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    server.status = 0;
+    server.later = false;
+    server.requests = 0;
+    server.daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request,
+                                     NULL, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_END);
+    assert_non_null(server.daemon);
+}
+
+static struct registry *registry_start(void)
+{
+    char url[64];
+    struct err err = {0};
+    server_start();
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server.daemon, MHD_DAEMON_INFO_BIND_PORT);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)info->port);
+    struct registry *registry =
+        registry_new(&(struct registry_options){.url = url, .credentials = "user:pass word"}, &err);
+    assert_non_null(registry);
+    return registry;
+}
+
+static void registry_end(struct registry *registry)
+{
+    registry_free(registry);
+    if (server.daemon)
+        MHD_stop_daemon(server.daemon);
+    server.daemon = NULL;
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static const char *read_framed(struct registry *registry, uint32_t id, const char *value,
+                               size_t bytes)
+{
+    static char message[4096];
+    static struct err err;
+    err_clear(&err);
+    memcpy(message, (char[]){0, 0, 0, (char)(id >> 8), (char)id}, 5);
+    memcpy(message + 5, value, bytes);
+    mappings_registry(world.set, registry);
+    if (!mapper_ready(world.mapper, (struct slice){message, bytes + 5}, &err))
+        return err.kind == ERR_UNAVAILABLE ? "away" : err.text;
+    return read_bytes(message, bytes + 5, 0);
+}
+
+static const char avro_mapping[] =
+    "- {name: m, keep: /id, fields: {request_id: /id, model: /model, input_tokens: /tokens/in, "
+    "output_tokens: /tokens/out, call_type: /kind, tags: /tags, team: /labels/team, gateway_cost: "
+    "/cost, upstream_cost: /rate, user: /raw, stream: /cached, reasoning_tokens: /last/out}}\n";
+
+static void avro_is_read_by_its_schema(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    struct registry *registry = registry_start();
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(
+            read_framed(registry, AVRO_ID, avro_value, sizeof avro_value - 1),
+            "provider=openai model=gpt-4o call_type=EMBED input_tokens=1000 output_tokens=3 "
+            "reasoning_tokens=3 "
+            "gateway_cost=0.25 upstream_cost=0.1 request_id=e1 user=AP8= team=search stream=true "
+            "tags=a,b\"");
+    assert_int_equal(server.requests, 1);
+    assert_string_equal(server.authorization, "Basic dXNlcjpwYXNzIHdvcmQ=");
+    registry_end(registry);
+}
+
+static void protobuf_is_read_by_its_schema(void **state)
+{
+    char value[sizeof usage_value + 2];
+    (void)state;
+    open_yaml("- {name: m, keep: /id, fields: {request_id: /id, model: /model, output_tokens: "
+              "/tokens/parts/2, call_type: /kind, tags: /tags, team: /labels/team, gateway_cost: "
+              "/cost, user: /raw, stream: /cached, started_at: {path: /at, time: rfc3339}, org: "
+              "/price/currency, metadata: /tokens, status_code: /price/nanos}}\n");
+    struct registry *registry = registry_start();
+    memcpy(value, "\x02\x02", 2); /* one index: 1, the second message of the file */
+    memcpy(value + 2, usage_value, sizeof usage_value - 1);
+    assert_string_equal(
+        read_framed(registry, PROTOBUF_ID, value, sizeof usage_value + 1),
+        "provider=openai model=gpt-4o call_type=CHAT started_at=2026-11-24T04:04:54.930817Z "
+        "output_tokens=300 "
+        "gateway_cost=0.25 request_id=e1 user=AP8= team=search org=USD status_code=12 stream=true "
+        "tags=a,b\" metadata={\"input\":9223372036854775808,\"output\":-3,\"delta\":-7,\"parts\":"
+        "[1,2,300]}");
+    assert_int_equal(server.requests, 4);
+    /* A single 0 is the first message, which has no such fields. */
+    memcpy(value, "\0", 1);
+    assert_string_equal(read_framed(registry, PROTOBUF_ID, value, 1), "no_mapping");
+    assert_string_equal(read_framed(registry, PROTOBUF_ID, "\x02\x09", 2), "bad_encoding");
+    registry_end(registry);
+}
+
+static void a_schema_that_is_not_known_is_told_with_its_id(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    struct registry *registry = registry_start();
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(read_framed(registry, 1234, "\2x", 2), "unknown_schema");
+        assert_non_null(strstr(world.last_detail, "1234"));
+    }
+    assert_int_equal(server.requests, 1);
+    assert_string_equal(read_framed(registry, 9, "\2x", 2), "bad_encoding");
+    assert_non_null(strstr(world.last_detail, "schema 9: not an Avro schema"));
+    registry_end(registry);
+    assert_string_equal(read_framed(NULL, 1, "\2x", 2), "avro_or_protobuf");
+}
+
+static void a_registry_that_is_away_makes_the_caller_pause(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    struct registry *registry = registry_start();
+    const int statuses[] = {500, 503, 401, 429};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        server.status = statuses[i];
+        assert_string_equal(read_framed(registry, AVRO_ID, avro_value, sizeof avro_value - 1),
+                            "away");
+    }
+    server.status = 0;
+    assert_non_null(
+        strstr(read_framed(registry, AVRO_ID, avro_value, sizeof avro_value - 1), "gpt-4o"));
+    MHD_stop_daemon(server.daemon);
+    server.daemon = NULL;
+    /* What is known is read without it; JSON needs none. */
+    assert_non_null(
+        strstr(read_framed(registry, AVRO_ID, avro_value, sizeof avro_value - 1), "gpt-4o"));
+    assert_string_equal(read_framed(registry, 55, "{\"id\":1}", 8), "request_id=1");
+    assert_string_equal(read_framed(registry, 55, "\2x", 2), "away");
+    registry_end(registry);
+}
+
+static void bytes_that_are_not_of_the_schema_are_refused(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    struct registry *registry = registry_start();
+    for (size_t bytes = 0; bytes < sizeof avro_value - 1; bytes++)
+        assert_string_equal(read_framed(registry, AVRO_ID, avro_value, bytes), "bad_encoding");
+    assert_string_equal(read_framed(registry, AVRO_ID, avro_value, sizeof avro_value),
+                        "bad_encoding");
+    assert_non_null(strstr(world.last_detail, "bytes behind the value"));
+    registry_end(registry);
+}
+
+static void a_url_must_be_one_of_http(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    assert_null(registry_new(&(struct registry_options){.url = "file:///etc/passwd"}, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(avro_is_read_by_its_schema),
+        cmocka_unit_test(protobuf_is_read_by_its_schema),
+        cmocka_unit_test(a_schema_that_is_not_known_is_told_with_its_id),
+        cmocka_unit_test(a_registry_that_is_away_makes_the_caller_pause),
+        cmocka_unit_test(bytes_that_are_not_of_the_schema_are_refused),
+        cmocka_unit_test(a_url_must_be_one_of_http),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    close_world();
+    return failed;
+}
