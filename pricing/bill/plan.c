@@ -63,7 +63,8 @@ static void use_override(struct planner *p)
     struct slice id = facts_text(p->facts, FACT_MODEL_ID);
     if (id.bytes == 0)
         id = slice_of(d->deployment->id[0] ? d->deployment->id : d->deployment->model_name);
-    if (p->r.overrides == OVERRIDES_MERGE || plan->override.entry->prices_something) {
+    if (p->r.overrides == OVERRIDES_MERGE || d->deployment->is_ptu ||
+        plan->override.entry->prices_something) {
         p->r.fixed = plan->override.entry;
         p->r.fixed_name = id;
         p->r.fixed_full = names_join(&p->r, plan->provider_name, "/", id);

@@ -162,7 +162,7 @@ static bool takes_tools(enum call_class class)
 static void add_extras(struct call *call)
 {
     enum unit missing = call->bill.missing;
-    if (takes_tools(call->plan->class))
+    if (takes_tools(call->plan->class) && !call->plan->provisioned)
         tools_add(call);
     if (missing == UNIT_COUNT)
         call->unrated_tool = call->bill.missing;
@@ -192,6 +192,40 @@ static enum outcome bill_stated_cost(struct call *call)
     return OUTCOME_PRICED;
 }
 
+/* LiteLLM adds what they cost, and sums their usage with the answer's: the sum has a price only
+ * where each attempt is billed at the same rates. */
+static bool has_failed_attempts(const struct facts *facts)
+{
+    const struct decimal *cost = facts_decimal(facts, FACT_FAILED_ATTEMPTS_COST);
+    return cost && !decimal_is_zero(cost) && !cost->negative;
+}
+
+/* Whether so many tokens in one request may cost another rate than in two. */
+static bool may_cross(const struct rule *rule, int64_t tokens)
+{
+    return rule && ((rule->band_count && tokens >= rule->band[0].above_tokens) || rule->has_tiers);
+}
+
+/* Some attempts told the parts of their input, others did not. */
+static bool parts_fall_short(const struct facts *facts)
+{
+    static const enum fact parts[] = {FACT_INPUT_TEXT_TOKENS,  FACT_INPUT_AUDIO_TOKENS,
+                                      FACT_INPUT_IMAGE_TOKENS, FACT_INPUT_VIDEO_TOKENS,
+                                      FACT_CACHE_READ_TOKENS,  FACT_CACHE_WRITE_TOKENS};
+    i128 sum = 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        sum += facts_int(facts, parts[i]);
+    return facts_int(facts, FACT_INPUT_TEXT_TOKENS) && sum < facts_int(facts, FACT_INPUT_TOKENS);
+}
+
+static bool lacks_attempts(const struct call *call)
+{
+    const struct facts *facts = call->facts;
+    return has_failed_attempts(facts) &&
+           (may_cross(call->candidate->rule, facts_int(facts, FACT_INPUT_TOKENS)) ||
+            parts_fall_short(facts));
+}
+
 static enum outcome try_candidates(struct call *call, const struct trace *trace)
 {
     if (takes_stated_cost(call) && call->plan->candidate_count)
@@ -201,7 +235,7 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
         bill_start(&call->bill, call->bill.charge);
         call->reason = REASON_NONE;
         enum outcome outcome = run(call);
-        if (outcome == OUTCOME_PRICED && call->provisioned && !call->plan->provisioned)
+        if (outcome == OUTCOME_PRICED && call->provisioned)
             bill_start(&call->bill, call->bill.charge);
         call->used = call->bill.used;
         call->known |= call->candidate->rule != NULL;
@@ -212,6 +246,10 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
         }
         if (call->candidate->rule && !call->bill.charge->rule[0])
             call->bill.charge->rule = call->candidate->rule->name;
+        if (outcome == OUTCOME_PRICED && lacks_attempts(call)) {
+            call->reason = REASON_UNDERIVABLE_FAILED_ATTEMPTS;
+            return OUTCOME_UNDERIVABLE;
+        }
         if (outcome == OUTCOME_PRICED && !call->skips_extras)
             add_extras(call);
         return outcome;
@@ -401,14 +439,6 @@ static enum reason zero_rule(const struct facts *facts, enum call_class class)
     if (unused && facts_int(facts, FACT_BATCH_WITHOUT_OUTPUT))
         return REASON_BATCH_WITHOUT_OUTPUT;
     return class == CALL_MANAGEMENT && unused ? REASON_MANAGEMENT_CALL : REASON_NONE;
-}
-
-/* LiteLLM adds them to a hit, but sums their usage with the cached answer's: their price cannot be
- * made again. */
-static bool has_failed_attempts(const struct facts *facts)
-{
-    const struct decimal *cost = facts_decimal(facts, FACT_FAILED_ATTEMPTS_COST);
-    return cost && !decimal_is_zero(cost) && !cost->negative;
 }
 
 /* Only Vertex' has a price (8.5). */

@@ -23,7 +23,7 @@ enum outcome speech_price(struct call *call)
         bill_rate(&call->bill, UNIT_CALLS, 1, rule_rate(rule, RATE_OUTPUT_IMAGE, VARIANT_PLAIN));
         return OUTCOME_PRICED;
     }
-    if (rate_positive(per_character)) {
+    if (per_character) {
         if (!facts_has(call->facts, FACT_SPEECH_CHARACTERS) &&
             !facts_has(call->facts, FACT_INPUT_CHARACTERS))
             return underivable(call, REASON_UNDERIVABLE_NO_USAGE);

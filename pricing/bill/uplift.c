@@ -66,10 +66,19 @@ static struct slice vertex_location(const struct call *call)
     return slice_of(entry->rule->region[0]);
 }
 
+/* Called through another provider, which has no locations (pricing_provider). */
+static bool is_only_priced_as_vertex(const struct call *call)
+{
+    const struct priced_deployment *d = call->plan->deployment;
+    struct slice called = facts_text(call->facts, FACT_PROVIDER);
+    return d && d->deployment->pricing_provider[0] && called.bytes &&
+           !slice_starts(called, SLICE("vertex_ai"));
+}
+
 void uplift_vertex(struct call *call, const struct rule *rule)
 {
     const struct rate *rate = rule_rate(rule, RATE_UPLIFT_VERTEX, VARIANT_PLAIN);
-    if (!rate)
+    if (!rate || is_only_priced_as_vertex(call))
         return;
     struct slice location = vertex_location(call);
     if (location.bytes != 6 || strncasecmp(location.p, "global", 6) != 0)

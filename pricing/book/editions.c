@@ -95,8 +95,7 @@ static bool price_deployment(struct book *book, struct edition *edition,
     arena_reset(scratch);
     out->provider = d->provider[0] ? d->provider : arena_text(&book->arena, provider);
     out->is_wildcard = strchr(d->model, '*') != NULL && r.overrides == OVERRIDES_MERGE;
-    out->custom = override_is_custom(d, r.overrides, &edition->catalog->variants) ||
-                  (d->is_ptu && r.overrides == OVERRIDES_LITELLM);
+    out->custom = override_is_custom(d, r.overrides, &edition->catalog->variants) || d->is_ptu;
     if (d->id[0] && catalog_find(edition->catalog, slice_of(d->id)))
         return err_set(err, ERR_CONFIG,
                        "%s:%u: model \"%.200s\": id \"%.200s\" is the name of a model in the cost "

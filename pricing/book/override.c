@@ -196,9 +196,11 @@ static bool inherit_for_batches(struct fields *out, const struct entry *base,
             continue;
         for (const struct node *n = base->raw->children; n; n = n->next) {
             bool known = price_key_parse(slice_of(n->key), variants, NULL, &key);
-            bool ours = known && (i == 1 ? key.kind == RATE_OUTPUT
-                                         : key.kind == RATE_INPUT || key.kind == RATE_READ ||
-                                               key.kind == RATE_WRITE);
+            bool ours =
+                known && (i == 1 ? key.kind == RATE_OUTPUT
+                                 : key.kind == RATE_INPUT || key.kind == RATE_READ ||
+                                       key.kind == RATE_WRITE || key.kind == RATE_WRITE_1H ||
+                                       key.kind == RATE_WRITE_12H);
             if (ours && (key.variant == VARIANT_BATCHES || strcmp(n->key, sides[i][0]) == 0) &&
                 !inherit(out, base, n))
                 return false;

@@ -24,6 +24,12 @@ def batch_place(request, answer, row, own, place):
         row.called.has("regional_endpoint_uplift_multiplier")
 
 
+def image_place(request, answer, row, own, place):
+    """Of images LiteLLM logs no breakdown, and so not the place that only the request named."""
+    asked = request.get("litellm_params", {}).get("vertex_location")
+    return answer["kind"] == "image" and bool(asked) and not place and row.called.has("regional_endpoint_uplift_multiplier")
+
+
 def search_results(request, answer, row, own, place):
     """How many results were asked for; LiteLLM logs no parameter of a search."""
     by_results = row.has("tiered_pricing") or row.provider == "parallel_ai"
@@ -43,7 +49,17 @@ def stream_bill(request, answer, row, own, place):
     return bool(request.get("stream")) and "cost" in (use or {})
 
 
-KINDS = (speech_tokens, batch_place, search_results, image_size, stream_bill)
+def meters(request, answer, row, own, place):
+    """xAI's push-to-talk seconds and text messages are counted by the proxy and logged nowhere."""
+    return "metered" in request
+
+
+def attempts(request, answer, row, own, place):
+    """Usage of failed attempts comes as one sum with the answer's: what is not billed by the token, and thresholds."""
+    return "failed_attempts" in request and bool(row.thresholds() or row.has("second") or row.has("query"))
+
+
+KINDS = (meters, attempts, speech_tokens, batch_place, image_place, search_results, image_size, stream_bill)
 
 
 def tags(request, answer, row, config):

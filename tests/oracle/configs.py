@@ -27,12 +27,32 @@ def own_prices(rng, key, row):
     return {k: price(rng, row.entry.get(k)) for k in dict.fromkeys(wanted)}
 
 
+def through_another(params, info, request, row):
+    """An endpoint that speaks OpenAI's language and is billed as somebody else."""
+    params["model"] = request["model"] = f"openai/{row.full_name().split('/', 1)[-1]}"
+    params["api_base"] = "https://gateway.example/v1"
+    request["provider"] = "openai"
+    info["pricing_provider"] = row.provider
+    return ["config:pricing_provider"]
+
+
+def reserved(rng, info, request):
+    """Capacity that is paid by the hour: what a team holds, or what several do."""
+    info.update({"id": f"ptu-{rng.randint(0, 9999)}", "ptu_count": 100, "cost_per_ptu_per_hour": 2.5,
+                 "ptu_effective_from": "2026-01-01T00:00:00Z"})
+    info.update(rng.choice(({"team_id": "team-a"}, {"ptu_shares": {"team-a": 60, "team-b": 40}}, {"team_id": "team-a"})))
+    if rng.random() < 0.3:
+        request["spilled"] = True
+    request["environment"] = {"LITELLM_ENABLE_PTU_COST_ATTRIBUTION": rng.choice(("true", "true", "True", "false"))}
+    return ["config:ptu"]
+
+
 def deployment(rng, request, key, row, alias):
     params, info, tags = {"model": request["model"], "api_key": "sk-oracle"}, {}, []
     base = (request.get("litellm_params") or {}).get("api_base")
     if base:
         params["api_base"] = base
-    kind = rng.choice(("prices", "prices", "prices", "prices", "base_model", "plain", "id"))
+    kind = rng.choice(("prices",) * 8 + ("base_model", "base_model", "plain", "plain", "id", "id", "provider", "ptu"))
     if kind == "base_model":
         # Azure names a deployment as it likes; only the base model says what it is.
         params["model"] = f"{row.provider}/my-own-name"
@@ -43,7 +63,11 @@ def deployment(rng, request, key, row, alias):
         for name, value in own_prices(rng, key, row).items():
             (info if rng.random() < 0.6 else params)[name] = value
         tags.append("config:prices")
-    if row.provider == "vertex_ai" and rng.random() < 0.5:
+    if kind == "provider":
+        tags += through_another(params, info, request, row)
+    if kind == "ptu":
+        tags += reserved(rng, info, request)
+    if row.provider == "vertex_ai" and rng.random() < 0.6:
         params["vertex_location"] = rng.choice(("global", "us-central1", "europe-west1"))
         tags.append("config:vertex_location")
     if kind == "id":

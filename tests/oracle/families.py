@@ -2,7 +2,7 @@
 """Requests and their answers, one function per kind of call. Each gives (request, answer, tags)."""
 import json
 
-from oracle import usage as tokens
+from oracle import sessions, usage as tokens
 
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over\n", "a", "läzy", "dog", "again ", "  ")
 SIZES = ("1024x1024", "512x512", "1536x1024", "1024x1792", "256x256", "2048*2048")
@@ -289,34 +289,6 @@ def extraction(rng, ident, key, row):
     return req, {"kind": "extraction", "body": body}, ["extraction"]
 
 
-def realtime(rng, ident, key, row):
-    req = request(rng, ident, row, "_arealtime")
-    events = [{"type": "session.created", "session": {"model": row.name.split("/")[-1] if rng.random() < 0.3 else
-                                                      req["model"].split("/", 1)[-1]}}]
-    for i in range(rng.randint(0, 3)):
-        use = realtime_usage(rng)
-        events.append({"type": "response.done", "response": {"id": f"r{i}", "usage": use}})
-    tags = ["realtime"]
-    if rng.random() < 0.3:
-        heard = rng.choice(({"type": "duration", "seconds": rng.randint(1, 90)},
-                            {"type": "tokens", "input_tokens": 40, "output_tokens": 9, "total_tokens": 49,
-                             "input_token_details": {"audio_tokens": 30, "text_tokens": 10}}))
-        events[0]["session"]["input_audio_transcription"] = {"model": rng.choice(("whisper-1", "gpt-4o-transcribe"))}
-        events.append({"type": "conversation.item.input_audio_transcription.completed", "transcript": "a", "usage": heard})
-        tags.append("realtime:clips")
-    return req, {"kind": "realtime", "body": events}, tags
-
-
-def realtime_usage(rng):
-    spoken, words = rng.randint(0, 900), rng.randint(0, 900)
-    said, written = rng.randint(0, 900), rng.randint(0, 900)
-    return {"input_tokens": spoken + words, "output_tokens": said + written,
-            "total_tokens": spoken + words + said + written,
-            "input_token_details": {"text_tokens": words, "audio_tokens": spoken,
-                                    "cached_tokens": rng.randint(0, spoken + words) if rng.random() < 0.5 else 0},
-            "output_token_details": {"text_tokens": written, "audio_tokens": said}}
-
-
 def batch(rng, ident, key, row):
     req = request(rng, ident, row, "aretrieve_batch")
     lines = []
@@ -343,8 +315,20 @@ BY_MODE = {
     "chat": chat, "completion": completion, "embedding": embedding, "responses": responses,
     "image_generation": image, "image_edit": image, "video_generation": video, "audio_speech": speech,
     "audio_transcription": transcription, "rerank": rerank, "ocr": ocr, "search": search, "decisions": decisions,
-    "extraction": extraction, "realtime": realtime,
+    "extraction": extraction, "realtime": sessions.realtime,
 }
+def mcp_tool(rng, ident, key, row):
+    """A tool of an MCP server: its price is the server's, in the event, and no row's of a map."""
+    req = request(rng, ident, row, "call_mcp_tool", messages="x", bare=True)
+    req["model"] = "MCP: lookup"
+    price = {"default_cost_per_query": rng.choice((0.01, 0.0025, 0))} if rng.random() < 0.6 else {}
+    if rng.random() < 0.5:
+        price["tool_name_to_cost_per_query"] = {rng.choice(("lookup", "other")): rng.choice((0.02, 0.5, 0))}
+    called = {"name": "lookup", "arguments": {"q": "a"}, "mcp_server_name": "shop", "mcp_server_cost_info": price or None}
+    req["details"] = {"mcp_tool_call_metadata": called}
+    return req, {"kind": "mcp", "body": {"content": [{"type": "text", "text": "b"}]}}, ["mcp_tool"]
+
+
 # LiteLLM signs in to these before it prices a batch of theirs: without a network there is no figure.
 SIGN_IN = ("github_copilot", "chatgpt")
 # What else a chat model is asked, and how often.
@@ -352,6 +336,10 @@ OTHER = ((chat, 0.72), (responses, 0.13), (batch, 0.08), (completion, 0.03), (un
 
 
 def family_of(rng, key, row):
+    if rng.random() < 0.01:
+        return mcp_tool
+    if sessions.is_session(row, key) and rng.random() < 0.8:
+        return sessions.realtime
     if "batches" in key and row.provider not in SIGN_IN and row.mode in ("chat", "responses", "completion"):
         return batch
     if "decisions" in key:

@@ -17,6 +17,13 @@ def special(rng, request, tags):
         tags.append("failure")
 
 
+def failed_attempts(rng, request, answer, tags):
+    """Attempts before the answer that used tokens and failed: their cost and their usage come with the answer's."""
+    if request["call_type"] == "acompletion" and "deployment" not in request and rng.random() < 0.04:
+        request["failed_attempts"] = [answer["body"]["usage"]] * rng.randint(1, 2)
+        tags.append("failed_attempts")
+
+
 def through_proxies(rng, request, answer, tags):
     """A proxy before the provider says what it was billed; one before the client calls the model as the client does."""
     if request["call_type"] in ("completion", "acompletion", "embedding", "aembedding") and rng.random() < 0.04:
@@ -38,12 +45,13 @@ def spec(entries, seed, index):
     if "alias_of" in row.keys:
         tags.append("alias_of")
     made = {"id": f"oracle-{ident}", "key": f"{row.name}#{key}", "request": request}
-    if rng.random() < 0.2 and family is not families.search:
+    if rng.random() < 0.2 and family not in (families.search, families.mcp_tool):
         made["config"], more = configs.config(rng, request, key, row)
         tags += more
         if rng.random() < 0.35 and spelled.can_be_spelled(row, family.__name__):
             made["spelled"] = spelled.config(made["config"], row)
             tags += ["merge"] if made["spelled"] else []
+    failed_attempts(rng, request, answer, tags)
     tags += absent.tags(request, answer, row, made.get("config"))
     through_proxies(rng, request, answer, tags)
     special(rng, request, tags)

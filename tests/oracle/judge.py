@@ -25,14 +25,14 @@ def configuration(map_file, config, mode, folder):
     return path
 
 
-def price(binary, map_file, cases, config, mode, folder):
+def price(binary, map_file, cases, config, mode, env, folder):
     """One result per case: what `spendlog price` says."""
     events = os.path.join(folder, "events.jsonl")
     with open(events, "w") as out:
         out.writelines(json.dumps(case["event"]) + "\n" for case in cases)
     command = [binary, "price", "--quiet", "--config", configuration(map_file, config, mode, folder),
                "--mapping", "litellm"]
-    done = subprocess.run([*command, events], capture_output=True, text=True)
+    done = subprocess.run([*command, events], capture_output=True, text=True, env={**os.environ, **(env or {})})
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if len(lines) != len(cases):
         return [{"status": "failed", "reason": done.stderr.strip()[-300:] or "no line", "spend": None}] * len(cases)
@@ -65,9 +65,10 @@ def all_of(binary, map_file, cases, folder):
     verdicts = [Verdict(case, "not asked", None) for case in cases if "event" not in case]
     for case in cases:
         if "event" in case:
-            groups[(json.dumps(case.get("config")), case.get("overrides", "litellm"))].append(case)
-    for (config, mode), members in groups.items():
-        results = price(binary, map_file, members, json.loads(config), mode, folder)
+            key = (json.dumps(case.get("config")), case.get("overrides", "litellm"), json.dumps(case.get("env")))
+            groups[key].append(case)
+    for (config, mode, env), members in groups.items():
+        results = price(binary, map_file, members, json.loads(config), mode, json.loads(env), folder)
         verdicts += [Verdict(case, judge(case, ours), ours) for case, ours in zip(members, results)]
     return sorted(verdicts, key=lambda v: v.case["id"])
 

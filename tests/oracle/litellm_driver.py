@@ -118,14 +118,18 @@ def construct(kind, body):
         return made
 
 
-def build_answer(answer):
+def build_answer(answer, spilled=False):
     kind, body = answer["kind"], answer["body"]
     if kind in ("dict", "realtime"):
         return body
+    if kind == "mcp":
+        return find("mcp.types.CallToolResult")(**body)
     if kind == "speech":
         return speech(body)
     made = construct(find(ANSWERS[kind]), body)
-    hidden = answer.get("hidden")
+    hidden = dict(answer.get("hidden") or {})
+    if spilled:
+        hidden["additional_headers"] = {**hidden.get("additional_headers", {}), "llm_provider-x-ms-is-spilled-over": "true"}
     if hidden:
         made._hidden_params = {**(getattr(made, "_hidden_params", None) or {}), **hidden}
     return made
@@ -197,20 +201,42 @@ def run_batch(request, log, result, start, end):
     asyncio.run(log.async_success_handler(result, start, end, None))
 
 
+def bill_failed_attempts(request, log):
+    """What the router does between two attempts of one call, with LiteLLM's own price of what the failed one used."""
+    for used in request.get("failed_attempts", ()):
+        usage = litellm.Usage(**used)
+        body = {**request["answer"]["body"], "usage": usage, "choices": []}
+        cost = log.response_cost_calculator(result=construct(find(ANSWERS["chat"]), body))
+        log.model_call_details.update({"combined_usage_object": usage, "response_cost": cost})
+        if not hasattr(log, "_stash_owed_on_success"):
+            raise Missing("billed attempts of a call that succeeds")
+        log._stash_owed_on_success = True
+        log.carry_failed_attempt_usage()
+
+
+def count_meters(request, log):
+    counted = request.get("metered")
+    if counted:
+        key = find("litellm.cost_calculator.REALTIME_METERED_USAGE_KEY")
+        log.model_call_details[key] = find("litellm.cost_calculator.RealtimeMeteredUsage")(**counted)
+
+
 def ask(request, registered):
     NOW[0] = request["started"] + request["seconds"]
     log, kwargs = make_log(request, registered)
+    bill_failed_attempts(request, log)
+    count_meters(request, log)
     start, end = moment(request["started"]), moment(request["started"] + request["seconds"])
     if request.get("failure"):
         error = litellm.exceptions.RateLimitError("busy", llm_provider="x", model=request["model"])
         log.failure_handler(error, "", start, end)
         return log
-    result = build_answer(request["answer"])
+    result = build_answer(request["answer"], request.get("spilled"))
     hit = request.get("cache_hit")
     if request.get("batch_lines"):
         run_batch(request, log, result, start, end)
         return log
-    if not request.get("stream") and request["answer"]["kind"] not in ("realtime", "dict"):
+    if not request.get("stream") and request["answer"]["kind"] not in ("realtime", "dict", "mcp"):
         named = request["model"] if "/" in request["model"] else f"{log.model_call_details['custom_llm_provider']}/{request['model']}"
         takes_hit = "cache_hit" in inspect.signature(response_metadata.update_response_metadata).parameters
         response_metadata.update_response_metadata(result=result, logging_obj=log, model=named, kwargs=kwargs,
@@ -255,6 +281,8 @@ def case_of(spec, registered, priced_by=None):
                          "priced": bool(known or event["status"] != "success" or event.get("cache_hit") is True)}}
     if spec.get("config"):
         case["config"] = spec["config"]
+    if request.get("environment"):
+        case["env"] = request["environment"]
     if priced_by is not None:
         case["overrides"] = "merge"
         case["expected"] = priced_by
@@ -326,6 +354,15 @@ def spelled_figure(spec):
 
 
 def configured(spec):
+    os.environ.update(spec["request"].get("environment", {}))
+    try:
+        return in_children(spec)
+    finally:
+        for name in spec["request"].get("environment", {}):
+            del os.environ[name]
+
+
+def in_children(spec):
     if not spec.get("spelled"):
         return in_child(lambda: [outcome(spec, register(spec["config"]))])
     figure = in_child(lambda: [spelled_figure(spec)])

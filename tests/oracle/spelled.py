@@ -76,7 +76,7 @@ def config(short, row):
     info, params = deployment.get("model_info", {}), deployment["litellm_params"]
     own = {key: value for key, value in info.items() if key not in ("id", "base_model")}
     own.update({key: value for key, value in params.items() if key in CUSTOM})
-    if not own:
+    if not own or "ptu_count" in own or set(own) == {"pricing_provider"}:
         return None
     kept = {key: info[key] for key in ("id", "base_model") if key in info}
     for key in [key for key in params if "cost" in key or "pricing" in key]:

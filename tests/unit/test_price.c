@@ -418,6 +418,40 @@ static void a_cache_hit_after_billed_attempts_is_not_free(void **state)
 #undef HIT
 }
 
+/* Usage of all attempts comes as one sum: no price where that may cross what a single one did not.
+ */
+static void a_sum_of_attempts_has_a_price_where_it_is_linear(void **state)
+{
+    (void)state;
+#define SUM " call_type=chat failed_attempts_cost=0.01 output_tokens=0 "
+    expect_spend(plain, "provider=openai model=gpt-4.1" SUM "input_tokens=1000000", "2");
+    expect_status(plain, "provider=openai model=gpt-4.1" SUM "input_tokens=9 input_text_tokens=1",
+                  CHARGE_UNPRICED, "underivable_failed_attempts");
+    expect_spend(plain, "provider=openai model=gpt-5.4" SUM "input_tokens=100000", "0.25");
+    expect_status(plain, "provider=openai model=gpt-5.4" SUM "input_tokens=300000", CHARGE_UNPRICED,
+                  "underivable_failed_attempts");
+#undef SUM
+}
+
+/* A price in the model_info of a job's deployment is LiteLLM's; a pricing_provider is not. */
+static void a_job_has_no_pricing_provider_in_mode_litellm(void **state)
+{
+    (void)state;
+#define JOB                                                                                        \
+    "provider=openai model_group=m model=openai/kimi-k2.6 call_type=retrieve_batch batch=true "    \
+    "input_tokens=1000 output_tokens=0 batch_models=kimi-k2.6"
+    static const char config[] = "model_list:\n- model_name: m\n"
+                                 "  litellm_params: {model: openai/kimi-k2.6}\n"
+                                 "  model_info: {pricing_provider: streamlake}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+    expect_status(book, JOB, CHARGE_UNPRICED, "no_rate");
+    book_free(book);
+    book = book_of(config, OVERRIDES_MERGE);
+    expect_status(book, JOB, CHARGE_PRICED, "");
+    book_free(book);
+#undef JOB
+}
+
 /* LiteLLM asks a deployment for prices of batches by a short list of keys. */
 static void a_deployment_without_prices_of_batches_has_the_maps(void **state)
 {
@@ -451,6 +485,24 @@ static void a_batch_inherits_from_the_model_without_its_provider(void **state)
     book_free(book);
 }
 
+/* Writes by lifetime are of the input's side. */
+static void a_batch_inherits_writes_by_lifetime(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-6.1-sol}\n"
+        "  model_info: {cache_read_input_token_cost_batches: 7.5e-8}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+#define JOB                                                                                        \
+    "provider=openai call_type=retrieve_batch batch=true input_tokens=1000 output_tokens=0 "       \
+    "batch_models=gpt-6.1-sol batch_rows=1000,0,-,-,-,-,1000,-,-,-,1000,-,-,-,-,-,gpt-6.1-sol "
+    char of_map[128];
+    snprintf(of_map, sizeof(of_map), "%s", spend(plain, JOB));
+    expect_spend(book, JOB "model_group=m", of_map);
+    book_free(book);
+#undef JOB
+}
+
 /* LiteLLM reads a size with a star where the request has it; of an answer it fails. */
 static void a_size_with_a_star_is_read_of_answers_in_mode_merge(void **state)
 {
@@ -462,6 +514,44 @@ static void a_size_with_a_star_is_read_of_answers_in_mode_merge(void **state)
     expect_status(book, DALLE "image_size=1024*1024", CHARGE_UNPRICED, "no_rate");
     book_free(book);
 #undef DALLE
+}
+
+/* The hour pays for everything, tools and images included; what spilled over is billed as usual. */
+static void reserved_capacity_costs_nothing_more(void **state)
+{
+    (void)state;
+#define CALL "provider=azure model=azure/gpt-4o model_group=m call_type=chat input_tokens=1000 "
+    static const char config[] =
+        "model_list:\n- model_name: m\n  litellm_params: {model: azure/gpt-4o}\n"
+        "  model_info: {ptu_count: 100, cost_per_ptu_per_hour: 2, team_id: t,\n"
+        "               ptu_effective_from: 2026-01-01, output_cost_per_image: 0.1}\n";
+    setenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION", "true", 1);
+    for (enum overrides_mode mode = OVERRIDES_MERGE; mode <= OVERRIDES_LITELLM; mode++) {
+        struct book *book = book_of(config, mode);
+        expect_status(book, CALL "output_tokens=10 web_searches=2", CHARGE_FREE,
+                      "provisioned_throughput");
+        expect_spend(book, CALL "output_tokens=0 spilled_over=true", "0.0025");
+        book_free(book);
+    }
+    unsetenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION");
+#undef CALL
+}
+
+/* Called as an OpenAI endpoint, only priced as Vertex: LiteLLM knows no place of it. */
+static void a_pricing_provider_brings_no_place(void **state)
+{
+    (void)state;
+#define CALL                                                                                       \
+    "model=gemini-3.1-flash-lite model_group=m call_type=chat input_tokens=1000000 "               \
+    "output_tokens=0"
+    static const char config[] = "model_list:\n- model_name: m\n"
+                                 "  litellm_params: {model: openai/gemini-3.1-flash-lite}\n"
+                                 "  model_info: {pricing_provider: vertex_ai}\n";
+    struct book *book = book_of(config, OVERRIDES_MERGE);
+    expect_spend(book, "provider=openai " CALL, "0.25");
+    expect_spend(book, "provider=vertex_ai " CALL, "0.275");
+    book_free(book);
+#undef CALL
 }
 
 /* Seedream's images are tokens; a set price of output tokens is theirs too. */
@@ -1205,6 +1295,11 @@ int main(void)
         cmocka_unit_test(a_batch_inherits_from_the_model_without_its_provider),
         cmocka_unit_test(a_size_with_a_star_is_read_of_answers_in_mode_merge),
         cmocka_unit_test(a_discount_of_a_mantle_model_needs_no_region),
+        cmocka_unit_test(reserved_capacity_costs_nothing_more),
+        cmocka_unit_test(a_batch_inherits_writes_by_lifetime),
+        cmocka_unit_test(a_sum_of_attempts_has_a_price_where_it_is_linear),
+        cmocka_unit_test(a_job_has_no_pricing_provider_in_mode_litellm),
+        cmocka_unit_test(a_pricing_provider_brings_no_place),
         cmocka_unit_test(tencents_images_cost_what_the_deployment_sets_for_output),
         cmocka_unit_test(a_discount_of_a_model_beats_its_pattern_and_that_its_provider),
         cmocka_unit_test(spend_is_the_exact_sum_of_its_items),
