@@ -170,7 +170,7 @@ coverage: ## lines that unit tests and agreement run, by folder, none below its 
 
 tsan: ## unit tests of what threads share, under ThreadSanitizer
 	@$(MAKE) -s VARIANT=tsan tsan-run
-tsan-run: $(patsubst %,$(B)/tests/unit/test_%,log drift lane)
+tsan-run: $(patsubst %,$(B)/tests/unit/test_%,log drift lane engine)
 	@for t in $^; do echo "== $$t"; setarch -R $$t || exit 1; done
 
 asan: ## unit tests under ASan and UBSan

@@ -319,6 +319,44 @@ bool consumer_rejoin(struct consumer *consumer, struct err *err)
     return true;
 }
 
+bool consumer_options_check(const struct consumer_options *options, struct err *err)
+{
+    for (size_t i = 0; i < options->property_count; i++)
+        if (strcmp(options->property[i].name, "nonsense") == 0)
+            return err_set(err, ERR_CONFIG, "librdkafka has no property \"nonsense\"");
+    return true;
+}
+
+bool consumer_unowned(struct consumer *consumer, topic_is_ours_fn *ours, const void *context,
+                      int32_t *unowned, struct err *err)
+{
+    (void)consumer;
+    if (fails(&fake_kafka.fail_unowned, err, "members of the group"))
+        return false;
+    *unowned = ours(context, FAKE_TOPIC) ? fake_kafka.unowned : 0;
+    return true;
+}
+
+bool consumer_topic_missing(struct consumer *consumer, const char **missing, struct err *err)
+{
+    (void)consumer;
+    if (fails(&fake_kafka.fail_missing, err, "metadata"))
+        return false;
+    *missing = fake_kafka.missing;
+    return true;
+}
+
+int consumer_look_interval_ms(const struct consumer *consumer)
+{
+    (void)consumer;
+    return 1000;
+}
+
+const char *kafka_version(void)
+{
+    return "0.0.0";
+}
+
 void consumer_close(struct consumer *consumer)
 {
     if (!consumer)

@@ -249,11 +249,27 @@ static void check_counts(const struct batch *batch)
     assert((size_t)rows == batch->row_count && (size_t)rejected == batch->reject_count);
 }
 
+/* Rejected records that could be read: offsets stay. */
+static bool retry_commit(struct batch *batch, enum fake_commit what, struct err *err)
+{
+    if (what != COMMIT_DONE)
+        return err_set(err, ERR_UNAVAILABLE, "the connection broke");
+    fake_writer.commits++;
+    for (size_t i = 0; i < batch->row_count; i++)
+        place_add(batch, batch->rows[i].range, batch->rows[i].kafka_offset,
+                  batch->rows[i].record_index, false);
+    for (size_t i = 0; i < batch->resolved_count; i++)
+        batch->resolved[i].resolution = batch->resolved[i].skipped ? "skipped" : "row";
+    return true;
+}
+
 bool writer_commit(struct writer *writer, struct batch *batch, struct err *err)
 {
     enum fake_commit what = fake_writer.next_commit;
     (void)writer;
     fake_writer.next_commit = COMMIT_DONE;
+    if (batch->retry)
+        return retry_commit(batch, what, err);
     fake_writer.keeps_batch = batch->keep_messages;
     check_counts(batch);
     for (size_t i = 0; i < batch->range_count; i++)
@@ -274,6 +290,8 @@ bool writer_commit(struct writer *writer, struct batch *batch, struct err *err)
     fake_writer.commits++;
     if (what == COMMIT_ANSWER_LOST)
         return err_set(err, ERR_UNAVAILABLE, "the connection broke");
+    for (size_t i = 0; i < batch->row_count; i++)
+        batch->range[batch->rows[i].range].by_status[batch->rows[i].status]++;
     for (size_t i = 0; i < batch->range_count; i++)
         state_fill(batch->range[i].state, batch->range[i].state->partition);
     return true;
