@@ -95,7 +95,7 @@ struct slice find_provider(const struct planner *p)
     struct slice provider = facts_text(p->facts, FACT_PROVIDER);
     const struct priced_deployment *deployment = p->plan->deployment;
     /* LiteLLM has no such thing for batch jobs. */
-    bool unnamed = p->plan->class == CALL_BATCH && p->r.overrides == OVERRIDES_LITELLM;
+    bool unnamed = p->plan->class == CALL_JOB && p->r.overrides == OVERRIDES_LITELLM;
     if (deployment && deployment->deployment->pricing_provider[0] && !unnamed)
         return slice_of(deployment->deployment->pricing_provider);
     if (provider.bytes)
