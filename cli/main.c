@@ -5,6 +5,7 @@
 #include "core/show.h"
 
 #include "ingest/kafka.h"
+#include "store/migrate.h"
 #include "store/server_check.h"
 
 #include <jansson.h>
@@ -91,9 +92,9 @@ static void print_version(void)
     int major, minor, patch;
     yaml_get_version(&major, &minor, &patch);
     printf("spendlog %s\nlibrdkafka %s, libpq %s, jansson %s, libyaml %d.%d.%d, libmicrohttpd %s\n"
-           "pricing rules version %d (LiteLLM " PRICING_RULES ")\n",
+           "pricing rules version %d (LiteLLM " PRICING_RULES "), schema version %d\n",
            SPENDLOG_VERSION, kafka_version(), server_client_version(), jansson_version_str(), major,
-           minor, patch, MHD_get_version(), PRICING_VERSION);
+           minor, patch, MHD_get_version(), PRICING_VERSION, migrate_newest());
 }
 
 int main(int argc, char **argv)

@@ -265,6 +265,14 @@ bool migrate_apply(const char *conninfo, migration_fn *applied, void *context, s
     return ok;
 }
 
+int migrate_newest(void)
+{
+    int newest = 0;
+    for (const struct embedded *file = embedded_migrations; file->name; file++)
+        newest = version_of(file->name) > newest ? version_of(file->name) : newest;
+    return newest;
+}
+
 /* --- status --------------------------------------------------------------------------------- */
 
 static void tell(const struct history *history, migration_fn *status, void *context)

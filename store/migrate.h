@@ -37,6 +37,9 @@ bool migrate_apply(const char *conninfo, migration_fn *applied, void *context,
 bool migrate_status(const char *conninfo, migration_fn *status, void *context,
                     struct err *err) MUST_CHECK;
 
+/* Number of the newest migration of this program. */
+int migrate_newest(void);
+
 /* What an administrator runs when the login may not create roles: all roles, what the login of the
  * connection string needs, and its rights in the database. SQL for psql; repeatable. */
 bool migrate_roles(const char *conninfo, struct buf *sql, struct err *err) MUST_CHECK;

@@ -17,10 +17,11 @@ sys.dont_write_bytecode = True
 
 from harness import report, servers  # noqa: E402
 from integration import (callback, drift, entry, observing, operations, pipeline, postgresql,  # noqa: E402
-                         programs, repricing, sessions)
+                         programs, repricing, sessions, upgrading)
 
 ALL = (programs.ALL + pipeline.ALL + operations.ALL + repricing.ALL + sessions.ALL + callback.ALL + entry.ALL
-       + drift.ALL + postgresql.ALL + observing.ALL)
+       + drift.ALL + postgresql.ALL + observing.ALL
+       + upgrading.ALL)
 
 
 def run(chosen, options):

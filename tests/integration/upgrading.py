@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions: a database of 0.1.0 with its data, one that is newer than the program, a dump and its restoration."""
+import lzma
+import os
+import re
+import subprocess
+from decimal import Decimal
+
+from harness.report import check, check_equal
+from harness.servers import ROOT, SPENDLOG, run_checked
+from integration.stage import Stage, demo_event, demo_lines, message_of
+
+OLD = os.path.join(ROOT, "tests/cases/upgrade/0.1.0.sql.xz")
+OLD_ROWS, OLD_SPEND = 145, Decimal("44.649289255969623169")  # tests/cases/upgrade/ORIGIN.md
+# What asks a database; none may answer from a schema that is not its own.
+ASKING = (("report",), ("verify",), ("explain", "x"), ("rejected", "list"), ("periods", "list"), ("exclude", "--list"),
+          ("retention", "show"), ("reprice", "--dry-run"), ("check",), ("run", "--exit-eof"))
+
+
+def load(servers, stage, database, sql):
+    servers.psql("postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    servers.psql("postgres", f"CREATE DATABASE {database}")
+    stage.database = database
+    stage.databases.append(database)
+    done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-h", servers.socket_folder, "-U", "spendlog", "-d", database],
+                          input=sql, capture_output=True, text=True)
+    check_equal(done.returncode, 0, f"psql: {done.stderr[-500:]}")
+
+
+def refused(stage, words, wanted):
+    done = subprocess.run([SPENDLOG, words[0], "-c", stage.config("asking", user="spendlog"), *words[1:]], capture_output=True,
+                          text=True, timeout=60)
+    check(done.returncode == 78 and wanted in done.stderr, f"{words}: {done.returncode} {done.stderr}")
+
+
+def upgraded_from_0_1_0(servers):
+    """Each command says that a 0.1.0 schema is older; migrate carries rows, spend and corrections over; reading goes on, sums agree."""
+    with Stage(servers, "upgraded", partitions=2) as stage:
+        with lzma.open(OLD, "rt", encoding="utf-8") as text:
+            load(servers, stage, "upgraded_old", text.read())
+        for words in ASKING:
+            refused(stage, words, "the schema is older than this program")
+        before = stage.sql("SELECT start_time, identity, spend, request_id, input_tokens, output_tokens, usage FROM spendlog.spend_logs ORDER BY 1, 2")
+        stage.command("migrate", "-q")
+        check_equal(stage.sql("SELECT start_time, identity, spend, request_id, input_tokens, output_tokens, usage FROM spendlog.spend_logs ORDER BY 1, 2"),
+                    before, "rows")
+        check_equal((len(before), sum(Decimal(row[2]) for row in before if row[2] != "\\N")), (OLD_ROWS, OLD_SPEND), "of 0.1.0")
+        check_equal(Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_daily")), OLD_SPEND, "spend_daily")
+        check_equal(stage.value("SELECT count(*) FROM spendlog.spend_adjustments"), "96", "corrections")
+        check(" 0 differences" in stage.command("verify", "-q"), "verify of what 0.1.0 left")
+        stage.produce([message_of(demo_event(litellm_call_id=f"new-{i}")) for i in range(4)])
+        stage.consume()
+        check_equal(stage.row_count(), OLD_ROWS + 4, "rows after reading on")
+        stage.command("reprice", "--all", "-q")
+        check(" 0 differences" in stage.command("verify", "-q"), "verify after reading on and pricing again")
+        check_equal(Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_daily")),
+                    Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs")), "spend_daily is the rows")
+
+
+def newer_schema_is_refused(servers):
+    """An old program on a newer schema says so in every command and stops; --version tells the schema's version."""
+    newest = max(int(name[:4]) for name in os.listdir(os.path.join(ROOT, "migrations")) if name[:4].isdigit())
+    check(re.search(rf"schema version {newest}\b", run_checked([SPENDLOG, "--version"])), "the schema's version in --version")
+    with Stage(servers, "newer", partitions=1) as stage:
+        stage.sql("INSERT INTO spendlog.schema_migrations (version, name, sha256) "
+                  f"VALUES (9999, '9999_from_the_future.sql', '{'0' * 64}')")
+        for words in (*ASKING, ("migrate",)):
+            refused(stage, words, "the schema is newer than this program: 9999_from_the_future.sql was applied")
+
+
+def dumped_and_restored(servers):
+    """pg_dump with its partitions, restored elsewhere: what came after the dump is read again from Kafka, and all balances."""
+    with Stage(servers, "dumped", partitions=2) as stage:
+        lines = demo_lines()
+        stage.produce(lines[:200])
+        stage.consume()
+        dump = run_checked(["pg_dump", "-h", servers.socket_folder, "-U", "spendlog", "-d", stage.database])
+        stage.produce(lines[200:300])
+        stage.consume()
+        whole = stage.table()
+        load(servers, stage, "dumped_again", dump)
+        check(stage.row_count() < len(whole), "the dump has all")
+        stage.consume()
+        check_equal(stage.table(), whole, "rows after the restoration")
+        check(" 0 differences" in stage.command("verify", "-q"), "verify")
+
+
+ALL = (newer_schema_is_refused, upgraded_from_0_1_0, dumped_and_restored)
