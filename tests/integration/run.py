@@ -17,11 +17,11 @@ sys.dont_write_bytecode = True
 
 from harness import report, servers  # noqa: E402
 from integration import (callback, drift, entry, observing, operations, pipeline, postgresql,  # noqa: E402
-                         programs, repricing, sessions, upgrading)
+                         programs, repricing, sessions, upgrading, wires)
 
 ALL = (programs.ALL + pipeline.ALL + operations.ALL + repricing.ALL + sessions.ALL + callback.ALL + entry.ALL
        + drift.ALL + postgresql.ALL + observing.ALL
-       + upgrading.ALL)
+       + upgrading.ALL + wires.ALL)
 
 
 def run(chosen, options):

@@ -51,6 +51,7 @@ class Stage:
         self.members = []
         self.faults = 0
         self.databases = []
+        self.storage = "storage: {retain_days: 0}\n"
         os.makedirs(self.folder, exist_ok=True)
         servers.topic_create(self.topic, partitions)
         self.database_create(name.replace("-", "_"))
@@ -74,7 +75,7 @@ class Stage:
                       f"postgres: host={self.servers.socket_folder} port=5432 user={user} "
                       f"dbname={self.database}\n"
                       f"{'pricing: ' + pricing if pricing else ''}\n"
-                      f'storage: {{retain_days: 0}}\nmetrics: {{listen: "{metrics}", ready_s: {ready_s}}}\n' + extra)
+                      f'{self.storage}metrics: {{listen: "{metrics}", ready_s: {ready_s}}}\n' + extra)
         return path
 
     def produce(self, messages, partition=-1):

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What else a record can be: OTLP as protobuf, key and headers, Avro behind a schema registry."""
+import glob
+import json
+import os
+import subprocess
+import time
+from decimal import Decimal
+
+from harness.registry import Registry
+from harness.report import check, check_equal, wait_for
+from harness.servers import ROOT, SPENDLOG, run_checked
+from integration.stage import Stage, demo_event, message_of
+
+COLLECTOR = os.path.join(ROOT, "tests/cases/emitters/collector")
+
+HEADERS_MAPPING = """
+mappings:
+- name: around
+  keep: {header: event-type, eq: usage}
+  identity: [{header: id}]
+  fields: {request_id: {header: id}, provider: {const: openai}, model: {const: gpt-4o}, team: {key: /team},
+           input_tokens: %s, output_tokens: {const: 1}, metadata: {object: {topic: {topic: true}}}}
+"""
+
+AVRO_MAPPING = """
+schema_registry: {url: "%s"}
+mappings:
+- name: avro-usage
+  keep: /call
+  fields: {request_id: /call, provider: {const: openai}, model: /model, input_tokens: /tokens, output_tokens: {const: 1}}
+"""
+AVRO_SCHEMA = {"schema": json.dumps({"type": "record", "name": "Usage", "fields": [
+    {"name": "call", "type": "string"}, {"name": "model", "type": ["null", "string"]}, {"name": "tokens", "type": "long"}]})}
+
+
+def kcat(stage, *words, stdin=b""):
+    done = subprocess.run(["kcat", "-b", stage.servers.brokers, "-t", stage.topic, *words], input=stdin, capture_output=True)
+    check_equal(done.returncode, 0, f"kcat {done.stderr.decode(errors='replace')[-300:]}")
+    return done.stdout
+
+
+def priced(text):
+    """{(request id, spend)…} of result lines, and how many were no event."""
+    lines = [json.loads(line, parse_float=Decimal, parse_int=Decimal) for line in text.splitlines()]
+    return {(line["request_id"], line["spend"]) for line in lines if "spend" in line}, \
+        sum("spend" not in line for line in lines)
+
+
+def collector_protobuf_becomes_priced_rows(servers):
+    """What the OpenTelemetry Collector wrote as otlp_proto becomes the rows that its otlp_json is priced as; kcat's lines too."""
+    with Stage(servers, "collector", partitions=1) as stage:
+        files = sorted(glob.glob(os.path.join(COLLECTOR, "*.proto")))
+        for path in files:
+            kcat(stage, "-P", path)
+        stage.consume()
+        check_equal(stage.books(), [3, 0, 0, 1], "rows, duplicates, rejected, skipped")
+        stored = {(request_id, Decimal(spend)) for request_id, spend in
+                  stage.sql("SELECT request_id, spend FROM spendlog.spend_logs WHERE pricing_status = 'priced'")}
+        as_json, _ = priced(run_checked([SPENDLOG, "price", "-q", *sorted(glob.glob(os.path.join(COLLECTOR, "*.json")))]))
+        check_equal(stored, as_json, "rows against the prices of the same requests as JSON")
+        done = subprocess.run([SPENDLOG, "price", "-q"], input=kcat(stage, "-C", "-J", "-e", "-q"), capture_output=True, check=True)
+        lines, others = priced(done.stdout.decode())
+        check_equal((lines, others), (stored, 1), "kcat's lines, priced")
+        stage.command("verify", "-q")
+        return f"{len(stored)} rows of {len(files)} requests"
+
+
+def key_and_headers_go_with_a_rejected_record(servers):
+    """A rejected record keeps key and headers, in clear or encrypted: its retry reads what `run` read."""
+    keys = os.path.join(servers.folder, "wires.key")
+    with open(keys, "w") as out:
+        out.write("1f" * 32 + "\n")
+    for name, storage in (("around", ""), ("around-sealed", f", payloads: encrypt, payload_key: 'file:{keys}'")):
+        with Stage(servers, name, partitions=1) as stage:
+            stage.storage = f"storage: {{retain_days: 0{storage}}}\n"
+            headers = ("-H", "event-type=usage", "-H", "id=e1")
+            kcat(stage, "-P", "-K", "\t", *headers, stdin=b'{"team":"search"}\t{"n":"12 in"}\n')
+            kcat(stage, "-P", "-H", "event-type=audit", stdin=b'{"n":1}\n')
+            stage.consume(extra=HEADERS_MAPPING % "/n")
+            check_equal(stage.books(), [0, 0, 1, 1], "rows, duplicates, rejected, skipped")
+            check_equal(stage.value("SELECT envelope LIKE '%search%' FROM spendlog.rejected_events"),
+                        "f" if storage else "t", "the key in clear")
+            fixed = HEADERS_MAPPING % "{path: /n, match: '^([0-9]+)'}"
+            shown = stage.command("rejected", "show", f"{stage.topic}/0/0", "--payload", extra=fixed)
+            check("header id: e1" in shown and '"team"' in shown, f"shown: {shown}")
+            stage.command("rejected", "retry", "-q", extra=fixed)
+            check_equal(stage.sql("SELECT request_id, input_tokens, team_id, metadata FROM spendlog.spend_logs"),
+                        [["e1", "12", "search", json.dumps({"topic": stage.topic})]], "rows")
+            check_equal(stage.books(), [1, 0, 0, 1], "rows, duplicates, rejected, skipped")
+            lines, _ = priced(stage.command("price", "-q", stdin=kcat(stage, "-C", "-J", "-e", "-q").decode(), extra=fixed))
+            check_equal([request_id for request_id, _ in lines], ["e1"], "kcat's lines, priced")
+            stage.command("verify", "-q")
+
+
+def avro(call, tokens, schema=5):
+    def number(v):
+        v <<= 1
+        out = b""
+        while v > 127:
+            out, v = out + bytes([v & 127 | 128]), v >> 7
+        return out + bytes([v])
+    return b"\0" + schema.to_bytes(4, "big") + number(len(call)) + call.encode() + b"\x02\x0cgpt-4o" + number(tokens)
+
+
+def a_registry_that_is_away_is_a_pause(servers):
+    """While the registry is away nothing is rejected, the service ends in seconds; then all is read, and an unknown id rejected with it."""
+    with Stage(servers, "registry", partitions=1) as stage, Registry({5: AVRO_SCHEMA}) as registry:
+        stage.produce([message_of(demo_event(litellm_call_id="before")), avro("a1", 12), message_of(demo_event(litellm_call_id="behind")),
+                       avro("a2", 7, schema=6), avro("a3", 9)])
+        extra = AVRO_MAPPING % registry.url
+        registry.status = 503
+        member = stage.start(extra=extra)
+        stage.await_rows(1)
+        wait_for("a pause", lambda: "schema registry: status 503" in member.text(), 20)
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+        registry.status, registry.hang_s = None, 30
+        member = stage.start(extra=extra)
+        asked = len(registry.requests)
+        wait_for("a request", lambda: len(registry.requests) > asked, 20)
+        start = time.monotonic()
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+        took_s = time.monotonic() - start
+        check(took_s < 10, f"SIGTERM beside a request that hangs: {took_s:.1f} s")
+        check_equal(stage.books(), [1, 0, 0, 0], "rows, duplicates, rejected, skipped while it is away")
+        registry.hang_s = 0
+        asked = len(registry.requests)
+        stage.consume(extra=extra)
+        check_equal(registry.requests[asked:], ["/schemas/ids/5", "/schemas/ids/6"], "requests")
+        check_equal(stage.sql("SELECT request_id, input_tokens FROM spendlog.spend_logs WHERE mapping = 'avro-usage' ORDER BY 1"),
+                    [["a1", "12"], ["a3", "9"]], "rows")
+        check_equal(stage.sql("SELECT reason, detail FROM spendlog.rejected_events"),
+                    [["unknown_schema", "the schema registry does not know schema 6"]], "rejected")
+        registry.schemas[6] = AVRO_SCHEMA
+        stage.command("rejected", "retry", "-q", extra=extra)
+        check_equal(stage.books(), [5, 0, 0, 0], "rows, duplicates, rejected, skipped after the retry")
+        stage.command("verify", "-q")
+        return f"SIGTERM beside a hanging request: {took_s:.1f} s"
+
+
+ALL = (collector_protobuf_becomes_priced_rows, key_and_headers_go_with_a_rejected_record, a_registry_that_is_away_is_a_pause)
