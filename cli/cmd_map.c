@@ -6,16 +6,22 @@
 #include "core/embed.h"
 #include "core/show.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#define LINE_BYTES_MAX (64u << 10)
+
 static struct {
-    bool list, explain;
+    bool list, json, explain;
     const char *print;
 } options;
 
 const struct option_row map_options[] = {
-    {"list", 0, NULL, "the built-in mapping files, in the order in which they are tried",
+    {"list", 0, NULL,
+     "the built-in mappings, in the order in which they are tried: who writes such events, which "
+     "versions were tried, how counts are read and what decides it",
      OPTION_FLAG, &options.list},
+    {"json", 0, NULL, "list: one JSON object per mapping", OPTION_FLAG, &options.json},
     {"print", 0, "NAME", "the text of a built-in mapping file, to copy and change", OPTION_TEXT,
      &options.print},
     {"explain", 0, NULL, "which alternative of each field was taken, on stderr", OPTION_FLAG,
@@ -53,10 +59,51 @@ static struct slice name_of(const struct embedded *file)
     return (struct slice){start, dot ? (size_t)(dot - start) : strlen(start)};
 }
 
-static int list_print(void)
+static void about_json(const struct mapping_about *about)
 {
-    for (const struct embedded *file = embedded_mappings; file->name; file++)
-        printf(SLICE_FMT "\n", SLICE_ARG(name_of(file)));
+    struct buf line;
+    buf_init(&line, LINE_BYTES_MAX);
+    buf_add_char(&line, '{');
+    result_text(&line, "mapping", slice_of(about->name));
+    result_text(&line, "file", slice_of(about->group));
+    result_text(&line, "emitters", slice_of(about->emitters));
+    result_text(&line, "tried", slice_of(about->tried));
+    result_text(&line, "cache", slice_of(about->cache));
+    result_text(&line, "reasoning", slice_of(about->reasoning));
+    result_text(&line, "evidence", slice_of(about->evidence));
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static void about_print(const struct mapping_about *about, void *context)
+{
+    const struct {
+        const char *what, *text;
+    } lines[] = {{"emitters", about->emitters},
+                 {"tried", about->tried},
+                 {"cached", about->cache},
+                 {"reasoning", about->reasoning},
+                 {"decided by", about->evidence}};
+    (void)context;
+    if (options.json) {
+        about_json(about);
+        return;
+    }
+    printf("%s", about->name);
+    if (strcmp(about->name, about->group) != 0)
+        printf(" (in %s)", about->group);
+    printf("\n");
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        printf("  %-10s  %s\n", lines[i].what, lines[i].text ? lines[i].text : "");
+}
+
+static int list_print(struct err *err)
+{
+    struct mappings *set = mappings_compile(NULL, 0, NULL, err);
+    if (!set)
+        return fail(err);
+    mappings_about(set, about_print, NULL);
+    mappings_free(set);
     return 0;
 }
 
@@ -93,7 +140,7 @@ int cmd_map(const struct command *command, int argc, char **argv)
     if (code >= 0)
         return code;
     if (options.list)
-        return list_print();
+        return list_print(&err);
     if (options.print)
         return text_print(command, options.print);
     if (!config_open(&config, true, &err))

@@ -429,6 +429,23 @@ static bool beside_compile(struct compiler *compiler, const struct yaml_node *no
            yaml_err(compiler->err, node, "`beside` is true or false");
 }
 
+/* For people: who writes such events, and what of it was tried. */
+static bool about_compile(struct compiler *compiler, const struct yaml_node *node,
+                          struct mapping *mapping)
+{
+    static const char *const words[] = {"emitters", "tried"};
+    const char **const texts[] = {&mapping->emitters, &mapping->tried};
+    if (!yaml_only(node, words, 2, compiler->err))
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        const struct yaml_node *text = yaml_get(node, words[i]);
+        if (text && text->kind != YAML_SCALAR)
+            return yaml_err(compiler->err, text, "`%s` is a text", words[i]);
+        *texts[i] = text ? text->text.p : NULL;
+    }
+    return true;
+}
+
 static bool name_compile(struct compiler *compiler, const struct yaml_node *node,
                          struct mapping *mapping)
 {
@@ -482,9 +499,9 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
     static const char *const words[] = {"name",     "frame",     "unwrap", "keep",     "drop",
                                         "cache",    "reasoning", "parts",  "fields",   "guess",
                                         "identity", "namespace", "usage",  "unbilled", "tests",
-                                        "beside",   "keys"};
+                                        "beside",   "keys",      "about"};
     const struct yaml_node *frame = yaml_get(node, "frame"), *unwrap = yaml_get(node, "unwrap");
-    const struct yaml_node *beside = yaml_get(node, "beside");
+    const struct yaml_node *beside = yaml_get(node, "beside"), *about = yaml_get(node, "about");
 
     if (node->kind != YAML_MAP)
         return yaml_err(compiler->err, node, "a mapping is expected here");
@@ -499,7 +516,8 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
         return false;
     mapping->scope = compiler->level[compiler->level_count - 1];
     mapping->tests = yaml_get(node, "tests");
-    if (beside && !beside_compile(compiler, beside, mapping))
+    if ((beside && !beside_compile(compiler, beside, mapping)) ||
+        (about && !about_compile(compiler, about, mapping)))
         return false;
     if (!rules_compile(compiler, node, mapping) || !values_compile(compiler, node, mapping) ||
         !usage_compile(compiler, yaml_get(node, "usage"), yaml_get(node, "unbilled"), mapping))

@@ -170,6 +170,7 @@ static bool choice_compile(const struct choice *choice, struct mappings *set, st
         struct mapping *mapping = compile_alloc(&compiler, sizeof *mapping);
         if (!mapping || !mapping_compile(&compiler, choice->list[i]->node, mapping))
             return false;
+        mapping->group = choice->list[i]->group;
         list[set->count++] = mapping;
     }
     set->list = list;

@@ -45,6 +45,19 @@ void mappings_registry(struct mappings *set, struct registry *registry);
 /* What is not JSON is OTLP as protobuf, whatever its bytes look like. */
 void mappings_otlp(struct mappings *set);
 
+/* What a mapping is for, and how it reads counts: for people. */
+struct mapping_about {
+    const char *name, *group; /* group: the built-in file it is from, by its short name */
+    const char *emitters;     /* NULL: not said */
+    const char *tried;        /* which versions, and by what; NULL: not said */
+    const char *cache;        /* where cached tokens are, by emitter */
+    const char *reasoning;    /* where reasoning is, by emitter */
+    const char *evidence;     /* what decides it, in order */
+};
+typedef void about_fn(const struct mapping_about *about, void *context);
+/* Texts that are made live until the callback returns. */
+void mappings_about(const struct mappings *set, about_fn *on_mapping, void *context);
+
 /* Runs the `tests:` of every mapping of the set. ERR_CONFIG names mapping, test, field, both
  * values. */
 bool mappings_test(const struct mappings *set, size_t *tests_run, struct err *err) MUST_CHECK;

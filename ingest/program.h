@@ -177,6 +177,7 @@ struct mapping {
     bool keeps_parts; /* the emitter's word counts, against the numbers too */
     const uint32_t *field_names; /* a hash of each field's name, for the content hash */
     const struct yaml_node *tests;
+    const char *emitters, *tried; /* `about`: for people; NULL: not said */
 };
 
 /* Something around an event that is opened when no mapping wants the record as it is. */

@@ -269,9 +269,33 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void about_check(const struct mapping_about *about, void *context)
+{
+    unsigned *count = context;
+    if (!about->emitters || !about->tried || !about->emitters[0] || !about->tried[0])
+        fail_msg("mapping %s does not say who writes its events and what was tried", about->name);
+    assert_true(about->cache[0] && about->reasoning[0] && about->evidence[0] && about->group);
+    if (strcmp(about->name, "otlp") == 0)
+        assert_non_null(strstr(about->cache, "outside for OpenLIT"));
+    ++*count;
+}
+
+static void built_in_mappings_say_whose_they_are(void **state)
+{
+    struct err err = {0};
+    unsigned count = 0;
+    struct mappings *all = mappings_compile(NULL, 0, NULL, &err);
+    (void)state;
+    assert_non_null(all);
+    mappings_about(all, about_check, &count);
+    assert_true(count >= 30);
+    mappings_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(built_in_mappings_say_whose_they_are),
         cmocka_unit_test(every_sample_comes_out_of_its_mapping_as_expected),
         cmocka_unit_test(tests_within_the_mappings_pass),
     };
