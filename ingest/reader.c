@@ -72,7 +72,7 @@ value_read(struct reader *reader, const struct node *node, struct scan *scan, un
     return true;
 }
 
-/* --- values that are no JSON text ----------------------------------------------------------- */
+/* --- values that are not JSON text ----------------------------------------------------------- */
 
 static void value_put(struct reader *reader, const struct node *node, const struct json *value);
 

@@ -3,9 +3,9 @@
  * What must not get any further than the reader: keys that could be used, words of people in the
  * operator's metadata, credentials in a URL.
  *
- * The virtual key is stored as a hash. What is no 64-digit hash is hashed, whatever it looks like,
- * unless the mapping says that it holds names (`keys: named`). In all other texts keys are found by
- * their known forms.
+ * The virtual key is stored as a hash. What is not a 64-digit hash is hashed, whatever it looks
+ * like, unless the mapping says that it holds names (`keys: named`). In all other texts keys are
+ * found by their known forms.
  */
 #ifndef INGEST_SECRECY_H
 #define INGEST_SECRECY_H

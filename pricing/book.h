@@ -29,7 +29,7 @@ enum overrides_mode { OVERRIDES_MERGE, OVERRIDES_LITELLM };
 enum reported_cost_mode { REPORTED_FALLBACK, REPORTED_PREFER, REPORTED_IGNORE };
 
 /* A key of a map's row that looks like money and is not known (gate.h): the row's charges are
- * flagged, are no prices, or the map is refused. */
+ * flagged, are not priced, or the map is refused. */
 enum unknown_keys_mode { UNKNOWN_KEYS_FLAG, UNKNOWN_KEYS_UNPRICE, UNKNOWN_KEYS_REFUSE };
 
 struct book_options {

@@ -84,7 +84,7 @@ static void fill_audio(const struct planner *p, struct slice name, struct candid
         out->rule = music->rule;
 }
 
-/* Rerank and OCR: a known provider, and the token name. An unmapped name is no reason to go on
+/* Rerank and OCR: a known provider, and the token name. An unmapped name does not go on to the next
  * (8.5). */
 static void fill_documents(const struct planner *p, struct slice name, struct candidate *out)
 {

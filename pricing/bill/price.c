@@ -8,7 +8,7 @@
  * formula
  *   4. tools and fees, discount, margin, where the formula allows
  *   5. what the rule prices and the event states decide what becomes of it: a quantity without a
- *      rate, or no quantity at all, is no price
+ *      rate, or no quantity at all, gives no price
  *   6. guardrails are added to everything, failures and cache hits included
  */
 #include "core/hash.h"
@@ -347,7 +347,7 @@ static void trace_known(const struct call *call, const struct trace *trace)
         trace_line(trace, "%s: there is no rate for them", unit_info[call->bill.missing].name);
 }
 
-/* What is no reason to have no price, but to look at it. */
+/* Worth a look, though the price stands. */
 static void remark(const struct call *call, const struct trace *trace)
 {
     bool by_clock =
@@ -372,7 +372,7 @@ static void trace_tool(const struct call *call, const struct trace *trace)
 }
 
 /* The row that priced has a key that may be money, and nobody knows how much. What is nothing but
- * for that key is no price: free is only what is known to be. */
+ * for that key has no price: free is only what is known to be. */
 static enum reason doubt_entry(struct call *call, const struct trace *trace)
 {
     const struct rule *rule = call->candidate ? call->candidate->rule : NULL;

@@ -14,7 +14,7 @@
 #define INCLUDES_MAX 64
 #define DEPLOYMENTS_MAX 100000
 
-/* Members of model_info that are no prices but matter to them. */
+/* Members of model_info that are not prices but matter to them. */
 static const char *const info_words[] = {
     "mode",
     "supported_regions",

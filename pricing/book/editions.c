@@ -108,8 +108,8 @@ static bool price_deployment(struct book *book, struct edition *edition,
            override_build(&book->arena, &r, d, slice_of(d->model), &out->override, err);
 }
 
-/* Whether the deployment's prices hold in an edition. What is out of its time is no override; the
- * deployment itself is then the map's business. */
+/* Whether the deployment's prices hold in an edition. What is out of its time is not an override;
+ * the deployment itself is then the map's business. */
 static bool holds_at(const struct deployment *deployment, int64_t time_us)
 {
     return deployment->from_us <= time_us && time_us < deployment->until_us;

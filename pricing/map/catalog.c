@@ -13,7 +13,7 @@
 #define FILE_BYTES_MAX (64u << 20)
 #define NAME_BYTES_MAX 512
 
-/* The two members of the map that are no models. */
+/* The two members of the map that are not models. */
 #define SAMPLE "sample_spec"
 #define FAMILIES "fallback_generalizations"
 

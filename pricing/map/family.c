@@ -202,7 +202,7 @@ static bool match_rest(struct matcher *m, const char *s, const struct rest *rest
 {
     if (!rest)
         return true;
-    /* Giving up is no answer: within (?!...) it would be a match. */
+    /* Giving up is not an answer: within (?!...) it would be a match. */
     if (m->bad || ++m->steps > FAMILY_STEPS_MAX || m->depth > DEPTH_MAX) {
         m->bad = true;
         return false;

@@ -19,7 +19,7 @@ struct family {
 
 #define FAMILY_STEPS_MAX 100000
 
-/* False when the pattern is not understood: it then is no rule. `pattern` must outlive `out`. */
+/* False when the pattern is not understood: it is then not a rule. `pattern` must outlive `out`. */
 bool family_compile(struct slice pattern, struct family *out);
 /* Whether it matches anywhere in `text`. Bounded: gives up (no match) after FAMILY_STEPS_MAX. */
 bool family_matches(const struct family *family, struct slice text);

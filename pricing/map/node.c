@@ -113,7 +113,7 @@ static void write_map(const struct node *map, struct buf *json)
     free(member);
 }
 
-/* A number beyond decimals is no price; it keeps its text. */
+/* A number beyond decimals is not a price; it keeps its text. */
 static void write_number(const struct node *value, struct buf *json)
 {
     char text[DECIMAL_TEXT_MAX];

@@ -554,7 +554,7 @@ struct rule *rule_compile(struct arena *arena, const struct fields *fields,
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-/* An uplift alone multiplies nothing, so it is no price. */
+/* An uplift alone multiplies nothing, so it is not a price. */
 static bool has_plain_price(const struct rule *rule)
 {
     for (enum rate_kind kind = 0; kind < RATE_UPLIFT_EU; kind++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which rules about names are whose, and those that are no more than a word. */
+/* Which rules about names are whose, and those that take a single line. */
 #include "core/providers.h"
 #include "pricing/names/providers.h"
 
