@@ -28,7 +28,8 @@ static const struct option_row common_rows[] = {
     {"verbose", 'v', NULL, "log more", OPTION_FLAG, &common.verbose},
     {"log-level", 0, "LEVEL", "error, warn, info or debug", OPTION_TEXT, &common.log_level},
     {"log-format", 0, "FORMAT", "text or json", OPTION_TEXT, &common.log_format},
-    {"quiet", 'q', NULL, "no progress", OPTION_FLAG, &common.quiet},
+    {"quiet", 'q', NULL, "no progress, and only warnings and errors in the log", OPTION_FLAG,
+     &common.quiet},
     {"help", 'h', NULL, "this text", OPTION_FLAG, &help_wanted},
     {0},
 };
@@ -89,7 +90,10 @@ static bool option_take(const struct option_row *row, const char *value)
 
 static bool log_setup(void)
 {
-    const char *level = common.log_level ? common.log_level : common.verbose ? "debug" : "info";
+    const char *level = common.log_level ? common.log_level
+                        : common.verbose ? "debug"
+                        : common.quiet   ? "warn"
+                                         : "info";
     return log_init(level, common.log_format ? common.log_format : "text");
 }
 

@@ -37,6 +37,9 @@ bool clock_parse(struct slice text, int64_t *us) MUST_CHECK;
  * length. */
 size_t clock_format(int64_t us, char text[CLOCK_TEXT_MAX]);
 
+/* The same with three digits of the fraction, always: lines begin alike. */
+size_t clock_format_ms(int64_t us, char text[CLOCK_TEXT_MAX]);
+
 struct civil {
     int64_t year;
     unsigned month, day; /* from 1 */

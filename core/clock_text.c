@@ -167,3 +167,12 @@ size_t clock_format(int64_t us, char text[CLOCK_TEXT_MAX])
     text[n] = '\0';
     return (size_t)n;
 }
+
+size_t clock_format_ms(int64_t us, char text[CLOCK_TEXT_MAX])
+{
+    int64_t of_second = (us % CLOCK_SECOND_US + CLOCK_SECOND_US) % CLOCK_SECOND_US;
+    size_t bytes = clock_format(us - of_second, text) - 1; /* without the Z */
+    bytes +=
+        (size_t)snprintf(text + bytes, CLOCK_TEXT_MAX - bytes, ".%03dZ", (int)(of_second / 1000));
+    return bytes;
+}

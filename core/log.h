@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines on stderr, as text or as JSON objects, each in one write(2), from any thread. Only the
- * loops and main log; libraries return errors. Never pass secrets or payloads.
+ * Log lines on stderr, as text or as JSON objects, each in one write(2), from any thread; a line
+ * that a thread repeats within 10 s is held back and counted. Only the loops and main log;
+ * libraries return errors. Never pass secrets or payloads.
  */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
@@ -17,6 +18,9 @@ bool log_init(const char *level, const char *format) MUST_CHECK;
 
 /* What the calling thread's lines begin with ("lane 3"); "" for nothing. Copied. */
 void log_set_prefix(const char *prefix);
+
+/* Tells what was held back of the calling thread: the same line again within 10 s is counted. */
+void log_flush(void);
 
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

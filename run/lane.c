@@ -433,6 +433,7 @@ static void *lane_main(void *context)
     while (lane_turn(lane))
         ;
     lane_end(lane);
+    log_flush();
     return NULL;
 }
 

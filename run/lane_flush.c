@@ -91,6 +91,18 @@ static enum lane_outcome not_written(struct lane *lane, const struct err *err)
     return lane_outcome_of(err);
 }
 
+static void batch_tell(const struct lane *lane)
+{
+    for (size_t i = 0; i < lane->batch.range_count; i++) {
+        const struct batch_range *range = &lane->batch.range[i];
+        log_debug("%s/%d/%lld: written: %lld messages, %lld rows, %lld duplicates, %lld rejected, "
+                  "%lld skipped",
+                  range->state->topic, (int)range->state->partition, (long long)range->next_offset,
+                  (long long)range->messages, (long long)range->rows, (long long)range->duplicates,
+                  (long long)range->rejected, (long long)range->skipped);
+    }
+}
+
 static void written(struct lane *lane)
 {
     fault_point("after_commit");
@@ -101,6 +113,8 @@ static void written(struct lane *lane)
     lane->backoff_ms = BACKOFF_FIRST_MS;
     lane->refusals = 0;
     count_batch(lane);
+    if (log_level_max >= LOG_LEVEL_DEBUG)
+        batch_tell(lane);
     note_drift(lane);
     health_fine(lane->group->health, lane->number);
     commit_to_kafka(lane);

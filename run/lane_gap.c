@@ -13,8 +13,8 @@ static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated
                      const char *why)
 {
     struct err err = {0};
-    log_error("%s [%d]: %s: stored offset %lld, going on at %lld", p->state.topic,
-              (int)p->state.partition, why, (long long)p->state.next_offset, (long long)next);
+    log_error("%s/%d/%lld: %s, going on at %lld", p->state.topic, (int)p->state.partition,
+              (long long)p->state.next_offset, why, (long long)next);
     if (!writer_offset_gap(lane->writer, &p->state, recreated, next, why, &err)) {
         log_warn("%s", err.text);
         return;
@@ -25,7 +25,7 @@ static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated
 
 static void partition_halt(struct lane *lane, struct lane_partition *p, int64_t low)
 {
-    log_error("%s [%d]: messages %lld to %lld are gone from the log; the partition waits "
+    log_error("%s/%d/%lld: messages up to %lld are gone from the log; the partition waits "
               "(kafka_gap: skip goes on)",
               p->state.topic, (int)p->state.partition, (long long)p->state.next_offset,
               (long long)low - 1);

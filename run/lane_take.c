@@ -108,12 +108,35 @@ static bool batch_holds_records(const struct batch *batch)
     return batch->row_count + batch->reject_count > 0;
 }
 
+/* At debug: which price keys, of which file and line, reached the price of a call. */
+static void price_tell(const struct record_context *rc, const struct event *event,
+                       const struct charge *charge)
+{
+    char source[512];
+    struct buf keys;
+    buf_init(&keys, 65536);
+    for (size_t i = 0; i < charge->item_count; i++) {
+        rate_source_format(charge->item[i].source, source, sizeof(source));
+        buf_printf(&keys, "%s%s", i ? ", " : "", source);
+    }
+    struct slice id = event->labels.present >> LABEL_REQUEST_ID & 1
+                          ? event->labels.v[LABEL_REQUEST_ID].s
+                          : (struct slice){"-", 1};
+    log_debug("%s/%d/%lld: request " SLICE_FMT ": %s by rule %s, price keys: " SLICE_FMT,
+              rc->partition->state.topic, (int)rc->partition->state.partition,
+              (long long)rc->message->offset, SLICE_ARG(id), charge_status_name[charge->status],
+              charge->rule[0] ? charge->rule : "none", SLICE_ARG(buf_slice(&keys)));
+    buf_free(&keys);
+}
+
 static void row_added(struct record_context *rc, const struct event *event,
                       const struct charge *charge)
 {
     struct batch *batch = &rc->lane->batch;
     struct drift_way apart, *kept;
     batch->range[rc->range].rows++;
+    if (log_level_max >= LOG_LEVEL_DEBUG)
+        price_tell(rc, event, charge);
     if (!drift_judge(rc->lane->group->drift, &event->facts, charge, &apart))
         return;
     kept = arena_alloc(&batch->arena, sizeof(*kept));
@@ -255,7 +278,7 @@ enum lane_outcome lane_take(struct lane *lane, struct lane_partition *p,
     lane_batch_begin(lane);
     unsigned range = batch_range_of(&lane->batch, &p->state);
     if (message->offset < lane->batch.range[range].next_offset) {
-        log_warn("%s [%d]: offset %lld came twice", p->state.topic, (int)p->state.partition,
+        log_warn("%s/%d/%lld: came twice", p->state.topic, (int)p->state.partition,
                  (long long)message->offset);
         return LANE_FINE; /* librdkafka before 2.4 may repeat some after a change of assignment */
     }

@@ -197,6 +197,26 @@ def prices_stay_fresh(servers):
         check_equal(member.end(), 0, f"exit code{member.tail()}")
 
 
+def debug_tells_where_prices_came_from(servers):
+    """At debug a line for each batch and each call, with topic, partition, offset and the own price keys that were used; -q tells warnings alone."""
+    with Stage(servers, "debug", partitions=1) as stage:
+        prices = os.path.join(stage.folder, "own.yaml")
+        group, model = demo_event()["model_group"], demo_event()["model"]
+        with open(prices, "w", encoding="ascii") as out:
+            out.write(f"model_list:\n  - model_name: {group}\n    litellm_params:\n      model: {model}\n"
+                      "      input_cost_per_token: 0.5\n      output_cost_per_token: 0.25\n")
+        stage.produce([message_of(demo_event(litellm_call_id=f"debug-{i}")) for i in range(2)])
+        member = stage.start("--exit-eof", "-v", pricing=f"{{litellm_config: {prices}}}")
+        check_equal(member.wait(60), 0, f"exit code{member.tail()}")
+        calls = re.findall(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z debug lane \d+: debug\.usage/0/(\d): request \S+: priced by rule .*, "
+                           r"price keys: .*own.yaml:\d+#\S*input_cost_per_token.*", member.text(), re.M)
+        check_equal(calls, ["0", "1"], f"calls told{member.tail()}")
+        check(re.search(r"debug\.usage/0/2: written: 2 messages, 2 rows, ", member.text()), f"the batch{member.tail()}")
+        stage.produce([message_of(demo_event(litellm_call_id="debug-2"))])
+        quiet = stage.start("--exit-eof", "-q", "--log-format", "json")
+        check_equal((quiet.wait(60), quiet.text()), (0, ""), "what a quiet run says")
+
+
 def systemd_is_told(servers):
     """READY=1 when it is ready, STATUS= with lag and rate, WATCHDOG=1 while it turns, RELOADING=1, STOPPING=1."""
     place = os.path.join(servers.socket_folder, "notify.sock")
@@ -251,4 +271,4 @@ def unit_is_hardened(_servers):
 
 
 ALL = (metrics_say_how_it_goes, prometheus_scrapes_and_alerts, status_and_reload_answer, prices_stay_fresh,
-       systemd_is_told, unit_is_hardened)
+       debug_tells_where_prices_came_from, systemd_is_told, unit_is_hardened)
