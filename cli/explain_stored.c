@@ -8,6 +8,7 @@
 #include "cli/explain.h"
 #include "cli/result.h"
 
+#include "core/log.h"
 #include "core/show.h"
 
 #include "store/stored_row.h"
@@ -188,7 +189,9 @@ int explain_stored(const struct config *config, const char *request_id, bool jso
         rows = stored_rows_open(config->postgres, err);
     if (rows && stored_rows_find(rows, request_id, &count, err))
         ok = count > 0 || err_set(err, ERR_INPUT, "no row of request \"%s\"", request_id);
-    for (int i = 0; ok && i < count; i++) {
+    if (count > STORED_ROWS_MAX)
+        log_warn("more than %d rows are of this request: the first ones", STORED_ROWS_MAX);
+    for (int i = 0; ok && i < count && i < STORED_ROWS_MAX; i++) {
         if (i && !json)
             printf("\n");
         ok = explain_row(rows, i, json, &same, err);

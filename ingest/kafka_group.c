@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define LOOK_TIMEOUT_MS 1000
-#define TOPICS_MAX 64
 
 /* Kafka's ConsumerProtocolAssignment: int16 version, then an array of topics with their partitions.
  * Numbers are big-endian; false at the end of the bytes. */
@@ -67,9 +66,9 @@ static const rd_kafka_metadata_t *metadata_get(struct consumer *consumer, struct
 {
     const struct consumer_options *options = &consumer->options;
     const rd_kafka_metadata_t *metadata = NULL;
-    rd_kafka_topic_t *known[TOPICS_MAX];
+    rd_kafka_topic_t **known = calloc(options->topic_count + 1, sizeof(*known));
     size_t count = 0;
-    int all = options->topic_count > TOPICS_MAX;
+    int all = known == NULL;
     for (size_t i = 0; !all && i < options->topic_count; i++) {
         if (options->topic[i][0] == '^')
             all = 1;
@@ -80,6 +79,7 @@ static const rd_kafka_metadata_t *metadata_get(struct consumer *consumer, struct
         rd_kafka_metadata(consumer->rk, all, NULL, &metadata, LOOK_TIMEOUT_MS);
     while (count > 0)
         rd_kafka_topic_destroy(known[--count]);
+    free(known);
     if (code)
         err_set(err, ERR_UNAVAILABLE, "kafka: metadata: %s", rd_kafka_err2str(code));
     return code ? NULL : metadata;

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void health_init(struct health *health, const struct config *config)
 {
@@ -22,6 +23,13 @@ void health_free(struct health *health)
     pthread_mutex_destroy(&health->lock);
 }
 
+static void why_set(char to[HEALTH_WHY_MAX], const char *why)
+{
+    static const char cut[] = "...";
+    if (snprintf(to, HEALTH_WHY_MAX, "%s", why) >= HEALTH_WHY_MAX)
+        memcpy(to + HEALTH_WHY_MAX - sizeof(cut), cut, sizeof(cut));
+}
+
 void health_state(struct health *health, unsigned lane, enum lane_state state, size_t partitions,
                   const char *why)
 {
@@ -32,7 +40,7 @@ void health_state(struct health *health, unsigned lane, enum lane_state state, s
     of->state = state;
     of->partitions = partitions;
     if (why)
-        snprintf(of->why, sizeof(of->why), "%s", why);
+        why_set(of->why, why);
     pthread_mutex_unlock(&health->lock);
 }
 

@@ -65,19 +65,24 @@ bool exclude_list(const char *conninfo, exclusion_fn *each, void *context, struc
 /* A row that retention dropped while it was set aside can still be put back: its entry may count on
  * another day. */
 static const char rows_find[] =
+    "SELECT *, count(*) OVER () FROM ("
     "SELECT start_time, identity, identity::text FROM spendlog.spend_logs"
     " WHERE CASE WHEN $2 THEN identity::text = lower($1) ELSE request_id = $1 OR call_id = $1 END"
     " UNION SELECT start_time, identity, identity::text FROM spendlog.excluded_rows"
-    " WHERE $2 AND identity::text = lower($1) ORDER BY 1, 2 LIMIT 20";
+    " WHERE $2 AND identity::text = lower($1)"
+    ") found (start_time, identity, name) ORDER BY 1, 2 LIMIT $3::integer";
 
 static bool several(const PGresult *res, const char *name, struct err *err)
 {
-    char list[NAMED_MAX * 40] = "";
-    for (int i = 0; i < PQntuples(res) && i < NAMED_MAX; i++)
+    char list[NAMED_MAX * 40] = "", more[32] = "";
+    int64_t rows = pg_int(res, 0, 3);
+    for (int i = 0; i < PQntuples(res); i++)
         snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s" SLICE_FMT, i ? ", " : "",
                  SLICE_ARG(pg_text(res, i, 2)));
-    return err_set(err, ERR_INPUT, "%d rows are of %s: say which, with --identity: %s",
-                   PQntuples(res), name, list);
+    if (rows > NAMED_MAX)
+        snprintf(more, sizeof(more), " and %lld more", (long long)(rows - NAMED_MAX));
+    return err_set(err, ERR_INPUT, "%lld rows are of %s: say which, with --identity: %s%s",
+                   (long long)rows, name, list, more);
 }
 
 static PGresult *row_find(struct pg *pg, const struct exclude_request *request, struct err *err)
@@ -87,6 +92,7 @@ static PGresult *row_find(struct pg *pg, const struct exclude_request *request, 
     pg_args_init(&args);
     pg_arg_text(&args, slice_of(name));
     pg_arg_bool(&args, request->identity != NULL);
+    pg_arg_int4(&args, NAMED_MAX);
     PGresult *res = pg_query(pg, rows_find, &args, err);
     pg_args_free(&args);
     if (res && PQntuples(res) == 1)

@@ -11,7 +11,6 @@
 
 #define SQL_BYTES_MAX (1u << 16)
 #define CALL_BYTES_MAX (1u << 20)
-#define ROWS_MAX "20" /* of one request */
 
 enum row_column {
     COLUMN_START_TIME,
@@ -39,7 +38,8 @@ static const char row_select[] =
 static const char row_from[] =
     " FROM spendlog.spend_logs l JOIN spendlog.price_books b USING (price_book_id)"
     " LEFT JOIN spendlog.kafka_offsets o USING (partition_id)"
-    " WHERE l.request_id = $1 OR l.call_id = $1 ORDER BY l.start_time, l.identity LIMIT " ROWS_MAX;
+    " WHERE l.request_id = $1 OR l.call_id = $1 ORDER BY l.start_time, l.identity"
+    " LIMIT $2::integer";
 
 struct stored_rows {
     struct pg pg;
@@ -87,6 +87,7 @@ bool stored_rows_find(struct stored_rows *rows, const char *request_id, int *cou
     buf_add_text(&sql, row_from);
     buf_add_char(&sql, '\0');
     pg_arg_text(&args, slice_of(request_id));
+    pg_arg_int4(&args, STORED_ROWS_MAX + 1); /* whether there are more */
     PQclear(rows->found);
     rows->found = buf_ok(&sql) ? pg_query(&rows->pg, sql.p, &args, err) : NULL;
     *count = rows->found ? PQntuples(rows->found) : 0;

@@ -9,6 +9,8 @@
 #include "core/buf.h"
 #include "core/event.h"
 
+#define STORED_ROWS_MAX 20 /* of one request */
+
 struct stored_rows;
 
 struct stored_row {
@@ -38,7 +40,8 @@ struct stored_adjustment {
 struct stored_rows *stored_rows_open(const char *conninfo, struct err *err);
 void stored_rows_close(struct stored_rows *rows);
 
-/* Rows of a request, by the provider's or the gateway's id of the call; *count may be 0. */
+/* Rows of a request, by the provider's or the gateway's id of the call; *count may be 0, and
+ * STORED_ROWS_MAX + 1 when there are more than can be had. */
 bool stored_rows_find(struct stored_rows *rows, const char *request_id, int *count,
                       struct err *err) MUST_CHECK;
 bool stored_rows_get(struct stored_rows *rows, int index, struct stored_row *row,

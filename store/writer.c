@@ -85,7 +85,7 @@ void writer_forget(struct writer *w)
 {
     recent_keys_forget(&w->recent);
     w->book_hash[0] = '\0';
-    w->day_count = 0;
+    days_known_forget(&w->days);
 }
 
 /* Numbers that this database has given out are not given out again. */

@@ -16,17 +16,8 @@
 #define TRIES_MAX 6
 #define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
 #define SAMPLES_KEEP_DAYS 100
-#define DROPS_MAX 400 /* the database's own bound per day lies below */
 
 /* --- days ----------------------------------------------------------------------------------- */
-
-static bool day_known(const struct writer *w, int32_t day)
-{
-    for (size_t i = w->day_count; i > 0; i--) /* the last ones are the likely ones */
-        if (w->day[i - 1] == day)
-            return true;
-    return false;
-}
 
 /* Old guards and samples of duplicates. */
 static bool prune(struct writer *w, struct err *err)
@@ -84,7 +75,7 @@ static void keep_house(struct writer *w, int retain_days)
 {
     struct err err = {0};
     bool more = retain_days > 0, ok = prune(w, &err);
-    for (int days = 0; ok && more && days < DROPS_MAX && !stopping(w); days++)
+    while (ok && more && !stopping(w)) /* each time a day less */
         ok = day_drop(w, retain_days, &more, &err);
     if (!ok)
         log_warn("old days stay for now: %s", err.text);
@@ -101,9 +92,7 @@ static bool day_ensure(struct writer *w, int32_t day, bool *made, struct err *er
         return false;
     *made = pg_int(res, 0, 0) != 0;
     PQclear(res);
-    if (w->day_count == DAYS_KNOWN_MAX)
-        w->day_count = 0;
-    w->day[w->day_count++] = day;
+    days_known_add(&w->days, day);
     return true;
 }
 
@@ -118,7 +107,7 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
         bool made = false;
         if (batch->rows[i].fate != ROW_NEW || day == last)
             continue;
-        if (!day_known(w, day) && !day_ensure(w, day, &made, err))
+        if (!days_known_has(&w->days, day) && !day_ensure(w, day, &made, err))
             return false;
         if (made && day >= clock_day_of(clock_now_us()))
             w->house_due = true;
@@ -328,7 +317,7 @@ static bool adapt(struct writer *w, const struct batch *batch, const struct err 
         return true;
     }
     if (failed_with(w, "23514") && !row_refusable(w)) { /* the day's partition is gone */
-        w->day_count = 0;
+        days_known_forget(&w->days);
         return true;
     }
     if (!w->bisect && row_refusable(w)) {

@@ -5,12 +5,12 @@
 #ifndef STORE_WRITER_IMPL_H
 #define STORE_WRITER_IMPL_H
 
+#include "store/days_known.h"
 #include "store/lock_holder.h"
 #include "store/pg.h"
 #include "store/recent_keys.h"
 #include "store/writer.h"
 
-#define DAYS_KNOWN_MAX 4096
 #define REFUSAL_TEXT_MAX 256
 
 /* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */
@@ -43,8 +43,7 @@ struct writer {
     struct recent_keys recent;
     char book_hash[65]; /* of the book stored last; "" = none */
     int32_t book_id;
-    int32_t day[DAYS_KNOWN_MAX]; /* days since 1970 whose partition is there; any order */
-    size_t day_count;
+    struct days_known days;
 
     bool tell_retention; /* not compared with the database's yet */
     unsigned retain_days;

@@ -121,6 +121,26 @@ def explained_from_the_database(servers):
         check(all(item["source"] for item in told["items"]), "an item without its source")
 
 
+def many_rows_of_one_request(servers):
+    """`explain` shows the first 20 rows of a request and says that there are more; `exclude` names 8 of them."""
+    with Stage(servers, "manyrows") as stage:
+        def rows(request, count):
+            return [message_of(demo_event(id=request, litellm_call_id=f"{request}-{i}")) for i in range(count)]
+        stage.produce(rows("twenty", 20) + rows("more", 21))
+        stage.consume()
+
+        def told(*words):
+            done = subprocess.run([SPENDLOG, *words, "-c", stage.config("owner", user="spendlog")], capture_output=True, text=True)
+            return done.returncode, done.stdout, done.stderr
+        for request, more in (("twenty", False), ("more", True)):
+            _, out, said = told("explain", "--json", request)
+            check_equal(len(out.splitlines()), 20, f"rows shown of {request}: {said}")
+            check_equal("more than 20 rows" in said, more, f"what is said of the others of {request}: {said}")
+        code, _, said = told("exclude", "more", "--why", "test")
+        check_equal(code, 65, f"exit code of exclude: {said}")
+        check("21 rows are of more" in said and "and 13 more" in said, f"rows named: {said}")
+
+
 SETTINGS = {"bootstrap.servers": "  bootstrap.servers: {brokers}\n", "group.id": "  group.id: needs\n",
             "topics": "topics: [{{name: needs.usage}}]\n", "postgres": "postgres: {postgres}\n"}
 
@@ -437,4 +457,4 @@ ALL = (errors_help, half_open_requests_are_given_up, term_is_heard_while_it_star
        doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
        ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
-       explained_from_the_database)
+       explained_from_the_database, many_rows_of_one_request)

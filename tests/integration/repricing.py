@@ -223,6 +223,28 @@ def explained_years_later(servers):
         check("derived" in done.stdout, f"the forged row is not told: {done.stdout[-300:]}")
 
 
+def more_than_fits_is_told(servers):
+    """A report of more than 20 models says how many more; rows of more books than are kept restored derive all."""
+    with Repricing(servers, "reprice-more", rows=2000, days=1) as world:
+        groups = json.loads(world.command("b", "reprice", "--dry-run", "--json"))["by_model"]
+        check(len(groups) > 20, f"{len(groups)} models: too few for this")
+        table = world.command("b", "reprice", "--dry-run")
+        check(f"... and {len(groups) - 20} more; --format csv has them all" in table, f"not told: {table}")
+        lines = world.command("b", "reprice", "--dry-run", "--format", "csv").splitlines()
+        check(len([line for line in lines if line.startswith("model,")]) == len(groups), "CSV has not all of them")
+
+        world.stage.sql("INSERT INTO spendlog.price_books (book_hash, book) SELECT repeat(md5(n::text), 2), book "
+                        "FROM spendlog.price_books, generate_series(1, 33) n")
+        world.stage.sql("UPDATE spendlog.spend_logs l SET price_book_id = b.price_book_id FROM (SELECT start_time, identity, "
+                        "ntile(35) OVER (ORDER BY start_time, identity) tile FROM spendlog.spend_logs) t, "
+                        "(SELECT price_book_id, row_number() OVER (ORDER BY price_book_id) n FROM spendlog.price_books) b "
+                        "WHERE (l.start_time, l.identity) = (t.start_time, t.identity) AND b.n = 1 + (t.tile - 1) % 34")
+        check_equal(world.value("SELECT count(DISTINCT price_book_id) FROM spendlog.spend_logs"), "34", "books of rows")
+        totals = json.loads(world.command("a", "verify", "--json").splitlines()[-1])
+        check_equal((totals["charges_derived"], totals["charges_differing"]), (2000, 0), "rows of 34 books derived")
+        return f"{len(groups)} models"
+
+
 def bad_input_is_told(servers):
     """Unknown model, empty or reversed range, unknown book, broken prices: a message, an exit code, nothing half done."""
     with Repricing(servers, "reprice-bad", rows=1000) as world:
@@ -239,4 +261,4 @@ def bad_input_is_told(servers):
         check_equal(world.value("SELECT count(*) FROM spendlog.reprice_runs WHERE state <> 'done'"), "0", "runs")
 
 
-ALL = (there_and_back, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, bad_input_is_told)
+ALL = (there_and_back, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, more_than_fits_is_told, bad_input_is_told)

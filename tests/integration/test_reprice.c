@@ -620,6 +620,82 @@ static void a_reader_older_than_the_copy_finds_the_day_whole(void **state)
                      6);
 }
 
+/* `function` fails for a while with that SQLSTATE; how often it was called is in a sequence. */
+static void function_fails(const char *function, const char *argument, const char *sqlstate)
+{
+    char text[1024];
+    snprintf(text, sizeof(text),
+             "CREATE SEQUENCE public.tries; GRANT ALL ON SEQUENCE public.tries TO PUBLIC;"
+             " ALTER FUNCTION spendlog.%s(%s) RENAME TO kept;"
+             " CREATE FUNCTION spendlog.%s(day %s) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN"
+             "  PERFORM nextval('public.tries');"
+             "  RAISE EXCEPTION 'not now' USING ERRCODE = '%s'; END $$",
+             function, argument, function, argument, sqlstate);
+    sql(text);
+}
+
+static void function_works(const char *function, const char *argument)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "DROP FUNCTION spendlog.%s(%s); ALTER FUNCTION spendlog.kept(%s) RENAME TO %s;"
+             " DROP SEQUENCE public.tries",
+             function, argument, argument, function);
+    sql(text);
+}
+
+/* A table that is never let go: the run gives up, says so, and can be taken up again. */
+static void a_swap_is_tried_sixty_times(void **state)
+{
+    struct err err = {0};
+    struct buf json;
+    bool found;
+    (void)state;
+    function_fails("swap_partition", "date", "55P03");
+    struct reprice *run = run_open(&tariff_b, false, 0);
+    assert_true(reprice_begin(run, &everything, tariff_b.book, SLICE("{}"), &err));
+    assert_false(reprice_run(run, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    reprice_close(run);
+    /* 60 of a slice, which is tried five times */
+    assert_int_equal(scalar("SELECT last_value FROM public.tries"), 60);
+    function_works("swap_partition", "date");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
+    backends_wait();
+    err_clear(&err);
+    run = run_open(&tariff_b, false, 0);
+    buf_init(&json, 1 << 20);
+    if (!reprice_resume(run, &found, &json, &err) || !reprice_run(run, &err))
+        fail_msg("%s", err.text);
+    assert_true(found);
+    reprice_close(run);
+    buf_free(&json);
+    assert_true(scalar("SELECT count(*) FROM spendlog.spend_adjustments") > 0);
+}
+
+static void a_slice_is_tried_five_times(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    sql("CREATE SEQUENCE public.tries; GRANT ALL ON SEQUENCE public.tries TO PUBLIC;"
+        " CREATE FUNCTION public.deadlock() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        "  PERFORM nextval('public.tries');"
+        "  RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$;"
+        " CREATE TRIGGER deadlock BEFORE INSERT ON spendlog.spend_adjustments"
+        " EXECUTE FUNCTION public.deadlock()");
+    struct reprice_filter filter = everything;
+    filter.model = (struct reprice_list){1, {"model-3"}};
+    struct reprice *run = run_open(&tariff_b, false, 0);
+    assert_true(reprice_begin(run, &filter, tariff_b.book, SLICE("{}"), &err));
+    assert_false(reprice_run(run, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    reprice_close(run);
+    assert_int_equal(scalar("SELECT last_value FROM public.tries"), 5);
+    sql("DROP TRIGGER deadlock ON spendlog.spend_adjustments; DROP FUNCTION public.deadlock();"
+        " DROP SEQUENCE public.tries");
+    backends_wait();
+}
+
 static void retention_waits_for_a_run(void **state)
 {
     struct err err = {0};
@@ -810,6 +886,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_to_b_to_a_returns_every_digit, reset),
         cmocka_unit_test_setup(a_second_run_changes_nothing, reset),
         cmocka_unit_test_setup(update_and_rewrite_give_the_same_table, reset),
+        cmocka_unit_test_setup(a_swap_is_tried_sixty_times, reset),
+        cmocka_unit_test_setup(a_slice_is_tried_five_times, reset),
         cmocka_unit_test_setup(a_rewritten_table_does_not_grow, reset),
         cmocka_unit_test_setup(a_model_that_lost_its_price_becomes_unpriced, reset),
         cmocka_unit_test_setup(two_runs_over_the_same_days_refuse_each_other, reset),

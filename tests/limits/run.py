@@ -213,7 +213,7 @@ def main(program, names):
         failed += wrong is not None
         if wrong:
             print(f"{row.name}: {wrong}")
-    print(f"{len(ROWS)} limits met through the command line, {failed} failed")
+    print(f"{len(names or ROWS)} limits met through the command line, {failed} failed")
     return 1 if failed else 0
 
 

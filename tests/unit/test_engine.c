@@ -59,6 +59,21 @@ static void a_service_is_ready_when_its_lanes_read_and_a_broker_answers(void **s
     buf_free(&said);
 }
 
+static void a_long_reason_says_that_it_is_cut(void **state)
+{
+    (void)state;
+    char why[HEALTH_WHY_MAX + 1];
+    for (size_t bytes = HEALTH_WHY_MAX - 1; bytes <= HEALTH_WHY_MAX; bytes++) {
+        buf_init(&said, 4096);
+        memset(why, 'w', bytes);
+        why[bytes] = '\0';
+        health_state(&world.health, 0, LANE_WAITING, 1, why);
+        assert_false(ready("lane 0: www"));
+        assert_int_equal(memmem(said.p, said.bytes, "w...", 4) != NULL, bytes == HEALTH_WHY_MAX);
+        buf_free(&said);
+    }
+}
+
 static void everything_is_read_when_lanes_are_at_their_end_or_there_is_nothing(void **state)
 {
     (void)state;
@@ -178,6 +193,39 @@ static void the_metrics_page_counts_what_was_written(void **state)
     expect_answer(port, "GET /other", "404", "/metrics");
     expect_answer(port, "PUT /metrics", "405", "GET or HEAD");
     metrics_stop(metrics);
+}
+
+static unsigned lines_of(const char *page, const char *start)
+{
+    unsigned lines = 0;
+    for (const char *p = page; (p = strstr(p, start)); p++)
+        lines++;
+    return lines;
+}
+
+static void alarms_beyond_those_with_a_line_are_counted(void **state)
+{
+    (void)state;
+    char listen[32], alarms[64];
+    struct drift_way apart = {
+        .key = 1000, .provider = "openai", .call_type = "chat", .events = 1000};
+    for (unsigned ways = 1; ways <= 65; ways++) {
+        struct metrics *metrics = NULL;
+        struct err err = {0};
+        apart.key++;
+        snprintf(apart.model, sizeof(apart.model), "model-%u", ways);
+        drift_note(world.group.drift, &apart);
+        if (ways < 64)
+            continue;
+        int port = free_port();
+        snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);
+        assert_true(metrics_start(&metrics, listen, &world.group, &err));
+        const char *page = answer(port, "GET /metrics");
+        snprintf(alarms, sizeof(alarms), "\nspendlog_drift_alarms %u\n", ways);
+        assert_non_null(strstr(page, alarms));
+        assert_int_equal(lines_of(page, "\nspendlog_drift_events{"), 64);
+        metrics_stop(metrics);
+    }
 }
 
 static void an_address_that_cannot_be_listened_on_is_an_error(void **state)
@@ -355,6 +403,8 @@ int main(void)
         TEST(what_run_needs_is_checked_before_anything_is_opened),
         TEST(the_watch_believes_what_it_sees_several_times),
         TEST(the_metrics_page_counts_what_was_written),
+        TEST(alarms_beyond_those_with_a_line_are_counted),
+        TEST(a_long_reason_says_that_it_is_cut),
         TEST(an_address_that_cannot_be_listened_on_is_an_error),
         TEST(an_exact_name_beats_a_pattern),
         TEST(what_the_operator_does_not_want_is_hashed_or_dropped),

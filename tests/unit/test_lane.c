@@ -563,6 +563,40 @@ static void a_topic_made_anew_is_a_new_incarnation(void **state)
     }
 }
 
+/* A last message that is not kept until the batch is written, for its size. */
+static void a_large_last_message_is_recognized(void **state)
+{
+    (void)state;
+    static char value[2][(64u << 10) + 2];
+    for (size_t bytes = 64u << 10; bytes <= (64u << 10) + 1; bytes++) {
+        for (int same = 0; same < 2; same++) {
+            teardown(NULL);
+            setup(NULL);
+            for (int i = 0; i < 2; i++) {
+                memset(value[i], ' ', bytes);
+                value[i][bytes] = '\0';
+                memcpy(value[i], one, sizeof(one) - 1);
+            }
+            value[1][bytes - 1] = '\n';
+            fake_kafka_append(0, value[0]);
+            fake_kafka_give(0, 1);
+            read_out();
+            next_lane();
+            if (!same) { /* with the same time, and but for its last byte the same message */
+                fake_clock_reset();
+                fake_kafka_recreate(0);
+                fake_kafka_append(0, value[1]);
+            }
+            fake_kafka_give(0, 1);
+            turn_until(LANE_READING);
+            turns(1);
+            read_out();
+            assert_int_equal(fake_offsets(0)->incarnation, !same);
+            assert_int_equal(fake_writer_count(0, 0, 0), 1 + !same);
+        }
+    }
+}
+
 /* Its messages follow ours without a break: only Kafka's own offsets tell. */
 static void a_topic_made_anew_while_it_is_read_is_noticed_before_anything_is_written(void **state)
 {
@@ -952,6 +986,7 @@ int main(void)
         TEST(with_exit_eof_the_last_batch_is_not_waited_for),
         TEST(the_message_stored_last_is_looked_at_and_not_written_again),
         TEST(a_topic_made_anew_is_a_new_incarnation),
+        TEST(a_large_last_message_is_recognized),
         TEST(a_topic_made_anew_while_it_is_read_is_noticed_before_anything_is_written),
         TEST(a_gap_is_booked_and_reading_goes_on),
         TEST(a_partition_with_a_gap_waits_for_the_operator_and_the_others_go_on),
