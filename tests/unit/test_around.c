@@ -203,6 +203,52 @@ static void a_cloudevent_is_the_same_event_in_both_modes(void **state)
     assert_string_equal(read_around("{\"x\":1}", binary, 1, NULL), "no_mapping");
 }
 
+/* What log shippers and connectors put around an event, as their documentation shows it. */
+#define EVENT                                                                                      \
+    "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"model\":\"gpt-4o\",\"usage\":"        \
+    "{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15}}"
+#define QUOTED                                                                                     \
+    "\"{\\\"id\\\":\\\"chatcmpl-1\\\",\\\"object\\\":\\\"chat.completion\\\",\\\"model\\\":"       \
+    "\\\"gpt-"                                                                                     \
+    "4o\\\",\\\"usage\\\":{\\\"prompt_tokens\\\":12,\\\"completion_tokens\\\":3,\\\"total_"        \
+    "tokens\\\":15}}"                                                                              \
+    "\""
+
+static void sinks_are_read_as_they_come(void **state)
+{
+    static const char *const values[] = {
+        /* Fluent Bit, output kafka, format json: the record, with @timestamp */
+        "{\"@timestamp\":1795493094.930817,\"log\":" QUOTED "}",
+        "{\"@timestamp\":\"2026-11-24T04:04:54.930Z\",\"stream\":\"stdout\",\"log_"
+        "processed\":" EVENT "}",
+        /* Vector, sink kafka, encoding.codec json and text */
+        "{\"file\":\"/var/log/llm.log\",\"host\":\"h\",\"message\":" QUOTED
+        ",\"source_type\":\"file\",\"timestamp\":\"2026-11-24T04:04:54.93Z\"}",
+        EVENT,
+        /* Debezium: a row with a JSON column, with schemas and without */
+        "{\"schema\":{\"type\":\"struct\",\"optional\":false},\"payload\":{\"before\":null,"
+        "\"after\":{"
+        "\"row\":7,\"payload\":" QUOTED
+        "},\"source\":{\"connector\":\"postgresql\"},\"op\":\"c\",\"ts_ms\":1795493094930}}",
+        "{\"before\":null,\"after\":{\"row\":7,\"body\":" QUOTED
+        "},\"source\":{\"connector\":\"postgresql\"},\"op\":\"c\",\"ts_ms\":1795493094930}",
+        /* its outbox event router: StringConverter, JsonConverter without and with schemas */
+        EVENT,
+        QUOTED,
+        "{\"schema\":{\"type\":\"string\",\"optional\":true},\"payload\":" QUOTED "}",
+    };
+    static const struct header headers[] = {{{"id", 2}, {"7c9e6679", 8}},
+                                            {{"eventType", 9}, {"LlmCall", 7}}};
+    struct err err = {0};
+    (void)state;
+    assert_true(open_world("[]", NULL, &err));
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        const char *got = read_around(values[i], WITH(headers), "order-1");
+        if (!strstr(got, "request_id=chatcmpl-1") || !strstr(got, "input_tokens=12 "))
+            fail_msg("value %zu: %s", i, got);
+    }
+}
+
 static void words_that_are_none_are_refused_with_their_place(void **state)
 {
     static const char *const wrong[] = {
@@ -229,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_key_that_is_no_json_has_no_members),
         cmocka_unit_test(a_record_may_be_told_apart_by_what_is_around_it),
         cmocka_unit_test(a_cloudevent_is_the_same_event_in_both_modes),
+        cmocka_unit_test(sinks_are_read_as_they_come),
         cmocka_unit_test(words_that_are_none_are_refused_with_their_place),
         cmocka_unit_test(examples_of_the_manual_hold),
     };
