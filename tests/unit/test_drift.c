@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/drift.h"
+#include "core/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -211,6 +212,7 @@ static void the_log_names_five_ways_and_counts_all(void **state)
     (void)state;
     for (unsigned ways = 5; ways <= 6; ways++) {
         struct drift *drift = made();
+        assert_true(log_init("info", "text")); /* nothing was said before */
         for (unsigned i = 0; i < ways; i++) {
             snprintf(model, sizeof(model), "model-%u", i);
             note(drift, model, "0.000000000000000002", "1", 3 + i);
