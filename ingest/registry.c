@@ -27,9 +27,10 @@ struct entry {
 struct registry {
     char *url, *credentials, *ca;
     const atomic_bool *stop;
-    pthread_mutex_t mutex; /* of all below; held over a request, so that an id is asked for once */
+    pthread_mutex_t asking; /* held over a request, so that an id is asked for once; of curl */
     CURL *curl;
     struct curl_slist *accept;
+    pthread_mutex_t mutex; /* of what is known: nobody waits for a request to read it */
     struct entry *entries; /* newest first; none is freed before the registry */
     size_t count;
     struct {
@@ -285,6 +286,7 @@ struct registry *registry_new(const struct registry_options *options, struct err
         return NULL;
     }
     pthread_mutex_init(&registry->mutex, NULL);
+    pthread_mutex_init(&registry->asking, NULL);
     while (bytes > 0 && options->url[bytes - 1] == '/')
         bytes--;
     registry->url = strndup(options->url, bytes);
@@ -337,6 +339,7 @@ void registry_free(struct registry *registry)
     curl_easy_cleanup(registry->curl);
     curl_slist_free_all(registry->accept);
     pthread_mutex_destroy(&registry->mutex);
+    pthread_mutex_destroy(&registry->asking);
     free(registry->url);
     free(registry->credentials);
     free(registry->ca);
@@ -367,32 +370,41 @@ static void absent_keep(struct registry *registry, uint32_t id)
 }
 
 /* One schema more than are kept is as unknown as one that is absent: no message can stop us. */
-static bool entry_load(struct registry *registry, uint32_t id, struct err *err)
+static bool is_known(struct registry *registry, uint32_t id)
 {
-    struct schema schema = {.kind = SCHEMA_ABSENT};
-    if (entry_find(registry, id) || known_absent(registry, id) || registry->count == SCHEMAS_MAX)
-        return true;
-    if (!schema_ask(registry, id, &schema, err))
-        return false;
+    pthread_mutex_lock(&registry->mutex);
+    bool known =
+        entry_find(registry, id) || known_absent(registry, id) || registry->count == SCHEMAS_MAX;
+    pthread_mutex_unlock(&registry->mutex);
+    return known;
+}
+
+static void keep(struct registry *registry, uint32_t id, struct schema schema)
+{
     struct entry *entry = schema.kind == SCHEMA_ABSENT ? NULL : calloc(1, sizeof *entry);
-    if (!entry) {
+    pthread_mutex_lock(&registry->mutex);
+    if (entry) {
+        *entry = (struct entry){id, schema, registry->entries};
+        registry->entries = entry;
+        registry->count++;
+    } else {
         schema_free(&schema);
         absent_keep(registry, id);
-        return true;
     }
-    *entry = (struct entry){id, schema, registry->entries};
-    registry->entries = entry;
-    registry->count++;
-    return true;
+    pthread_mutex_unlock(&registry->mutex);
 }
 
 bool registry_load(struct registry *registry, uint32_t id, struct err *err)
 {
-    if (!registry)
+    struct schema schema = {.kind = SCHEMA_ABSENT};
+    if (!registry || is_known(registry, id))
         return true;
-    pthread_mutex_lock(&registry->mutex);
-    bool ok = entry_load(registry, id, err);
-    pthread_mutex_unlock(&registry->mutex);
+    pthread_mutex_lock(&registry->asking);
+    bool known = is_known(registry, id); /* meanwhile */
+    bool ok = known || schema_ask(registry, id, &schema, err);
+    if (ok && !known)
+        keep(registry, id, schema);
+    pthread_mutex_unlock(&registry->asking);
     return ok;
 }
 

@@ -93,6 +93,55 @@ def key_and_headers_go_with_a_rejected_record(servers):
             stage.command("verify", "-q")
 
 
+def field(number, value):
+    """A field of protobuf: of bytes, or of a number."""
+    def varint(v):
+        out = b""
+        while v > 127:
+            out, v = out + bytes([v & 127 | 128]), v >> 7
+        return out + bytes([v])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value & (1 << 64) - 1)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def span(number, tokens):
+    def attribute(key, value):
+        return field(9, field(1, key.encode()) + field(2, field(3, value) if isinstance(value, int) else field(1, value.encode())))
+    return (field(1, bytes(16)) + field(2, number.to_bytes(8, "big")) + field(5, b"chat") +
+            b"\x39" + (1764000000000000000 + number * 1000000).to_bytes(8, "little") +
+            attribute("gen_ai.operation.name", "chat") + attribute("gen_ai.system", "openai") +
+            attribute("gen_ai.response.model", "gpt-4o") + attribute("gen_ai.usage.input_tokens", tokens) +
+            attribute("gen_ai.usage.output_tokens", 1))
+
+
+def thousands_of_spans_are_one_message(servers):
+    """A request of 3,000 spans lands over many batches, a bad one costs no sibling, its retry finds it by its index."""
+    spans, bad = 3000, 100
+    request = field(1, field(2, b"".join(field(2, span(i, -5 if i % bad == bad - 1 else i + 1)) for i in range(spans))))
+    batches = "batch: {rows: 50, wait_ms: 50}\n"
+    with Stage(servers, "spans", partitions=1) as stage:
+        stage.produce([request, message_of(demo_event(litellm_call_id="behind"))])
+        stage.consume(extra=batches)
+        rejected = spans // bad
+        check_equal(stage.books(), [spans - rejected + 1, 0, rejected, 0], "rows, duplicates, rejected, skipped")
+        check(int(stage.value("SELECT count(*) FROM spendlog.ingest_batches")) > 10, "batches of one message")
+        check_equal(stage.value("SELECT count(DISTINCT (kafka_offset, record_index)) FROM spendlog.spend_logs"),
+                    str(spans - rejected + 1), "records by offset and index")
+        check_equal(stage.sql("SELECT count(*), count(payload), min(record_index), max(record_index) FROM spendlog.rejected_events"),
+                    [[str(rejected), "1", str(bad - 1), str(spans - 1)]], "rejected records, messages kept, first and last index")
+        lenient = stage.command("map", "--print", "otlp").replace(
+            "    - /attributes/gen_ai.usage.input_tokens\n    - /attributes/gen_ai.usage.prompt_tokens\n    - /attributes/llm.token_count.prompt\n",
+            "    - {path: /attributes/gen_ai.usage.input_tokens, match: '^-?([0-9]+)$'}\n", 1)
+        check("match: '^-?([0-9]+)$'" in lenient, "the mapping as it was changed")
+        stage.command("rejected", "retry", "-q", extra=batches + lenient)
+        check_equal(stage.books(), [spans + 1, 0, 0, 0], "rows, duplicates, rejected, skipped after the retry")
+        check_equal(stage.sql("SELECT count(*), count(DISTINCT record_index % 100) FROM spendlog.spend_logs WHERE input_tokens = 5 AND kafka_offset = 0"),
+                    [[str(rejected + 1), "2"]], "rows of the retry and their indexes")
+        stage.command("verify", "-q")
+        return f"{len(request)} bytes"
+
+
 def avro(call, tokens, schema=5):
     def number(v):
         v <<= 1
@@ -138,4 +187,4 @@ def a_registry_that_is_away_is_a_pause(servers):
         return f"SIGTERM beside a hanging request: {took_s:.1f} s"
 
 
-ALL = (collector_protobuf_becomes_priced_rows, key_and_headers_go_with_a_rejected_record, a_registry_that_is_away_is_a_pause)
+ALL = (thousands_of_spans_are_one_message, collector_protobuf_becomes_priced_rows, key_and_headers_go_with_a_rejected_record, a_registry_that_is_away_is_a_pause)

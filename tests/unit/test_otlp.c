@@ -106,6 +106,20 @@ static void broken_protobuf_is_refused_with_its_byte_and_field(void **state)
     refused(BYTES("\x0a\x04\x0a\x02\x61\x62"), "bad_protobuf", 4, "field 12 of Resource");
 }
 
+static void a_topic_may_say_that_it_is_otlp(void **state)
+{
+    (void)state;
+    open_yaml(attributes_mapping);
+    /* Bytes that could be anything. */
+    assert_string_equal(read_bytes(BYTES("\x1a\x01x"), 0), "bad_json");
+    mappings_otlp(world.set);
+    refused(BYTES("\x0d\x01x"), "bad_protobuf", 0, "field 1 of ExportTraceServiceRequest");
+    assert_string_equal(read_bytes(BYTES("\x1a\x01x"), 0), "no_mapping");
+    assert_string_equal(read_text("{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":"
+                                  "\"q\"}]}]}]}"),
+                        "request_id=q");
+}
+
 static void numbers_that_are_not_in_the_table_are_passed_over(void **state)
 {
     (void)state;
@@ -314,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_and_protobuf_give_the_same_facts),
         cmocka_unit_test(broken_protobuf_is_refused_with_its_byte_and_field),
+        cmocka_unit_test(a_topic_may_say_that_it_is_otlp),
         cmocka_unit_test(numbers_that_are_not_in_the_table_are_passed_over),
         cmocka_unit_test(json_behind_a_newline_is_json),
         cmocka_unit_test(texts_are_repaired_as_those_of_json_are),
