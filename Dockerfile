@@ -11,8 +11,12 @@ FROM debian:12.11-slim AS producer
 RUN apt-get -q update && apt-get -q -y --no-install-recommends install kcat python3 && rm -rf /var/lib/apt/lists/*
 COPY scripts/demo_events.py /usr/bin/demo_events.py
 COPY tests/cases/demo/ /events/
+# The moment that events are moved to is kept: at every start they are the same, and what is sent twice is
+# stored once.
+RUN mkdir /state && chown nobody /state
+VOLUME /state
 USER nobody
-CMD ["sh", "-c", "demo_events.py /events/*-events.jsonl | kcat -b \"$KAFKA_BROKERS\" -t llm.usage -P"]
+CMD ["sh", "-c", "[ -s /state/now ] || date +%s >/state/now; demo_events.py --now \"$(cat /state/now)\" /events/*-events.jsonl | kcat -b \"$KAFKA_BROKERS\" -t llm.usage -P"]
 
 FROM debian:12.11-slim AS spendlog
 RUN apt-get -q update && apt-get -q -y --no-install-recommends install \

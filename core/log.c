@@ -68,13 +68,13 @@ static void held_tell(struct said *line)
     line_write(line->level, text);
 }
 
-/* Whether the line is to be held back. Debug is for who wants all of it. */
+/* Whether the line is to be held back: warnings and errors only, the others are what happened. */
 static bool repeats(enum log_level level, const char *message)
 {
     uint64_t hash = hash_xxh64(slice_of(message)) + level + 1;
     int64_t now_ms = clock_monotonic_ms();
     struct said *line = said_find(hash);
-    if (level == LOG_LEVEL_DEBUG)
+    if (level > LOG_LEVEL_WARN)
         return false;
     if (line->hash == hash && now_ms - line->since_ms < REPEAT_WINDOW_MS) {
         line->held++;

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import yaml
@@ -150,12 +151,12 @@ def two_checkouts_at_once(servers):
 def containers_are_the_demo(servers):
     """docker-compose.yml runs the demo's configuration, with pinned images, health checks, ports above 1024."""
     compose = read_yaml("docker-compose.yml")["services"]
-    check_equal(sorted(compose), ["grafana", "kafka", "migrate", "postgres", "producer", "spendlog", "topic"],
+    check_equal(sorted(compose), ["grafana", "kafka", "migrate", "postgres", "producer", "prometheus", "spendlog", "topic"],
                 "services")
     once = {"topic", "migrate", "producer"}
     for name, service in compose.items():
         if "image" in service and service["image"] != "spendlog:local":
-            check(re.fullmatch(r"[a-z/]+:\d+\.\d+[\w.-]*", service["image"]), f"{name}: {service['image']} is not pinned")
+            check(re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", service["image"]), f"{name}: {service['image']} is not pinned")
         check("healthcheck" in service or name in once, f"{name} without a health check")
         for port in service.get("ports", ()):
             host, outside, inside = port.split(":")
@@ -166,6 +167,17 @@ def containers_are_the_demo(servers):
         for other, condition in service.get("depends_on", {}).items():
             want = "service_completed_successfully" if other in once else "service_healthy"
             check_equal(condition["condition"], want, f"{name} waits for {other}")
+    check("/state" in str(compose["producer"]["volumes"]), "the producer forgets when its events were made")
+    for name in (".gitignore", ".dockerignore"):
+        with open(os.path.join(ROOT, name)) as text:
+            check(".env" in text.read().split(), f"{name} lets the password in .env through")
+    same = [subprocess.run([sys.executable, "scripts/demo_events.py", "--now", "1795000000", "tests/cases/demo/litellm-events.jsonl"],
+                           cwd=ROOT, capture_output=True, check=True).stdout for _ in range(2)]
+    check(same[0] and same[0] == same[1], "events of the same moment differ")
+    prometheus, example = read_yaml("examples/docker/prometheus.yaml"), read_yaml("examples/prometheus/prometheus.yaml")
+    for one in (prometheus, example):
+        one["scrape_configs"][0].pop("static_configs")
+    check_equal(prometheus, example, "configuration of Prometheus, addresses aside")
     servers.local("configuration")
     demo, container = read_yaml(servers.folder, "spendlog.yaml"), read_yaml("examples/docker/spendlog.yaml")
     for configuration in (demo, container):
