@@ -215,5 +215,6 @@ void config_free(struct config *config)
 {
     yaml_free(config->tree);
     arena_free(&config->arena);
-    *config = (struct config){.path = "", .folder = "", .metrics_listen = "", .control_socket = ""};
+    *config = (struct config){
+        .path = "", .folder = "", .metrics_listen = "", .control_socket = "", .member = ""};
 }

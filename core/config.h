@@ -76,6 +76,7 @@ struct config {
     struct config_drift drift;
     const struct yaml_node *mappings; /* a list, or NULL */
 
+    const char *member;     /* "" = host and file */
     unsigned lanes;         /* at least 1 */
     unsigned lanes_setting; /* 0: auto */
     unsigned batch_rows, batch_wait_ms, batch_bytes;

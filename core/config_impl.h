@@ -19,6 +19,7 @@ enum setting_type {
     SETTING_WORD,
     SETTING_LONG,
     SETTING_LISTEN,
+    SETTING_TEXT,
     SETTING_PATH,
     SETTING_SECRET,
     SETTING_NODE,

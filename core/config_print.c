@@ -324,6 +324,7 @@ static void add_value(struct buf *out, const struct config *config, const struct
         buf_printf(out, "%lld", (long long)*(const int64_t *)field);
         break;
     case SETTING_LISTEN:
+    case SETTING_TEXT:
         add_quoted(out, *(const char *const *)field);
         break;
     case SETTING_PATH:

@@ -70,6 +70,18 @@ static bool read_seconds(const struct setting *row, const struct yaml_node *node
                     row->name, (long long)row->min, (long long)row->max);
 }
 
+static bool read_text(const struct setting *row, const struct yaml_node *node, const char **out,
+                      struct err *err)
+{
+    for (size_t i = 0; i < node->text.bytes; i++)
+        if ((unsigned char)node->text.p[i] < ' ')
+            return yaml_err(err, node, "%s: a control character", row->name);
+    if (node->text.bytes > 100)
+        return yaml_err(err, node, "%s: longer than 100 bytes", row->name);
+    *out = node->text.p;
+    return true;
+}
+
 /* "host:port"; an IPv6 address stands in brackets, so the last colon is the port's. */
 static bool read_listen(const struct yaml_node *node, const char **out, struct err *err)
 {
@@ -130,6 +142,8 @@ bool value_read(struct config *config, const struct setting *row, const struct y
         return read_word(row, node, field, err);
     case SETTING_LISTEN:
         return read_listen(node, field, err);
+    case SETTING_TEXT:
+        return read_text(row, node, field, err);
     case SETTING_PATH:
         return (*(const char **)field = config_path(config, node->text.p, err)) != NULL;
     case SETTING_SECRET:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines on stderr, as text or as JSON objects, each in one write(2), from any thread; a line
- * that a thread repeats within 10 s is held back and counted. Only the loops and main log;
+ * Log lines on stderr, as text or as JSON objects, each in one write(2), from any thread; a warning
+ * or error that a thread repeats within 10 s is held back and counted. Only the loops and main log;
  * libraries return errors. Never pass secrets or payloads.
  */
 #ifndef CORE_LOG_H

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ENVELOPE_BYTES_MAX (8u << 20)
 #define BACKOFF_MAX_MS 5000u
@@ -18,6 +19,8 @@
 #define CONNECT_MS 1000
 #define FINE_EVERY_MS 1000
 #define CLUSTER_ID_BYTES 128
+#define HOST_BYTES 65
+#define MEMBER_BYTES 320
 
 /* --- states --------------------------------------------------------------------------------- */
 
@@ -368,15 +371,33 @@ static bool open_consumer(struct lane *lane, struct err *err)
     return lane->consumer != NULL;
 }
 
+/* Stays the same from one start to the next, and differs from what runs beside it: books and
+ * counters are told apart by it. */
+static void member_name(const struct config *config, unsigned lane, char *text, size_t capacity)
+{
+    char host[HOST_BYTES] = "";
+    if (config->member && config->member[0]) {
+        snprintf(text, capacity, "%s lane %u", config->member, lane);
+        return;
+    }
+    gethostname(host, sizeof(host) - 1);
+    char *path = realpath(config->path, NULL);
+    snprintf(text, capacity, "%s:%.*s lane %u", host, MEMBER_BYTES - HOST_BYTES - 16,
+             path ? path : config->path, lane);
+    free(path);
+}
+
 static bool open_writer(struct lane *lane, struct err *err)
 {
     const struct config *config = lane->group->config;
-    char name[64];
+    char name[64], member[MEMBER_BYTES];
     snprintf(name, sizeof(name), "spendlog lane %u", lane->number);
+    member_name(config, lane->number, member, sizeof(member));
     struct writer_options options = {
         .conninfo = config->postgres,
         .group_id = config_kafka(config, "group.id"),
         .application_name = name,
+        .member = member,
         .lock_timeout_ms = 2000,
         .statement_timeout_ms = 30000,
         .tell_retention = lane->number == 0,

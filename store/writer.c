@@ -26,6 +26,7 @@ struct writer *writer_new(const struct writer_options *o)
     w->group_id = strdup(o->group_id);
     w->cluster_id = strdup(o->cluster_id ? o->cluster_id : "");
     w->application_name = strdup(o->application_name);
+    w->member = strdup(o->member ? o->member : o->application_name);
     w->lock_timeout_ms = o->lock_timeout_ms ? o->lock_timeout_ms : LOCK_TIMEOUT_MS;
     w->statement_timeout_ms =
         o->statement_timeout_ms ? o->statement_timeout_ms : STATEMENT_TIMEOUT_MS;
@@ -42,7 +43,7 @@ struct writer *writer_new(const struct writer_options *o)
     buf_add_text(&w->copy_sql, ") FROM STDIN (FORMAT binary)");
     buf_add_char(&w->copy_sql, '\0');
     if (recent_keys_init(&w->recent) && w->conninfo && w->group_id && w->cluster_id &&
-        w->application_name && buf_ok(&w->copy_sql))
+        w->application_name && w->member && buf_ok(&w->copy_sql))
         return w;
     writer_free(w);
     return NULL;
@@ -62,6 +63,7 @@ void writer_free(struct writer *w)
     free(w->group_id);
     free(w->cluster_id);
     free(w->application_name);
+    free(w->member);
     free(w->counts);
     free(w->refusal);
     free(w);
@@ -273,7 +275,7 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
     pg_arg_int8(&w->args, state->id);
     pg_arg_int8(&w->args, known_offset);
     pg_arg_int8(&w->args, state->next_offset);
-    pg_arg_text(&w->args, slice_of(w->application_name));
+    pg_arg_text(&w->args, slice_of(w->member));
     PGresult *res = pg_query(&w->pg,
                              "INSERT INTO spendlog.kafka_setbacks"
                              " (partition_id, known_offset, stored_offset, member)"

@@ -28,6 +28,7 @@ struct writer_options {
     /* Members that end each other's frozen backends share all of it up to the last space:
      * "spendlog lane 0", "spendlog lane 1". */
     const char *application_name;
+    const char *member; /* what its batches and counters are booked under; NULL: application_name */
     unsigned lock_timeout_ms;      /* 0 = 2000 */
     unsigned statement_timeout_ms; /* 0 = 30000 */
     bool tell_retention; /* on the first connect, when retain_days is not the database's */

@@ -218,7 +218,7 @@ static bool write_counters(struct writer *w, const struct batch *batch, struct e
         return true;
     pg_args_reset(&w->args);
     pg_arg_text(&w->args, slice_of(w->group_id));
-    pg_arg_text(&w->args, slice_of(w->application_name));
+    pg_arg_text(&w->args, slice_of(w->member));
     pg_array_open(&w->args, PG_TEXT, count);
     for (int r = 0; r < REASON_COUNT; r++)
         if (batch->skipped_by_reason[r])
@@ -360,7 +360,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     args_add_ranges(w, batch);
     pg_arg_int8(&w->args, w->batch_id);
     pg_arg_text(&w->args, slice_of(w->group_id));
-    pg_arg_text(&w->args, slice_of(w->application_name));
+    pg_arg_text(&w->args, slice_of(w->member));
     args_add_times(w, batch);
     pg_arg_bool(&w->args, batch->retry);
     pg_arg_int4(&w->args, w->book_id);

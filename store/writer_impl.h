@@ -33,7 +33,7 @@ struct reject_refused {
 };
 
 struct writer {
-    char *conninfo, *group_id, *cluster_id, *application_name;
+    char *conninfo, *group_id, *cluster_id, *application_name, *member;
     unsigned lock_timeout_ms, statement_timeout_ms;
     struct pg pg;
     struct pg_args args; /* of the statement being run */

@@ -299,7 +299,7 @@ def installs_into_a_folder(servers):
     out = subprocess.run([f"{target}/usr/bin/spendlog", "--version"], capture_output=True, text=True)
     check(out.returncode == 0 and "librdkafka" in out.stdout, f"--version: {out.stdout}{out.stderr}")
     for path in ("share/man/man1/spendlog.1", "share/man/man5/spendlog.conf.5", "share/doc/spendlog/spendlog.yaml",
-                 "lib/systemd/system/spendlog.service"):
+                 "lib/systemd/system/spendlog.service", "lib/systemd/system/spendlog@.service"):
         check(os.path.isfile(f"{target}/usr/{path}"), f"no {path}")
     check(os.path.isdir(f"{target}/etc/spendlog"), "no /etc/spendlog")
     with open(f"{target}/usr/lib/systemd/system/spendlog.service") as unit:

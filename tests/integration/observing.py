@@ -217,6 +217,37 @@ def debug_tells_where_prices_came_from(servers):
         check_equal((quiet.wait(60), quiet.text()), (0, ""), "what a quiet run says")
 
 
+def instances_have_names(servers):
+    """Two instances with different prices are told by check, by their names; one that was restarted with other prices is not."""
+    with Stage(servers, "instances", partitions=2) as stage:
+        maps = []
+        for number, rate in enumerate(("0.001", "0.002")):
+            path = os.path.join(stage.folder, f"map-{number}.json")
+            with open(path, "w", encoding="ascii") as out:
+                json.dump({"gpt-reload": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": float(rate),
+                                          "output_cost_per_token": 0.0}}, out)
+            maps.append(path)
+
+        def run(config):
+            done = subprocess.run([SPENDLOG, "run", "--exit-eof", "-c", config], capture_output=True, text=True, timeout=60)
+            check_equal(done.returncode, 0, f"exit code: {done.stderr[-400:]}")
+
+        def differing():
+            return re.findall(r"prices with different books: (.*)", command(stage, stage.config("asking", user="spendlog"), "check"))
+        one = stage.config("one", pricing=f"{{cost_map: {maps[0]}}}", extra="lanes: 1\n")
+        stage.produce([reload_event(1)], partition=0)
+        run(one)
+        one = stage.config("one", pricing=f"{{cost_map: {maps[1]}}}", extra="lanes: 1\n")
+        stage.produce([reload_event(2)], partition=0)
+        run(one)
+        check_equal(differing(), [], "after a restart with other prices")
+        two = stage.config("two", pricing=f"{{cost_map: {maps[0]}}}", extra="lanes: 1\nmember: the other\n")
+        stage.produce([reload_event(3)], partition=1)
+        run(two)
+        told = differing()
+        check(len(told) == 1 and "the other lane 0" in told[0] and "/one.yaml lane 0" in told[0], f"two instances: {told}")
+
+
 def systemd_is_told(servers):
     """READY=1 when it is ready, STATUS= with lag and rate, WATCHDOG=1 while it turns, RELOADING=1, STOPPING=1."""
     place = os.path.join(servers.socket_folder, "notify.sock")
@@ -261,14 +292,14 @@ def unit_is_hardened(_servers):
     if not shutil.which("systemd-analyze"):
         return "skipped: systemd-analyze is not installed"
     found = []
-    for unit in ("spendlog.service",):
+    for unit in ("spendlog.service", "spendlog@.service"):
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15",
                                os.path.join(ROOT, "examples", unit)], capture_output=True, text=True)
-        level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+        level = re.search(r"exposure level for .*: ([\d.]+)", done.stdout)
         check(done.returncode == 0 and level and float(level.group(1)) <= 1.5, f"{unit}: {done.stdout[-300:]}{done.stderr}")
         found.append(level.group(1))
     return f"exposure {', '.join(found)}"
 
 
 ALL = (metrics_say_how_it_goes, prometheus_scrapes_and_alerts, status_and_reload_answer, prices_stay_fresh,
-       debug_tells_where_prices_came_from, systemd_is_told, unit_is_hardened)
+       debug_tells_where_prices_came_from, instances_have_names, systemd_is_told, unit_is_hardened)
