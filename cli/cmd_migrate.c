@@ -4,10 +4,11 @@
 #include "cli/result.h"
 
 #include "core/embed.h"
+#include "store/carry.h"
 #include "store/migrate.h"
 
 static struct {
-    bool status, print, print_roles, json;
+    bool status, print, print_roles, carry, json;
 } options;
 
 const struct option_row migrate_options[] = {
@@ -17,7 +18,9 @@ const struct option_row migrate_options[] = {
     {"print-roles", 0, NULL,
      "print what an administrator runs first when the login may not create roles", OPTION_FLAG,
      &options.print_roles},
-    {"json", 0, NULL, "one JSON object per migration", OPTION_FLAG, &options.json},
+    {"carry", 0, NULL, "then store the days of earlier versions in today's form, one after another",
+     OPTION_FLAG, &options.carry},
+    {"json", 0, NULL, "one JSON object per migration, resp. day", OPTION_FLAG, &options.json},
     {0},
 };
 
@@ -58,6 +61,28 @@ static int roles_print(const struct config *config, struct err *err)
     return ok ? 0 : fail(err);
 }
 
+static void carried_print(const struct carried_day *day, void *context)
+{
+    struct buf line;
+    (void)context;
+    if (!options.json && day->held)
+        printf("%s stays for another time: %s works on it\n", day->day, day->held);
+    else if (!options.json)
+        printf("%s carried over: %lld rows, %lld of them do not fit\n", day->day,
+               (long long)day->rows, (long long)day->wide);
+    fflush(stdout);
+    if (!options.json)
+        return;
+    buf_init(&line, 4096);
+    buf_add_char(&line, '{');
+    result_text(&line, "day", slice_of(day->day));
+    result_text(&line, "held", slice_of(day->held ? day->held : ""));
+    result_int(&line, "rows", day->rows);
+    result_int(&line, "wide", day->wide);
+    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
 static int migrate(const struct config *config, struct err *err)
 {
     bool differs = false;
@@ -67,7 +92,8 @@ static int migrate(const struct config *config, struct err *err)
         return roles_print(config, err);
     else if (options.status && migrate_status(config->postgres, status_print, &differs, err))
         return differs ? EXIT_DIFFERENCES : 0;
-    else if (!options.status && migrate_apply(config->postgres, status_print, &differs, err))
+    else if (!options.status && migrate_apply(config->postgres, status_print, &differs, err) &&
+             (!options.carry || carry_run(config->postgres, carried_print, NULL, err)))
         return 0;
     return fail(err);
 }

@@ -27,6 +27,7 @@ void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int fu
     memset(batch, 0, sizeof(*batch));
     arena_init(&batch->arena, arena_bytes);
     buf_init(&batch->encoded, BATCH_BYTES_MAX);
+    row_words_init(&batch->words);
     batch->range = malloc(BATCH_PARTITIONS_MAX * sizeof(*batch->range));
     if (!batch->range)
         abort(); /* 400 KB, once per lane, at start */
@@ -39,6 +40,7 @@ void batch_reset(struct batch *batch)
 {
     arena_reset(&batch->arena);
     buf_reset(&batch->encoded);
+    row_words_reset(&batch->words);
     batch->row_count = 0;
     batch->reject_count = 0;
     batch->resolved_count = 0;
@@ -56,6 +58,7 @@ void batch_free(struct batch *batch)
 {
     arena_free(&batch->arena);
     buf_free(&batch->encoded);
+    row_words_free(&batch->words);
     free(batch->rows);
     free(batch->rejects);
     free(batch->resolved);
@@ -136,7 +139,9 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
               BATCH_RECORDS_MAX))
         return err_set(err, ERR_FATAL, "the batch is full");
     batch->rows = rows;
-    if (!row_encode(&batch->encoded, event, charge, &place, err))
+    unsigned words[WORDS_COUNT] = {0};
+    bool lean = row_words_take(&batch->words, event, words);
+    if (!(lean ? row_encode_lean : row_encode)(&batch->encoded, event, charge, &place, err))
         return false;
     keep_book_id(batch, origin->price_book_id);
 
@@ -147,6 +152,8 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
         .labels_digest = row_digest_labels(event),
         .offset = offset,
         .bytes = batch->encoded.bytes - offset,
+        .lean = lean,
+        .words = {words[WORDS_CALL], words[WORDS_CALLER]},
         .range = origin->range,
         .kafka_offset = origin->kafka_offset,
         .record_index = origin->record_index,

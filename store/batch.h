@@ -14,6 +14,7 @@
 #include "core/buf.h"
 #include "core/charge.h"
 #include "core/event.h"
+#include "store/row_words.h"
 
 #define BATCH_BYTES_MAX (32u << 20)  /* of encoded rows; a batch is closed far earlier */
 #define BATCH_RECORDS_MAX (1u << 20) /* rows, and rejected records */
@@ -65,7 +66,9 @@ struct batch_row {
     uint64_t content_hash;
     uint64_t labels_digest; /* row_digest_labels() */
     size_t offset, bytes;   /* in batch->encoded */
-    unsigned range;         /* index into batch->range */
+    bool lean;              /* its form; then its words are in batch->words, at these places */
+    unsigned words[WORDS_COUNT];
+    unsigned range; /* index into batch->range */
     int64_t kafka_offset;
     unsigned record_index;
     bool time_not_own; /* goes through identity_guard */
@@ -117,6 +120,7 @@ struct batch_resolved {
 struct batch {
     struct arena arena;
     struct buf encoded;
+    struct row_words words;
     struct batch_row *rows;
     size_t row_count, row_capacity;
     struct batch_reject *rejects;

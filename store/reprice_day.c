@@ -115,7 +115,8 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
     for (int i = 0; i < shape->fact_count; i++)
         gathered[i] = field[shape->fact[i]];
     arena_reset(&run->call);
-    if (!row_facts(gathered, &run->call, facts, NULL))
+    if (!row_facts(gathered, &run->call, facts, NULL) ||
+        !row_usage_add(&field[shape->usage], &run->call, facts, NULL))
         return VERDICT_UNREADABLE;
     run->options.price(facts, charge, run->options.context);
     return unchanged(run, shape, field, charge) && book_stored(run, at(shape, field, COLUMN_BOOK))

@@ -24,7 +24,7 @@ enum reprice_column {
     COLUMN_COUNT
 };
 
-#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 3) /* usage, excluded, done */
+#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 4) /* usage twice, excluded, done */
 
 enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
 extern const char *const reprice_method_name[];
@@ -47,6 +47,7 @@ struct reprice_shape {
     int count;
     int column[COLUMN_COUNT];
     int fact[FACT_COUNT + 1], fact_count;
+    int usage;    /* the part of it that the dictionary has */
     int excluded; /* marks rows that are set aside; -1 = not read */
     int done;     /* marks rows that this run has changed before; -1 = not read */
 };

@@ -35,11 +35,12 @@ static void add_column(struct buf *sql, enum reprice_column column, bool overlai
 {
     if (overlaid && column == COLUMN_FLAGS) /* NULL: as they were (0.1.0) */
         buf_add_text(sql, "coalesce(p.new_flags, s.flags)");
-    else if (overlaid && posted_name[column])
-        buf_printf(sql, "CASE WHEN p.run_id IS NULL THEN s.%s ELSE p.%s END", column_name[column],
-                   posted_name[column]);
-    else
-        buf_printf(sql, "s.%s", column_name[column]);
+    else if (overlaid && posted_name[column]) {
+        buf_add_text(sql, "CASE WHEN p.run_id IS NULL THEN ");
+        row_column_show(sql, column_name[column]);
+        buf_printf(sql, " ELSE p.%s END", posted_name[column]);
+    } else
+        row_column_show(sql, column_name[column]);
 }
 
 /* --- columns -------------------------------------------------------------------------------- */
@@ -49,7 +50,8 @@ static bool fact_stored(int fact)
     return fact_info[fact].store == STORE_COLUMN;
 }
 
-/* The columns above, then the facts that are not among them, then usage. */
+/* The columns above, then the facts that are not among them, then usage in
+ * its two parts. */
 static void columns_needed(struct reprice *run, bool closed, struct reprice_shape *shape)
 {
     for (int c = 0; c < COLUMN_COUNT; c++) {
@@ -65,11 +67,13 @@ static void columns_needed(struct reprice *run, bool closed, struct reprice_shap
             shape->fact[shape->fact_count++] = shape->column[COLUMN_START_TIME];
             continue;
         }
-        buf_printf(&run->sql, ", s.%s", row_fact_column((enum fact)f));
+        buf_add_text(&run->sql, ", ");
+        row_column_show(&run->sql, row_fact_column((enum fact)f));
         shape->fact[shape->fact_count++] = shape->count++;
     }
-    buf_add_text(&run->sql, ", s.usage");
+    buf_add_text(&run->sql, ", coalesce(s.usage_text, s.usage::text), c.usage_text");
     shape->fact[shape->fact_count++] = shape->count++;
+    shape->usage = shape->count++;
 }
 
 /* --- conditions ----------------------------------------------------------------------------- */
@@ -96,7 +100,9 @@ static bool add_list(struct reprice *run, const struct reprice_list *list,
     if (list->count == 0)
         return true;
     for (int c = 0; columns[c]; c++) {
-        buf_printf(&run->sql, "%s s.%s IN (", c ? " OR" : " AND (", columns[c]);
+        buf_add_text(&run->sql, c ? " OR " : " AND (");
+        row_column_show(&run->sql, columns[c]);
+        buf_add_text(&run->sql, " IN (");
         for (size_t i = 0; i < list->count; i++) {
             if (i)
                 buf_add_text(&run->sql, ", ");
@@ -201,9 +207,10 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
     buf_reset(&run->sql);
     buf_add_text(&run->sql, "COPY (SELECT ");
     add_columns(run, day, shape);
-    buf_add_text(&run->sql, " FROM spendlog.spend_logs s");
+    buf_add_text(&run->sql, " FROM spendlog.stored_rows s");
     if (sample_percent > 0)
         buf_printf(&run->sql, " TABLESAMPLE SYSTEM (%.4f) REPEATABLE (1)", sample_percent);
+    buf_add_text(&run->sql, row_words_joins);
     if (day->closed)
         buf_printf(&run->sql,
                    " LEFT JOIN (SELECT DISTINCT ON (a.start_time, a.identity) a.*"

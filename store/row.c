@@ -5,14 +5,9 @@
  * below, facts with a column, labels with a column, usage. Room for a whole row is reserved at once
  * and filled through a bare pointer.
  */
-#include "store/row.h"
-
-#include "store/numeric.h"
-#include "store/pg.h"
+#include "store/row_fields.h"
 
 #include <assert.h>
-
-#define FIELD_BYTES_MAX 128 /* of any field or member of usage but for its text */
 
 /* The first two are patched: row_patch() knows where they are. */
 static const char *const fixed_column[] = {
@@ -23,7 +18,7 @@ static const char *const fixed_column[] = {
 
 #define FIXED_COUNT (sizeof(fixed_column) / sizeof(fixed_column[0]))
 
-static const char *const time_source_name[] = {
+const char *const row_time_source[] = {
     [TIME_EVENT] = "event", [TIME_DERIVED] = "derived", [TIME_KAFKA] = "kafka"};
 
 /* Times that both timestamp and a four-digit year can hold: years 1 to 9999. */
@@ -60,130 +55,12 @@ enum {
 #undef LABEL
 };
 
-/* --- fields --------------------------------------------------------------------------------- */
-
-static char *put32(char *p, uint32_t v)
-{
-    v = __builtin_bswap32(v);
-    memcpy(p, &v, 4);
-    return p + 4;
-}
-
-static char *put64(char *p, uint64_t v)
-{
-    v = __builtin_bswap64(v);
-    memcpy(p, &v, 8);
-    return p + 8;
-}
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put32 and put64 swap");
-
-static char *field_null(char *p)
-{
-    return put32(p, UINT32_MAX);
-}
-
-static char *field_int4(char *p, uint32_t v)
-{
-    return put32(put32(p, 4), v);
-}
-
-static char *field_int8(char *p, uint64_t v)
-{
-    return put64(put32(p, 8), v);
-}
-
-static char *field_bytes(char *p, const void *bytes, size_t count)
-{
-    p = put32(p, (uint32_t)count);
-    memcpy(p, bytes, count);
-    return p + count;
-}
-
-static char *field_text(char *p, struct slice s)
-{
-    return s.bytes ? field_bytes(p, s.p, s.bytes) : put32(p, 0);
-}
-
-/* A short word: copied while its end is looked for. */
-static char *field_word(char *p, const char *word)
-{
-    char *start = p + 4, *end = start;
-    for (; *word; word++)
-        *end++ = *word;
-    put32(p, (uint32_t)(end - start));
-    return end;
-}
-
-static char *field_money(char *p, bool present, struct money m)
-{
-    if (!present)
-        return field_null(p);
-    size_t bytes = numeric_encode_money(p + 4, m);
-    return put32(p, (uint32_t)bytes) + bytes;
-}
-
-static char *field_decimal(char *p, const struct decimal *d)
-{
-    size_t bytes = numeric_encode(p + 4, d->coef, d->scale, d->negative);
-    return put32(p, (uint32_t)bytes) + bytes;
-}
-
-static char *field_json(char *p, struct slice json)
-{
-    p = put32(p, (uint32_t)json.bytes + 1);
-    *p++ = 1; /* version of jsonb's binary form */
-    memcpy(p, json.p, json.bytes);
-    return p + json.bytes;
-}
-
-static char *field_tags(char *p, const struct tags *tags)
-{
-    char *length = p;
-    p = put32(p + 4, tags->count ? 1 : 0); /* dimensions */
-    p = put32(p, 0);                       /* no NULL inside */
-    p = put32(p, PG_TEXT);
-    if (tags->count) {
-        p = put32(p, (uint32_t)tags->count);
-        p = put32(p, 1); /* lower bound */
-    }
-    for (size_t i = 0; i < tags->count; i++)
-        p = field_text(p, tags->tag[i]);
-    put32(length, (uint32_t)(p - length - 4));
-    return p;
-}
-
-static inline char *field_value(char *p, enum field_kind kind, const union value *v)
-{
-    switch (kind) {
-    case KIND_TEXT:
-        return field_text(p, v->s);
-    case KIND_COUNT:
-        return field_int8(p, (uint64_t)v->i);
-    case KIND_DECIMAL:
-        return field_decimal(p, v->d);
-    case KIND_BOOL:
-        return field_bytes(p, v->i ? "\1" : "\0", 1);
-    case KIND_TIME:
-        return field_int8(p, (uint64_t)(v->i - PG_EPOCH_US));
-    case KIND_TAGS:
-        return field_tags(p, v->t);
-    case KIND_JSON:
-        return field_json(p, v->s);
-    }
-    return p;
-}
-
 /* --- a row ---------------------------------------------------------------------------------- */
 
-static char *put_fixed(char *p, const struct event *event, const struct charge *charge,
-                       const struct row_place *place)
+char *row_put_common(char *p, const struct event *event, const struct charge *charge,
+                     const struct row_place *place)
 {
-    const char *reason = reason_info[charge->reason].name;
     bool has = charge->has_spend;
-
-    p = field_int8(p, 0);
-    p = field_int4(p, 0);
     p = field_bytes(p, event->identity, sizeof(event->identity));
     p = field_int8(p, (uint64_t)place->partition_id);
     p = field_int8(p, (uint64_t)place->kafka_offset);
@@ -193,9 +70,18 @@ static char *put_fixed(char *p, const struct event *event, const struct charge *
     p = field_money(p, has, charge->spend);
     p = field_money(p, has, charge->side[SIDE_INPUT]);
     p = field_money(p, has, charge->side[SIDE_OUTPUT]);
-    p = field_money(p, has, charge->side[SIDE_OTHER]);
+    return field_money(p, has, charge->side[SIDE_OTHER]);
+}
+
+static char *put_fixed(char *p, const struct event *event, const struct charge *charge,
+                       const struct row_place *place)
+{
+    const char *reason = reason_info[charge->reason].name;
+    p = field_int8(p, 0);
+    p = field_int4(p, 0);
+    p = row_put_common(p, event, charge, place);
     p = field_word(p, event->mapping);
-    p = field_word(p, time_source_name[event->time_source]);
+    p = field_word(p, row_time_source[event->time_source]);
     p = field_word(p, charge_status_name[charge->status]);
     return field_word(p, reason ? reason : "");
 }
@@ -254,7 +140,7 @@ static const struct {
 };
 
 /* Sets as bits: of an event's facts only these are walked through. */
-static const u128 usage_facts = 0
+const u128 row_usage_facts = 0
 #define FACT(id, kind, store, name, doc) | (STORE_##store == STORE_USAGE ? FACT_BIT(FACT_##id) : 0)
 #include "core/facts.def"
 #undef FACT
@@ -303,12 +189,12 @@ static char *put_member(char *p, enum fact fact, const union value *v)
     }
 }
 
-static char *put_usage(char *p, const struct facts *facts)
+char *row_put_usage(char *p, const struct facts *facts, const u128 *set, bool jsonb)
 {
-    char *start = p, *members = p + 5;
+    char *start = p, *members = p + 4 + jsonb;
     p = members;
     for (unsigned word = 0; word < FACT_WORDS; word++) {
-        uint64_t left = facts_of(facts, usage_facts, word);
+        uint64_t left = facts_of(facts, *set, word);
         for (; left; left &= left - 1) {
             unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
             *p++ = ',';
@@ -317,7 +203,9 @@ static char *put_usage(char *p, const struct facts *facts)
     }
     if (p == members)
         return field_null(start);
-    *put32(start, (uint32_t)(p - members) + 2) = 1; /* version of jsonb's binary form */
+    start = put32(start, (uint32_t)(p - members) + 1 + jsonb);
+    if (jsonb)
+        *start = 1; /* version of jsonb's binary form */
     *members = '{';
     *p++ = '}';
     return p;
@@ -362,29 +250,58 @@ static bool check(const struct event *event, struct err *err)
     return true;
 }
 
+/* Room for the whole row; NULL: there is none, or the event cannot be stored. */
+static char *begin(struct buf *rows, const struct event *event, struct err *err)
+{
+    if (!check(event, err))
+        return NULL;
+    char *first = buf_reserve(rows, room_for(event));
+    if (!first) {
+        rows->failed = false;
+        err_set(err, ERR_FATAL, "the row does not fit into the batch");
+    }
+    return first;
+}
+
 bool row_encode(struct buf *rows, const struct event *event, const struct charge *charge,
                 const struct row_place *place, struct err *err)
 {
-    if (!check(event, err))
+    char *first = begin(rows, event, err), *p = first;
+    if (!p)
         return false;
-    char *first = buf_reserve(rows, room_for(event)), *p = first;
-    if (!p) {
-        rows->failed = false;
-        return err_set(err, ERR_FATAL, "the row does not fit into the batch");
-    }
     *p++ = (char)(FIELD_COUNT >> 8);
     *p++ = (char)FIELD_COUNT;
     p = put_fixed(p, event, charge, place);
     p = put_facts(p, &event->facts);
     p = put_labels(p, &event->labels);
-    p = put_usage(p, &event->facts);
+    p = row_put_usage(p, &event->facts, &row_usage_facts, true);
     rows->bytes += (size_t)(p - first);
     return true;
 }
 
+bool row_encode_lean(struct buf *rows, const struct event *event, const struct charge *charge,
+                     const struct row_place *place, struct err *err)
+{
+    char *first = begin(rows, event, err);
+    if (!first)
+        return false;
+    rows->bytes += (size_t)(row_put_lean(first, event, charge, place) - first);
+    return true;
+}
+
+static char *patch(char *row, int64_t batch_id, int32_t price_book_id)
+{
+    return field_int4(field_int8(row + 2, (uint64_t)batch_id), (uint32_t)price_book_id);
+}
+
 void row_patch(char *row, int64_t batch_id, int32_t price_book_id)
 {
-    char *p = row + 2;
-    p = field_int8(p, (uint64_t)batch_id);
-    field_int4(p, (uint32_t)price_book_id);
+    patch(row, batch_id, price_book_id);
+}
+
+void row_patch_lean(char *row, int64_t batch_id, int32_t price_book_id, int64_t call_no,
+                    int64_t caller_no)
+{
+    char *p = patch(row, batch_id, price_book_id);
+    field_int8(field_int8(p, (uint64_t)call_no), (uint64_t)caller_no);
 }

@@ -206,6 +206,17 @@ static bool read_usage(struct slice json, struct arena *call, struct facts *fact
 
 /* --- a row ---------------------------------------------------------------------------------- */
 
+/* As text, or as jsonb has it in binary, after its version. */
+bool row_usage_add(const struct row_field *field, struct arena *call, struct facts *facts,
+                   struct err *err)
+{
+    if (field->bytes < 0)
+        return true;
+    bool jsonb = field->bytes > 0 && field->p[0] == 1;
+    return read_usage((struct slice){field->p + jsonb, (size_t)field->bytes - jsonb}, call, facts,
+                      err);
+}
+
 bool row_facts(const struct row_field *field, struct arena *call, struct facts *facts,
                struct err *err)
 {
@@ -217,11 +228,7 @@ bool row_facts(const struct row_field *field, struct arena *call, struct facts *
             return bad(err, fact_info[f].name);
         field++;
     }
-    if (field->bytes < 0)
-        return true;
-    if (field->bytes < 1 || field->p[0] != 1) /* version of jsonb's binary form */
-        return bad(err, "usage");
-    return read_usage((struct slice){field->p + 1, (size_t)field->bytes - 1}, call, facts, err);
+    return row_usage_add(field, call, facts, err);
 }
 
 bool row_facts_of_result(const PGresult *res, int row, int first, struct arena *call,

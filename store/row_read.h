@@ -20,9 +20,14 @@ struct row_field {
  */
 int row_facts_columns(struct buf *sql);
 
-/* Texts point into the fields or into `call`. ERR_INPUT: not something row_encode() wrote. */
+/* Texts point into the fields or into `call`.
+ * ERR_INPUT: not something row_encode() wrote. */
 bool row_facts(const struct row_field *field, struct arena *call, struct facts *facts,
                struct err *err) MUST_CHECK;
+
+/* And the members of usage that its dictionary has; NULL: none. */
+bool row_usage_add(const struct row_field *usage, struct arena *call, struct facts *facts,
+                   struct err *err) MUST_CHECK;
 
 /* The same from columns `first`... of a row of a result; texts live as long as the result. */
 bool row_facts_of_result(const PGresult *res, int row, int first, struct arena *call,

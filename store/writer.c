@@ -17,6 +17,15 @@
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+static void copy_sql_make(struct buf *sql, void (*columns)(struct buf *sql))
+{
+    buf_init(sql, SQL_BYTES_MAX);
+    buf_add_text(sql, "COPY spendlog.stored_rows (");
+    columns(sql);
+    buf_add_text(sql, ") FROM STDIN (FORMAT binary)");
+    buf_add_char(sql, '\0');
+}
+
 struct writer *writer_new(const struct writer_options *o)
 {
     struct writer *w = calloc(1, sizeof(*w));
@@ -37,13 +46,11 @@ struct writer *writer_new(const struct writer_options *o)
     pg_args_init(&w->args);
     buf_init(&w->sealed, PG_ARGS_BYTES_MAX);
     buf_init(&w->place, SEALED_PLACE_BYTES);
-    buf_init(&w->copy_sql, SQL_BYTES_MAX);
-    buf_add_text(&w->copy_sql, "COPY spendlog.spend_logs (");
-    row_columns(&w->copy_sql);
-    buf_add_text(&w->copy_sql, ") FROM STDIN (FORMAT binary)");
-    buf_add_char(&w->copy_sql, '\0');
-    if (recent_keys_init(&w->recent) && w->conninfo && w->group_id && w->cluster_id &&
-        w->application_name && w->member && buf_ok(&w->copy_sql))
+    copy_sql_make(&w->copy_sql, row_columns);
+    copy_sql_make(&w->copy_lean_sql, row_columns_lean);
+    if (recent_keys_init(&w->recent) && words_known_init(&w->known) && w->conninfo && w->group_id &&
+        w->cluster_id && w->application_name && w->member && buf_ok(&w->copy_sql) &&
+        buf_ok(&w->copy_lean_sql))
         return w;
     writer_free(w);
     return NULL;
@@ -56,6 +63,8 @@ void writer_free(struct writer *w)
     pg_close(&w->pg);
     pg_args_free(&w->args);
     buf_free(&w->copy_sql);
+    buf_free(&w->copy_lean_sql);
+    words_known_free(&w->known);
     buf_free(&w->sealed);
     buf_free(&w->place);
     recent_keys_free(&w->recent);
@@ -88,6 +97,7 @@ void writer_forget(struct writer *w)
     recent_keys_forget(&w->recent);
     w->book_hash[0] = '\0';
     days_known_forget(&w->days);
+    words_known_forget(&w->known);
 }
 
 /* Numbers that this database has given out are not given out again. */

@@ -124,9 +124,11 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
 static const struct pg_statement lock = {
     STATEMENT_LOCK,
     "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id,"
-    "  (SELECT book_hash FROM spendlog.price_books WHERE price_book_id = $5::integer) AS book)"
+    "  (SELECT book_hash FROM spendlog.price_books WHERE price_book_id = $5::integer) AS book,"
+    "  EXISTS (SELECT FROM spendlog.ingest_batches WHERE batch_id = $6::bigint"
+    "   AND written_at = $7::timestamp) AS known)"
     " SELECT o.partition_id, o.next_offset, o.topic, o.partition, o.incarnation, batch.id,"
-    "  batch.book, o.next_index"
+    "  batch.book, o.next_index, batch.known"
     " FROM (SELECT * FROM spendlog.kafka_offsets"
     "       WHERE partition_id = ANY ($1::bigint[]) AND (replaced_at IS NULL OR $2)"
     "        AND ($3 = '' OR cluster_id = $3) AND group_id = $4"
@@ -140,7 +142,8 @@ enum {
     LOCK_INCARNATION,
     LOCK_BATCH,
     LOCK_BOOK,
-    LOCK_INDEX
+    LOCK_INDEX,
+    LOCK_KNOWN
 };
 
 static void args_add_partitions(struct writer *w, const struct batch *batch)
@@ -196,6 +199,8 @@ static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
     pg_arg_text(&w->args, slice_of(w->cluster_id));
     pg_arg_text(&w->args, slice_of(w->group_id));
     pg_arg_int4(&w->args, w->book_id);
+    pg_arg_int8(&w->args, w->known.batch_id);
+    pg_arg_int8(&w->args, w->known.written_at);
     PGresult *res = pg_run(&w->pg, &lock, &w->args, err);
     if (!res)
         return false;
@@ -207,8 +212,11 @@ static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
                      (long long)batch->range[i].first_offset);
     if (!*why && !book_stands(w, batch, res))
         snprintf(why, sizeof(why), "price book %.12s is not stored any more", w->book_hash);
-    if (!*why)
+    if (!*why) {
         w->batch_id = pg_int(res, 0, LOCK_BATCH);
+        if (!pg_int(res, 0, LOCK_KNOWN)) /* what this batch knew may have gone with it */
+            words_known_forget(&w->known);
+    }
     PQclear(res);
     return *why ? fence(w, err, why) : true;
 }
@@ -361,6 +369,7 @@ static void conclude(struct writer *w, struct batch *batch)
     }
     batch->refused = w->refusal_count;
     rows_learn(w, batch);
+    words_learn(w, batch);
     if (conflicts)
         log_warn("%lld duplicates differ from the row that came first (ingest_conflicts)",
                  (long long)conflicts);

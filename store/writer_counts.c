@@ -268,7 +268,7 @@ static const struct pg_statement advance = {
     "   sum(r.skipped), sum(r.conflicts), $18::timestamp, $19::timestamp, $1, $2, $3, $12, $13,"
     "   $21::integer"
     "  FROM r HAVING sum(r.rows) > 0)"
-    " SELECT count(*) FROM moved"};
+    " SELECT count(*), now() AT TIME ZONE 'UTC' FROM moved"};
 
 enum range_column {
     RANGE_ID,
@@ -368,6 +368,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     if (!res)
         return false;
     bool all = (size_t)pg_int(res, 0, 0) == batch->range_count;
+    w->written_at = pg_int(res, 0, 1);
     PQclear(res);
     if (all)
         return true;

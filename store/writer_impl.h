@@ -11,6 +11,7 @@
 #include "store/recent_keys.h"
 #include "store/writer.h"
 
+#define WORDS_KNOWN_SLOTS (1u << 15)
 #define REFUSAL_TEXT_MAX 256
 
 /* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */
@@ -32,18 +33,31 @@ struct reject_refused {
     char message[104], sqlstate[6];
 };
 
+/* Entries of the dictionaries that are in the database, as this writer saw when it last committed:
+ * in the transaction of that batch. While the batch's record is there, so are they. */
+struct words_known {
+    struct words_known_entry {
+        uint8_t hash[16]; /* of the content */
+        int64_t number;
+        bool used;
+    } * slot[WORDS_COUNT];
+    size_t count[WORDS_COUNT];
+    int64_t batch_id, written_at; /* as ingest_batches has it; 0: nothing is known */
+};
+
 struct writer {
     char *conninfo, *group_id, *cluster_id, *application_name, *member;
     unsigned lock_timeout_ms, statement_timeout_ms;
     struct pg pg;
-    struct pg_args args; /* of the statement being run */
-    struct buf copy_sql;
+    struct pg_args args;                /* of the statement being run */
+    struct buf copy_sql, copy_lean_sql; /* of wide and of lean rows */
 
     /* What is believed of the database: writer_forget() drops all of it. */
     struct recent_keys recent;
     char book_hash[65]; /* of the book stored last; "" = none */
     int32_t book_id;
     struct days_known days;
+    struct words_known known; /* what the dictionaries have */
 
     bool tell_retention; /* not compared with the database's yet */
     unsigned retain_days;
@@ -59,7 +73,7 @@ struct writer {
     bool bisect, copying, fenced;
     bool bisect_rejects, rejecting;
     struct reject_refused reject_refused;
-    int64_t batch_id;
+    int64_t batch_id, written_at;
     struct range_counts *counts;
     size_t counts_capacity;
     struct refusal *refusal;
@@ -78,6 +92,8 @@ enum writer_statement {
     STATEMENT_RESOLVE,
     STATEMENT_STAND,
     STATEMENT_SAMPLE,
+    STATEMENT_WORDS_ADD, /* one for each dictionary */
+    STATEMENT_WORDS_APART = STATEMENT_WORDS_ADD + WORDS_COUNT,
 };
 
 /* Runs a statement that gives nothing back, with writer->args. */
@@ -99,6 +115,17 @@ bool rows_copy(struct writer *writer, struct batch *batch, struct err *err) MUST
 /* After COMMIT. */
 void rows_learn(struct writer *writer, const struct batch *batch);
 bool row_refusable(const struct writer *writer);
+
+/* writer_words.c */
+bool words_known_init(struct words_known *known);
+void words_known_free(struct words_known *known);
+void words_known_forget(struct words_known *known);
+/* Sees to it that the dictionaries have the words of the new lean rows of [from, to), and gives
+ * these their numbers. */
+bool words_write(struct writer *writer, struct batch *batch, size_t from, size_t to,
+                 struct err *err) MUST_CHECK;
+/* After COMMIT. */
+void words_learn(struct writer *writer, const struct batch *batch);
 
 /* writer_rejects.c */
 bool rejects_write(struct writer *writer, const struct batch *batch, struct err *err) MUST_CHECK;

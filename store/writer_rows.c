@@ -83,7 +83,7 @@ static const struct pg_statement look = {
     STATEMENT_LOOK,
     "SELECT k.place, l.content_hash"
     " FROM unnest($1::timestamp[], $2::uuid[]) WITH ORDINALITY AS k (start_time, identity, place)"
-    " JOIN spendlog.spend_logs l ON l.start_time = k.start_time AND l.identity = k.identity"
+    " JOIN spendlog.stored_rows l ON l.start_time = k.start_time AND l.identity = k.identity"
     " WHERE l.start_time BETWEEN $3::timestamp AND $4::timestamp"};
 
 /* One index lookup per key: joined as sets, a day of rows would be read for one batch of keys. */
@@ -255,29 +255,48 @@ static bool copy_end(struct writer *w, struct chunk *chunk, struct err *err)
     PGresult *res;
     while (w->pg.conn && (res = PQgetResult(w->pg.conn)) != NULL) {
         if (PQresultStatus(res) != PGRES_COMMAND_OK && !told) {
-            ok = pg_fail(&w->pg, res, "COPY spend_logs", err);
+            ok = pg_fail(&w->pg, res, "COPY stored_rows", err);
             told = true;
         }
         PQclear(res);
     }
-    return ok || told ? ok : pg_fail(&w->pg, NULL, "COPY spend_logs", err);
+    return ok || told ? ok : pg_fail(&w->pg, NULL, "COPY stored_rows", err);
 }
 
-/* Copies the rows of [from, to) that are new. */
-static bool copy_range(struct writer *w, struct batch *batch, size_t from, size_t to,
-                       struct err *err)
+static void row_add(struct writer *w, struct batch *batch, const struct batch_row *row,
+                    struct chunk *chunk)
+{
+    char *p = batch->encoded.p + row->offset;
+    const struct words_table *table = batch->words.table;
+    if (row->lean)
+        row_patch_lean(p, w->batch_id, w->book_id,
+                       table[WORDS_CALL].entry[row->words[WORDS_CALL]].number,
+                       table[WORDS_CALLER].entry[row->words[WORDS_CALLER]].number);
+    else
+        row_patch(p, w->batch_id, w->book_id);
+    chunk_add(chunk, p, row->bytes);
+}
+
+static bool is_copied(const struct batch_row *row, bool lean)
+{
+    return row->fate == ROW_NEW && row->lean == lean;
+}
+
+/* The rows of [from, to) that are new and of this form. */
+static bool copy_form(struct writer *w, struct batch *batch, size_t from, size_t to, bool lean,
+                      struct err *err)
 {
     static const char head[19] = "PGCOPY\n\377\r\n\0"; /* then 32 bits of flags, 32 of extension */
     struct chunk chunk;
     size_t first = from;
 
-    while (first < to && batch->rows[first].fate != ROW_NEW)
+    while (first < to && !is_copied(&batch->rows[first], lean))
         first++;
     if (first == to)
         return true;
-    PGresult *res = PQexec(w->pg.conn, w->copy_sql.p);
+    PGresult *res = PQexec(w->pg.conn, lean ? w->copy_lean_sql.p : w->copy_sql.p);
     if (PQresultStatus(res) != PGRES_COPY_IN) {
-        pg_fail(&w->pg, res, "COPY spend_logs", err);
+        pg_fail(&w->pg, res, "COPY stored_rows", err);
         PQclear(res);
         return false;
     }
@@ -286,16 +305,20 @@ static bool copy_range(struct writer *w, struct batch *batch, size_t from, size_
     chunk.bytes = 0;
     chunk.failed = false;
     chunk_add(&chunk, head, sizeof(head));
-    for (size_t i = first; i < to; i++) {
-        const struct batch_row *row = &batch->rows[i];
-        if (row->fate != ROW_NEW)
-            continue;
-        row_patch(batch->encoded.p + row->offset, w->batch_id, w->book_id);
-        chunk_add(&chunk, batch->encoded.p + row->offset, row->bytes);
-    }
+    for (size_t i = first; i < to; i++)
+        if (is_copied(&batch->rows[i], lean))
+            row_add(w, batch, &batch->rows[i], &chunk);
     chunk_add(&chunk, "\377\377", 2);
     chunk_flush(&chunk);
     return copy_end(w, &chunk, err);
+}
+
+/* Copies the rows of [from, to) that are new. */
+static bool copy_range(struct writer *w, struct batch *batch, size_t from, size_t to,
+                       struct err *err)
+{
+    return words_write(w, batch, from, to, err) && copy_form(w, batch, from, to, true, err) &&
+           copy_form(w, batch, from, to, false, err);
 }
 
 /* --- bisection ------------------------------------------------------------------------------ */

@@ -171,7 +171,7 @@ def disk_full_on(servers, seed, folder):
 def refused_row_is_bisected(servers, seed):
     """A row that PostgreSQL refuses is found and rejected alone; all others of its batch land."""
     with World(servers, "refused", seed, partitions=3, poison=False) as world:
-        world.sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT no_team_3 CHECK (team_id <> 'team-3')")
+        world.refuse("team_id <> 'team-3'")
         feed = world.feed()
         world.start()
         feed.send(300)

@@ -11,7 +11,7 @@ from harness.world import WRITER, World
 LOCKS = (  # what each of them holds while it works
     ("VACUUM FULL", "LOCK TABLE ONLY {day} IN ACCESS EXCLUSIVE MODE"),
     ("REINDEX", "LOCK TABLE {day} IN SHARE MODE"),
-    ("ALTER TABLE", "LOCK TABLE spendlog.spend_logs IN ACCESS EXCLUSIVE MODE"),
+    ("ALTER TABLE", "LOCK TABLE spendlog.stored_rows IN ACCESS EXCLUSIVE MODE"),
     ("offsets", "LOCK TABLE spendlog.kafka_offsets IN ACCESS EXCLUSIVE MODE"),
     ("books", "LOCK TABLE spendlog.ingest_batches IN SHARE ROW EXCLUSIVE MODE"),
 )
@@ -60,7 +60,7 @@ def maintenance_is_waited_for(servers, seed):
                      lambda: told_after(member, before, "dba_at_work", "paused: "), 60)
             check(member.alive(), f"{what}: the member ended{member.tail()}")
             dba.end()
-        dba = Dba(world, "LOCK TABLE spendlog.spend_logs IN ACCESS EXCLUSIVE MODE")
+        dba = Dba(world, "LOCK TABLE spendlog.stored_rows IN ACCESS EXCLUSIVE MODE")
         command = subprocess.Popen([SPENDLOG, "report", "-c", world.config("report", user="spendlog")],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         line = command.stderr.readline()

@@ -13,11 +13,11 @@ def foreign_partition_under_retention(servers, seed):
     """Partitions of others, under names like ours, are left alone; retention drops ours, and SIGTERM is heard meanwhile."""
     with World(servers, "strangers", seed, partitions=2) as world:
         world.sql("UPDATE spendlog.retention SET keep_days = 400, days_per_day = 100")
-        world.sql("CREATE TABLE spendlog.archive_20200101 PARTITION OF spendlog.spend_logs "
+        world.sql("CREATE TABLE spendlog.archive_20200101 PARTITION OF spendlog.stored_rows "
                   "FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')")
-        world.sql("CREATE TABLE spendlog.spend_logs_20190101 PARTITION OF spendlog.spend_logs "
+        world.sql("CREATE TABLE spendlog.spend_logs_20190101 PARTITION OF spendlog.stored_rows "
                   "FOR VALUES FROM ('2019-01-01') TO ('2020-01-01')")
-        world.sql("CREATE TABLE spendlog.past_00010101 PARTITION OF spendlog.spend_logs "
+        world.sql("CREATE TABLE spendlog.past_00010101 PARTITION OF spendlog.stored_rows "
                   "FOR VALUES FROM (MINVALUE) TO ('1970-01-01')")
         old = world.sql("SELECT count(spendlog.ensure_partition((now() AT TIME ZONE 'UTC')::date - 420 - i)) "
                         "FROM generate_series(0, 4) i")

@@ -277,6 +277,19 @@ class World:
                 check_equal(member.end(), 0, f"exit code of a member ended by SIGTERM{member.tail()}")
         return self.verify() + (f"; {unheld} produced messages not in the log" if unheld else "")
 
+    def refuse(self, condition):
+        """PostgreSQL refuses rows from now on unless the condition over team_id and request_id holds; None: takes all."""
+        self.sql("DROP TRIGGER IF EXISTS refuse ON spendlog.stored_rows")
+        if condition is None:
+            return
+        self.sql("CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ "
+                 "DECLARE team_id text := coalesce(NEW.team_id, (SELECT k.team_id FROM spendlog.shared_callers k WHERE "
+                 "k.caller_no = NEW.caller_no)); request_id text := NEW.request_id; BEGIN "
+                 f"IF NOT ({condition}) THEN RAISE check_violation USING CONSTRAINT = 'refuse', "
+                 "MESSAGE = 'row violates check constraint \"refuse\"'; END IF; RETURN NEW; END $$")
+        self.sql("CREATE TRIGGER refuse BEFORE INSERT ON spendlog.stored_rows FOR EACH ROW "
+                 "EXECUTE FUNCTION public.refuse()")
+
     def verify(self):
         counts, rows = self.ledger.expected()
         self.verify_books(counts)

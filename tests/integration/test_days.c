@@ -198,11 +198,11 @@ static void strange_partitions_are_left_alone(void **state)
 {
     struct world *w = *state;
     sql("UPDATE spendlog.retention SET keep_days = 400");
-    sql("CREATE TABLE spendlog.archive_20100101 PARTITION OF spendlog.spend_logs"
+    sql("CREATE TABLE spendlog.archive_20100101 PARTITION OF spendlog.stored_rows"
         " FOR VALUES FROM ('2010-01-01') TO ('2010-01-02');"
-        "CREATE TABLE spendlog.spend_logs_20120101 PARTITION OF spendlog.spend_logs"
+        "CREATE TABLE spendlog.spend_logs_20120101 PARTITION OF spendlog.stored_rows"
         " FOR VALUES FROM ('2012-01-01') TO ('2013-01-01');"
-        "CREATE TABLE spendlog.open_00010101 PARTITION OF spendlog.spend_logs"
+        "CREATE TABLE spendlog.open_00010101 PARTITION OF spendlog.stored_rows"
         " FOR VALUES FROM (MINVALUE) TO ('1970-01-01')");
     row_of_days_ago(w, 900);
     w->batch.retain_days = 400;
@@ -221,7 +221,7 @@ static void strange_partitions_are_left_alone(void **state)
 static void rows_of_a_strange_partition_find_their_way(void **state)
 {
     struct world *w = *state;
-    sql("CREATE TABLE spendlog.year_2016 PARTITION OF spendlog.spend_logs"
+    sql("CREATE TABLE spendlog.year_2016 PARTITION OF spendlog.stored_rows"
         " FOR VALUES FROM ('2016-01-01') TO ('2017-01-01')");
     const struct sample sample = {.identity = next_identity++,
                                   .start_us = INT64_C(1464739200000000)};
@@ -418,8 +418,10 @@ static void a_strange_hand_leaves_a_mark(void **state)
 {
     static const char *const hands[] = {
         "UPDATE spendlog.spend_logs SET flags = flags",
-        "DELETE FROM spendlog.spend_logs WHERE flags = -1",
-        "TRUNCATE spendlog.spend_logs",
+        "DELETE FROM spendlog.spend_logs",
+        "UPDATE spendlog.stored_rows SET flags = flags",
+        "DELETE FROM spendlog.stored_rows WHERE flags = -1",
+        "TRUNCATE spendlog.stored_rows",
         "UPDATE spendlog.spend_logs_20250715 SET flags = flags",
         "DELETE FROM spendlog.spend_logs_20250715 WHERE flags = -1",
         "TRUNCATE spendlog.spend_logs_20250715",

@@ -179,9 +179,9 @@ static void rows_of_many_days_find_their_partitions(void **state)
     commit_or_fail(w->writer, &w->batch);
     expect_counts(2000, 0, 0, 0);
     assert_int_equal(scalar("SELECT count(*) FROM pg_inherits WHERE inhparent ="
-                            " 'spendlog.spend_logs'::regclass"),
+                            " 'spendlog.stored_rows'::regclass"),
                      40);
-    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs l JOIN pg_class c ON"
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.stored_rows l JOIN pg_class c ON"
                             " c.oid = l.tableoid WHERE c.relname <>"
                             " 'spend_logs_' || to_char(l.start_time, 'YYYYMMDD')"),
                      0);
@@ -398,14 +398,14 @@ static void a_refused_row_is_rejected_and_the_others_land(void **state)
     struct world *w = *state;
     char query[512];
     const struct sample bad = {.identity = first + 5000, .start_us = BASE_US, .model = "bad"};
-    sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    sql("ALTER TABLE spendlog.shared_calls ADD CONSTRAINT refuses CHECK (model <> 'bad')");
     add_rows(&w->batch, &w->p[0], first, 500);
     add_row(&w->batch, &w->p[0], &bad);
     add_rows(&w->batch, &w->p[0], first + 500, 499);
     add_row(&w->batch, &w->p[1], &bad);
     add_skip(&w->batch, &w->p[1]);
     commit_or_fail(w->writer, &w->batch);
-    sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
+    sql("ALTER TABLE spendlog.shared_calls DROP CONSTRAINT refuses");
 
     expect_counts(999, 0, 2, 1);
     assert_int_equal(w->batch.range[0].rejected, 1);
@@ -486,11 +486,11 @@ static void refused_rows_and_duplicates_in_one_batch(void **state)
     add_rows(&w->batch, &w->p[0], first, 100);
     commit_or_fail(w->writer, &w->batch);
     begin_again(w);
-    sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    sql("ALTER TABLE spendlog.shared_calls ADD CONSTRAINT refuses CHECK (model <> 'bad')");
     add_rows(&w->batch, &w->p[1], first + 50, 100);
     add_row(&w->batch, &w->p[1], &bad);
     commit_or_fail(w->writer, &w->batch);
-    sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
+    sql("ALTER TABLE spendlog.shared_calls DROP CONSTRAINT refuses");
     expect_counts(150, 50, 1, 0);
 }
 
@@ -667,10 +667,10 @@ static void a_member_frozen_within_its_copy_is_ended(void **state)
 
     open_as_member(&frozen, "spendlog lane 7");
     assert_true(pg_command(&frozen, "BEGIN", &err));
-    PGresult *res = PQexec(frozen.conn,
-                           "COPY spendlog.spend_logs (start_time, identity, batch_id, partition_id,"
-                           " kafka_offset, content_hash, price_book_id, record_index, flags,"
-                           " pricing_status, mapping, time_source) FROM STDIN");
+    PGresult *res = PQexec(
+        frozen.conn, "COPY spendlog.stored_rows (start_time, identity, batch_id, partition_id,"
+                     " kafka_offset, content_hash, price_book_id, record_index, flags,"
+                     " pricing_status, mapping, time_source) FROM STDIN");
     assert_int_equal(PQresultStatus(res), PGRES_COPY_IN);
     PQclear(res);
     for (uint64_t i = 0; i < 2000; i++) { /* enough for the server to have stored the first */
@@ -725,7 +725,8 @@ static void a_new_day_does_not_wait_for_open_copies(void **state)
     batch_reset(&w->batch);
 
     open_as_member(&busy, "busy");
-    assert_true(pg_command(&busy, "BEGIN; COPY spendlog.spend_logs (start_time) FROM STDIN", NULL));
+    assert_true(
+        pg_command(&busy, "BEGIN; COPY spendlog.stored_rows (start_time) FROM STDIN", NULL));
     int64_t before_ms = clock_monotonic_ms();
     add_row(&w->batch, &w->p[0], &new);
     commit_or_fail(w->writer, &w->batch);
@@ -978,7 +979,7 @@ static void a_refused_row_is_kept_with_its_message(void **state)
     struct err err = {0};
     char query[512];
     const struct sample bad = {.identity = first + 5000, .start_us = BASE_US, .model = "bad"};
-    sql("ALTER TABLE spendlog.spend_logs ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    sql("ALTER TABLE spendlog.shared_calls ADD CONSTRAINT refuses CHECK (model <> 'bad')");
     add_rows(&w->batch, &w->p[0], first, 10);
     add_row(&w->batch, &w->p[0], &bad);
     w->batch.can_read_again = true;
@@ -994,7 +995,7 @@ static void a_refused_row_is_kept_with_its_message(void **state)
     w->batch.rows[10].message =
         batch_keep_message(&w->batch, SLICE("{bad}"), SLICE(""), 1234, true);
     commit_or_fail(w->writer, &w->batch);
-    sql("ALTER TABLE spendlog.spend_logs DROP CONSTRAINT refuses");
+    sql("ALTER TABLE spendlog.shared_calls DROP CONSTRAINT refuses");
     assert_int_equal(w->batch.refused, 1);
     snprintf(query, sizeof(query),
              "SELECT count(*) FROM spendlog.rejected_events WHERE partition_id = %lld"

@@ -10,7 +10,11 @@ DENIED = "permission denied"
 # (role, statement, allowed)
 STATEMENTS = (
     ("writer", "DELETE FROM spendlog.spend_logs", False),
-    ("writer", "TRUNCATE spendlog.spend_logs", False),
+    ("writer", "TRUNCATE spendlog.stored_rows", False),
+    ("writer", "DELETE FROM spendlog.stored_rows", False),
+    ("writer", "UPDATE spendlog.stored_rows SET spend = 0", False),
+    ("writer", "DELETE FROM spendlog.shared_callers", False),
+    ("writer", "UPDATE spendlog.shared_callers SET team_id = ''", False),
     ("writer", "UPDATE spendlog.spend_logs SET spend = 0", False),
     ("writer", "UPDATE spendlog.spend_logs SET model = 'x'", False),
     ("writer", "DELETE FROM spendlog.kafka_offsets", False),
@@ -25,8 +29,8 @@ STATEMENTS = (
     ("writer", "INSERT INTO spendlog.spend_adjustments (run_id) VALUES (1)", False),
     ("writer", "SELECT spendlog.drop_partition('2020-01-01')", False),
     ("writer", "CREATE TABLE spendlog.mine (a int)", False),
-    ("writer", "DROP TABLE spendlog.spend_logs", False),
-    ("writer", "ALTER TABLE spendlog.spend_logs DROP CONSTRAINT spend_logs_pkey", False),
+    ("writer", "DROP TABLE spendlog.stored_rows", False),
+    ("writer", "ALTER TABLE spendlog.stored_rows DROP CONSTRAINT spend_logs_pkey", False),
     ("writer", "SET ROLE spendlog_owner", False),
     ("writer", "SELECT count(*) FROM spendlog.spend_logs", True),
     ("writer", "SELECT spendlog.ensure_partition('2026-01-01')", True),

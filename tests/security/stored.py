@@ -19,7 +19,7 @@ def rows_come_back_as_they_went(servers, seed, rows=5000):
                 "-d", world.database, "-c"]
         made = subprocess.run([COPY_SAMPLE, "encode", str(seed), str(rows)], stdout=subprocess.PIPE,
                               check=True).stdout
-        into = subprocess.run([*psql, f"COPY spendlog.spend_logs ({columns}) FROM STDIN (FORMAT binary)"],
+        into = subprocess.run([*psql, f"COPY spendlog.stored_rows ({columns}) FROM STDIN (FORMAT binary)"],
                               input=made, capture_output=True)
         check_equal((into.returncode, into.stderr), (0, b""), "COPY FROM")
         out = subprocess.run([*psql, f"COPY (SELECT {columns} FROM spendlog.spend_logs ORDER BY kafka_offset) "

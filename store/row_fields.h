@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fields of a row in COPY's binary form, written through a bare pointer into room that is there.
+ * Internal to store/row*.c. */
+#ifndef STORE_ROW_FIELDS_H
+#define STORE_ROW_FIELDS_H
+
+#include "core/charge.h"
+#include "core/event.h"
+#include "store/numeric.h"
+#include "store/pg.h"
+#include "store/row.h"
+
+#define FIELD_BYTES_MAX 128 /* of any field or member of usage but for its text */
+
+static inline char *put32(char *p, uint32_t v)
+{
+    v = __builtin_bswap32(v);
+    memcpy(p, &v, 4);
+    return p + 4;
+}
+
+static inline char *put64(char *p, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, 8);
+    return p + 8;
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put32 and put64 swap");
+
+static inline char *field_null(char *p)
+{
+    return put32(p, UINT32_MAX);
+}
+
+static inline char *field_int4(char *p, uint32_t v)
+{
+    return put32(put32(p, 4), v);
+}
+
+static inline char *field_int8(char *p, uint64_t v)
+{
+    return put64(put32(p, 8), v);
+}
+
+static inline char *field_bytes(char *p, const void *bytes, size_t count)
+{
+    p = put32(p, (uint32_t)count);
+    memcpy(p, bytes, count);
+    return p + count;
+}
+
+static inline char *field_text(char *p, struct slice s)
+{
+    return s.bytes ? field_bytes(p, s.p, s.bytes) : put32(p, 0);
+}
+
+/* A short word: copied while its end is looked for. */
+static inline char *field_word(char *p, const char *word)
+{
+    char *start = p + 4, *end = start;
+    for (; *word; word++)
+        *end++ = *word;
+    put32(p, (uint32_t)(end - start));
+    return end;
+}
+
+static inline char *field_money(char *p, bool present, struct money m)
+{
+    if (!present)
+        return field_null(p);
+    size_t bytes = numeric_encode_money(p + 4, m);
+    return put32(p, (uint32_t)bytes) + bytes;
+}
+
+static inline char *field_decimal(char *p, const struct decimal *d)
+{
+    size_t bytes = numeric_encode(p + 4, d->coef, d->scale, d->negative);
+    return put32(p, (uint32_t)bytes) + bytes;
+}
+
+static inline char *field_json(char *p, struct slice json)
+{
+    p = put32(p, (uint32_t)json.bytes + 1);
+    *p++ = 1; /* version of jsonb's binary form */
+    memcpy(p, json.p, json.bytes);
+    return p + json.bytes;
+}
+
+static inline char *field_tags(char *p, const struct tags *tags)
+{
+    char *length = p;
+    p = put32(p + 4, tags->count ? 1 : 0); /* dimensions */
+    p = put32(p, 0);                       /* no NULL inside */
+    p = put32(p, PG_TEXT);
+    if (tags->count) {
+        p = put32(p, (uint32_t)tags->count);
+        p = put32(p, 1); /* lower bound */
+    }
+    for (size_t i = 0; i < tags->count; i++)
+        p = field_text(p, tags->tag[i]);
+    put32(length, (uint32_t)(p - length - 4));
+    return p;
+}
+
+static inline char *field_value(char *p, enum field_kind kind, const union value *v)
+{
+    switch (kind) {
+    case KIND_TEXT:
+        return field_text(p, v->s);
+    case KIND_COUNT:
+        return field_int8(p, (uint64_t)v->i);
+    case KIND_DECIMAL:
+        return field_decimal(p, v->d);
+    case KIND_BOOL:
+        return field_bytes(p, v->i ? "\1" : "\0", 1);
+    case KIND_TIME:
+        return field_int8(p, (uint64_t)(v->i - PG_EPOCH_US));
+    case KIND_TAGS:
+        return field_tags(p, v->t);
+    case KIND_JSON:
+        return field_json(p, v->s);
+    }
+    return p;
+}
+
+/* usage as a JSON object of the facts in `set`; jsonb: with the version byte of its binary form.
+ * NULL when there are none. */
+char *row_put_usage(char *p, const struct facts *facts, const u128 *set, bool jsonb);
+
+/* What is the same in a row of either form, after batch id and price book: identity, place,
+ * content, flags, money. */
+char *row_put_common(char *p, const struct event *event, const struct charge *charge,
+                     const struct row_place *place);
+char *row_put_lean(char *p, const struct event *event, const struct charge *charge,
+                   const struct row_place *place);
+extern const u128 row_usage_facts;
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The lean form of a row: facts and labels that many rows say alike go to the dictionaries, the
+ * others stand in the row. The text facts with a column are the call's; which labels are the
+ * caller's, and which words of usage repeat, is said here.
+ */
+#include "store/row_fields.h"
+
+#include "store/row_words.h"
+
+#include <assert.h>
+
+#define NUMBER_BYTES_MAX 40 /* of a number in metadata_text; jsonb takes far longer ones */
+#define DEPTH_MAX 64
+
+static bool is_callers(enum label label)
+{
+    return label == LABEL_API_KEY || label == LABEL_API_KEY_ALIAS || label == LABEL_USER ||
+           label == LABEL_TEAM || label == LABEL_TEAM_ALIAS || label == LABEL_ORG ||
+           label == LABEL_TAGS;
+}
+
+/* Rows are looked up by these: '' when absent, so that the view shows the column itself. */
+static bool is_looked_up(enum label label)
+{
+    return label == LABEL_REQUEST_ID || label == LABEL_SESSION || label == LABEL_END_USER;
+}
+
+/* Words of usage that are as many as there are calls. */
+#define OF_ONE_CALL                                                                                \
+    (FACT_BIT(FACT_BATCH_MODELS) | FACT_BIT(FACT_BATCH_LINE_MODELS) | FACT_BIT(FACT_BATCH_ROWS) |  \
+     FACT_BIT(FACT_SESSION_MODELS) | FACT_BIT(FACT_SESSION_LOG) |                                  \
+     FACT_BIT(FACT_IMAGE_DIMENSIONS) | FACT_BIT(FACT_IMAGE_TOOL_ITEMS))
+
+static const u128 word_facts = ~OF_ONE_CALL & (0
+#define FACT(id, kind, store, name, doc)                                                           \
+    | (STORE_##store == STORE_USAGE && (KIND_##kind == KIND_TEXT || KIND_##kind == KIND_BOOL)      \
+           ? FACT_BIT(FACT_##id)                                                                   \
+           : 0)
+#include "core/facts.def"
+#undef FACT
+                                              );
+static const u128 number_facts = OF_ONE_CALL | (0
+#define FACT(id, kind, store, name, doc)                                                           \
+    | (STORE_##store == STORE_USAGE && KIND_##kind != KIND_TEXT && KIND_##kind != KIND_BOOL        \
+           ? FACT_BIT(FACT_##id)                                                                   \
+           : 0)
+#include "core/facts.def"
+#undef FACT
+                                               );
+
+/* --- columns -------------------------------------------------------------------------------- */
+
+#define FACT_IS_LEAN(kind, store) (STORE_##store == STORE_COLUMN && KIND_##kind != KIND_TEXT)
+
+static const char *const fixed_column[] = {
+    "batch_id",     "price_book_id", "call_no",        "caller_no",     "identity", "partition_id",
+    "kafka_offset", "record_index",  "content_hash",   "flags",         "spend",    "input_cost",
+    "output_cost",  "other_cost",    "pricing_status", "pricing_reason"};
+
+#define FIXED_COUNT (sizeof(fixed_column) / sizeof(fixed_column[0]))
+
+void row_columns_lean(struct buf *sql)
+{
+    for (size_t i = 0; i < FIXED_COUNT; i++)
+        buf_printf(sql, "%s, ", fixed_column[i]);
+#define FACT(id, kind, store, name, doc)                                                           \
+    if (FACT_IS_LEAN(kind, store))                                                                 \
+        buf_printf(sql, "%s, ", row_fact_column(FACT_##id));
+#include "core/facts.def"
+#undef FACT
+    for (int l = 0; l < LABEL_COUNT; l++)
+        if (label_info[l].column[0] && !is_callers((enum label)l) && l != LABEL_METADATA)
+            buf_printf(sql, "%s, ", label_info[l].column);
+    buf_add_text(sql, "call_uuid, trace_uuid, metadata_text, usage_text");
+}
+
+enum {
+    FACT_FIELDS = 0
+#define FACT(id, kind, store, name, doc) +FACT_IS_LEAN(kind, store)
+#include "core/facts.def"
+#undef FACT
+    ,
+    LABEL_FIELDS = -8 /* the caller's, metadata */
+#define LABEL(id, kind, name, column, doc) +(sizeof(column) > 1)
+#include "core/labels.def"
+#undef LABEL
+    ,
+    FIELD_COUNT = FIXED_COUNT + FACT_FIELDS + LABEL_FIELDS + 4
+};
+
+/* --- what fits ------------------------------------------------------------------------------ */
+
+/* Lower-case, as PostgreSQL writes a uuid: it reads back as it was. */
+static bool uuid_of(struct slice text, uint8_t uuid[16])
+{
+    unsigned digits = 0;
+    if (text.bytes != 36)
+        return false;
+    for (unsigned i = 0; i < 36; i++) {
+        char c = text.p[i];
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (c != '-')
+                return false;
+            continue;
+        }
+        unsigned v = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                            : 16;
+        if (v == 16)
+            return false;
+        uuid[digits / 2] = (uint8_t)(digits % 2 ? uuid[digits / 2] | v : v << 4);
+        digits++;
+    }
+    return true;
+}
+
+/* JSON of which it is certain that jsonb takes it: the text is not looked at before somebody reads
+ * the row. The mapper made it, so its structure is right; what jsonb refuses beyond that are
+ * escaped zeros and halves of surrogates, numbers out of its range and endless depth. */
+static bool json_certain(struct slice json)
+{
+    bool in_text = false;
+    unsigned number = 0, depth = 0;
+    for (size_t i = 0; i < json.bytes; i++) {
+        char c = json.p[i];
+        if (c == '\\') {
+            if (++i == json.bytes || json.p[i] == 'u')
+                return false;
+        } else if (c == '"') {
+            in_text = !in_text;
+            number = 0;
+        } else if (!in_text) {
+            bool part = (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+';
+            if (c == 'E' || (c == 'e' && number) ||
+                (number = part ? number + 1 : 0) > NUMBER_BYTES_MAX)
+                return false;
+            depth += (c == '{' || c == '[');
+            if (depth > DEPTH_MAX)
+                return false;
+        }
+    }
+    return !in_text;
+}
+
+static struct slice metadata_of(const struct event *event)
+{
+    return labels_has(&event->labels, LABEL_METADATA) ? event->labels.v[LABEL_METADATA].s
+                                                      : (struct slice){0};
+}
+
+/* --- words ---------------------------------------------------------------------------------- */
+
+struct content {
+    char p[WORDS_BYTES_MAX];
+    size_t bytes;
+    bool failed;
+};
+
+static void content_add(struct content *content, bool there, struct slice text)
+{
+    if (content->bytes + 4 + text.bytes > sizeof(content->p)) {
+        content->failed = true;
+        return;
+    }
+    char *p = content->p + content->bytes;
+    p = there ? field_text(p, text) : field_null(p);
+    content->bytes = (size_t)(p - content->p);
+}
+
+static void content_add_fact(struct content *content, const struct facts *facts, enum fact fact)
+{
+    bool there = facts_has(facts, fact);
+    content_add(content, there, there ? facts->v[fact].s : (struct slice){0});
+}
+
+/* A member may take six bytes for one of its text. */
+static void content_add_usage(struct content *content, const struct facts *facts)
+{
+    size_t room = 8;
+    for (unsigned word = 0; word < FACT_WORDS; word++)
+        for (uint64_t left = facts_of(facts, word_facts, word); left; left &= left - 1) {
+            unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
+            room += FIELD_BYTES_MAX +
+                    (fact_info[f].kind == KIND_TEXT ? BUF_JSON_STRING_MAX(facts->v[f].s.bytes) : 0);
+        }
+    if (content->failed || content->bytes + room > sizeof(content->p)) {
+        content->failed = true;
+        return;
+    }
+    char *p = row_put_usage(content->p + content->bytes, facts, &word_facts, false);
+    content->bytes = (size_t)(p - content->p);
+}
+
+static void call_of(struct content *content, const struct event *event)
+{
+#define FACT(id, kind, store, name, doc)                                                           \
+    if (STORE_##store == STORE_COLUMN && KIND_##kind == KIND_TEXT)                                 \
+        content_add_fact(content, &event->facts, FACT_##id);
+#include "core/facts.def"
+#undef FACT
+    content_add(content, true, slice_of(event->mapping));
+    content_add(content, true, slice_of(row_time_source[event->time_source]));
+    content_add_usage(content, &event->facts);
+}
+
+/* PostgreSQL's literal of an array: {"a","b\"c"}. */
+static void content_add_tags(struct content *content, const struct tags *tags)
+{
+    char literal[WORDS_BYTES_MAX], *p = literal;
+    *p++ = '{';
+    for (size_t i = 0; tags && i < tags->count; i++) {
+        struct slice tag = tags->tag[i];
+        if ((size_t)(p - literal) + 2 * tag.bytes + 4 > sizeof(literal)) {
+            content->failed = true;
+            return;
+        }
+        if (i)
+            *p++ = ',';
+        *p++ = '"';
+        for (size_t b = 0; b < tag.bytes; b++) {
+            if (tag.p[b] == '"' || tag.p[b] == '\\')
+                *p++ = '\\';
+            *p++ = tag.p[b];
+        }
+        *p++ = '"';
+    }
+    *p++ = '}';
+    content_add(content, true, (struct slice){literal, (size_t)(p - literal)});
+}
+
+static void caller_of(struct content *content, const struct event *event)
+{
+    const struct labels *labels = &event->labels;
+    content_add(content, true, labels_text(labels, LABEL_API_KEY));
+    content_add(content, true, labels_text(labels, LABEL_API_KEY_ALIAS));
+    content_add(content, true, labels_text(labels, LABEL_USER));
+    content_add(content, true, labels_text(labels, LABEL_TEAM));
+    content_add(content, true, labels_text(labels, LABEL_TEAM_ALIAS));
+    content_add(content, true, labels_text(labels, LABEL_ORG));
+    content_add_tags(content, labels_has(labels, LABEL_TAGS) ? labels->v[LABEL_TAGS].t : NULL);
+}
+
+static bool place_of(struct row_words *words, enum words which, const struct content *content,
+                     unsigned *place)
+{
+    return !content->failed &&
+           row_words_place(words, which, (struct slice){content->p, content->bytes}, place);
+}
+
+bool row_words_take(struct row_words *words, const struct event *event, unsigned place[WORDS_COUNT])
+{
+    struct content call, caller;
+    call.bytes = caller.bytes = 0;
+    call.failed = caller.failed = false;
+    if (!json_certain(metadata_of(event)))
+        return false;
+    call_of(&call, event);
+    caller_of(&caller, event);
+    return place_of(words, WORDS_CALL, &call, &place[WORDS_CALL]) &&
+           place_of(words, WORDS_CALLER, &caller, &place[WORDS_CALLER]);
+}
+
+/* --- a row ---------------------------------------------------------------------------------- */
+
+static char *put_facts(char *p, const struct facts *facts)
+{
+#define FACT(id, kind, store, name, doc)                                                           \
+    if (FACT_IS_LEAN(kind, store))                                                                 \
+        p = facts_has(facts, FACT_##id) ? field_value(p, KIND_##kind, &facts->v[FACT_##id])        \
+                                        : field_null(p);
+#include "core/facts.def"
+#undef FACT
+    return p;
+}
+
+static inline char *put_label(char *p, const struct labels *labels, enum label label,
+                              enum field_kind kind)
+{
+    if (labels_has(labels, label))
+        return field_value(p, kind, &labels->v[label]);
+    return is_looked_up(label) ? put32(p, 0) : field_null(p);
+}
+
+static inline bool is_uuid(const struct labels *labels, enum label label, uint8_t uuid[16])
+{
+    return labels_has(labels, label) && uuid_of(labels->v[label].s, uuid);
+}
+
+static char *put_labels(char *p, const struct labels *labels)
+{
+    uint8_t call[16], trace[16];
+    bool call_is = is_uuid(labels, LABEL_CALL_ID, call),
+         trace_is = is_uuid(labels, LABEL_TRACE_ID, trace);
+#define LABEL(id, kind, name, column, doc)                                                         \
+    if (sizeof(column) > 1 && !is_callers(LABEL_##id) && LABEL_##id != LABEL_METADATA)             \
+        p = (LABEL_##id == LABEL_CALL_ID && call_is) || (LABEL_##id == LABEL_TRACE_ID && trace_is) \
+                ? field_null(p)                                                                    \
+                : put_label(p, labels, LABEL_##id, KIND_##kind);
+#include "core/labels.def"
+#undef LABEL
+    p = call_is ? field_bytes(p, call, sizeof(call)) : field_null(p);
+    return trace_is ? field_bytes(p, trace, sizeof(trace)) : field_null(p);
+}
+
+char *row_put_lean(char *p, const struct event *event, const struct charge *charge,
+                   const struct row_place *place)
+{
+    const char *reason = reason_info[charge->reason].name;
+    struct slice metadata = metadata_of(event);
+    *p++ = (char)(FIELD_COUNT >> 8);
+    *p++ = (char)FIELD_COUNT;
+    p = field_int8(p, 0);
+    p = field_int4(p, 0);
+    p = field_int8(p, 0);
+    p = field_int8(p, 0);
+    p = row_put_common(p, event, charge, place);
+    p = field_word(p, charge_status_name[charge->status]);
+    p = reason && reason[0] ? field_word(p, reason) : field_null(p);
+    p = put_facts(p, &event->facts);
+    p = put_labels(p, &event->labels);
+    p = metadata.bytes ? field_text(p, metadata) : field_null(p);
+    return row_put_usage(p, &event->facts, &number_facts, false);
+}
