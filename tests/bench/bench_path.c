@@ -254,7 +254,12 @@ static struct block block_make(struct batch *batch, int64_t batch_id)
     memcpy(block.bytes, head, sizeof(head));
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        row_patch(batch->encoded.p + row->offset, batch_id, 1);
+        const struct words_table *words = batch->words.table;
+        if (!row->lean)
+            die("a row that is not lean");
+        row_patch_lean(batch->encoded.p + row->offset, batch_id, 1,
+                       words[WORDS_CALL].entry[row->words[WORDS_CALL]].number,
+                       words[WORDS_CALLER].entry[row->words[WORDS_CALLER]].number);
         memcpy(block.bytes + block.count, batch->encoded.p + row->offset, row->bytes);
         block.count += row->bytes;
     }
@@ -336,7 +341,7 @@ static int limit_run(const struct payload_plan *plan, char **argv)
         die("1 to 64 connections");
     limit.conninfo = argv[1];
     buf_init(&columns, sizeof(limit.sql));
-    row_columns(&columns);
+    row_columns_lean(&columns);
     snprintf(limit.sql, sizeof(limit.sql), "COPY %s (%.*s) FROM STDIN (FORMAT binary)", argv[2],
              (int)columns.bytes, columns.p);
     blocks_make(&limit, plan, count);

@@ -67,10 +67,10 @@ class Bench:
         table = "spendlog.bench_copy"
         self.servers.psql("bench", f"DROP TABLE IF EXISTS {table}")
         out = subprocess.Popen(["psql", "-Xq", self.place, "-c",
-                                f"COPY (SELECT l.* FROM spendlog.spend_logs l {WHERE}) TO STDOUT (FORMAT binary)"],
+                                f"COPY (SELECT l.* FROM spendlog.stored_rows l {WHERE}) TO STDOUT (FORMAT binary)"],
                                stdout=subprocess.PIPE)
         subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", self.place, "-c", "BEGIN",
-                        "-c", f"CREATE TABLE {table} (LIKE spendlog.spend_logs INCLUDING ALL EXCLUDING INDEXES)",
+                        "-c", f"CREATE TABLE {table} (LIKE spendlog.stored_rows INCLUDING ALL EXCLUDING INDEXES)",
                         "-c", f"COPY {table} FROM STDIN (FORMAT binary, FREEZE)",
                         "-c", f"ALTER TABLE {table} ADD PRIMARY KEY (start_time, identity)",
                         "-c", f"CREATE INDEX ON {table} USING brin (batch_id)", "-c", "COMMIT"],
@@ -79,7 +79,7 @@ class Bench:
 
     def heap_mb(self):
         return int(self.servers.psql("bench", "SELECT pg_relation_size(inhrelid) >> 20 FROM pg_inherits "
-                                              "WHERE inhparent = 'spendlog.spend_logs'::regclass")[0][0])
+                                              "WHERE inhparent = 'spendlog.stored_rows'::regclass")[0][0])
 
     def seconds(self, work):
         self.servers.psql("bench", "CHECKPOINT")

@@ -77,7 +77,7 @@ class Bench:
         self.postgres_pid = int(open(os.path.join(self.servers.socket_folder, "data/postmaster.pid")).readline())
         self.broker_pid = int(open(os.path.join(self.servers.folder, "kafka/pid")).read())
         run_checked([SPENDLOG, "migrate", "-q", "-c", self.configuration("none", 1)])
-        self.sql("CREATE TABLE public.l0 (LIKE spendlog.spend_logs)")
+        self.sql("CREATE TABLE public.l0 (LIKE spendlog.stored_rows)")
         self.partitions()
 
     def partitions(self):
@@ -102,7 +102,7 @@ class Bench:
         return path
 
     def empty(self):
-        self.sql("TRUNCATE spendlog.spend_logs, spendlog.kafka_offsets, spendlog.ingest_batches, public.l0 CASCADE")
+        self.sql("TRUNCATE spendlog.stored_rows, spendlog.kafka_offsets, spendlog.ingest_batches, public.l0 CASCADE")
         self.sql("CHECKPOINT")
 
     # --- programs
@@ -191,7 +191,7 @@ class Bench:
         try:
             self.program("bench_kafka", "--seed", 2, "pace", self.servers.brokers, topic, 24, 1000)
             wait_for("the first rows", lambda: self.rows() == 24, 30)
-            self.sql("TRUNCATE spendlog.spend_logs")
+            self.sql("TRUNCATE spendlog.stored_rows")
             self.program("bench_kafka", "pace", self.servers.brokers, topic, count, int(rate))
             wait_for("all paced rows", lambda: self.rows() == count, 30)
         finally:
@@ -225,7 +225,7 @@ class Bench:
             runs["consume", size] = lambda s=size: self.consume(s, s)
             for n in (1, 2, 4) if size == "small" else (2,):
                 runs["L0", size, n] = lambda s=size, c=n: self.limit("public.l0", s, c)
-                runs["L1", size, n] = lambda s=size, c=n: self.limit("spendlog.spend_logs", s, c)
+                runs["L1", size, n] = lambda s=size, c=n: self.limit("spendlog.stored_rows", s, c)
                 runs["run", size, n] = lambda s=size, c=n: self.end_to_end(s, s, c)
         for percent in ("0.01", "1"):
             runs["dup", percent] = lambda p=percent: self.end_to_end(f"dup-{p}", "small", 2)
@@ -253,18 +253,18 @@ class Bench:
         self.empty()
         self.events["sizes"] = 100000
         start = self.sql("SELECT pg_current_wal_lsn()")[0][0]
-        self.program("bench_path", *self.payload("small"), "limit", self.conninfo, "spendlog.spend_logs", 1, 100000)
+        self.program("bench_path", *self.payload("small"), "limit", self.conninfo, "spendlog.stored_rows", 1, 100000)
         wal = float(self.sql(f"SELECT pg_current_wal_lsn() - '{start}'")[0][0])
         heap, index = map(float, self.sql(
             "SELECT sum(pg_table_size(relid)), sum(pg_indexes_size(relid)) FROM "
-            "pg_partition_tree('spendlog.spend_logs') WHERE isleaf")[0])
+            "pg_partition_tree('spendlog.stored_rows') WHERE isleaf")[0])
         return {"heap": heap / 1e5, "index": index / 1e5, "wal": wal / 1e5}
 
     def grow(self, rows):
         """So many rows more, later ones than all before: time moves on."""
         for _ in range(rows // GROW_ROWS):
             self.program("bench_path", *self.payload("small", "--seed", self.base_us % 1000003), "limit", self.conninfo,
-                         "spendlog.spend_logs", 2, GROW_ROWS)
+                         "spendlog.stored_rows", 2, GROW_ROWS)
             self.base_us += GROW_ROWS * 1000
         self.sql("CHECKPOINT")
 
