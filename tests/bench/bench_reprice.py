@@ -104,7 +104,7 @@ def measure(servers, rows, rounds):
     servers.psql("postgres", "CREATE DATABASE bench")
     run_checked([SPENDLOG, "migrate", "-q", "-c", bench.config["a"]])
     run_checked([FILL_ROWS, bench.place, EVENTS, str(rows), DAY, "1"])
-    servers.psql("bench", "VACUUM ANALYZE spendlog.spend_logs")
+    servers.psql("bench", "VACUUM ANALYZE spendlog.stored_rows")
     before = bench.heap_mb()
     bench.bare_copy()
     best = bench.best_of(rounds, [("bare check", bench.bare_copy), ("check", lambda: bench.reprice("a", "--dry-run"))])

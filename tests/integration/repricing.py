@@ -157,7 +157,7 @@ def killed_at_each_point(servers):
                                                   "after_commit:1")]
     updating = [f"reprice_{point}" for point in ("staged:1", "updated:1", "before_commit:1", "after_commit:1")]
     with Repricing(servers, "reprice-points", rows=60000, days=2) as world:
-        world.stage.sql("ANALYZE spendlog.spend_logs")
+        world.stage.sql("ANALYZE spendlog.stored_rows")
         for points, words in ((rewriting, ()), (updating, ("--mapping", "litellm-slp"))):
             world.reprice("b", *words)
             table = world.table()

@@ -52,7 +52,7 @@ static void rows_make(void)
         " CASE i % 5 WHEN 2 THEN jsonb_build_object('images', i % 4, 'image_size', '1024x1024')"
         "  WHEN 4 THEN jsonb_build_object('audio_seconds', (i % 600) / 7.0) END"
         " FROM generate_series(0, 23999) i");
-    sql("ANALYZE spendlog.spend_logs");
+    sql("ANALYZE spendlog.stored_rows");
 }
 
 /* --- tariffs --------------------------------------------------------------------------------- */

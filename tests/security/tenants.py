@@ -85,7 +85,7 @@ def other_ways_in_are_shut(servers, seed):
                           "('spendlog', 'tenant')", "SELECT statistics_name, most_common_vals FROM pg_stats_ext WHERE statistics_schemaname IN "
                           "('spendlog', 'tenant')"):
             check_equal(servers.psql(world.database, statement, TENANT), [], "statistics a tenant can read")
-        world.sql("ANALYZE spendlog.spend_logs")
+        world.sql("ANALYZE spendlog.stored_rows")
         for setting in ("debug_print_plan", "debug_print_parse", "debug_print_rewritten"):
             code, text = psql(f"SET client_min_messages = log; SET {setting} = on; SELECT count(*) FROM tenant.calls()")
             check_equal(code, 0, f"{setting}: {text[-200:]}")
