@@ -321,6 +321,20 @@ static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
     return false;
 }
 
+/* The request for metrics as JSON: it has one member. */
+static bool is_metrics(const struct mapper *mapper)
+{
+    struct walk walk;
+    struct json key;
+    const struct json *record =
+        reader_slot(&mapper->eval.reader, mapper->set->trie.record->root->id);
+    if (!record || record->type != TOKEN_OBJECT || json_is_wire(record))
+        return false;
+    walk_open(&walk, record, mapper->eval.batch);
+    return walk_more(&walk) && scan_string(&walk.scan, &key) &&
+           text_equals(&key, SLICE("resourceMetrics"));
+}
+
 /* A CloudEvent in binary mode, once more in the form of its structured mode. */
 static bool cloudevent_open(struct mapper *mapper, unsigned wrappers)
 {
@@ -356,7 +370,9 @@ static void record_map(struct mapper *mapper, unsigned wrappers)
     if (mapper->eval.gave_up)
         reject_large(mapper, "a pattern of a mapping ran out of steps over it");
     else
-        report_skipped(mapper, mapper->dropped ? REASON_DROPPED : REASON_NO_MAPPING);
+        report_skipped(mapper, mapper->dropped      ? REASON_DROPPED
+                               : is_metrics(mapper) ? REASON_OTLP_METRICS
+                                                    : REASON_NO_MAPPING);
 }
 
 /* --- the content of a message -------------------------------------------------------------- */

@@ -321,6 +321,7 @@ static void metrics_are_skipped_by_reason(void **state)
     assert_string_equal(read_bytes((char *)made.p, made.bytes, 0), "otlp_metrics");
     assert_int_equal(world.last_record.outcome, RECORD_SKIPPED);
     free(made.p);
+    assert_string_equal(read_text("{\"resourceMetrics\":[{\"scopeMetrics\":[]}]}"), "otlp_metrics");
 }
 
 int main(void)
