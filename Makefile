@@ -74,7 +74,7 @@ endif
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
 SYSCONF  ?= /etc
-.PHONY: all tools test asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
+.PHONY: all tools test mutation asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
 
 all: spendlog ## build ./spendlog
 
@@ -172,6 +172,9 @@ tsan: ## unit tests of what threads share, under ThreadSanitizer
 	@$(MAKE) -s VARIANT=tsan tsan-run
 tsan-run: $(patsubst %,$(B)/tests/unit/test_%,log drift lane engine)
 	@for t in $^; do echo "== $$t"; setarch -R $$t || exit 1; done
+
+mutation: all ## guards broken one at a time, each missed by a unit test
+	tests/mutation/run.py
 
 asan: ## unit tests under ASan and UBSan
 	$(MAKE) VARIANT=asan test

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Guards are broken one at a time, and each has to be missed by a test.
+
+    tests/mutation/run.py [NAME]...      --list names the guards; -k N builds with N processes
+
+In a copy of the tree, so that nothing of it can stay: a guard's text is replaced, the test that is named is built
+and run, and it has to fail. A text is looked for in all sources, wherever its file has gone: one that is not
+there exactly once is an error of this table. A mutant that survives is a guard without a test.
+"""
+import argparse
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import namedtuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TEST_S = 120
+
+# name: what is broken; text and broken: in one source file, once; test: tests/unit/test_X.c that has to fail
+Guard = namedtuple("Guard", "name text broken test")
+
+GUARDS = (
+    # bounds of what comes from outside
+    Guard("digits of a number", "if (scan.digits > DECIMAL_DIGITS_MAX || scan.exponent", "if (scan.exponent", "decimal"),
+    Guard("records of a message", "if (mapper->index == RECORDS_MAX) {", "if (mapper->index > RECORDS_MAX + 5) {", "mapper"),
+    Guard("wrappers of a message", "for (size_t i = 0; wrappers < WRAPPERS_MAX && i",
+          "for (size_t i = 0; wrappers <= WRAPPERS_MAX && i", "mapper"),
+    Guard("tokens of an event", "if (count <= limits->tokens)", "if (count <= limits->tokens + 1)", "sanity"),
+    Guard("cost of an event", "i128 most = limits->cost * ATTO;", "i128 most = limits->cost * ATTO + 1;", "sanity"),
+    Guard("steps of a family's pattern", "        m->bad = true;\n        return false;\n", "        return false;\n",
+          "price_key"),
+    Guard("size of a file of a zone", "return n > FILE_BYTES_MAX ? NULL : file_read", "return file_read", "ceilings"),
+    Guard("usage that lies too deep", "if (depth == DEPTH_MAX) /* whatever", "if (depth == DEPTH_MAX + 9) /* whatever",
+          "mapper"),
+    # parts and wholes
+    Guard("cached tokens beyond the input", "    if (s->cache > s->input)\n        return NUMBERS_OUTSIDE;\n", "", "mapper"),
+    Guard("reasoning beyond the output", "    if (s->reasoning > s->output)\n        return NUMBERS_OUTSIDE;\n", "", "mapper"),
+    # money
+    Guard("half to even", "*atto += rest > unit / 2 || (rest == unit / 2 && (*atto & 1));", "*atto += rest >= unit / 2;",
+          "decimal"),
+    Guard("the bound of a threshold", "tokens >= rule->band[0].above_tokens", "tokens > rule->band[0].above_tokens + 1",
+          "price"),
+    Guard("a member named twice", "if (strcmp(by[i - 1]->key, by[i]->key) == 0)", "if (i == count)", "price_book"),
+    Guard("money that a cost map does not explain", "return by_name || is_amount(member) ? MEMBER_UNKNOWN : MEMBER_HARMLESS;",
+          "return MEMBER_HARMLESS;", "price_book"),
+    Guard("a gateway's 0 says nothing", "decimal_is_zero(gateway) || !own ||", "!own ||", "drift"),
+    Guard("ways of drift", "if (drift->way_count == DRIFT_WAYS_MAX) {", "if (drift->way_count == DRIFT_WAYS_MAX + 1) {", "drift"),
+    # exactly once
+    Guard("a message that comes twice", "if (message->offset < lane->batch.range[range].next_offset) {", "if (false) {", "lane"),
+    Guard("the message stored last", "hash_xxh64(message->value) == p->state.last_hash;", "true;", "lane"),
+    Guard("offsets that went back", "if (known <= p->state.next_offset)\n            continue;",
+          "if (known <= p->state.next_offset + 100)\n            continue;", "lane"),
+    Guard("where a lost row begins", "*start = of.began < low ? low : of.began;", "*start = of.offset;", "lane"),
+    Guard("what is refused for good", "++lane->refusals == REFUSED_TRIES", "++lane->refusals == REFUSED_TRIES + 90", "lane"),
+    Guard("drift of rows that are new", "if (!drift_judge(rc->lane->group->drift, &event->facts, charge, &apart))\n        return;",
+          "if (!drift_judge(rc->lane->group->drift, &event->facts, charge, &apart))\n        return;\n"
+          "    drift_note(rc->lane->group->drift, &apart);", "lane"),
+    Guard("a lost assignment", "if (lane->state == LANE_READING && !lost)", "if (lane->state == LANE_READING)", "lane"),
+    Guard("the largest message kept", "    if (!buf_ok(&p->last))\n        range->last_hash = hash_xxh64(value);\n", "", "lane"),
+    Guard("keys written lately", "if (recent->generation[0].count >= RECENT_GENERATION)",
+          "if (recent->generation[0].count >= 16 * RECENT_GENERATION)", "recent_keys"),
+    Guard("days that are known", "    if (known->count == DAYS_KNOWN_MAX)\n        days_known_forget(known);\n",
+          "    if (known->count == DAYS_KNOWN_MAX)\n        known->count--;\n", "days_known"),
+    Guard("times that may be stored", "start_us >= batch->time_min_us && start_us", "start_us", "batch"),
+    # secrets
+    Guard("what was encrypted here", "EVP_DecryptFinal_ex(ctx, out + bytes, &n) == 1;", "(EVP_DecryptFinal_ex(ctx, out + bytes, &n), true);",
+          "seal"),
+    Guard("size of a secret", "bool large = bytes > SECRET_BYTES_MAX,", "bool large = false,", "secret"),
+)
+
+
+class Copy:
+    """The tree and what is built of it, in a folder that goes away."""
+
+    def __init__(self, folder, processes):
+        self.folder, self.processes = folder, processes
+        names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+        for name in names:
+            if os.path.isfile(os.path.join(ROOT, name)):
+                os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+                shutil.copy2(os.path.join(ROOT, name), os.path.join(folder, name))
+        if os.path.isdir(os.path.join(ROOT, "build/release")):
+            subprocess.run(["cp", "-a", "--parents", "build/gen", "build/release", folder], cwd=ROOT, check=True)
+        self.sources = [path for path in glob.glob(os.path.join(folder, "**/*.[ch]"), recursive=True)
+                        if not os.path.relpath(path, folder).startswith(("tests/", "build/"))]
+
+    def find(self, text):
+        """The one file that holds it, and its content; else what is wrong."""
+        found = []
+        for path in self.sources:
+            with open(path, encoding="utf-8") as file:
+                content = file.read()
+            found += [(path, content)] * content.count(text)
+        return found[0] if len(found) == 1 else f"its text stands in {len(found)} places: mend the table"
+
+    def passes(self, test):
+        """True, False; or what the compiler says."""
+        program = f"build/release/tests/unit/test_{test}"
+        built = subprocess.run(["make", f"-j{self.processes}", program], cwd=self.folder, capture_output=True, text=True)
+        if built.returncode != 0:
+            return f"does not build: {built.stderr.strip()[-400:]}"
+        try:
+            return subprocess.run([program], cwd=self.folder, capture_output=True, timeout=TEST_S).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+
+def fault(copy, guard):
+    """None: a test misses it."""
+    found = copy.find(guard.text)
+    if isinstance(found, str):
+        return found
+    path, content = found
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content.replace(guard.text, guard.broken))
+    try:
+        passes = copy.passes(guard.test)
+    finally:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+    return passes if isinstance(passes, str) else f"test_{guard.test} does not miss it" if passes else None
+
+
+def unbroken(copy, guards):
+    """What already fails with nothing broken."""
+    return [f"test_{test}: {'fails' if passes is False else passes}" for test in sorted({guard.test for guard in guards})
+            if (passes := copy.passes(test)) is not True]
+
+
+def run(guards, processes):
+    with tempfile.TemporaryDirectory(prefix="mutation.") as folder:
+        copy = Copy(folder, processes)
+        wrong = unbroken(copy, guards)
+        for line in wrong:
+            print(f"with nothing broken: {line}")
+        failed = 0
+        for guard in guards if not wrong else ():
+            why = fault(copy, guard)
+            failed += why is not None
+            print(f"{'SURVIVES' if why else 'missed  '} {guard.name}: {why or 'test_' + guard.test}", flush=True)
+    print(f"{len(guards)} guards, {failed} survive")
+    return 1 if wrong or failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("-k", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("name", nargs="*")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(f"{guard.name:44} test_{guard.test}" for guard in GUARDS))
+        return 0
+    chosen = [guard for guard in GUARDS if not options.name or guard.name in options.name]
+    if len(chosen) < len(set(options.name)):
+        parser.error("no such guard; see --list")
+    return run(chosen, options.k)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
