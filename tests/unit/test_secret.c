@@ -39,7 +39,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    static const char *const names[] = {"plain", "crlf", "two", "nul"};
+    static const char *const names[] = {"plain", "crlf", "two", "nul", "large"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
@@ -101,12 +101,28 @@ static void environment_comes_before_credentials(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
+static void a_file_beyond_64_kib_is_no_secret(void **state)
+{
+    (void)state;
+    static char text[(64 << 10) + 1];
+    memset(text, 's', sizeof(text));
+    for (size_t bytes = sizeof(text) - 1; bytes <= sizeof(text); bytes++) {
+        struct err err = {0};
+        file_write("large", (struct slice){text, bytes});
+        const char *got = secret_resolve("file:large", folder, &process, &err);
+        assert_int_equal(got != NULL, bytes < sizeof(text));
+        if (!got)
+            assert_non_null(strstr(err.text, "large: larger than 64 KiB"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_reference_is_itself),
         cmocka_unit_test(files_lose_the_newline_at_their_end),
         cmocka_unit_test(environment_comes_before_credentials),
+        cmocka_unit_test(a_file_beyond_64_kib_is_no_secret),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
