@@ -221,11 +221,13 @@ static bool total_explained(const struct stated *s, const struct facts *facts, u
     return false;
 }
 
-/* A total above the output of an event that states no input: what was put in is not known. */
+/* An output of an event that states no input, and no total that says there was none: what was put
+ * in is not known. */
 static bool input_missing(const struct facts *facts)
 {
-    return !facts_has(facts, FACT_INPUT_TOKENS) && facts_has(facts, FACT_OUTPUT_TOKENS) &&
-           facts_int(facts, FACT_TOTAL_TOKENS) > facts_int(facts, FACT_OUTPUT_TOKENS);
+    int64_t output = facts_int(facts, FACT_OUTPUT_TOKENS);
+    return !facts_has(facts, FACT_INPUT_TOKENS) && output > 0 &&
+           (!facts_has(facts, FACT_TOTAL_TOKENS) || facts_int(facts, FACT_TOTAL_TOKENS) > output);
 }
 
 /* Kinds of tokens that one whole is made of; no token is of two. */

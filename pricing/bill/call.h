@@ -69,6 +69,8 @@ bool reads_explicit_cache(const struct facts *facts);
 
 /* Section 7.1. */
 unsigned tier_of(const struct call *call, const struct variants *variants);
+/* No word that the event has for its tier is one: it is billed as the standard tier. */
+bool tier_is_unknown(const struct call *call);
 
 /* Uplifts: multiply all that is added from now on. */
 void uplift_residency(struct call *call, const struct rule *rule);

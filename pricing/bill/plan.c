@@ -119,7 +119,8 @@ static bool needs_provider(enum call_class class)
 /* Spilled-over requests of provisioned throughput lose custom pricing (5.5). */
 static bool is_spilled(const struct planner *p)
 {
-    return p->plan->deployment->deployment->is_ptu && facts_int(p->facts, FACT_SPILLED_OVER);
+    return p->plan->deployment->deployment->is_ptu && facts_int(p->facts, FACT_SPILLED_OVER) &&
+           p->plan->class != CALL_JOB;
 }
 
 void plan_make(const struct edition *edition, const struct facts *facts, struct arena *memo,

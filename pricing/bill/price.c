@@ -13,6 +13,7 @@
  */
 #include "core/hash.h"
 #include "pricing/bill/call.h"
+#include "pricing/book/unread.h"
 #include "pricing/names/text.h"
 
 #include <stdlib.h>
@@ -162,7 +163,7 @@ static bool takes_tools(enum call_class class)
 static void add_extras(struct call *call)
 {
     enum unit missing = call->bill.missing;
-    if (takes_tools(call->plan->class) && !call->plan->provisioned)
+    if (takes_tools(call->plan->class))
         tools_add(call);
     if (missing == UNIT_COUNT)
         call->unrated_tool = call->bill.missing;
@@ -347,6 +348,30 @@ static void trace_known(const struct call *call, const struct trace *trace)
         trace_line(trace, "%s: there is no rate for them", unit_info[call->bill.missing].name);
 }
 
+static bool bills_key(const struct charge *charge, const char *key)
+{
+    for (size_t i = 0; i < charge->item_count; i++)
+        if (strcmp(charge->item[i].source->key, key) == 0)
+            return true;
+    return false;
+}
+
+/* An own price that the call was not billed by. */
+static bool passes_over(const struct call *call)
+{
+    return call->plan->unread && !bills_key(call->bill.charge, call->plan->unread);
+}
+
+/* Rates of 0 for all that was used, while the row or the deployment has a price for what the event
+ * does not count: not known to be free. */
+static bool is_unproven_zero(const struct call *call)
+{
+    const struct rule *rule = call->candidate ? call->candidate->rule : NULL;
+    bool zero = bill_total(&call->bill).atto == 0 && call->reason == REASON_NONE;
+    return zero && !call->bill.stated &&
+           (call->plan->custom ? passes_over(call) : unread_beside(rule, call->plan->class));
+}
+
 /* Worth a look, though the price stands. */
 static void remark(const struct call *call, const struct trace *trace)
 {
@@ -358,7 +383,11 @@ static void remark(const struct call *call, const struct trace *trace)
                    "not in the event",
                    by_clock ? "ended_at less started_at"
                             : "the event's compute_seconds or audio_seconds");
-    if (!call->plan->unread)
+    if (tier_is_unknown(call)) {
+        call->bill.charge->flags |= FLAG_RATE_MISSING;
+        trace_line(trace, "a service tier that is not known: priced as the standard one");
+    }
+    if (!passes_over(call))
         return;
     call->bill.charge->flags |= FLAG_OWN_PRICE_UNREAD;
     trace_line(trace, "the deployment sets %s, which these calls do not read", call->plan->unread);
@@ -399,6 +428,10 @@ static void conclude(struct call *call, const struct trace *trace)
     enum reason why = call->reason == REASON_FREE_PROVIDER ? REASON_NONE : doubt(call);
     bool strict = merges(call);
     enum reason entry = doubt_entry(call, trace);
+    if (!why && is_unproven_zero(call)) {
+        why = REASON_UNDERIVABLE_NO_USAGE;
+        trace_line(trace, "rates of 0 beside a price for what the event does not count");
+    }
     if (entry) {
         conclude_underivable(call, entry);
     } else if (why && (strict || bill_total(&call->bill).atto == 0)) {

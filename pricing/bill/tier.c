@@ -58,3 +58,19 @@ unsigned tier_of(const struct call *call, const struct variants *variants)
         read_tier(resolved, variants, &variant);
     return variant;
 }
+
+bool tier_is_unknown(const struct call *call)
+{
+    const struct variants *variants = &call->edition->catalog->variants;
+    static const enum fact words[] = {FACT_SERVICE_TIER, FACT_SERVICE_TIER_RESOLVED,
+                                      FACT_SERVICE_TIER_REQUESTED};
+    bool any = false;
+    unsigned variant;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct slice word = facts_text(call->facts, words[i]);
+        if (word.bytes && read_tier(word, variants, &variant) != TIER_UNKNOWN)
+            return false;
+        any |= word.bytes > 0;
+    }
+    return any && call->plan->class <= CALL_TEXT;
+}

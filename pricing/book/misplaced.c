@@ -15,12 +15,22 @@ struct search {
     bool failed;
 };
 
-/* Letters in lower case, '-' as '_': what the key may have been meant to be. */
+/* Words begin at a capital behind a small letter or a digit: "inputCostPerToken". */
+static bool begins_word(struct slice key, size_t at)
+{
+    return at > 0 && isupper((unsigned char)key.p[at]) &&
+           (islower((unsigned char)key.p[at - 1]) || isdigit((unsigned char)key.p[at - 1]));
+}
+
+/* Letters in lower case, words apart by '_': what the key may have been meant to be. */
 static const char *plain_form(struct slice key, char plain[KEY_BYTES_MAX])
 {
-    size_t bytes = key.bytes < KEY_BYTES_MAX ? key.bytes : KEY_BYTES_MAX - 1;
-    for (size_t i = 0; i < bytes; i++)
-        plain[i] = key.p[i] == '-' ? '_' : (char)tolower((unsigned char)key.p[i]);
+    size_t bytes = 0;
+    for (size_t i = 0; i < key.bytes && bytes < KEY_BYTES_MAX - 2; i++) {
+        if (begins_word(key, i))
+            plain[bytes++] = '_';
+        plain[bytes++] = key.p[i] == '-' ? '_' : (char)tolower((unsigned char)key.p[i]);
+    }
     plain[bytes] = '\0';
     return plain;
 }

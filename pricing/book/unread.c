@@ -30,6 +30,16 @@ static const unsigned readers[RATE_COUNT] = {
     [RATE_CREDIT] = C(OCR),
 };
 
+/* What chats bill apart from their tokens, and only where an event states the count. */
+static const bool apart[RATE_COUNT] = {
+    [RATE_INPUT_CHARACTER] = true,     [RATE_OUTPUT_CHARACTER] = true,
+    [RATE_INPUT_AUDIO_SECOND] = true,  [RATE_INPUT_VIDEO_SECOND] = true,
+    [RATE_OUTPUT_AUDIO_SECOND] = true, [RATE_OUTPUT_VIDEO_SECOND] = true,
+    [RATE_INPUT_IMAGE] = true,         [RATE_OUTPUT_IMAGE] = true,
+    [RATE_INPUT_PIXEL] = true,         [RATE_OUTPUT_PIXEL] = true,
+    [RATE_INPUT_QUERY] = true,         [RATE_CALL] = true,
+};
+
 static const struct {
     const char *mode;
     enum call_class class;
@@ -64,14 +74,27 @@ static bool is_clock(enum rate_kind kind)
     return kind == RATE_SECOND || kind == RATE_INPUT_SECOND || kind == RATE_OUTPUT_SECOND;
 }
 
-/* Token prices beat those per second, and a mode may have no clock (8.1). */
+/* Token prices beat those per second, and a mode may have no clock (8.1); what is billed apart is
+ * told, and whoever does bill it knows better. */
 static bool class_reads(enum call_class class, const struct rule *entry, enum rate_kind kind)
 {
     unsigned who = readers[kind] ? readers[kind] : BY_TOKEN;
     if (is_clock(kind) && (CHATS >> class & 1) &&
         (rule_prices_tokens(entry) || !entry->wall_clock_mode))
         return false;
+    if (apart[kind] && (CHATS >> class & 1))
+        return false;
     return who >> class & 1;
+}
+
+bool unread_beside(const struct rule *rule, enum call_class class)
+{
+    if (!rule || !(CHATS >> class & 1))
+        return false;
+    for (enum rate_kind kind = 0; kind < RATE_COUNT; kind++)
+        if (apart[kind] && rate_positive(rule_rate(rule, kind, VARIANT_PLAIN)))
+            return true;
+    return rule->per_request;
 }
 
 static bool is_amount(const struct node *value)

@@ -471,9 +471,21 @@ static bool key_prices_something(const char *key)
     return strstr(key, "cost_per") && strstr(key, "token");
 }
 
+/* No formula reads it (section 3); that it is there is known. */
+static bool is_request_price(const struct node *value)
+{
+    struct decimal price;
+    struct err ignored = {0};
+    bool set = false;
+    return strcmp(value->key, "input_cost_per_request") == 0 && value->kind != NODE_MAP &&
+           value->kind != NODE_LIST && node_price(value, &price, &set, &ignored) && set &&
+           !decimal_is_zero(&price);
+}
+
 static bool compile_field(struct compiler *c, const struct field *field)
 {
     const char *key = field->value->key;
+    c->rule->per_request |= is_request_price(field->value);
     c->rule->names_input_rate |= strcmp(key, "input_cost_per_token") == 0;
     if (field->value->kind == NODE_NULL)
         return true;

@@ -102,7 +102,7 @@ struct rule {
     bool names_input_rate;   /* the key input_cost_per_token is there at all (Together, 8.1) */
     const struct rule
         *decisions; /* with its _decisions rates in place of the plain ones; NULL: none */
-    bool has_tiers, per_query, is_lyria;
+    bool has_tiers, per_query, per_request, is_lyria;
     uint8_t slot[RATE_COUNT][VARIANTS_MAX]; /* index into rate; 0 = absent */
     const struct rate *const *rate;         /* rate[0] is the absent one */
     size_t band_count, tier_count, detail_count, multiplier_count, region_count;

@@ -59,7 +59,18 @@ def attempts(request, answer, row, own, place):
     return "failed_attempts" in request and bool(row.thresholds() or row.has("second") or row.has("query"))
 
 
-KINDS = (meters, attempts, speech_tokens, batch_place, image_place, search_results, image_size, stream_bill)
+def audio_length(request, answer, row, own, place):
+    """Audio that is billed by its length, of which the answer tells only tokens: LiteLLM logs 0, with a fixed margin."""
+    told = answer["kind"] != "transcription" or "duration" in answer["body"]
+    return not told and row.has("per_second")
+
+
+def ocr_model(request, answer, row, own, place):
+    """Of a document's answer LiteLLM prices the model that a proxy overwrote in the log."""
+    return answer["kind"] == "ocr" and "deployment" in request
+
+
+KINDS = (audio_length, ocr_model, meters, attempts, speech_tokens, batch_place, image_place, search_results, image_size, stream_bill)
 
 
 def tags(request, answer, row, config):

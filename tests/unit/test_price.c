@@ -753,6 +753,61 @@ static void an_own_price_is_never_passed_over(void **state)
     }
 }
 
+/* Rates of 0 are no proof that a call is free where there is a price for what the event does not
+ * count. */
+static void zeros_beside_another_price_prove_nothing(void **state)
+{
+    (void)state;
+#define ZERO "input_cost_per_token: 0, output_cost_per_token: 0"
+#define GPT                                                                                        \
+    "provider=openai model=gpt-4o model_group=m call_type=chat input_tokens=3 output_tokens=1"
+    static const char *const beside[] = {"input_cost_per_query", "input_cost_per_character",
+                                         "output_cost_per_image", "input_cost_per_image",
+                                         "input_cost_per_request"};
+    char config[512];
+    for (size_t i = 0; i < 2 * sizeof(beside) / sizeof(beside[0]); i++) {
+        enum overrides_mode mode = i % 2 ? OVERRIDES_LITELLM : OVERRIDES_MERGE;
+        snprintf(config, sizeof(config),
+                 "model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o}\n"
+                 "  model_info: {" ZERO ", %s: 0.01}\n",
+                 beside[i / 2]);
+        struct book *book = book_of(config, mode);
+        expect_status(book, GPT, CHARGE_UNPRICED, "underivable_no_usage");
+        book_free(book);
+    }
+    struct book *book = book_of(OWN("openai/gpt-4o", ZERO), OVERRIDES_MERGE);
+    expect_status(book, GPT, CHARGE_FREE, "zero_rate");
+    book_free(book);
+    book = book_of(OWN("openai/gpt-4o", ZERO ", input_cost_per_query: 0.01"), OVERRIDES_MERGE);
+    expect_spend(book, GPT " input_queries=2", "0.02");
+    assert_int_equal(charge_of(book, GPT " input_queries=2")->flags, 0);
+    book_free(book);
+    struct err err = {0};
+    book = book_with(NULL,
+                     "{\"acme/a\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\", "
+                     "\"input_cost_per_token\": 0, \"output_cost_per_token\": 0, "
+                     "\"input_cost_per_request\": 0.1}}",
+                     OVERRIDES_MERGE, REPORTED_FALLBACK, &err);
+    assert_non_null(book);
+    expect_status(book,
+                  "provider=openai model=acme/a call_type=chat input_tokens=3 output_tokens=1",
+                  CHARGE_UNPRICED, "underivable_no_usage");
+    book_free(book);
+#undef GPT
+#undef ZERO
+}
+
+static void a_tier_that_nobody_knows_is_flagged(void **state)
+{
+    (void)state;
+#define GPT "provider=openai model=gpt-4o call_type=chat input_tokens=3 output_tokens=1 "
+    assert_int_equal(charge_of(plain, GPT "service_tier=turbo")->flags, FLAG_RATE_MISSING);
+    assert_int_equal(charge_of(plain, GPT "service_tier=default")->flags, 0);
+    assert_int_equal(charge_of(plain, GPT "service_tier=turbo service_tier_requested=flex")->flags,
+                     0);
+#undef GPT
+}
+
 static void facts_that_choose_a_rate_are_facts(void **state)
 {
     (void)state;
@@ -1315,6 +1370,8 @@ int main(void)
         cmocka_unit_test(nothing_that_costs_becomes_free),
         cmocka_unit_test(an_own_price_that_no_formula_reads_is_flagged),
         cmocka_unit_test(an_own_price_is_never_passed_over),
+        cmocka_unit_test(zeros_beside_another_price_prove_nothing),
+        cmocka_unit_test(a_tier_that_nobody_knows_is_flagged),
         cmocka_unit_test(facts_that_choose_a_rate_are_facts),
         cmocka_unit_test(an_unknown_price_is_null_and_never_zero),
         cmocka_unit_test(a_provider_is_implied_only_where_the_name_says_one),

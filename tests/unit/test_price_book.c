@@ -404,6 +404,8 @@ static void findings_name_prices_in_wrong_places(void **state)
 #define ENTRY(more) "model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o}\n" more
     expect_finding(ENTRY("  input_cost_per_token: 1e-6\n"), OVERRIDES_MERGE,
                    ":4: input_cost_per_token is not read in model_list[0]");
+    expect_finding(ENTRY("  model_info: {inputCostPerToken: 1e-6}\n"), OVERRIDES_MERGE,
+                   "did you mean input_cost_per_token?");
     expect_finding(ENTRY("  model-info: {input_cost_per_token: 1e-6}\n"), OVERRIDES_MERGE,
                    "model-info in model_list[0] is not read: did you mean model_info?");
     expect_finding(ENTRY("  model_info: {Input_Cost_Per_Token: 1e-6}\n"), OVERRIDES_MERGE,
