@@ -45,6 +45,7 @@
 static const char *history[MIGRATIONS_MAX * 4];
 static char history_text[MIGRATIONS_MAX][2][80];
 static const char *const sums[] = {"1", "1", "1", "1", "1", "1", "1", "1"};
+static const char *const nothing[] = {NULL, NULL, NULL, NULL};
 static const char *const boolean[] = {"\1"};
 static const char *const locked[] = {"#1", "#1", "t", "#0", "#1", "#1", BOOK, "#1"};
 static const char *const run_row[] = {"#1", "#1", "#1", "#1", "#1", "#1", "1",
@@ -60,6 +61,8 @@ static struct fake_answer answers[] = {
     {"schema_exists", boolean, 1, 1},
     {"has_schema", boolean, 1, 1},
     {"spendlog.days_claim", NULL, 2, 0},
+    {"spendlog.drop_expired", nothing, 4, 1},
+    {"SELECT g.place", NULL, 1, 0}, /* no number of the dictionaries means another content */
     {"FROM (SELECT * FROM spendlog.kafka_offsets", locked, 8, 1},
     {"(filter ->> 'since')", run_row, 14, 1},
     {"SELECT a.run_id", adjusted, 12, 1},
