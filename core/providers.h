@@ -43,7 +43,7 @@ struct provider_trait_info {
     const char *word, *doc;
 };
 
-extern const struct provider provider_table[PROVIDER_COUNT];
+extern const struct provider provider_table[]; /* by enum provider_id */
 extern const struct provider_trait_info provider_trait_info[TRAIT_COUNT];
 
 /* By its exact name; PROVIDER_OTHER: in no row. */
