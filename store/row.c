@@ -250,8 +250,7 @@ static bool check(const struct event *event, struct err *err)
     return true;
 }
 
-/* Room for the whole row; NULL: there is none, or the event cannot be stored. */
-static char *begin(struct buf *rows, const struct event *event, struct err *err)
+char *row_begin(struct buf *rows, const struct event *event, struct err *err)
 {
     if (!check(event, err))
         return NULL;
@@ -266,7 +265,7 @@ static char *begin(struct buf *rows, const struct event *event, struct err *err)
 bool row_encode(struct buf *rows, const struct event *event, const struct charge *charge,
                 const struct row_place *place, struct err *err)
 {
-    char *first = begin(rows, event, err), *p = first;
+    char *first = row_begin(rows, event, err), *p = first;
     if (!p)
         return false;
     *p++ = (char)(FIELD_COUNT >> 8);
@@ -276,16 +275,6 @@ bool row_encode(struct buf *rows, const struct event *event, const struct charge
     p = put_labels(p, &event->labels);
     p = row_put_usage(p, &event->facts, &row_usage_facts, true);
     rows->bytes += (size_t)(p - first);
-    return true;
-}
-
-bool row_encode_lean(struct buf *rows, const struct event *event, const struct charge *charge,
-                     const struct row_place *place, struct err *err)
-{
-    char *first = begin(rows, event, err);
-    if (!first)
-        return false;
-    rows->bytes += (size_t)(row_put_lean(first, event, charge, place) - first);
     return true;
 }
 

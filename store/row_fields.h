@@ -132,8 +132,8 @@ char *row_put_usage(char *p, const struct facts *facts, const u128 *set, bool js
  * content, flags, money. */
 char *row_put_common(char *p, const struct event *event, const struct charge *charge,
                      const struct row_place *place);
-char *row_put_lean(char *p, const struct event *event, const struct charge *charge,
-                   const struct row_place *place);
+/* Room for the whole row; NULL: there is none, or the event cannot be stored. */
+char *row_begin(struct buf *rows, const struct event *event, struct err *err);
 extern const u128 row_usage_facts;
 
 #endif

@@ -303,8 +303,8 @@ static char *put_labels(char *p, const struct labels *labels)
     return trace_is ? field_bytes(p, trace, sizeof(trace)) : field_null(p);
 }
 
-char *row_put_lean(char *p, const struct event *event, const struct charge *charge,
-                   const struct row_place *place)
+static char *row_put_lean(char *p, const struct event *event, const struct charge *charge,
+                          const struct row_place *place)
 {
     const char *reason = reason_info[charge->reason].name;
     struct slice metadata = metadata_of(event);
@@ -321,4 +321,14 @@ char *row_put_lean(char *p, const struct event *event, const struct charge *char
     p = put_labels(p, &event->labels);
     p = metadata.bytes ? field_text(p, metadata) : field_null(p);
     return row_put_usage(p, &event->facts, &number_facts, false);
+}
+
+bool row_encode_lean(struct buf *rows, const struct event *event, const struct charge *charge,
+                     const struct row_place *place, struct err *err)
+{
+    char *first = row_begin(rows, event, err);
+    if (!first)
+        return false;
+    rows->bytes += (size_t)(row_put_lean(first, event, charge, place) - first);
+    return true;
 }
