@@ -8,9 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 FLOORS='
-core    94
-ingest  84
-pricing 92
+core    92
+ingest  80
+pricing 90
 store   16
 run     60
 '
