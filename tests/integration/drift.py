@@ -18,7 +18,7 @@ def event(number, stated, **more):
 
 
 def metric(port, name):
-    page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60).read().decode()
     return {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in page.splitlines()
             if line.startswith(name) and line[len(name)] in " {"}
 

@@ -19,7 +19,7 @@ from integration.stage import Stage, demo_event, message_of
 
 
 def page_of(port):
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         return answer.read().decode()
 
 

@@ -157,7 +157,7 @@ def run_and_check_miss_the_same(servers):
         """Exit code and complaint of both, which have to be the same."""
         with open(path, "w") as out:
             out.write(text)
-        said = [subprocess.run([SPENDLOG, *words, "-c", path], capture_output=True, text=True, timeout=20)
+        said = [subprocess.run([SPENDLOG, *words, "-c", path], capture_output=True, text=True, timeout=60)
                 for words in (("run", "--exit-eof"), ("check", "-q", "--offline"))]
         complaints = [[line for line in one.stderr.splitlines() if line.startswith("spendlog: ")] for one in said]
         check_equal(complaints[0], complaints[1], "what run and check say")
@@ -179,7 +179,7 @@ def run_and_check_miss_the_same(servers):
 
 def http(port, path, method="GET"):
     """(status, body) as the service's own endpoint answers."""
-    connection = client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path)
     answer = connection.getresponse()
     return answer.status, answer.read().decode()

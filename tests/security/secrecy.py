@@ -57,7 +57,7 @@ def secrets_stay_secret(servers, seed):
         world.drain(30)
         with open(f"/proc/{member.pid}/cmdline") as line:
             seen["argv"] = line.read()
-        seen["metrics"] = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        seen["metrics"] = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60).read().decode()
         check("spendlog" in seen["metrics"], "no metrics")
         check_equal(member.end(), 0, "exit code")
         seen["log"] = member.text()
