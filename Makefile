@@ -53,7 +53,7 @@ linked    = $$(for l in $$(echo $$(sed -n 's|.*links:\([a-z/ ]*\).*|\1|p' $<) co
 LIBS     := $(foreach d,$(filter-out cli,$(FOLDERS)),$(call lib,$(d)))
 
 # What is not installed is named here, before the compiler says it in its own words.
-BARE     := help deps demo check down clean clean-local lint layers
+BARE     := help deps deb demo check down clean clean-local lint layers
 ifneq ($(filter-out $(BARE),$(or $(MAKECMDGOALS),all)),)
 LACKING  := $(shell command -v $(lastword $(CC)) >/dev/null 2>&1 || echo $(lastword $(CC)); \
               command -v pkg-config >/dev/null 2>&1 || echo pkg-config; \
@@ -74,7 +74,7 @@ endif
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
 SYSCONF  ?= /etc
-.PHONY: all tools test mutation asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
+.PHONY: all tools test mutation asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps deb bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
 
 all: spendlog ## build ./spendlog
 
@@ -247,6 +247,9 @@ oracle: spendlog ## prices beside a LiteLLM from PyPI, over generated events: LI
 
 lists: ## pricing/map/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=--check]
 	tests/oracle/closed_lists.py $(LITELLM) $(LISTS)
+
+deb: ## the Debian package, into build/deb
+	@scripts/deb.sh $(VERSION)
 
 bare: tools ## README's commands on a bare Debian 12 (root, mmdebstrap, network), 5 minutes
 	tests/bare/run.py
