@@ -82,7 +82,7 @@ static bool repeats(enum log_level level, const char *message)
     }
     held_tell(line);
     *line = (struct said){.hash = hash, .level = level, .since_ms = now_ms};
-    snprintf(line->text, sizeof(line->text), "%s", message);
+    snprintf(line->text, sizeof(line->text), "%.*s", (int)sizeof(line->text) - 1, message);
     show_blank(line->text); /* cut within a character */
     return false;
 }
