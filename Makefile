@@ -202,7 +202,7 @@ $(B)/tests/tools/%: tests/tools/%.c
 
 tools: $(TOOLS)
 
-SERVER_TESTS := $(patsubst %,$(B)/tests/integration/%,test_store test_schema test_reading test_reprice test_days test_lean fill_rows)
+SERVER_TESTS := $(patsubst %,$(B)/tests/integration/%,test_store test_schema test_reading test_reprice test_days test_lean test_sums fill_rows)
 
 # What the other suites run too: one entry starts each of them.
 FAULTS   := spendlog tools $(B)/tests/integration/test_mock $(B)/tests/integration/copy_sample

@@ -13,7 +13,7 @@
 #define LINE_MAX_BYTES (64u << 10)
 
 static struct {
-    bool json, counts_only;
+    bool json, counts_only, sums;
     const char *since, *until;
 } options;
 
@@ -23,6 +23,8 @@ const struct option_row verify_options[] = {
     {"since", 0, "TIME", "derive again only charges of calls started at or after it", OPTION_TEXT,
      &options.since},
     {"until", 0, "TIME", "and before it", OPTION_TEXT, &options.until},
+    {"sums", 0, NULL, "compare every line of the sums with the rows as well", OPTION_FLAG,
+     &options.sums},
     {"counts-only", 0, NULL, "do not derive the stored charges again", OPTION_FLAG,
      &options.counts_only},
     {0},
@@ -120,6 +122,7 @@ static int verify(const struct config *config, struct err *err)
     if (err->kind != ERR_NONE || !option_time("since", options.since, &derived.since_us, err) ||
         !option_time("until", options.until, &derived.until_us, err) ||
         !verify_run(config->postgres, finding_print, NULL, &totals, err) ||
+        (options.sums && !verify_sums(config->postgres, finding_print, NULL, &totals, err)) ||
         (!options.counts_only && (!verify_rederive(config, &derived, err) ||
                                   !drift_stored(config->postgres, &config->drift, derived.since_us,
                                                 derived.until_us, drift_print, &totals, err))))

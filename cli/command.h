@@ -58,7 +58,7 @@ extern struct common_options common;
 extern const struct option_row run_options[], price_options[], map_options[], explain_options[],
     check_options[], prices_options[], migrate_options[], report_options[], verify_options[],
     rejected_options[], reprice_options[], periods_options[], retention_options[],
-    exclude_options[], init_options[], status_options[], reload_options[];
+    exclude_options[], init_options[], status_options[], reload_options[], compact_options[];
 
 /* Parses options and sets up logging; *first is the index of the first operand. Returns -1 to go
  * on, else an exit code (help was printed, or a usage error told). */
@@ -99,6 +99,7 @@ int cmd_exclude(const struct command *command, int argc, char **argv);
 int cmd_reprice(const struct command *command, int argc, char **argv);
 int cmd_periods(const struct command *command, int argc, char **argv);
 int cmd_retention(const struct command *command, int argc, char **argv);
+int cmd_compact(const struct command *command, int argc, char **argv);
 int cmd_verify(const struct command *command, int argc, char **argv);
 int cmd_rejected(const struct command *command, int argc, char **argv);
 

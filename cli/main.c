@@ -64,6 +64,9 @@ static const struct command commands[] = {
      "day; a process can keep them longer (storage.retain_days), never shorter. Only the owner of "
      "the schema can set it.",
      retention_options, cmd_retention},
+    {"compact", "merge the sums that were appended", "[--status]", false,
+     "`spendlog run` does it by itself when there is time. Changes no sum.", compact_options,
+     cmd_compact},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found, or prices are apart from the gateway's "
      "own.",

@@ -237,13 +237,15 @@ static void note_caught_up(struct lane *lane)
         atomic_fetch_sub(&lane->group->caught_up, 1);
 }
 
-/* At the end of the log nothing is written: that it is still there is told once a second. */
+/* At the end of the log nothing is written: that it is still there is told once a second. And there
+ * is time for the sums. */
 static void note_fine(struct lane *lane, int64_t now_ms)
 {
     if (!lane->counted_caught_up || now_ms - lane->fine_ms < FINE_EVERY_MS)
         return;
     lane->fine_ms = now_ms;
     health_fine(lane->group->health, lane->number);
+    writer_idle(lane->writer);
 }
 
 /* Has all partitions shared out again, when the watch asks for it. */

@@ -28,6 +28,7 @@ void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int fu
     arena_init(&batch->arena, arena_bytes);
     buf_init(&batch->encoded, BATCH_BYTES_MAX);
     row_words_init(&batch->words);
+    sums_init(&batch->sums, BATCH_BYTES_MAX);
     batch->range = malloc(BATCH_PARTITIONS_MAX * sizeof(*batch->range));
     if (!batch->range)
         abort(); /* 400 KB, once per lane, at start */
@@ -41,6 +42,7 @@ void batch_reset(struct batch *batch)
     arena_reset(&batch->arena);
     buf_reset(&batch->encoded);
     row_words_reset(&batch->words);
+    sums_reset(&batch->sums);
     batch->row_count = 0;
     batch->reject_count = 0;
     batch->resolved_count = 0;
@@ -59,6 +61,7 @@ void batch_free(struct batch *batch)
     arena_free(&batch->arena);
     buf_free(&batch->encoded);
     row_words_free(&batch->words);
+    sums_free(&batch->sums);
     free(batch->rows);
     free(batch->rejects);
     free(batch->resolved);
@@ -129,6 +132,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     const struct row_place place = {batch->range[origin->range].state->id, origin->kafka_offset,
                                     origin->record_index};
     size_t offset = batch->encoded.bytes;
+    unsigned figures;
     void *rows = batch->rows;
 
     assert(event->has_identity);
@@ -143,6 +147,10 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     bool lean = row_words_take(&batch->words, event, words);
     if (!(lean ? row_encode_lean : row_encode)(&batch->encoded, event, charge, &place, err))
         return false;
+    if (!sums_take(&batch->sums, event, charge, &figures)) {
+        batch->encoded.bytes = offset;
+        return err_set(err, ERR_FATAL, "the batch is full");
+    }
     keep_book_id(batch, origin->price_book_id);
 
     struct batch_row *row = &batch->rows[batch->row_count++];
@@ -163,6 +171,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
         .flagged = ((event->flags | charge->flags) & ~READING_MASK) != 0,
         .doubtful = ((event->flags | charge->flags) & flags_of_doubt) != 0,
         .message = origin->message,
+        .figures = figures,
         .mapping = event->mapping,
     };
     memcpy(row->identity, event->identity, sizeof(row->identity));

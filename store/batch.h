@@ -15,6 +15,7 @@
 #include "core/charge.h"
 #include "core/event.h"
 #include "store/row_words.h"
+#include "store/sums.h"
 
 #define BATCH_BYTES_MAX (32u << 20)  /* of encoded rows; a batch is closed far earlier */
 #define BATCH_RECORDS_MAX (1u << 20) /* rows, and rejected records */
@@ -77,6 +78,7 @@ struct batch_row {
     struct money spend;     /* 0 where there is none */
     bool flagged, doubtful; /* with a flag; with one that casts doubt on the amount */
     unsigned message;       /* 1 + index into batch->messages; 0 = its message was not kept */
+    unsigned figures;       /* its number in batch->sums */
     const char *mapping;    /* that read it */
     enum row_fate fate;
     bool conflict;       /* a duplicate whose first delivery said something else */
@@ -123,6 +125,7 @@ struct batch {
     struct row_words words;
     struct batch_row *rows;
     size_t row_count, row_capacity;
+    struct sums sums; /* what the rows come to */
     struct batch_reject *rejects;
     size_t reject_count, reject_capacity;
     /* A retry of rejected records: offsets stay where they are. Set after batch_reset(), with the

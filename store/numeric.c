@@ -82,6 +82,62 @@ size_t numeric_encode_money(char *p, struct money m)
     return numeric_encode(p, atto, MONEY_SCALE, negative);
 }
 
+#define SUM_DIGITS 20                            /* 10 before the point, 10 behind it */
+#define DEEP ((i128)10000000000 * 1000000000000) /* 10^22 of 10^-40 are 10^-18 */
+
+static void split(uint16_t *digit, unsigned count, u128 value)
+{
+    for (unsigned i = count; i-- > 0; value /= E4)
+        digit[i] = (uint16_t)(value % E4);
+}
+
+/* All parts of one sign, atto and deep each below the next part's one. */
+static bool sum_normal(struct sum *sum, i128 *deep)
+{
+    sum_add(sum, (struct sum){0, *deep / DEEP});
+    *deep %= DEEP;
+    bool negative =
+        sum->units < 0 || sum->atto < 0 || (sum->units == 0 && sum->atto == 0 && *deep < 0);
+    if (negative) {
+        *sum = (struct sum){-sum->units, -sum->atto};
+        *deep = -*deep;
+    }
+    if (*deep < 0) {
+        sum_add(sum, (struct sum){0, -1});
+        *deep += DEEP;
+    }
+    return negative;
+}
+
+/* Decimals of which the last is not 0; `last` digits of base 10000 are left. */
+static unsigned sum_scale(const uint16_t *digit, unsigned last)
+{
+    unsigned scale = last > SUM_DIGITS / 2 ? (last - SUM_DIGITS / 2) * 4 : 0, ten = 10;
+    for (; scale && digit[last - 1] % ten == 0; ten *= 10)
+        scale--;
+    return scale;
+}
+
+size_t numeric_encode_sum(char *p, struct sum sum, i128 deep, unsigned least)
+{
+    uint16_t digit[SUM_DIGITS];
+    unsigned first = 0, last = SUM_DIGITS;
+    bool negative = sum_normal(&sum, &deep);
+
+    split(digit, 10, (u128)sum.units);
+    split(digit + 10, 4, (u128)sum.atto / 100);
+    digit[14] = (uint16_t)((u128)sum.atto % 100 * 100 + (u128)(deep / (DEEP / 100)));
+    split(digit + 15, 5, (u128)(deep % (DEEP / 100)));
+    while (last > 0 && digit[last - 1] == 0)
+        last--;
+    while (first < last && digit[first] == 0)
+        first++;
+    for (unsigned i = first; i < last; i++)
+        put_digit(p, i - first, digit[i]);
+    unsigned scale = sum_scale(digit, last);
+    return put_header(p, last - first, 9 - first, negative, scale > least ? scale : least);
+}
+
 static unsigned get16(const char *p)
 {
     return (unsigned)(unsigned char)p[0] << 8 | (unsigned char)p[1];

@@ -16,7 +16,7 @@ const char *const verify_kind_name[VERIFY_KINDS] = {
     [VERIFY_CONFLICTS] = "conflicts",
     [VERIFY_BATCHES] = "batches",
     [VERIFY_BOOK] = "book",
-    [VERIFY_DAILY] = "daily",
+    [VERIFY_SUMS] = "sums",
     [VERIFY_EXCLUDED] = "excluded",
     [VERIFY_CHARGE] = "charge",
     [VERIFY_DUPLICATE] = "duplicate",
@@ -253,29 +253,6 @@ static bool check_batches(struct verify *v, struct err *err)
     return true;
 }
 
-static bool check_daily(struct verify *v, struct err *err)
-{
-    PGresult *res = pg_query(
-        &v->pg,
-        "SELECT d.day::text, coalesce(l.calls, 0)::bigint, coalesce(d.calls, 0)::bigint"
-        " FROM (SELECT day, sum(calls) AS calls, sum(spend) AS spend FROM spendlog.spend_daily"
-        "  GROUP BY 1) d"
-        " FULL JOIN (SELECT day, sum(calls) AS calls, sum(spend) AS spend FROM"
-        "  spendlog.spend_entries GROUP BY 1) l USING (day)"
-        " WHERE d.calls IS DISTINCT FROM l.calls OR d.spend IS DISTINCT FROM l.spend",
-        NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[32];
-        snprintf(place, sizeof(place), SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
-        tell(v, VERIFY_DAILY, place, "the daily view does not sum to the rows of the day",
-             pg_int(res, i, 1), pg_int(res, i, 2));
-    }
-    PQclear(res);
-    return true;
-}
-
 /* What a row is set aside by takes out all that it comes to, posted corrections included; what puts
  * it back leaves nothing. A row that retention dropped is known by its entries alone. */
 static const char excluded[] =
@@ -414,8 +391,56 @@ bool verify_run(const char *conninfo, verify_fn *finding, void *context,
         return false;
     bool ok = lock_holder_await_rows(&v.pg, err) && pg_begin(&v.pg, PG_SNAPSHOT, err) &&
               tell_hands(&v, err) && check_partitions(&v, err) && check_batches(&v, err) &&
-              check_daily(&v, err) && check_excluded(&v, err) && check_duplicates(&v, err) &&
-              tell_gaps(&v, err) && tell_setbacks(&v, err);
+              check_excluded(&v, err) && check_duplicates(&v, err) && tell_gaps(&v, err) &&
+              tell_setbacks(&v, err);
+    pg_close(&v.pg);
+    return ok;
+}
+
+/* --- sums ----------------------------------------------------------------------------------- */
+
+enum { S_LEVEL, S_DAY, S_LINES, S_CALLS, S_ROW_CALLS, S_SPEND, S_ROW_SPEND, S_MERGED };
+
+static void tell_sums(struct verify *v, const PGresult *res, int row)
+{
+    char place[64], text[320];
+    snprintf(place, sizeof(place), SLICE_FMT ", level " SLICE_FMT,
+             SLICE_ARG(pg_text(res, row, S_DAY)), SLICE_ARG(pg_text(res, row, S_LEVEL)));
+    snprintf(text, sizeof(text),
+             "%lld lines: the sums say " SLICE_FMT " calls, " SLICE_FMT " USD, the %s " SLICE_FMT
+             " calls, " SLICE_FMT " USD",
+             (long long)pg_int(res, row, S_LINES), SLICE_ARG(pg_text(res, row, S_CALLS)),
+             SLICE_ARG(pg_text(res, row, S_SPEND)),
+             pg_int(res, row, S_MERGED) ? "quarters of an hour" : "rows",
+             SLICE_ARG(pg_text(res, row, S_ROW_CALLS)), SLICE_ARG(pg_text(res, row, S_ROW_SPEND)));
+    tell(v, VERIFY_SUMS, place, text, 0, pg_int(res, row, S_LINES));
+}
+
+static bool check_sums(struct verify *v, struct err *err)
+{
+    PGresult *res = pg_query(&v->pg,
+                             "SELECT level, day::text, lines, sum_calls::text, row_calls::text,"
+                             " trim_scale(sum_spend)::text, trim_scale(row_spend)::text,"
+                             " grain = 'day' FROM spendlog.sums_differ(true)",
+                             NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++)
+        tell_sums(v, res, i);
+    PQclear(res);
+    return true;
+}
+
+bool verify_sums(const char *conninfo, verify_fn *finding, void *context,
+                 struct verify_totals *totals, struct err *err)
+{
+    struct verify v = {.tell = finding, .context = context, .totals = totals};
+    const struct pg_options options = {
+        .conninfo = conninfo, .application_name = "spendlog verify", .read_only = true};
+    if (!migrate_open(&v.pg, &options, err))
+        return false;
+    bool ok = lock_holder_await_rows(&v.pg, err) && pg_begin(&v.pg, PG_SNAPSHOT, err) &&
+              check_sums(&v, err);
     pg_close(&v.pg);
     return ok;
 }

@@ -17,7 +17,7 @@ enum verify_kind {
     VERIFY_CONFLICTS,    /* another number of conflicts than was counted */
     VERIFY_BATCHES,      /* batches of a group wrote another number of rows than was counted */
     VERIFY_BOOK,         /* rows whose price book is not stored */
-    VERIFY_DAILY,        /* the daily view does not sum to rows and posted adjustments */
+    VERIFY_SUMS,         /* sums that are not what the rows come to */
     VERIFY_EXCLUDED,     /* entries of a row (spendlog exclude) that do not cancel it, or remain */
     VERIFY_CHARGE,       /* a stored charge that its own book gives differently (cli/rederive.h) */
     VERIFY_DUPLICATE,    /* a record counted as a duplicate of a row that is nowhere */
@@ -50,5 +50,10 @@ typedef void verify_fn(const struct verify_finding *finding, void *context);
 /* true: it could be checked; whether there were differences, say totals and the findings. */
 bool verify_run(const char *conninfo, verify_fn *finding, void *context,
                 struct verify_totals *totals, struct err *err) MUST_CHECK;
+
+/* Every line of the sums (spend_sums) against the rows, in one snapshot; differences are added to
+ * those of totals. Of days whose rows are gone: against what they held. */
+bool verify_sums(const char *conninfo, verify_fn *finding, void *context,
+                 struct verify_totals *totals, struct err *err) MUST_CHECK;
 
 #endif

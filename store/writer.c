@@ -46,6 +46,7 @@ struct writer *writer_new(const struct writer_options *o)
     pg_args_init(&w->args);
     buf_init(&w->sealed, PG_ARGS_BYTES_MAX);
     buf_init(&w->place, SEALED_PLACE_BYTES);
+    buf_init(&w->sums, 4 * (size_t)BATCH_BYTES_MAX);
     copy_sql_make(&w->copy_sql, row_columns);
     copy_sql_make(&w->copy_lean_sql, row_columns_lean);
     if (recent_keys_init(&w->recent) && words_known_init(&w->known) && w->conninfo && w->group_id &&
@@ -65,6 +66,7 @@ void writer_free(struct writer *w)
     buf_free(&w->copy_sql);
     buf_free(&w->copy_lean_sql);
     words_known_free(&w->known);
+    buf_free(&w->sums);
     buf_free(&w->sealed);
     buf_free(&w->place);
     recent_keys_free(&w->recent);

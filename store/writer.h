@@ -86,6 +86,9 @@ bool writer_setback(struct writer *writer, const struct partition_state *state,
  * partition states are advanced and the batch's ranges hold the final counts. */
 bool writer_commit(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 
+/* There is time: merges some of the sums that were appended (docs/storage.md). */
+void writer_idle(struct writer *writer);
+
 /* A book must be in price_books before the first batch that names it. Idempotent. Each batch looks
  * in its own transaction whether the number still means that book. */
 bool writer_put_book(struct writer *writer, const char *book_id, struct slice json,

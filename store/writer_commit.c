@@ -16,6 +16,8 @@
 #define TRIES_MAX 6
 #define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
 #define SAMPLES_KEEP_DAYS 100
+#define MERGE_FROM 40000 /* deltas: then they are merged whether or not there is time */
+#define MERGE_AT_ONCE 20000
 
 /* --- days ----------------------------------------------------------------------------------- */
 
@@ -31,6 +33,17 @@ static bool prune(struct writer *w, struct err *err)
         &w->args, err);
     PQclear(res);
     return res != NULL;
+}
+
+/* The days that are over: what autovacuum has not come to yet. It may be at it just now. */
+static void summarize(struct writer *w)
+{
+    struct err err = {0};
+    PGresult *res = pg_query(
+        &w->pg, "SELECT spendlog.summarize_days((now() AT TIME ZONE 'UTC')::date)", NULL, &err);
+    if (!res)
+        log_debug("indexes of the days before stay as they are: %s", err.text);
+    PQclear(res);
 }
 
 static void tell_dropped(const PGresult *res)
@@ -74,6 +87,7 @@ static bool stopping(const struct writer *w)
 static void keep_house(struct writer *w, int retain_days)
 {
     struct err err = {0};
+    summarize(w);
     bool more = retain_days > 0, ok = prune(w, &err);
     while (ok && more && !stopping(w)) /* each time a day less */
         ok = day_drop(w, retain_days, &more, &err);
@@ -114,6 +128,29 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
         last = day;
     }
     return true;
+}
+
+/* --- sums ----------------------------------------------------------------------------------- */
+
+/* Another member may be at it: then it does ours as well. */
+static void sums_merge(struct writer *w)
+{
+    struct err err = {0};
+    pg_args_reset(&w->args);
+    pg_arg_int4(&w->args, MERGE_AT_ONCE);
+    PGresult *res = pg_query(&w->pg, "SELECT coalesce(taken, 0) FROM spendlog.sums_compact($1)",
+                             &w->args, &err);
+    if (!res)
+        log_debug("sums stay unmerged for now: %s", err.text);
+    int64_t taken = res ? pg_int(res, 0, 0) : 0;
+    w->deltas = taken == MERGE_AT_ONCE && w->deltas > taken ? w->deltas - taken : 0;
+    PQclear(res);
+}
+
+void writer_idle(struct writer *w)
+{
+    if (w->deltas > 0 && w->pg.conn)
+        sums_merge(w);
 }
 
 /* --- begin ---------------------------------------------------------------------------------- */
@@ -257,7 +294,7 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
         return fence(w, err,
                      "PostgreSQL refused rows: the batch is read again, to keep their messages");
     }
-    if (!counts_tally(w, batch, err) || !counts_write(w, batch, err))
+    if (!rows_sum(w, batch, err) || !counts_tally(w, batch, err) || !counts_write(w, batch, err))
         return false;
     fault_point("before_commit");
     return commit(w, err);
@@ -390,6 +427,7 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
         return false;
     w->bisect = false;
     w->bisect_rejects = false;
+    w->sum_lines = 0;
     for (int tries = 1;; tries++) {
         struct err why = {0};
         if (try_once(w, batch, &why))
@@ -404,6 +442,9 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
         log_debug("batch begun again: %s", why.text);
     }
     conclude(w, batch);
+    w->deltas += (int64_t)w->sum_lines;
+    if (w->deltas >= MERGE_FROM && !stopping(w))
+        sums_merge(w);
     if (w->house_due && !stopping(w))
         keep_house(w, batch->retain_days);
     w->house_due = false;

@@ -51,6 +51,8 @@ struct writer {
     struct pg pg;
     struct pg_args args;                /* of the statement being run */
     struct buf copy_sql, copy_lean_sql; /* of wide and of lean rows */
+    struct buf sums;                    /* lines of spend_deltas */
+    int64_t deltas;                     /* appended since they were merged, by this writer */
 
     /* What is believed of the database: writer_forget() drops all of it. */
     struct recent_keys recent;
@@ -70,6 +72,7 @@ struct writer {
     unsigned batches_clean;    /* since then, without a stored duplicate */
     struct lock_holder holder; /* who kept us waiting */
     /* of the batch being written */
+    size_t sum_lines;
     bool bisect, copying, fenced;
     bool bisect_rejects, rejecting;
     struct reject_refused reject_refused;
@@ -112,6 +115,8 @@ void rows_mark_near(struct writer *writer, struct batch *batch);
 bool rows_guard(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 bool rows_look(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 bool rows_copy(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+/* What the rows that are new come to, after all of them are in the table. */
+bool rows_sum(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 /* After COMMIT. */
 void rows_learn(struct writer *writer, const struct batch *batch);
 bool row_refusable(const struct writer *writer);

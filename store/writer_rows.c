@@ -17,6 +17,7 @@
  */
 #include "store/writer_impl.h"
 
+#include "store/copy.h"
 #include "store/row.h"
 #include "store/row_order.h"
 
@@ -397,4 +398,24 @@ bool rows_copy(struct writer *w, struct batch *batch, struct err *err)
     if (ok)
         w->copying = false;
     return ok;
+}
+
+/* --- sums ----------------------------------------------------------------------------------- */
+
+bool rows_sum(struct writer *w, struct batch *batch, struct err *err)
+{
+    char sql[1024];
+    int64_t stored;
+    sums_begin(&batch->sums);
+    for (size_t i = 0; i < batch->row_count; i++)
+        if (batch->rows[i].fate == ROW_NEW)
+            sums_count(&batch->sums, batch->rows[i].figures);
+    copy_in_start(&w->sums);
+    if (!sums_encode(&batch->sums, &w->sums, &w->sum_lines))
+        return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
+    if (w->sum_lines == 0)
+        return true;
+    snprintf(sql, sizeof(sql), "COPY spendlog.spend_deltas (%s) FROM STDIN (FORMAT binary)",
+             sums_columns);
+    return copy_in(&w->pg, sql, &w->sums, &stored, err);
 }

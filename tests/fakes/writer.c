@@ -296,3 +296,8 @@ bool writer_commit(struct writer *writer, struct batch *batch, struct err *err)
         state_fill(batch->range[i].state, batch->range[i].state->partition);
     return true;
 }
+
+void writer_idle(struct writer *writer)
+{
+    (void)writer;
+}

@@ -348,7 +348,7 @@ class World:
                     total, "sum of spend")
 
     def verify_command(self):
-        run_checked([SPENDLOG, "verify", "-q", "-c", self.config("verify", user="spendlog")])
+        run_checked([SPENDLOG, "verify", "-q", "--sums", "-c", self.config("verify", user="spendlog")])
 
     def close(self, keep=False):
         """keep: the database and the topic of what failed stay, to be looked at."""

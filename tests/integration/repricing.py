@@ -221,6 +221,9 @@ def explained_years_later(servers):
         done = subprocess.run(world.argv("a", "verify"), capture_output=True, text=True)
         check_equal(done.returncode, 1, "exit code of verify with a forged row")
         check("derived" in done.stdout, f"the forged row is not told: {done.stdout[-300:]}")
+        check_equal(len(world.stage.sql("SELECT * FROM spendlog.sums_differ(true) WHERE level = 'all'")), 1,
+                    "days whose sums are not those of the forged row")
+        world.stage.sql("SELECT spendlog.sums_remake('-infinity', 'infinity')")
 
 
 def more_than_fits_is_told(servers):

@@ -139,6 +139,12 @@ class Stage:
         check_equal(done.returncode, code, f"exit code of {' '.join(words)}: {done.stderr[-500:]}")
         return done.stdout
 
+    def sums_agree(self):
+        """In every database of the stage the sums are what the rows come to."""
+        for database in self.databases:
+            check_equal(self.servers.psql(database, "SELECT * FROM spendlog.sums_differ(true)"), [],
+                        f"sums of {database} that are not those of the rows")
+
     def close(self):
         for member in self.members:
             member.kill()
@@ -149,5 +155,9 @@ class Stage:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        self.close()
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.sums_agree()
+        finally:
+            self.close()

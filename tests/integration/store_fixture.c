@@ -59,9 +59,28 @@ int database_create(void **state)
     return 0;
 }
 
+/* What the sums are not equal to, in one line each; the number of these. */
+int sums_differing(void)
+{
+    struct err err = {0};
+    PGresult *res =
+        pg_query(&owner,
+                 "SELECT concat_ws(' ', level, day, grain, 'lines', lines, 'calls', sum_calls,"
+                 " row_calls, 'spend', sum_spend, row_spend) FROM spendlog.sums_differ(true)",
+                 NULL, &err);
+    if (!res)
+        fail_msg("%s", err.text);
+    int count = PQntuples(res);
+    for (int i = 0; i < count; i++)
+        print_message("sums: " SLICE_FMT "\n", SLICE_ARG(pg_text(res, i, 0)));
+    PQclear(res);
+    return count;
+}
+
 int database_drop(void **state)
 {
     (void)state;
+    assert_int_equal(sums_differing(), 0);
     pg_close(&owner);
     admin("DROP DATABASE %s WITH (FORCE)", database);
     return 0;
@@ -86,7 +105,7 @@ void sql(const char *statement)
 int64_t scalar(const char *query)
 {
     struct err err = {0};
-    char statement[2048];
+    char statement[8192];
     snprintf(statement, sizeof(statement), "SELECT (%s)::bigint", query);
     PGresult *res = pg_query(&owner, statement, NULL, &err);
     if (!res)

@@ -16,6 +16,9 @@
 int database_create(void **state);
 int database_drop(void **state);
 
+/* How many days and levels have sums that are not what their rows come to; prints them. */
+int sums_differing(void);
+
 /* Of the test database, as the user of a role: "writer", "repricer", "reader"; "" = the owner of
  * all. */
 const char *conninfo_of(const char *role);

@@ -47,12 +47,14 @@ static int teardown(void **state)
     writer_free(w->writer);
     batch_free(&w->batch);
     free(w);
+    int differing = sums_differing();
     sql("DELETE FROM spendlog.closed_periods; DELETE FROM spendlog.day_claims;"
         "SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
         "DELETE FROM spendlog.dropped_partitions; DELETE FROM spendlog.dropped_sums;"
+        "DELETE FROM spendlog.spend_sums;"
         "DELETE FROM spendlog.carried_days; DELETE FROM spendlog.shared_calls;"
         "DELETE FROM spendlog.shared_callers");
-    return 0;
+    return differing;
 }
 
 static void add_event(struct world *w, unsigned partition, struct event *event,

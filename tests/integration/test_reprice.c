@@ -53,6 +53,7 @@ static void rows_make(void)
         "  WHEN 4 THEN jsonb_build_object('audio_seconds', (i % 600) / 7.0) END"
         " FROM generate_series(0, 23999) i");
     sql("ANALYZE spendlog.stored_rows");
+    sql("SELECT spendlog.sums_remake('-infinity', 'infinity')"); /* rows that no writer wrote */
 }
 
 /* --- tariffs --------------------------------------------------------------------------------- */
@@ -169,6 +170,8 @@ static void table_reset(void)
     run_all(&tariff_a, &everything, false);
     sql("TRUNCATE spendlog.reprice_days, spendlog.reprice_tallies, spendlog.spend_adjustments,"
         " spendlog.reprice_runs CASCADE");
+    sql("DELETE FROM spendlog.dropped_partitions;"
+        "SELECT spendlog.sums_remake('-infinity', 'infinity')");
 }
 
 static int world_make(void **state)
@@ -183,6 +186,13 @@ static int reset(void **state)
     (void)state;
     table_reset();
     return 0;
+}
+
+/* Whatever a test did, the sums are what the rows come to. */
+static int agree(void **state)
+{
+    (void)state;
+    return sums_differing();
 }
 
 /* --- tests ----------------------------------------------------------------------------------- */
@@ -335,6 +345,7 @@ static void pricing_remarks_anew_and_reading_keeps_its_own(void **state)
     int64_t rows = ROWS - ROWS / 97 - 1;
     (void)state;
     sql("UPDATE spendlog.spend_logs SET flags = 8 + 16777216"); /* total_mismatch, rate_missing */
+    sql("SELECT spendlog.sums_remake('-infinity', 'infinity')");
     halves.provider = (struct reprice_list){1, {"azure"}};
     assert_true(run_all(&tariff_remarks, &halves, false).totals.changed > 0);
     assert_int_equal(run_all(&tariff_remarks, &everything, false).totals.posted, 0);
@@ -346,7 +357,8 @@ static void pricing_remarks_anew_and_reading_keeps_its_own(void **state)
     assert_true(run_all(&tariff_a, &everything, false).totals.posted > 0);
     assert_int_equal(scalar(ROWS_WITH_FLAGS(8)), rows);
     assert_int_equal(run_all(&tariff_a, &everything, false).totals.changed, 0);
-    sql("UPDATE spendlog.spend_logs SET flags = 0");
+    sql("UPDATE spendlog.spend_logs SET flags = 0;"
+        "SELECT spendlog.sums_remake('-infinity', 'infinity')");
 }
 
 /* --- kill -9 --------------------------------------------------------------------------------- */
@@ -877,34 +889,44 @@ static void a_model_that_lost_its_price_becomes_unpriced(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unpriced_rows_heal_when_their_rule_appears),
-        cmocka_unit_test_setup(reported_rows_change_only_when_asked, reset),
-        cmocka_unit_test_setup(an_empty_range_and_an_unknown_book_are_told, reset),
-        cmocka_unit_test_setup(a_filter_is_never_sql, reset),
-        cmocka_unit_test_setup(a_dry_run_changes_nothing_and_says_what_applying_gives, reset),
-        cmocka_unit_test_setup(every_change_has_its_record, reset),
-        cmocka_unit_test_setup(a_to_b_to_a_returns_every_digit, reset),
-        cmocka_unit_test_setup(a_second_run_changes_nothing, reset),
-        cmocka_unit_test_setup(update_and_rewrite_give_the_same_table, reset),
-        cmocka_unit_test_setup(a_swap_is_tried_sixty_times, reset),
-        cmocka_unit_test_setup(a_slice_is_tried_five_times, reset),
-        cmocka_unit_test_setup(a_rewritten_table_does_not_grow, reset),
-        cmocka_unit_test_setup(a_model_that_lost_its_price_becomes_unpriced, reset),
-        cmocka_unit_test_setup(two_runs_over_the_same_days_refuse_each_other, reset),
-        cmocka_unit_test_setup(rows_that_arrive_during_a_rewrite_are_kept, reset),
-        cmocka_unit_test_setup(late_rows_are_kept_whatever_the_default_isolation, reset),
-        cmocka_unit_test_setup(a_row_changed_during_a_rewrite_stops_the_swap, reset),
-        cmocka_unit_test_setup(a_reader_older_than_the_copy_finds_the_day_whole, reset),
-        cmocka_unit_test_setup(retention_waits_for_a_run, reset),
-        cmocka_unit_test_setup(a_day_that_retention_dropped_before_the_resume_is_left_out, reset),
-        cmocka_unit_test_setup(a_row_changed_by_somebody_else_stops_the_run, reset),
-        cmocka_unit_test_setup(killed_while_rewriting_and_resumed_equals_one_clean_run, reset),
-        cmocka_unit_test_setup(killed_while_updating_and_resumed_equals_one_clean_run, reset),
-        cmocka_unit_test_setup(a_month_is_closed_once_and_only_when_it_is_over, reset),
-        cmocka_unit_test_setup(a_month_that_a_run_works_on_is_not_closed, reset),
-        cmocka_unit_test_setup(pricing_remarks_anew_and_reading_keeps_its_own, reset),
-        cmocka_unit_test_setup(closed_periods_take_no_change_in_place, reset),
-        cmocka_unit_test_setup(a_posted_price_heals_the_list, reset),
+        cmocka_unit_test_teardown(unpriced_rows_heal_when_their_rule_appears, agree),
+        cmocka_unit_test_setup_teardown(reported_rows_change_only_when_asked, reset, agree),
+        cmocka_unit_test_setup_teardown(an_empty_range_and_an_unknown_book_are_told, reset, agree),
+        cmocka_unit_test_setup_teardown(a_filter_is_never_sql, reset, agree),
+        cmocka_unit_test_setup_teardown(a_dry_run_changes_nothing_and_says_what_applying_gives,
+                                        reset, agree),
+        cmocka_unit_test_setup_teardown(every_change_has_its_record, reset, agree),
+        cmocka_unit_test_setup_teardown(a_to_b_to_a_returns_every_digit, reset, agree),
+        cmocka_unit_test_setup_teardown(a_second_run_changes_nothing, reset, agree),
+        cmocka_unit_test_setup_teardown(update_and_rewrite_give_the_same_table, reset, agree),
+        cmocka_unit_test_setup_teardown(a_swap_is_tried_sixty_times, reset, agree),
+        cmocka_unit_test_setup_teardown(a_slice_is_tried_five_times, reset, agree),
+        cmocka_unit_test_setup_teardown(a_rewritten_table_does_not_grow, reset, agree),
+        cmocka_unit_test_setup_teardown(a_model_that_lost_its_price_becomes_unpriced, reset, agree),
+        cmocka_unit_test_setup_teardown(two_runs_over_the_same_days_refuse_each_other, reset,
+                                        agree),
+        cmocka_unit_test_setup_teardown(rows_that_arrive_during_a_rewrite_are_kept, reset, agree),
+        cmocka_unit_test_setup_teardown(late_rows_are_kept_whatever_the_default_isolation, reset,
+                                        agree),
+        cmocka_unit_test_setup_teardown(a_row_changed_during_a_rewrite_stops_the_swap, reset,
+                                        agree),
+        cmocka_unit_test_setup_teardown(a_reader_older_than_the_copy_finds_the_day_whole, reset,
+                                        agree),
+        cmocka_unit_test_setup_teardown(retention_waits_for_a_run, reset, agree),
+        cmocka_unit_test_setup_teardown(a_day_that_retention_dropped_before_the_resume_is_left_out,
+                                        reset, agree),
+        cmocka_unit_test_setup_teardown(a_row_changed_by_somebody_else_stops_the_run, reset, agree),
+        cmocka_unit_test_setup_teardown(killed_while_rewriting_and_resumed_equals_one_clean_run,
+                                        reset, agree),
+        cmocka_unit_test_setup_teardown(killed_while_updating_and_resumed_equals_one_clean_run,
+                                        reset, agree),
+        cmocka_unit_test_setup_teardown(a_month_is_closed_once_and_only_when_it_is_over, reset,
+                                        agree),
+        cmocka_unit_test_setup_teardown(a_month_that_a_run_works_on_is_not_closed, reset, agree),
+        cmocka_unit_test_setup_teardown(pricing_remarks_anew_and_reading_keeps_its_own, reset,
+                                        agree),
+        cmocka_unit_test_setup_teardown(closed_periods_take_no_change_in_place, reset, agree),
+        cmocka_unit_test_setup_teardown(a_posted_price_heals_the_list, reset, agree),
     };
     if (argc > 1) /* a pattern with * and ? */
         cmocka_set_test_filter(argv[1]);

@@ -835,7 +835,8 @@ static void go_back(const struct world *w, int64_t offset)
         statement, sizeof(statement),
         "DELETE FROM spendlog.spend_logs WHERE partition_id = %lld AND kafka_offset >= %lld;"
         "UPDATE spendlog.kafka_offsets SET next_offset = %lld, messages = %lld, records = %lld,"
-        " rows = %lld, duplicates = 0 WHERE partition_id = %lld",
+        " rows = %lld, duplicates = 0 WHERE partition_id = %lld;"
+        "SELECT spendlog.sums_remake('2025-07-15', '2025-07-16')",
         (long long)w->p[0].id, (long long)offset, (long long)offset, (long long)offset,
         (long long)offset, (long long)offset, (long long)w->p[0].id);
     sql(statement);

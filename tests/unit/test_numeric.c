@@ -106,9 +106,49 @@ static void what_is_no_finite_number_is_not_read(void **state)
     assert_false(numeric_decode("\0\1\0\x0a\0\0\0\0\0\1", 10, &d)); /* 10^40 */
 }
 
+static void sum_is(struct sum sum, i128 deep, const char *text)
+{
+    char out[NUMERIC_SUM_BYTES_MAX], shown[DECIMAL_TEXT_MAX];
+    struct decimal d;
+    size_t bytes = numeric_encode_sum(out, sum, deep, 0);
+    if (!numeric_decode(out, bytes, &d))
+        fail_msg("%s is not a numeric", text);
+    decimal_format(&d, shown);
+    assert_string_equal(shown, text);
+}
+
+#define DEEP_ONE ((i128)10000000000 * 1000000000000) /* 10^-18 in 10^-40 */
+
+static void a_sum_is_exact_to_forty_decimals(void **state)
+{
+    (void)state;
+    sum_is((struct sum){0, 0}, 0, "0");
+    sum_is((struct sum){12345, 0}, 0, "12345");
+    sum_is((struct sum){0, 1}, 0, "0.000000000000000001");
+    sum_is((struct sum){0, -1}, 0, "-0.000000000000000001");
+    sum_is((struct sum){7, 100000000000000000}, 0, "7.1");
+    sum_is((struct sum){0, 0}, 1, "0.0000000000000000000000000000000000000001");
+    sum_is((struct sum){0, 0}, 123 * DEEP_ONE + 5, "0.0000000000000001230000000000000000000005");
+    sum_is((struct sum){2, 0}, -1 * DEEP_ONE, "1.999999999999999999");
+    sum_is((struct sum){-2, 0}, 100000000000, "-1.99999999999999999999999999999");
+    sum_is((struct sum){0, 1}, -DEEP_ONE - 3, "-0.0000000000000000000000000000000000000003");
+}
+
+static void a_sum_shows_as_many_decimals_as_it_has_or_is_asked_for(void **state)
+{
+    char out[NUMERIC_SUM_BYTES_MAX];
+    (void)state;
+    numeric_encode_sum(out, (struct sum){3, 0}, 0, 18);
+    assert_memory_equal(out, "\0\1\0\0\0\0\0\x12\0\3", 10);
+    numeric_encode_sum(out, (struct sum){0, 500000000000000000}, 0, 0);
+    assert_memory_equal(out, "\0\1\xff\xff\0\0\0\1\x13\x88", 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sum_is_exact_to_forty_decimals),
+        cmocka_unit_test(a_sum_shows_as_many_decimals_as_it_has_or_is_asked_for),
         cmocka_unit_test(digits_are_groups_of_four_around_the_point),
         cmocka_unit_test(zeros_at_either_end_are_left_out),
         cmocka_unit_test(a_decimal_comes_back_as_it_was),

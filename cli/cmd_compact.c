@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spendlog compact: merge the sums that were appended; `run` does it by itself. */
+#include "cli/command.h"
+#include "cli/result.h"
+
+#include "store/compact.h"
+
+static struct {
+    bool json, status;
+} options;
+
+const struct option_row compact_options[] = {
+    {"status", 0, NULL, "tell what there is to merge, and merge nothing", OPTION_FLAG,
+     &options.status},
+    {"json", 0, NULL, "one JSON object", OPTION_FLAG, &options.json},
+    {0},
+};
+
+static void figures_print(const char *const name[], const int64_t value[], int count)
+{
+    struct buf line;
+    buf_init(&line, 4096);
+    for (int i = 0; i < count && !options.json; i++)
+        buf_printf(&line, "%s%lld %s", i ? ", " : "", (long long)value[i], name[i]);
+    if (options.json)
+        buf_add_char(&line, '{');
+    for (int i = 0; i < count && options.json; i++)
+        result_int(&line, name[i], value[i]);
+    if (options.json)
+        buf_add_char(&line, '}');
+    printf(SLICE_FMT "\n", SLICE_ARG(buf_slice(&line)));
+    buf_free(&line);
+}
+
+static int status(const struct config *config, struct err *err)
+{
+    static const char *const name[] = {"deltas", "merged_lines", "days_due"};
+    struct compact_status s;
+    if (!compact_status(config->postgres, &s, err))
+        return fail(err);
+    figures_print(name, (const int64_t[]){s.deltas, s.merged_lines, s.days_due}, 3);
+    return 0;
+}
+
+static int compact(const struct config *config, struct err *err)
+{
+    static const char *const name[] = {"deltas_taken", "lines_made"};
+    int64_t taken, made;
+    if (!compact_run(config->postgres, &taken, &made, err))
+        return fail(err);
+    figures_print(name, (const int64_t[]){taken, made}, 2);
+    return 0;
+}
+
+int cmd_compact(const struct command *command, int argc, char **argv)
+{
+    struct config config;
+    struct err err = {0};
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+
+    if (code >= 0)
+        return code;
+    if (first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    if (!config_open(&config, false, &err))
+        return fail(&err);
+    if (!config.postgres)
+        err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
+    code = err.kind != ERR_NONE ? fail(&err)
+           : options.status     ? status(&config, &err)
+                                : compact(&config, &err);
+    config_free(&config);
+    return code;
+}

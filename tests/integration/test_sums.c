@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: store
+ * with: store_fixture
+ *
+ * The sums are what the rows come to after each step of a random life: batches of two members with
+ * late events, duplicates and conflicts, reprices of each kind, closed months, rows set aside and
+ * put back, days dropped, merging. SEED=n repeats one.
+ */
+#include "tests/integration/store_fixture.h"
+
+#include "core/clock.h"
+#include "core/flags.h"
+#include "store/compact.h"
+#include "store/exclude.h"
+#include "store/periods.h"
+#include "store/reprice.h"
+#include "store/verify.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define STEPS 60
+#define CALLS 1500
+#define JUNE_29_US INT64_C(1751155200000000) /* 2025-06-29 */
+#define DAYS 4
+#define BOOK_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static uint64_t seed_now;
+
+/* xorshift64* */
+static unsigned any(unsigned below)
+{
+    seed_now ^= seed_now >> 12;
+    seed_now ^= seed_now << 25;
+    seed_now ^= seed_now >> 27;
+    return (unsigned)((seed_now * UINT64_C(2685821657736338717)) >> 33) % below;
+}
+
+/* --- calls ---------------------------------------------------------------------------------- */
+
+struct tariff {
+    const char *book;
+    int64_t atto; /* per token and the model's number */
+};
+
+static struct tariff tariffs[] = {{BOOK_A, 3000000000001}, {BOOK_B, 2500000000007}};
+
+/* model-0 is free, model-5 has no price in B; model-4 carries the gateway's figure. */
+static void price(const struct facts *facts, struct charge *charge, void *context)
+{
+    const struct tariff *tariff = context;
+    struct slice model = facts_text(facts, FACT_MODEL);
+    int64_t number = model.bytes ? model.p[model.bytes - 1] - '0' : 1;
+    memset(charge, 0, sizeof(*charge));
+    charge->flags = number == 3 ? FLAG_UNKNOWN_PRICE_KEY : 0;
+    if (number == 5 && strcmp(tariff->book, BOOK_B) == 0) {
+        charge->status = CHARGE_UNPRICED;
+        charge->reason = REASON_UNKNOWN_MODEL;
+        return;
+    }
+    charge->has_spend = true;
+    charge->side[SIDE_INPUT].atto = facts_int(facts, FACT_INPUT_TOKENS) * tariff->atto * number;
+    charge->side[SIDE_OUTPUT].atto = facts_int(facts, FACT_OUTPUT_TOKENS) * 5 * tariff->atto;
+    charge->side[SIDE_OTHER].atto = number == 2 ? -1 : 0; /* a discount */
+    charge->spend.atto = charge->side[0].atto + charge->side[1].atto + charge->side[2].atto;
+    charge->status = number == 0 ? CHARGE_FREE : number == 4 ? CHARGE_REPORTED : CHARGE_PRICED;
+    charge->reason = number == 0 ? REASON_ZERO_RATE : number == 4 ? REASON_NO_RATE : REASON_NONE;
+}
+
+/* What makes a call is a function of its number, so a resend is the same. */
+static unsigned of(uint64_t call, unsigned what, unsigned below)
+{
+    uint64_t x = (call * 64 + what + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    return (unsigned)((x ^ x >> 29) * UINT64_C(0xBF58476D1CE4E5B9) >> 40) % below;
+}
+
+struct texts {
+    char model[16], team[16], key[16], end_user[16], tag[4][16];
+    struct slice tags[4];
+    struct tags list;
+    struct decimal gateway;
+};
+
+static void facts_make(struct facts *facts, struct texts *t, uint64_t call)
+{
+    static const uint8_t scale[] = {0, 3, 18, 19, 24, 40};
+    int64_t start_us = JUNE_29_US + of(call, 0, DAYS) * CLOCK_DAY_US +
+                       (int64_t)of(call, 1, 86400) * 1000000 + (int64_t)call;
+    facts_set_int(facts, FACT_STARTED_AT, start_us);
+    if (of(call, 2, 3))
+        facts_set_int(facts, FACT_ENDED_AT, start_us + (int64_t)of(call, 3, 5000000));
+    snprintf(t->model, sizeof(t->model), "model-%u", of(call, 4, 6));
+    if (of(call, 5, 9))
+        facts_set_text(facts, FACT_MODEL, slice_of(t->model));
+    if (of(call, 6, 4))
+        facts_set_text(facts, FACT_PROVIDER, of(call, 7, 2) ? SLICE("openai") : SLICE("azure"));
+    facts_set_text(facts, FACT_STATUS, of(call, 8, 8) ? SLICE("success") : SLICE("failure"));
+    if (of(call, 9, 5))
+        facts_set_int(facts, FACT_INPUT_TOKENS, of(call, 10, 3) ? of(call, 11, 9999) : 0);
+    if (of(call, 12, 5))
+        facts_set_int(facts, FACT_OUTPUT_TOKENS, of(call, 13, 999));
+    if (of(call, 14, 2))
+        facts_set_int(facts, FACT_CACHE_READ_TOKENS, of(call, 15, 99));
+    if (of(call, 16, 3) == 0)
+        return;
+    t->gateway = (struct decimal){(u128)of(call, 17, 99999) * 100000 + 7,
+                                  scale[of(call, 18, sizeof(scale))], false};
+    facts_set_decimal(facts, FACT_GATEWAY_COST, &t->gateway);
+}
+
+static void label_set(struct labels *labels, enum label label, const char *text)
+{
+    labels->v[label].s = slice_of(text);
+    labels->present |= UINT64_C(1) << label;
+}
+
+static void labels_make(struct labels *labels, struct texts *t, uint64_t call)
+{
+    snprintf(t->team, sizeof(t->team), "team-%u", of(call, 20, 3));
+    snprintf(t->key, sizeof(t->key), "key-%u", of(call, 21, 4));
+    snprintf(t->end_user, sizeof(t->end_user), "customer-%u", of(call, 22, 9));
+    label_set(labels, LABEL_TEAM, t->team);
+    label_set(labels, LABEL_API_KEY, t->key);
+    if (of(call, 23, 2))
+        label_set(labels, LABEL_END_USER, t->end_user);
+    t->list = (struct tags){of(call, 24, 4), t->tags};
+    for (unsigned i = 0; i < t->list.count; i++) {
+        snprintf(t->tag[i], sizeof(t->tag[i]), "tag-%u", of(call, 25 + i, 3)); /* may repeat */
+        t->tags[i] = slice_of(t->tag[i]);
+    }
+    labels->v[LABEL_TAGS].t = &t->list;
+    labels->present |= UINT64_C(1) << LABEL_TAGS;
+}
+
+static void call_add(struct batch *batch, struct partition_state *state, uint64_t call,
+                     const struct tariff *tariff, bool otherwise)
+{
+    struct err err = {0};
+    struct texts texts = {0};
+    struct event event = {.mapping = "litellm",
+                          .has_identity = true,
+                          .content_hash = call * 7 + otherwise,
+                          .flags = of(call, 30, 7) ? 0 : FLAG_COUNTS_CONTRADICT};
+    struct charge charge;
+    struct batch_range *range = &batch->range[batch_range_of(batch, state)];
+    const struct row_origin origin = {.range = (unsigned)(range - batch->range),
+                                      .kafka_offset = range->next_offset,
+                                      .price_book_id = tariff->book};
+    memcpy(event.identity, &call, sizeof(call));
+    facts_make(&event.facts, &texts, call);
+    labels_make(&event.labels, &texts, call);
+    price(&event.facts, &charge, (void *)(uintptr_t)tariff);
+    range->messages++;
+    range->next_offset++;
+    range->last_time_ms = BASE_US / 1000 + range->next_offset;
+    range->last_hash = (uint64_t)range->next_offset;
+    if (!batch_add_row(batch, &event, &charge, &origin, &err))
+        fail_msg("%s", err.text);
+    range->rows++;
+}
+
+/* --- steps ---------------------------------------------------------------------------------- */
+
+struct life {
+    struct writer *member[2];
+    struct partition_state partition[2];
+    struct batch batch;
+    bool closed, dropped;
+};
+
+static void step_write(struct life *life)
+{
+    struct err err = {0};
+    unsigned who = any(2), count = 1 + any(120);
+    batch_reset(&life->batch);
+    if (!writer_put_book(life->member[who], tariffs[who].book, SLICE("{}"), &err))
+        fail_msg("%s", err.text);
+    for (unsigned i = 0; i < count; i++)
+        call_add(&life->batch, &life->partition[who], 1 + any(CALLS), &tariffs[who], any(9) == 0);
+    commit_or_fail(life->member[who], &life->batch);
+}
+
+static void step_reprice(struct life *life)
+{
+    struct err err = {0};
+    const struct tariff *tariff = &tariffs[any(2)];
+    struct reprice_filter filter = {.since_us = INT64_MIN, .until_us = INT64_MAX};
+    const struct reprice_options options = {.conninfo = conninfo_of("repricer"),
+                                            .price = price,
+                                            .context = (void *)(uintptr_t)tariff,
+                                            .slice_rows = 1 + any(400),
+                                            .rewrite_rows_min = 20};
+    (void)life;
+    if (any(2))
+        filter.team = (struct reprice_list){1, {"team-1"}}; /* which rules the rewrite out */
+    filter.include_reported = any(2);
+    struct reprice *run = reprice_open(&options, &err);
+    if (!run || !reprice_begin(run, &filter, tariff->book, SLICE("{}"), &err) ||
+        !reprice_run(run, &err))
+        fail_msg("%s", err.text);
+    reprice_close(run);
+}
+
+static void exclusion_ignore(const struct exclusion *exclusion, void *context)
+{
+    (void)exclusion;
+    (void)context;
+}
+
+static void step_set_aside(struct life *life)
+{
+    struct err err = {0};
+    char identity[40], query[512];
+    (void)life;
+    bool restore = any(2) && scalar("SELECT count(*) FROM spendlog.excluded_rows") > 0;
+    snprintf(query, sizeof(query),
+             "SELECT ('x' || left(i.identity::text, 8))::bit(32)::bigint FROM (SELECT s.identity"
+             " FROM spendlog.spend_logs s LEFT JOIN spendlog.excluded_rows x USING (start_time,"
+             " identity) WHERE (x.identity IS NOT NULL) = %s ORDER BY s.identity OFFSET %u"
+             " LIMIT 1) i",
+             restore ? "true" : "false", restore ? 0 : any(100));
+    int64_t head = scalar(query); /* the number of the call, its first bytes in turn */
+    if (head < 0)
+        return;
+    snprintf(identity, sizeof(identity), "%08x-0000-0000-0000-000000000000", (unsigned)head);
+    const struct exclude_request request = {
+        .identity = identity, .why = "test", .restore = restore};
+    if (!exclude_run(conninfo_of(""), &request, exclusion_ignore, NULL, &err))
+        fail_msg("%s: %s", identity, err.text);
+}
+
+static void step_close(struct life *life)
+{
+    struct err err = {0};
+    if (!life->closed && !period_close(conninfo_of(""), 2025, 6, &err))
+        fail_msg("%s", err.text);
+    life->closed = true;
+}
+
+static void step_merge(struct life *life)
+{
+    char statement[96];
+    (void)life;
+    snprintf(statement, sizeof(statement), "SELECT spendlog.sums_compact(%u)", 1 + any(900));
+    sql(statement);
+}
+
+static void step_drop(struct life *life)
+{
+    /* A row that is set aside, dropped and delivered again would be set aside still. */
+    if (!life->dropped)
+        sql("SELECT spendlog.restore_row(start_time, identity, 'test') FROM spendlog.excluded_rows"
+            " WHERE start_time >= '2025-07-02';"
+            "SELECT spendlog.drop_partition('2025-07-02')");
+    life->dropped = true;
+}
+
+static const struct {
+    const char *name;
+    void (*step)(struct life *life);
+    unsigned weight, from; /* not before step `from` */
+} steps[] = {
+    {"write", step_write, 12, 0},        {"reprice", step_reprice, 5, 3},
+    {"set aside", step_set_aside, 4, 3}, {"close June", step_close, 1, STEPS / 3},
+    {"merge", step_merge, 5, 0},         {"drop a day", step_drop, 1, STEPS / 2},
+};
+
+#define STEP_KINDS (sizeof(steps) / sizeof(steps[0]))
+
+static void step_any(struct life *life, unsigned at)
+{
+    unsigned which, turn;
+    do {
+        turn = any(28);
+        for (which = 0; turn >= steps[which].weight; which++)
+            turn -= steps[which].weight;
+    } while (at < steps[which].from);
+    steps[which].step(life);
+    if (sums_differing())
+        fail_msg("after step %u, %s", at, steps[which].name);
+}
+
+/* --- views ---------------------------------------------------------------------------------- */
+
+/* Both ways, of the days whose rows are there. */
+#define DIFFERENCE(view, rows)                                                                     \
+    "SELECT count(*) FROM ((SELECT * FROM (" view ") a EXCEPT ALL SELECT * FROM (" rows ") b)"     \
+    " UNION ALL (SELECT * FROM (" rows ") b EXCEPT ALL SELECT * FROM (" view ") a)) d"
+
+#define STORED " day NOT IN (SELECT day FROM spendlog.dropped_partitions)"
+#define FIGURES                                                                                    \
+    " sum(calls)::bigint, sum(spend), sum(input_cost), sum(output_cost), sum(other_cost),"         \
+    " sum(gateway_cost), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),"           \
+    " sum(cache_write_tokens), sum(reasoning_tokens) "
+
+static const struct {
+    const char *name, *difference;
+} views[] = {
+    {"spend_daily",
+     DIFFERENCE(
+         "SELECT * FROM spendlog.spend_daily WHERE" STORED,
+         "SELECT day, coalesce(provider, ''), coalesce(model, ''), coalesce(model_group, ''),"
+         " api_key, api_key_alias, user_id, team_id, team_alias, organization_id,"
+         " pricing_status, coalesce(status, '')," FIGURES
+         " FROM spendlog.spend_entries WHERE" STORED
+         " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")},
+    {"spend_daily_in",
+     DIFFERENCE("SELECT day, team_id, sum(calls)::bigint, sum(spend) FROM"
+                " spendlog.spend_daily_in('Asia/Kathmandu') WHERE day < '2025-07-02' GROUP BY 1, 2",
+                "SELECT * FROM (SELECT (start_time AT TIME ZONE 'UTC' AT TIME ZONE"
+                " 'Asia/Kathmandu')::date AS day, team_id, sum(calls)::bigint, sum(spend)"
+                " FROM spendlog.spend_entries GROUP BY 1, 2) e WHERE day < '2025-07-02'")},
+    {"spend_hourly",
+     DIFFERENCE("SELECT hour, model, sum(calls)::bigint, sum(spend), sum(cache_read_tokens) FROM"
+                " spendlog.spend_hourly WHERE" STORED " GROUP BY 1, 2",
+                "SELECT date_trunc('hour', start_time), coalesce(model, ''), sum(calls)::bigint,"
+                " sum(spend), sum(cache_read_tokens) FROM spendlog.spend_entries WHERE" STORED
+                " GROUP BY 1, 2")},
+    {"spend_by_tag",
+     DIFFERENCE("SELECT day, tag, team_id, sum(calls)::bigint, sum(spend), sum(input_tokens) FROM"
+                " spendlog.spend_by_tag WHERE" STORED " GROUP BY 1, 2, 3",
+                "SELECT day, t.tag, team_id, sum(calls)::bigint, sum(spend), sum(input_tokens) FROM"
+                " spendlog.spend_entries, unnest(request_tags) AS t (tag) WHERE" STORED
+                " GROUP BY 1, 2, 3")},
+    {"price_drift",
+     DIFFERENCE("SELECT day, provider, model, calls, calls_differing, spend, gateway_cost,"
+                " difference, difference_percent FROM spendlog.price_drift WHERE" STORED,
+                "SELECT start_time::date, coalesce(provider, ''), coalesce(model, ''), count(*),"
+                " count(*) FILTER (WHERE spend <> gateway_cost), sum(spend), sum(gateway_cost),"
+                " sum(spend - gateway_cost), CASE WHEN sum(gateway_cost) <> 0 THEN"
+                " round(100 * sum(spend - gateway_cost) / sum(gateway_cost), 4) END"
+                " FROM spendlog.counted_logs WHERE gateway_cost IS NOT NULL AND"
+                " pricing_status IN ('priced', 'free') AND start_time::date NOT IN"
+                " (SELECT day FROM spendlog.dropped_partitions) GROUP BY 1, 2, 3")},
+    {"unpriced_models",
+     DIFFERENCE(
+         "SELECT provider, model, pricing_reason, calls, input_tokens, output_tokens,"
+         " gateway_cost, first_seen, last_seen, reported FROM spendlog.unpriced_models",
+         "SELECT coalesce(provider, ''), coalesce(model, ''), pricing_reason, count(*),"
+         " sum(input_tokens), sum(output_tokens), sum(gateway_cost),"
+         " date_trunc('day', min(start_time)), date_trunc('day', max(start_time)),"
+         " count(*) FILTER (WHERE pricing_status = 'reported')"
+         " FROM spendlog.counted_logs l WHERE (pricing_status = 'unpriced' OR"
+         " (pricing_status = 'reported' AND pricing_reason = 'no_rate')) AND coalesce((SELECT"
+         " a.new_status FROM spendlog.spend_adjustments a WHERE a.kind = 'posted' AND"
+         " a.start_time = l.start_time AND a.identity = l.identity ORDER BY a.run_id DESC"
+         " LIMIT 1), pricing_status) IN ('unpriced', 'reported') GROUP BY 1, 2, 3")},
+    {"suspense",
+     DIFFERENCE("SELECT sum(calls)::bigint, sum(at_risk) FROM spendlog.suspense WHERE"
+                " what = 'doubtful'",
+                "SELECT nullif(count(*), 0), sum(at_stake) FROM spendlog.doubtful_rows")},
+};
+
+static void views_expect(unsigned at)
+{
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+        if (scalar(views[i].difference) != 0)
+            fail_msg("after step %u: %s is not what the rows come to", at, views[i].name);
+}
+
+/* --- tests ---------------------------------------------------------------------------------- */
+
+static int life_begin(void **state)
+{
+    struct life *life = calloc(1, sizeof(*life));
+    const char *seed = getenv("SEED");
+    seed_now = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+    print_message("SEED=%llu\n", (unsigned long long)seed_now);
+    seed_now = seed_now * 2 + 1;
+    if (database_create(state))
+        return 1;
+    batch_init(&life->batch, 1 << 20, 0, 1);
+    for (int i = 0; i < 2; i++) {
+        life->member[i] = writer_make(i ? "spendlog lane 1" : "spendlog lane 0", 0);
+        partition_load(life->member[i], "llm.usage", i, &life->partition[i]);
+    }
+    *state = life;
+    return 0;
+}
+
+static int life_end(void **state)
+{
+    struct life *life = *state;
+    batch_free(&life->batch);
+    for (int i = 0; i < 2; i++)
+        writer_free(life->member[i]);
+    free(life);
+    return database_drop(state);
+}
+
+static void sums_are_what_the_rows_come_to_after_each_step(void **state)
+{
+    for (unsigned at = 0; at < STEPS; at++) {
+        step_any(*state, at);
+        if (at % 4 == 3)
+            views_expect(at);
+    }
+}
+
+static void merging_leaves_one_line_of_a_kind(void **state)
+{
+    struct err err = {0};
+    int64_t taken, made;
+    (void)state;
+    assert_true(compact_run(conninfo_of("writer"), &taken, &made, &err));
+    sql("SELECT spendlog.sums_merge_day(day) FROM spendlog.sums_days ORDER BY day");
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_deltas"), 0);
+    assert_int_equal(
+        scalar("SELECT count(*) FROM (SELECT FROM spendlog.spend_sums GROUP BY grain, day, slot,"
+               " level, coarse, label, provider, model, model_group, api_key, api_key_alias,"
+               " user_id, team_id, team_alias, organization_id, call_type, status, pricing_status,"
+               " pricing_reason HAVING count(*) > 1) d"),
+        0);
+    assert_int_equal(sums_differing(), 0);
+}
+
+static void count_finding(const struct verify_finding *finding, void *context)
+{
+    *(int *)context += finding->kind == VERIFY_SUMS;
+}
+
+static int sums_found(void)
+{
+    struct err err = {0};
+    struct verify_totals totals = {0};
+    int count = 0;
+    if (!verify_sums(conninfo_of("reader"), count_finding, &count, &totals, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(totals.differences, count);
+    return count;
+}
+
+/* In a sum of each grain, and in a row. */
+static void a_planted_attodollar_is_found(void **state)
+{
+    static const char *const planted[] = {
+        "UPDATE spendlog.spend_slots SET spend = spend %c 0.000000000000000001 WHERE ctid = (SELECT"
+        " min(ctid) FROM spendlog.spend_slots WHERE spend > 0.001 AND day = '2025-07-01')",
+        "UPDATE spendlog.spend_days SET spend = spend %c 0.000000000000000001 WHERE ctid = (SELECT"
+        " min(ctid) FROM spendlog.spend_days WHERE level = 'tag' AND spend > 0.001 AND"
+        " day = '2025-07-01')",
+        "UPDATE spendlog.spend_logs SET spend = spend %c 0.000000000000000001 WHERE identity ="
+        " (SELECT max(identity::text)::uuid FROM spendlog.spend_logs WHERE spend > 0.001 AND"
+        " start_time >= '2025-07-01' AND start_time < '2025-07-02')"};
+    (void)state;
+    assert_int_equal(sums_found(), 0);
+    for (size_t i = 0; i < sizeof(planted) / sizeof(planted[0]); i++) {
+        char statement[512];
+        snprintf(statement, sizeof(statement), planted[i], '+');
+        sql(statement);
+        assert_true(sums_found() > 0);
+        sql("SELECT spendlog.sums_remake('2025-07-01', '2025-07-02')");
+        sql("SELECT spendlog.sums_compact(1000000)");
+        assert_int_equal(sums_found(), 0);
+    }
+}
+
+/* 3000 end users in one batch: their names are not kept, what they come to is. */
+static void labels_that_are_too_many_are_told_as_such(void **state)
+{
+    struct life *life = *state;
+    struct err err = {0};
+    batch_reset(&life->batch);
+    assert_true(writer_put_book(life->member[0], BOOK_A, SLICE("{}"), &err));
+    for (uint64_t call = 100000; call < 105000; call++) {
+        char name[32];
+        struct event event = {.mapping = "litellm", .has_identity = true, .content_hash = call};
+        struct charge charge = {.status = CHARGE_PRICED, .has_spend = true, .spend.atto = 1};
+        struct batch_range *range =
+            &life->batch.range[batch_range_of(&life->batch, &life->partition[0])];
+        const struct row_origin origin = {.range = (unsigned)(range - life->batch.range),
+                                          .kafka_offset = range->next_offset++,
+                                          .price_book_id = BOOK_A};
+        charge.side[SIDE_OTHER].atto = 1;
+        memcpy(event.identity, &call, sizeof(call));
+        facts_set_int(&event.facts, FACT_STARTED_AT, BASE_US + (int64_t)call);
+        snprintf(name, sizeof(name), "person-%llu", (unsigned long long)call);
+        label_set(&event.labels, LABEL_END_USER, name);
+        range->messages++;
+        range->rows++;
+        assert_true(batch_add_row(&life->batch, &event, &charge, &origin, &err));
+    }
+    commit_or_fail(life->member[0], &life->batch);
+    assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.spend_sums WHERE level = 'end_user'"
+                            " AND coarse = 2 AND label = '' AND slot IS NULL"),
+                     5000);
+    assert_int_equal(
+        scalar("SELECT count(*) FROM spendlog.spend_deltas WHERE label LIKE 'person%'"), 0);
+    assert_int_equal(sums_differing(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_are_what_the_rows_come_to_after_each_step),
+        cmocka_unit_test(merging_leaves_one_line_of_a_kind),
+        cmocka_unit_test(a_planted_attodollar_is_found),
+        cmocka_unit_test(labels_that_are_too_many_are_told_as_such),
+    };
+    return cmocka_run_group_tests(tests, life_begin, life_end);
+}
