@@ -529,23 +529,26 @@ bool mapping_compile(struct compiler *compiler, const struct yaml_node *node,
 bool wrapper_compile(struct compiler *compiler, const struct yaml_node *node,
                      struct wrapper *wrapper)
 {
-    static const char *const words[] = {"name", "open", "json", "when", "headers"};
+    static const char *const words[] = {"name", "open", "json", "when", "headers", "base64"};
     const struct yaml_node *name = yaml_get(node, "name"), *json = yaml_get(node, "json");
-    const struct yaml_node *open = json ? json : yaml_get(node, "open");
+    const struct yaml_node *base64 = yaml_get(node, "base64");
+    const struct yaml_node *open = json ? json : base64 ? base64 : yaml_get(node, "open");
     const struct yaml_node *when = yaml_get(node, "when"), *headers = yaml_get(node, "headers");
     struct place place;
 
     if (node->kind != YAML_MAP || !name || !open)
         return yaml_err(compiler->err, node,
-                        "a wrapper has a `name` and a path, `open` or (only a string) `json`");
+                        "a wrapper has a `name` and a path, `open` or (only a string) `json` or "
+                        "`base64`");
     compiler->level[0] = compiler->set->trie.record;
     compiler->level_count = 1;
     compiler->each_count = compiler->step_count = 0;
-    if (!yaml_only(node, words, 5, compiler->err) || !place_compile(compiler, open, &place) ||
+    if (!yaml_only(node, words, 6, compiler->err) || !place_compile(compiler, open, &place) ||
         (when && !(wrapper->when = cond_compile(compiler, when))))
         return false;
     wrapper->name = name->text.p;
-    wrapper->string = json != NULL;
+    wrapper->string = json || base64;
+    wrapper->base64 = base64 != NULL;
     if (headers)
         wrapper->headers = headers->text;
     wrapper->scope = place.scope;

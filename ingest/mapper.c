@@ -7,6 +7,7 @@
  */
 #include "ingest/mapper.h"
 
+#include "ingest/base64.h"
 #include "ingest/cloudevent.h"
 #include "ingest/event_finish.h"
 #include "ingest/frame.h"
@@ -270,8 +271,22 @@ static bool mapping_try(struct mapper *mapper, const struct mapping *mapping)
 
 static void content_read(struct mapper *mapper, struct slice content, unsigned wrappers);
 
+/* A string's own bytes, or those that it is the base64 of; p == NULL: the latter it is not. */
+static struct slice wrapped_text(const struct json *value, bool base64, struct arena *batch)
+{
+    struct slice text = text_raw(value, batch);
+    size_t bytes;
+    if (!base64 || !text.p)
+        return text;
+    char *out = arena_alloc(batch, base64_room(text.bytes));
+    if (!out || !base64_decode(text, out, &bytes))
+        return (struct slice){NULL, 0};
+    return (struct slice){out, bytes};
+}
+
 /* What a wrapper holds, if that is JSON again. */
-static bool wrapped_content(struct mapper *mapper, const struct json *value, struct slice *content)
+static bool wrapped_content(struct mapper *mapper, const struct json *value, bool base64,
+                            struct slice *content)
 {
     struct json inner;
     *content = json_slice(value);
@@ -281,7 +296,7 @@ static bool wrapped_content(struct mapper *mapper, const struct json *value, str
         return true;
     if (value->type != TOKEN_STRING)
         return false;
-    *content = text_raw(value, mapper->eval.batch);
+    *content = wrapped_text(value, base64, mapper->eval.batch);
     struct scan scan = {.p = content->p, .end = content->p + content->bytes};
     int c = content->p ? scan_peek(&scan) : -1;
     return (c == '{' || c == '[') && scan_text(&scan, &inner);
@@ -313,7 +328,7 @@ static bool wrapper_open(struct mapper *mapper, unsigned wrappers)
         const struct json *value = reader_get(&eval->reader, wrapper->scope, wrapper->node);
         if (!value || (wrapper->when && !cond_holds(eval, wrapper->when)) ||
             (wrapper->string && value->type != TOKEN_STRING) ||
-            !wrapped_content(mapper, value, &content))
+            !wrapped_content(mapper, value, wrapper->base64, &content))
             continue;
         around_read(mapper, wrapper, content, wrappers + 1);
         return true;

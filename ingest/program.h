@@ -187,6 +187,7 @@ struct wrapper {
     const struct node *node;
     const struct cond *when; /* NULL: none */
     bool string;             /* only JSON in a string, no object of the same name */
+    bool base64;             /* such a string, of JSON's bytes in base64 */
     struct slice headers;    /* its members are headers with this in front; p == NULL: none */
 };
 

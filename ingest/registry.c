@@ -2,6 +2,7 @@
 #include "ingest/registry.h"
 
 #include "core/clock.h"
+#include "ingest/base64.h"
 
 #include <curl/curl.h>
 #include <jansson.h>
@@ -178,22 +179,11 @@ struct files {
     size_t count;
 };
 
-static bool base64_decode(struct slice text, struct slice *bytes)
+static bool file_decode(struct slice text, struct slice *file)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *out = malloc(text.bytes / 4 * 3 + 4);
-    unsigned v = 0, bits = 0;
-    *bytes = (struct slice){out, 0};
-    for (size_t i = 0; out && i < text.bytes && text.p[i] != '='; i++) {
-        const char *digit = memchr(digits, text.p[i], 64);
-        if (!digit)
-            return false;
-        v = v << 6 | (unsigned)(digit - digits);
-        bits += 6;
-        if (bits >= 8)
-            out[bytes->bytes++] = (char)(v >> (bits -= 8) & 0xff);
-    }
-    return out && bytes->bytes > 0;
+    char *out = malloc(base64_room(text.bytes));
+    *file = (struct slice){out, 0};
+    return out && base64_decode(text, out, &file->bytes) && file->bytes > 0;
 }
 
 static bool files_ask(struct registry *registry, uint32_t id, const json_t *references,
@@ -227,7 +217,7 @@ static bool files_ask(struct registry *registry, uint32_t id, const json_t *refe
     json_t *answer = ask_format(registry, id, "?format=serialized", &absent, err);
     if (!answer)
         return absent;
-    if (base64_decode(text_of_member(answer, "schema"), &files->file[files->count]))
+    if (file_decode(text_of_member(answer, "schema"), &files->file[files->count]))
         files->count++;
     else
         free((void *)(uintptr_t)files->file[files->count].p);

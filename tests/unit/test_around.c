@@ -196,6 +196,19 @@ static void a_cloudevent_is_the_same_event_in_both_modes(void **state)
         assert_memory_equal(identity, world.last.identity, sizeof identity);
         assert_int_equal(content, world.last.content_hash);
     }
+    /* The data in base64, padded and not; what is not JSON in it, or not base64, is not read. */
+    open_yaml(mappings[0]);
+    static const char *const base64[] = {
+        "eyJuIjoxfQ==", "eyJuIjoxfQ", "ICB7Im4iOjF9", "eyJu", "AAEC", "*", "e", ""};
+    for (size_t i = 0; i < sizeof base64 / sizeof base64[0]; i++) {
+        char event[256];
+        snprintf(event, sizeof event,
+                 "{\"specversion\":\"1.0\",\"type\":\"u\",\"id\":\"e1\",\"data_base64\":\"%s\"}",
+                 base64[i]);
+        assert_string_equal(read_around(event, NULL, 0, NULL),
+                            i < 3 ? "started_at=2026-11-24T04:04:54Z input_tokens=1 request_id=e1"
+                                  : "no_mapping");
+    }
     /* A batch of them, and one that nobody takes. */
     char batch[512];
     snprintf(batch, sizeof batch, "[%s,%s]", structured, structured);
