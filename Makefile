@@ -153,6 +153,7 @@ test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_ca
 	@for t in $(filter $(B)/tests/unit/%,$^); do echo "== $$t"; $$t || exit 1; done
 	@echo "== $(AGREE)"; $(AGREE) -q $(AGREE.$(VARIANT)) $(CASES)
 	@tests/cases/bugs/run.py $(B)/spendlog
+	@tests/cases/pages/run.py $(B)/spendlog
 	@tests/limits/run.py $(B)/spendlog
 
 unit: $(B)/tests/unit/test_$(or $(T),lane) ## one unit test: T=lane [TEST='pattern of its functions'] [VARIANT=asan]
