@@ -12,7 +12,7 @@ import yaml
 
 from harness.report import check, check_equal, wait_for
 from harness.servers import ROOT, Servers
-from integration.stage import Stage, demo_event, message_of
+from integration.stage import Stage, demo_event, demo_lines, message_of
 
 
 def read_yaml(*path):
@@ -203,6 +203,36 @@ def board_asks_what_exists(servers):
     return f"{len(panels)} panels"
 
 
+# Pages whose statements are run, and those of them whose tables may be empty when all is well.
+ASKING = ("README.md", "docs/cookbook.md", "docs/storage.md")
+QUIET = re.compile(r"suspense|unpriced_models|doubtful_rows|price_drift|kafka_gaps|kafka_setbacks|rejected_events|group_books|"
+                   r"'a session of yours'|team-a|budget|2026-11-2[45]|ingest_conflicts")
+
+
+def statements(page):
+    """The statements of a page's SQL, each with its comments."""
+    with open(os.path.join(ROOT, page)) as text:
+        blocks = re.findall(r"^```sql\n(.*?)^```$", text.read(), re.M | re.S)
+    return [one.strip() for block in blocks for one in re.split(r"(?<=;)(?:[ ]*--[^\n]*)?\n", block) if one.strip()]
+
+
+def pages_ask_what_exists(servers):
+    """Every statement of the documents runs as the reader, at the time of the newest call, and has an answer where there are rows."""
+    with Stage(servers, "pages", partitions=1) as stage:
+        if not servers.psql("postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'pages_reader'"):
+            servers.psql("postgres", "CREATE ROLE pages_reader LOGIN IN ROLE spendlog_reader")
+        stage.produce(demo_lines())
+        stage.consume()
+        newest = stage.value("SELECT max(start_time) FROM spendlog.spend_logs")
+        asked = {page: statements(page) for page in ASKING}
+        for page, texts in asked.items():
+            for text in texts:
+                then = text.replace("now()", f"timestamptz '{newest}'").replace("current_date", f"date '{newest[:10]}'")
+                rows = servers.psql(stage.database, f"SET timezone = 'UTC';\n{then}", user="pages_reader")
+                check(rows or QUIET.search(text), f"{page}: no answer to {text}")
+    return ", ".join(f"{len(texts)} of {page}" for page, texts in asked.items())
+
+
 def examples_are_valid(servers):
     """The example configuration passes `spendlog check`."""
     done = subprocess.run([os.path.join(ROOT, "spendlog"), "check", "--strict", "--offline", "-c",
@@ -307,5 +337,5 @@ def installs_into_a_folder(servers):
 
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
-       containers_are_the_demo, board_asks_what_exists, examples_are_valid, installs_into_a_folder,
+       containers_are_the_demo, board_asks_what_exists, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
        init_writes_what_check_walks, check_walks_the_whole_way, make_names_what_is_not_installed)
