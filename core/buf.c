@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/buf.h"
 
+#include "core/big_endian.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,23 +76,24 @@ void buf_add_char(struct buf *buf, char c)
 
 void buf_add_be16(struct buf *buf, uint16_t v)
 {
-    v = __builtin_bswap16(v);
-    buf_add(buf, (struct slice){(const char *)&v, sizeof(v)});
+    char bytes[sizeof(v)];
+    put_be16(bytes, v);
+    buf_add(buf, (struct slice){bytes, sizeof(bytes)});
 }
 
 void buf_add_be32(struct buf *buf, uint32_t v)
 {
-    v = __builtin_bswap32(v);
-    buf_add(buf, (struct slice){(const char *)&v, sizeof(v)});
+    char bytes[sizeof(v)];
+    put_be32(bytes, v);
+    buf_add(buf, (struct slice){bytes, sizeof(bytes)});
 }
 
 void buf_add_be64(struct buf *buf, uint64_t v)
 {
-    v = __builtin_bswap64(v);
-    buf_add(buf, (struct slice){(const char *)&v, sizeof(v)});
+    char bytes[sizeof(v)];
+    put_be64(bytes, v);
+    buf_add(buf, (struct slice){bytes, sizeof(bytes)});
 }
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "buf_add_be* swap bytes");
 
 void buf_printf(struct buf *buf, const char *fmt, ...)
 {

@@ -3,6 +3,8 @@
  */
 #include "core/envelope.h"
 
+#include "core/big_endian.h"
+
 #define NONE UINT32_MAX
 
 const struct header *envelope_header(const struct envelope *envelope, struct slice name)
@@ -31,10 +33,9 @@ void envelope_write(const struct envelope *envelope, struct buf *out)
 
 static bool bytes_read(struct slice *rest, struct slice *bytes)
 {
-    const unsigned char *p = (const unsigned char *)rest->p;
     if (rest->bytes < 4)
         return false;
-    uint32_t length = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    uint32_t length = get_be32(rest->p);
     *rest = (struct slice){rest->p + 4, rest->bytes - 4};
     *bytes = (struct slice){NULL, 0};
     if (length == NONE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/registry.h"
 
+#include "core/big_endian.h"
 #include "core/clock.h"
 #include "ingest/base64.h"
 
@@ -53,7 +54,7 @@ bool registry_frame(struct slice message, uint32_t *id)
     const unsigned char *p = (const unsigned char *)message.p;
     if (message.bytes < 5 || p[0] != 0)
         return false;
-    *id = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
+    *id = get_be32(message.p + 1);
     for (size_t i = 5; i < message.bytes; i++) {
         if (p[i] == '{' || p[i] == '[')
             return false;

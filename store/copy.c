@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/copy.h"
 
+#include "core/big_endian.h"
 #include "store/numeric.h"
 
 #include <assert.h>
@@ -10,22 +11,6 @@
 /* Signature, flags, length of the header's extension; a row; the trailer. */
 #define SIGNATURE "PGCOPY\n\377\r\n\0"
 #define HEADER_BYTES 19
-
-static uint32_t get32(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof(v));
-    return __builtin_bswap32(v);
-}
-
-static uint16_t get16(const char *p)
-{
-    uint16_t v;
-    memcpy(&v, p, sizeof(v));
-    return __builtin_bswap16(v);
-}
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "get32 and get16 swap");
 
 /* --- out ------------------------------------------------------------------------------------ */
 
@@ -64,13 +49,13 @@ static bool out_malformed(struct err *err)
 static bool split(const char *p, int bytes, struct row_field *field, int count, struct err *err)
 {
     const char *end = p + bytes;
-    if (bytes < 2 || get16(p) != count)
+    if (bytes < 2 || get_be16(p) != count)
         return out_malformed(err);
     p += 2;
     for (int i = 0; i < count; i++) {
         if (end - p < 4)
             return out_malformed(err);
-        int length = (int)get32(p);
+        int length = (int)get_be32(p);
         p += 4;
         if (length > end - p)
             return out_malformed(err);
@@ -100,14 +85,14 @@ bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, boo
     if (!copy->started) {
         if (bytes < HEADER_BYTES || memcmp(p, SIGNATURE, 11) != 0)
             return out_malformed(err);
-        int header = HEADER_BYTES + (int)get32(p + 15);
+        int header = HEADER_BYTES + (int)get_be32(p + 15);
         if (header > bytes)
             return out_malformed(err);
         copy->started = true;
         p += header;
         bytes -= header;
     }
-    if (bytes == 2 && get16(p) == UINT16_MAX) /* the trailer: the end follows */
+    if (bytes == 2 && get_be16(p) == UINT16_MAX) /* the trailer: the end follows */
         return copy_out_row(copy, field, count, end, err);
     return split(p, bytes, field, count, err);
 }

@@ -2,10 +2,10 @@
 #include "store/migrate.h"
 
 #include "core/embed.h"
+#include "core/hash.h"
 #include "store/lock_holder.h"
 #include "store/pg.h"
 
-#include <openssl/sha.h>
 #include <stdlib.h>
 
 #define LOCK_TIMEOUT_MS 10000
@@ -13,7 +13,7 @@
 struct applied {
     int version;
     char name[128];
-    char sha256[65];
+    char sha256[SHA256_HEX_BYTES];
     char at[32];
 };
 
@@ -27,12 +27,9 @@ static int version_of(const char *name)
     return (int)strtol(name, NULL, 10); /* 0001_roles_and_schema.sql */
 }
 
-static void sha256_of(const struct embedded *file, char hex[65])
+static void sha256_of(const struct embedded *file, char hex[SHA256_HEX_BYTES])
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)file->text, file->bytes, digest);
-    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    hash_sha256_hex((struct slice){file->text, file->bytes}, hex);
 }
 
 /* --- history -------------------------------------------------------------------------------- */
@@ -114,7 +111,7 @@ static bool is_mended(const struct applied *applied)
 
 static enum migration_state state_of(const struct history *history, const struct embedded *file)
 {
-    char sha256[65];
+    char sha256[SHA256_HEX_BYTES];
     const struct applied *applied = history_find(history, version_of(file->name));
     if (!applied)
         return MIGRATION_PENDING;
@@ -152,7 +149,7 @@ static bool history_agrees(const struct pg *pg, const struct history *history, s
 
 static bool record(struct pg *pg, const struct embedded *file, struct err *err)
 {
-    char sha256[65];
+    char sha256[SHA256_HEX_BYTES];
     struct pg_args args;
     sha256_of(file, sha256);
     pg_args_init(&args);

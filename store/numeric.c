@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/numeric.h"
 
+#include "core/big_endian.h"
+
 #define DIGITS_MAX 12
 #define HEADER_BYTES 8
 #define SIGN_NEGATIVE UINT64_C(0x4000)
@@ -10,11 +12,8 @@ static const uint16_t power_of_ten[4] = {1, 10, 100, 1000};
 
 static void put_digit(char *p, unsigned n, unsigned digit)
 {
-    uint16_t word = __builtin_bswap16((uint16_t)digit);
-    memcpy(p + HEADER_BYTES + (size_t)2 * n, &word, 2);
+    put_be16(p + HEADER_BYTES + (size_t)2 * n, (uint16_t)digit);
 }
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bytes are swapped");
 
 /* `count` digits of base 10000 follow, the last of them not 0; the first counts 10000^weight. */
 static inline size_t put_header(char *p, unsigned count, unsigned weight, bool negative,
@@ -22,8 +21,7 @@ static inline size_t put_header(char *p, unsigned count, unsigned weight, bool n
 {
     uint64_t header = (uint64_t)count << 48 | (uint64_t)(count ? weight & 0xFFFF : 0) << 32 |
                       (negative && count ? SIGN_NEGATIVE << 16 : 0) | scale;
-    header = __builtin_bswap64(header);
-    memcpy(p, &header, HEADER_BYTES);
+    put_be64(p, header);
     return HEADER_BYTES + (size_t)2 * count;
 }
 
@@ -138,11 +136,6 @@ size_t numeric_encode_sum(char *p, struct sum sum, i128 deep, unsigned least)
     return put_header(p, last - first, 9 - first, negative, scale > least ? scale : least);
 }
 
-static unsigned get16(const char *p)
-{
-    return (unsigned)(unsigned char)p[0] << 8 | (unsigned char)p[1];
-}
-
 static bool shift_in(u128 *coef, unsigned base, unsigned digit)
 {
     return !__builtin_mul_overflow(*coef, (u128)base, coef) &&
@@ -151,17 +144,17 @@ static bool shift_in(u128 *coef, unsigned base, unsigned digit)
 
 bool numeric_decode(const char *p, size_t bytes, struct decimal *out)
 {
-    if (bytes < 8 || bytes != 8 + 2 * (size_t)get16(p))
+    if (bytes < 8 || bytes != 8 + 2 * (size_t)get_be16(p))
         return false;
-    int count = (int)get16(p), weight = (int16_t)get16(p + 2);
+    int count = (int)get_be16(p), weight = (int16_t)get_be16(p + 2);
     int scale = count ? (count - weight - 1) * 4 : 0;
-    unsigned sign = get16(p + 4);
+    unsigned sign = get_be16(p + 4);
     u128 coef = 0;
 
     if (sign != 0 && sign != SIGN_NEGATIVE)
         return false;
     for (int i = 0; i < count; i++) {
-        unsigned base = 10000, digit = get16(p + 8 + 2 * i);
+        unsigned base = 10000, digit = get_be16(p + 8 + 2 * i);
         /* zeros at the end of the last one are not digits of the decimal */
         for (; i == count - 1 && scale > 0 && base > 1 && digit % 10 == 0; scale--) {
             base /= 10;

@@ -110,7 +110,7 @@ static inline char *put_label(char *p, const struct labels *labels, enum label l
     static const struct tags no_tags = {0, NULL};
     if (labels_has(labels, label))
         return field_value(p, kind, &labels->v[label]);
-    return kind == KIND_TEXT   ? put32(p, 0)
+    return kind == KIND_TEXT   ? put_be32(p, 0)
            : kind == KIND_TAGS ? field_tags(p, &no_tags)
                                : field_null(p);
 }
@@ -203,7 +203,7 @@ char *row_put_usage(char *p, const struct facts *facts, const u128 *set, bool js
     }
     if (p == members)
         return field_null(start);
-    start = put32(start, (uint32_t)(p - members) + 1 + jsonb);
+    start = put_be32(start, (uint32_t)(p - members) + 1 + jsonb);
     if (jsonb)
         *start = 1; /* version of jsonb's binary form */
     *members = '{';
@@ -268,8 +268,7 @@ bool row_encode(struct buf *rows, const struct event *event, const struct charge
     char *first = row_begin(rows, event, err), *p = first;
     if (!p)
         return false;
-    *p++ = (char)(FIELD_COUNT >> 8);
-    *p++ = (char)FIELD_COUNT;
+    p = put_be16(p, FIELD_COUNT);
     p = put_fixed(p, event, charge, place);
     p = put_facts(p, &event->facts);
     p = put_labels(p, &event->labels);

@@ -4,6 +4,7 @@
 #ifndef STORE_ROW_FIELDS_H
 #define STORE_ROW_FIELDS_H
 
+#include "core/big_endian.h"
 #include "core/charge.h"
 #include "core/event.h"
 #include "store/numeric.h"
@@ -12,47 +13,31 @@
 
 #define FIELD_BYTES_MAX 128 /* of any field or member of usage but for its text */
 
-static inline char *put32(char *p, uint32_t v)
-{
-    v = __builtin_bswap32(v);
-    memcpy(p, &v, 4);
-    return p + 4;
-}
-
-static inline char *put64(char *p, uint64_t v)
-{
-    v = __builtin_bswap64(v);
-    memcpy(p, &v, 8);
-    return p + 8;
-}
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put32 and put64 swap");
-
 static inline char *field_null(char *p)
 {
-    return put32(p, UINT32_MAX);
+    return put_be32(p, UINT32_MAX);
 }
 
 static inline char *field_int4(char *p, uint32_t v)
 {
-    return put32(put32(p, 4), v);
+    return put_be32(put_be32(p, 4), v);
 }
 
 static inline char *field_int8(char *p, uint64_t v)
 {
-    return put64(put32(p, 8), v);
+    return put_be64(put_be32(p, 8), v);
 }
 
 static inline char *field_bytes(char *p, const void *bytes, size_t count)
 {
-    p = put32(p, (uint32_t)count);
+    p = put_be32(p, (uint32_t)count);
     memcpy(p, bytes, count);
     return p + count;
 }
 
 static inline char *field_text(char *p, struct slice s)
 {
-    return s.bytes ? field_bytes(p, s.p, s.bytes) : put32(p, 0);
+    return s.bytes ? field_bytes(p, s.p, s.bytes) : put_be32(p, 0);
 }
 
 /* A short word: copied while its end is looked for. */
@@ -61,7 +46,7 @@ static inline char *field_word(char *p, const char *word)
     char *start = p + 4, *end = start;
     for (; *word; word++)
         *end++ = *word;
-    put32(p, (uint32_t)(end - start));
+    put_be32(p, (uint32_t)(end - start));
     return end;
 }
 
@@ -70,18 +55,18 @@ static inline char *field_money(char *p, bool present, struct money m)
     if (!present)
         return field_null(p);
     size_t bytes = numeric_encode_money(p + 4, m);
-    return put32(p, (uint32_t)bytes) + bytes;
+    return put_be32(p, (uint32_t)bytes) + bytes;
 }
 
 static inline char *field_decimal(char *p, const struct decimal *d)
 {
     size_t bytes = numeric_encode(p + 4, d->coef, d->scale, d->negative);
-    return put32(p, (uint32_t)bytes) + bytes;
+    return put_be32(p, (uint32_t)bytes) + bytes;
 }
 
 static inline char *field_json(char *p, struct slice json)
 {
-    p = put32(p, (uint32_t)json.bytes + 1);
+    p = put_be32(p, (uint32_t)json.bytes + 1);
     *p++ = 1; /* version of jsonb's binary form */
     memcpy(p, json.p, json.bytes);
     return p + json.bytes;
@@ -90,16 +75,16 @@ static inline char *field_json(char *p, struct slice json)
 static inline char *field_tags(char *p, const struct tags *tags)
 {
     char *length = p;
-    p = put32(p + 4, tags->count ? 1 : 0); /* dimensions */
-    p = put32(p, 0);                       /* no NULL inside */
-    p = put32(p, PG_TEXT);
+    p = put_be32(p + 4, tags->count ? 1 : 0); /* dimensions */
+    p = put_be32(p, 0);                       /* no NULL inside */
+    p = put_be32(p, PG_TEXT);
     if (tags->count) {
-        p = put32(p, (uint32_t)tags->count);
-        p = put32(p, 1); /* lower bound */
+        p = put_be32(p, (uint32_t)tags->count);
+        p = put_be32(p, 1); /* lower bound */
     }
     for (size_t i = 0; i < tags->count; i++)
         p = field_text(p, tags->tag[i]);
-    put32(length, (uint32_t)(p - length - 4));
+    put_be32(length, (uint32_t)(p - length - 4));
     return p;
 }
 

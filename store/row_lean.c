@@ -279,7 +279,7 @@ static inline char *put_label(char *p, const struct labels *labels, enum label l
 {
     if (labels_has(labels, label))
         return field_value(p, kind, &labels->v[label]);
-    return is_looked_up(label) ? put32(p, 0) : field_null(p);
+    return is_looked_up(label) ? put_be32(p, 0) : field_null(p);
 }
 
 static inline bool is_uuid(const struct labels *labels, enum label label, uint8_t uuid[16])
@@ -308,8 +308,7 @@ static char *row_put_lean(char *p, const struct event *event, const struct charg
 {
     const char *reason = reason_info[charge->reason].name;
     struct slice metadata = metadata_of(event);
-    *p++ = (char)(FIELD_COUNT >> 8);
-    *p++ = (char)FIELD_COUNT;
+    p = put_be16(p, FIELD_COUNT);
     p = field_int8(p, 0);
     p = field_int4(p, 0);
     p = field_int8(p, 0);

@@ -2,6 +2,7 @@
 /* Open addressing with linear probing, at most half full; contents are compared. */
 #include "store/row_words.h"
 
+#include "core/big_endian.h"
 #include "core/hash.h"
 #include "store/row_digest.h"
 
@@ -73,20 +74,13 @@ void row_words_free(struct row_words *words)
 
 /* --- contents ------------------------------------------------------------------------------- */
 
-static uint32_t length_at(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof(v));
-    return __builtin_bswap32(v);
-}
-
 bool words_text(struct slice content, unsigned n, struct slice *text)
 {
     const char *p = content.p;
     for (; n > 0; n--)
-        p += 4 + (length_at(p) == UINT32_MAX ? 0 : length_at(p));
-    bool there = length_at(p) != UINT32_MAX;
-    *text = (struct slice){p + 4, there ? length_at(p) : 0};
+        p += 4 + (get_be32(p) == UINT32_MAX ? 0 : get_be32(p));
+    bool there = get_be32(p) != UINT32_MAX;
+    *text = (struct slice){p + 4, there ? get_be32(p) : 0};
     return there;
 }
 
