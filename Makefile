@@ -156,7 +156,7 @@ test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_ca
 	@tests/cases/pages/run.py $(B)/spendlog
 	@tests/limits/run.py $(B)/spendlog
 
-unit: $(B)/tests/unit/test_$(or $(T),lane) ## one unit test: T=lane [TEST='pattern of its functions'] [VARIANT=asan]
+unit: $(B)/tests/unit/test_$(or $(T),lane) $(if $(filter decimal,$(T)),build/gen/decimal_cases.txt) ## one unit test: T=lane [TEST='pattern of its functions'] [VARIANT=asan]
 	$<
 
 UNITS    := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS))

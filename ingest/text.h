@@ -27,8 +27,9 @@ struct slice text_json(const struct json *value, struct arena *batch, bool *repa
 /* The same of a value that came as JSON. */
 struct slice text_of_json(const struct json *value, struct arena *batch, bool *repaired);
 
-/* Valid UTF-8 as a JSON string with its quotes. The text goes into content hashes that are stored, so
- * its bytes never change: escapes are \u00xx, not buf_put_json_string()'s. p == NULL: arena full. */
+/* Valid UTF-8 as a JSON string with its quotes. The text goes into content hashes that are stored,
+ * so its bytes never change: its escapes are not those of buf_put_json_string(). NULL p: arena
+ * full. */
 struct slice text_quote(struct slice text, struct arena *batch);
 
 /* Unicode code points that are not white space (Python's str.isspace(), by which LiteLLM counts
