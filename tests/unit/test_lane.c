@@ -60,8 +60,8 @@ static void begin_latest(void)
     struct err err = {0};
     teardown(NULL);
     setup(NULL);
-    topics_free(&world.topics);
     lane_free(world.lane);
+    topics_free(&world.topics);
     world.topic.start_latest = 1;
     assert_true(topics_open(&world.topics, &world.config, &err));
     lane_make();
