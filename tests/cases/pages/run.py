@@ -115,6 +115,8 @@ def check(path, program, write):
         printed, wrong = walk(path, text, folder, program)
     if "/gateways/" in path and "README" not in path and not printed:
         wrong.append(f"{os.path.relpath(path, ROOT)}: no example")
+    if text.count("```console") > len(printed):
+        wrong.append(f"{os.path.relpath(path, ROOT)}: a block of commands that is not run (it has to begin and end at the left)")
     for (start, end), got in reversed(printed):
         said = roff(path, text[start:end])
         if said != got and write:
