@@ -2,8 +2,10 @@
 /*
  * Avro's binary encoding (avro.apache.org/docs, "Binary encoding"), along a schema that libavro has
  * parsed. The library's own reader makes values in memory of whatever sizes the bytes state; here a
- * size is held against what is left of the message, and what comes out against a ceiling.
+ * size is held against what is left of the message, and what comes out against a ceiling. Logical
+ * types (avro_logical.h) are written as what they mean.
  */
+#include "ingest/avro_logical.h"
 #include "ingest/json_out.h"
 #include "ingest/scan.h"
 #include "ingest/schema.h"
@@ -29,9 +31,14 @@ struct schema_avro *schema_avro_new(struct slice json, struct err *err)
         err_set(err, ERR_FATAL, "out of memory");
         return NULL;
     }
-    if (avro_schema_from_json_length(json.p, json.bytes, &avro->schema) == 0)
+    char *marked = avro_logical_mark(json);
+    if (!marked)
+        err_set(err, ERR_INPUT, "not an Avro schema: not JSON");
+    else if (avro_schema_from_json_length(marked, strlen(marked), &avro->schema) != 0)
+        err_set(err, ERR_INPUT, "not an Avro schema: %s", avro_strerror());
+    free(marked);
+    if (avro->schema)
         return avro;
-    err_set(err, ERR_INPUT, "not an Avro schema: %s", avro_strerror());
     free(avro);
     return NULL;
 }
@@ -216,6 +223,40 @@ static bool scalar_decode(struct decoder *d, avro_schema_t schema, avro_type_t t
     }
 }
 
+static bool stored_take(struct decoder *d, avro_schema_t stored, int64_t *v, struct slice *bytes)
+{
+    switch (avro_typeof(stored)) {
+    case AVRO_INT32:
+    case AVRO_INT64:
+        return long_take(d, v);
+    case AVRO_FIXED:
+        return bytes_take(d, (uint64_t)avro_schema_fixed_size(stored), bytes);
+    default:
+        return counted_take(d, bytes);
+    }
+}
+
+/* What avro_logical_mark() has put around a value: a record of one field, which is stored as its
+ * field is. */
+static bool logical_decode(struct decoder *d, avro_schema_t record, const struct logical *logical)
+{
+    struct slice bytes = {NULL, 0};
+    int64_t v = 0;
+    if (!stored_take(d, avro_schema_record_field_get_by_index(record, 0), &v, &bytes))
+        return false;
+    avro_logical_json(d->out, logical, v, bytes);
+    return true;
+}
+
+static bool record_or_logical_decode(struct decoder *d, avro_schema_t schema, unsigned depth)
+{
+    struct logical logical;
+    if (avro_schema_record_size(schema) == 1 &&
+        avro_logical_marked(avro_schema_record_field_name(schema, 0), &logical))
+        return logical_decode(d, schema, &logical);
+    return record_decode(d, schema, depth);
+}
+
 static bool value_decode(struct decoder *d, avro_schema_t schema, unsigned depth)
 {
     avro_type_t type = avro_typeof(schema);
@@ -225,7 +266,7 @@ static bool value_decode(struct decoder *d, avro_schema_t schema, unsigned depth
         return fail(d, "nested deeper than 64 levels");
     switch (type) {
     case AVRO_RECORD:
-        return record_decode(d, schema, depth + 1);
+        return record_or_logical_decode(d, schema, depth + 1);
     case AVRO_ARRAY:
         return items_decode(d, avro_schema_array_items(schema), false, depth + 1);
     case AVRO_MAP:

@@ -4,7 +4,8 @@
  * message is written out as JSON text, which mappings read like any other; a schema is compiled
  * once, immutable and shared by all lanes.
  *
- * Names are the schema's own. Avro: the branch of a union stands for itself, bytes are base64.
+ * Names are the schema's own. Avro: the branch of a union stands for itself, bytes are base64;
+ * avro_logical.h has the logical types.
  * Protobuf: enumerators by name, 64 bit integers as numbers, bytes as base64, Timestamp as RFC
  * 3339; fields that are not there are absent.
  */

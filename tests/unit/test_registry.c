@@ -41,6 +41,28 @@ static const char avro_value[] = "\x04"
                                  "\x00\x00\x00\x00\x00\x00\xd0\x3f\xcd\xcc\xcc\x3d\x00\xff\x01"
                                  "\x02\x04\x06";
 
+/* decimal in bytes and in a fixed that is named once more, in a union and in an array; date, uuid
+ * and duration; times, and what is not what it says, as they are stored. */
+static const char logical_schema[] =
+    "{\"type\":\"record\",\"name\":\"L\",\"namespace\":\"acme\",\"fields\":["
+    "{\"name\":\"id\",\"type\":{\"type\":\"string\",\"logicalType\":\"uuid\"}},"
+    "{\"name\":\"a\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":20,"
+    "\"scale\":4}},"
+    "{\"name\":\"b\",\"type\":{\"type\":\"fixed\",\"name\":\"D\",\"size\":17,\"logicalType\":"
+    "\"decimal\",\"precision\":38,\"scale\":2}},"
+    "{\"name\":\"c\",\"type\":[\"null\",\"D\"]},"
+    "{\"name\":\"d\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"bytes\",\"logicalType\":"
+    "\"decimal\",\"precision\":4}}},"
+    "{\"name\":\"e\",\"type\":{\"type\":\"int\",\"logicalType\":\"date\"}},"
+    "{\"name\":\"f\",\"type\":{\"type\":\"fixed\",\"name\":\"U\",\"size\":16,\"logicalType\":"
+    "\"uuid\"}},"
+    "{\"name\":\"g\",\"type\":{\"type\":\"fixed\",\"name\":\"P\",\"size\":12,\"logicalType\":"
+    "\"duration\"}},"
+    "{\"name\":\"h\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}},"
+    "{\"name\":\"i\",\"type\":{\"type\":\"string\",\"logicalType\":\"decimal\",\"precision\":4}},"
+    "{\"name\":\"j\",\"type\":{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":4,"
+    "\"scale\":0},\"default\":\"\"}]}";
+
 /* usage.proto and money.proto (tests/cases/registry), as protoc compiles them. */
 static const char usage_file[] =
     "Cgd1LnByb3RvEgRhY21lGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGgttb25leS5wcm90byIVCgVPdGhlch"
@@ -79,15 +101,17 @@ static struct {
 
 static const char *answer_of(const char *url, const char *format, char *text, size_t capacity)
 {
-    char escaped[2 * sizeof avro_schema], *out = escaped;
+    char escaped[2 * sizeof logical_schema + 2 * sizeof avro_schema], *out = escaped;
     bool serialized = format && strcmp(format, "serialized") == 0;
-    for (const char *p = avro_schema; *p; p++) {
+    bool logical = strcmp(url, "/schemas/ids/10") == 0;
+    for (const char *p = logical ? logical_schema : avro_schema; *p; p++) {
         if (*p == '"')
             *out++ = '\\';
         *out++ = *p;
     }
     *out = '\0';
-    if (strcmp(url, "/schemas/ids/1") == 0 || (strcmp(url, "/schemas/ids/99") == 0 && server.later))
+    if (logical || strcmp(url, "/schemas/ids/1") == 0 ||
+        (strcmp(url, "/schemas/ids/99") == 0 && server.later))
         snprintf(text, capacity, "{\"schema\":\"%s\"}", escaped);
     else if (strcmp(url, "/schemas/ids/7") == 0)
         snprintf(text, capacity,
@@ -203,6 +227,37 @@ static void avro_is_read_by_its_schema(void **state)
     registry_end(registry);
 }
 
+static void logical_types_are_read_as_what_they_mean(void **state)
+{
+    static const char value[] =
+        "\x04"
+        "u1"
+        "\x04\xcf\xc7"                                                             /* -12345 */
+        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04\xd2"                                   /* 1234 */
+        "\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" /* -1 */
+        "\x04\x02\x07\x22\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0"
+        "\xce\xc3\x02" /* 20711 */
+        "\x12\x3e\x45\x67\xe8\x9b\x12\xd3\xa4\x56\x42\x66\x14\x17\x40\0"
+        "\x01\0\0\0\x02\0\0\0\x03\0\0\x80"
+        "\x02\x02"
+        "9\0";
+    (void)state;
+    open_yaml(
+        "- {name: m, keep: /id, fields: {request_id: /id, upstream_cost: /b, input_tokens: /d/0, "
+        "started_at: {path: /e, time: '%Y-%m-%d'}, user: /f, metadata: {object: "
+        "{a: /a, c: /c, d: /d/1, g: /g, h: /h, i: /i, j: /j}}}}\n");
+    struct registry *registry = registry_start();
+    assert_string_equal(
+        read_framed(registry, 10, value, sizeof value - 1),
+        "started_at=2026-09-15T00:00:00Z input_tokens=7 upstream_cost=12.34 request_id=u1 "
+        "user=123e4567-e89b-12d3-a456-426614174000 metadata={\"a\":-1.2345,\"c\":-0.01,"
+        "\"d\":\"f/////////////////////8=\",\"g\":{\"months\":1,\"days\":2,\"milliseconds\":"
+        "2147483651},\"h\":1,\"i\":\"9\",\"j\":0}");
+    for (size_t bytes = 0; bytes < sizeof value - 1; bytes++)
+        assert_string_equal(read_framed(registry, 10, value, bytes), "bad_encoding");
+    registry_end(registry);
+}
+
 static void protobuf_is_read_by_its_schema(void **state)
 {
     char value[sizeof usage_value + 2];
@@ -294,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(avro_is_read_by_its_schema),
+        cmocka_unit_test(logical_types_are_read_as_what_they_mean),
         cmocka_unit_test(protobuf_is_read_by_its_schema),
         cmocka_unit_test(a_schema_that_is_not_known_is_told_with_its_id),
         cmocka_unit_test(a_registry_that_is_away_makes_the_caller_pause),
