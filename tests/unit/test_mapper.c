@@ -611,12 +611,18 @@ static void kinds_of_tokens_are_no_more_than_their_whole(void **state)
     assert_int_equal(world.last.flags, 0);
 }
 
-static void a_total_above_the_output_alone_says_that_input_is_missing(void **state)
+static void an_output_alone_says_that_input_is_missing(void **state)
 {
     (void)state;
     expect(COUNTS, "{\"o\":10,\"t\":110}", "output_tokens=10 total_tokens=110");
     assert_int_equal(world.last.flags, FLAG_COUNTS_CONTRADICT);
     expect(COUNTS, "{\"o\":10,\"t\":10}", "output_tokens=10 total_tokens=10");
+    assert_int_equal(world.last.flags, 0);
+    expect(COUNTS, "{\"o\":10}", "output_tokens=10");
+    assert_int_equal(world.last.flags, FLAG_COUNTS_CONTRADICT);
+    expect(COUNTS, "{\"o\":0}", "output_tokens=0");
+    assert_int_equal(world.last.flags, 0);
+    expect(COUNTS, "{\"i\":0,\"o\":10}", "input_tokens=0 output_tokens=10");
     assert_int_equal(world.last.flags, 0);
 }
 
@@ -992,7 +998,7 @@ int main(void)
         cmocka_unit_test(counts_that_no_reading_explains_stay_and_are_flagged),
         cmocka_unit_test(a_part_that_only_its_size_puts_outside_needs_a_total_that_agrees),
         cmocka_unit_test(kinds_of_tokens_are_no_more_than_their_whole),
-        cmocka_unit_test(a_total_above_the_output_alone_says_that_input_is_missing),
+        cmocka_unit_test(an_output_alone_says_that_input_is_missing),
         cmocka_unit_test(thoughts_are_what_the_total_leaves),
         cmocka_unit_test(lifetimes_that_do_not_add_up_are_flagged),
         cmocka_unit_test(a_label_never_costs_the_record),

@@ -537,6 +537,35 @@ static void reserved_capacity_costs_nothing_more(void **state)
 #undef CALL
 }
 
+/* A file search has a price of the call, not of the model; a job is never one that spilled over. */
+static void reserved_capacity_pays_for_jobs_and_not_for_file_search(void **state)
+{
+    (void)state;
+#define CALL                                                                                       \
+    "provider=openai model=gpt-4.1 model_group=m input_tokens=1000 output_tokens=10 "              \
+    "call_type="
+    static const char config[] =
+        "model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4.1}\n"
+        "  model_info: {ptu_count: 100, cost_per_ptu_per_hour: 2, team_id: t,\n"
+        "               ptu_effective_from: 2026-01-01}\n";
+    setenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION", "true", 1);
+    for (enum overrides_mode mode = OVERRIDES_MERGE; mode <= OVERRIDES_LITELLM; mode++) {
+        struct book *book = book_of(config, mode);
+        expect_spend(book, CALL "responses file_search_items=1 file_search_declared=true",
+                     "0.0025");
+        expect_status(book, CALL "responses file_search_items=1", CHARGE_FREE,
+                      "provisioned_throughput");
+        expect_status(book, CALL "retrieve_batch batch=true batch_models=gpt-4.1", CHARGE_FREE,
+                      "provisioned_throughput");
+        expect_status(book,
+                      CALL "retrieve_batch batch=true batch_models=gpt-4.1 spilled_over=true",
+                      CHARGE_FREE, "provisioned_throughput");
+        book_free(book);
+    }
+    unsetenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION");
+#undef CALL
+}
+
 /* Called as an OpenAI endpoint, only priced as Vertex: LiteLLM knows no place of it. */
 static void a_pricing_provider_brings_no_place(void **state)
 {
@@ -1351,6 +1380,7 @@ int main(void)
         cmocka_unit_test(a_size_with_a_star_is_read_of_answers_in_mode_merge),
         cmocka_unit_test(a_discount_of_a_mantle_model_needs_no_region),
         cmocka_unit_test(reserved_capacity_costs_nothing_more),
+        cmocka_unit_test(reserved_capacity_pays_for_jobs_and_not_for_file_search),
         cmocka_unit_test(a_batch_inherits_writes_by_lifetime),
         cmocka_unit_test(a_sum_of_attempts_has_a_price_where_it_is_linear),
         cmocka_unit_test(a_job_has_no_pricing_provider_in_mode_litellm),
