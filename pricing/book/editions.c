@@ -103,9 +103,11 @@ static bool price_deployment(struct book *book, struct edition *edition,
                        d->file, d->line, d->model_name, d->id);
     if (!compile_call(book, &r, out, err))
         return false;
+    if (out->custom &&
+        !override_build(&book->arena, &r, d, slice_of(d->model), &out->override, err))
+        return false;
     register_model(edition, &r, out);
-    return !out->custom ||
-           override_build(&book->arena, &r, d, slice_of(d->model), &out->override, err);
+    return true;
 }
 
 /* Whether the deployment's prices hold in an edition. What is out of its time is not an override;

@@ -463,17 +463,55 @@ static bool build_image(struct arena *arena, const struct resolver *r,
     return out->image != NULL;
 }
 
-/* Provisioned throughput is paid by the hour: a token rate of 0 for everything set or inherited. */
-static void drop_token_rates(struct fields *fields, const struct variants *variants)
+/* Mode litellm: of what model_info sets, LiteLLM takes these for 0 where the hour pays (5.5). */
+static bool is_paid_by_the_hour(const char *key)
+{
+    static const char *const keys[] = {
+        "input_cost_per_token",
+        "output_cost_per_token",
+        "input_cost_per_character",
+        "output_cost_per_character",
+        "cache_read_input_token_cost",
+        "cache_read_input_token_cost_above_200k_tokens",
+        "explicit_cache_read_input_token_cost",
+        "cache_creation_input_token_cost",
+        "cache_creation_input_token_cost_above_1hr",
+        "cache_creation_input_token_cost_above_200k_tokens",
+    };
+    for (size_t i = 0; i < COUNT(keys); i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return slice_starts(slice_of(key), SLICE("cache_creation_input_token_cost_above_12hr"));
+}
+
+static bool is_member(const struct node *map, const struct node *member)
+{
+    const struct node *n = map->children;
+    while (n && n != member)
+        n = n->next;
+    return n != NULL;
+}
+
+/* Provisioned throughput is paid by the hour: no rate for everything set or inherited. In mode
+ * litellm some rates of model_info stay **Q**: true if any does. */
+static bool drop_reserved(struct fields *fields, const struct deployment *deployment,
+                          enum overrides_mode mode, const struct variants *variants)
 {
     struct price_key key;
+    bool any = false;
     for (size_t i = fields->count; i-- > 0;) {
-        const char *name = fields->field[i].value->key;
-        if (price_key_parse(slice_of(name), variants, NULL, &key) && is_token_key(&key))
+        const struct node *value = fields->field[i].value;
+        if (!price_key_parse(slice_of(value->key), variants, NULL, &key))
+            continue;
+        if (mode == OVERRIDES_LITELLM && is_member(deployment->info, value) &&
+            !is_paid_by_the_hour(value->key))
+            any = true;
+        else
             fields->field[i] = fields->field[--fields->count];
     }
     fields_remove(fields, "tiered_pricing");
     fields_remove(fields, "off_peak_pricing");
+    return any;
 }
 
 bool override_build(struct arena *arena, const struct resolver *r,
@@ -489,7 +527,7 @@ bool override_build(struct arena *arena, const struct resolver *r,
         !override_fields(arena, deployment, r->overrides, variants, out->base, &entry, err))
         return false;
     if (deployment->is_ptu)
-        drop_token_rates(&entry, variants);
+        out->left_standing = drop_reserved(&entry, deployment, r->overrides, variants);
     out->entry = compile(arena, r, deployment, &entry, err);
     if (!out->entry)
         return false;
@@ -512,7 +550,7 @@ const struct rule *override_batch_rule(struct arena *arena, const struct resolve
         !override_fields(arena, deployment, r->overrides, variants, own->base, &batch, &ignored))
         return own->entry;
     if (deployment->is_ptu)
-        drop_token_rates(&batch, variants);
+        (void)drop_reserved(&batch, deployment, OVERRIDES_MERGE, variants);
     if (!inherit_for_batches(&batch, published, variants))
         return own->entry;
     const struct rule *rule = compile(arena, r, deployment, &batch, &ignored);

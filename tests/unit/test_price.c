@@ -557,13 +557,58 @@ static void reserved_capacity_pays_for_jobs_and_not_for_file_search(void **state
                       "provisioned_throughput");
         expect_status(book, CALL "retrieve_batch batch=true batch_models=gpt-4.1", CHARGE_FREE,
                       "provisioned_throughput");
-        expect_status(book,
-                      CALL "retrieve_batch batch=true batch_models=gpt-4.1 spilled_over=true",
+        expect_status(book, CALL "retrieve_batch batch=true batch_models=gpt-4.1 spilled_over=true",
                       CHARGE_FREE, "provisioned_throughput");
         book_free(book);
     }
     unsetenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION");
 #undef CALL
+}
+
+/* LiteLLM leaves standing what model_info sets beside the common rates, and bills it. */
+static void rates_beside_those_of_the_hour_are_billed_in_mode_litellm(void **state)
+{
+    (void)state;
+#define CALL                                                                                       \
+    "provider=gemini model=gemini/gemini-2.5-flash model_group=m call_type=chat "                  \
+    "input_tokens=1000 output_tokens=100 service_tier="
+#define RESERVED(params, info)                                                                     \
+    "model_list:\n- model_name: m\n"                                                               \
+    "  litellm_params: {model: gemini/gemini-2.5-flash" params "}\n"                               \
+    "  model_info: {ptu_count: 100, cost_per_ptu_per_hour: 2, team_id: t,\n"                       \
+    "               ptu_effective_from: 2026-01-01, input_cost_per_token: 1, " info "}\n"
+    static const char info[] = RESERVED("", "output_cost_per_token_flex: 2e-6");
+    setenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION", "true", 1);
+    struct book *book = book_of(info, OVERRIDES_LITELLM);
+    expect_spend(book, CALL "flex", "0.0002");
+    expect_status(book, CALL "priority", CHARGE_FREE, "provisioned_throughput");
+    book_free(book);
+    book = book_of(info, OVERRIDES_MERGE);
+    expect_status(book, CALL "flex", CHARGE_FREE, "provisioned_throughput");
+    book_free(book);
+    book = book_of(RESERVED(", output_cost_per_token_flex: 2e-6", "output_cost_per_token_flex: 2"),
+                   OVERRIDES_LITELLM);
+    expect_status(book, CALL "flex", CHARGE_FREE, "provisioned_throughput");
+    book_free(book);
+    unsetenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION");
+#undef RESERVED
+#undef CALL
+}
+
+/* What a deployment stands on is looked up before LiteLLM registers its model, at 0. */
+static void a_pricing_provider_finds_what_the_called_name_is(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "model_list:\n- model_name: m\n"
+        "  litellm_params: {model: openai/us-gov.anthropic.claude-fable-5-1}\n"
+        "  model_info: {input_cost_per_token: 1e-3, pricing_provider: bedrock}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+    expect_spend(book,
+                 "provider=openai model=openai/us-gov.anthropic.claude-fable-5-1 model_group=m "
+                 "call_type=chat input_tokens=10 cache_read_tokens=10 output_tokens=0",
+                 "0.000003");
+    book_free(book);
 }
 
 /* Called as an OpenAI endpoint, only priced as Vertex: LiteLLM knows no place of it. */
@@ -1381,6 +1426,8 @@ int main(void)
         cmocka_unit_test(a_discount_of_a_mantle_model_needs_no_region),
         cmocka_unit_test(reserved_capacity_costs_nothing_more),
         cmocka_unit_test(reserved_capacity_pays_for_jobs_and_not_for_file_search),
+        cmocka_unit_test(rates_beside_those_of_the_hour_are_billed_in_mode_litellm),
+        cmocka_unit_test(a_pricing_provider_finds_what_the_called_name_is),
         cmocka_unit_test(a_batch_inherits_writes_by_lifetime),
         cmocka_unit_test(a_sum_of_attempts_has_a_price_where_it_is_linear),
         cmocka_unit_test(a_job_has_no_pricing_provider_in_mode_litellm),
