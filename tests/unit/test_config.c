@@ -465,7 +465,7 @@ static void a_litellm_file_is_the_source_of_overrides(void **state)
     refuse("model_list: []\ntopics: []\n", "unknown key \"model_list\"");
 }
 
-/* The literal block of the manual, as a reader sees it: \\e is a backslash. */
+/* The first literal block of the manual, as a reader sees it: \\e is a backslash. The next prints it (tests/cases/pages). */
 static void manual_example(char *example, size_t capacity)
 {
     char line[256];
@@ -476,7 +476,7 @@ static void manual_example(char *example, size_t capacity)
     while (fgets(line, sizeof(line), in)) {
         char *escape = strstr(line, "\\e");
         if (line[0] == '.') {
-            inside = strncmp(line, ".Bd -literal", 12) == 0;
+            inside = bytes == 0 && strncmp(line, ".Bd -literal", 12) == 0;
             continue;
         }
         if (escape)
