@@ -43,11 +43,12 @@ GUARDS = (
     # money
     Guard("half to even", "*atto += rest > unit / 2 || (rest == unit / 2 && (*atto & 1));", "*atto += rest >= unit / 2;",
           "decimal"),
-    Guard("the bound of a threshold", "tokens >= rule->band[0].above_tokens", "tokens > rule->band[0].above_tokens + 1",
+    Guard("the bound of a threshold", "return tokens > above || (inclusive && tokens == above);",
+          "return (void)inclusive, tokens >= above;",
           "price"),
     Guard("a member named twice", "if (strcmp(by[i - 1]->key, by[i]->key) == 0)", "if (i == count)", "price_book"),
     Guard("money that a cost map does not explain", "return by_name || is_amount(member) ? MEMBER_UNKNOWN : MEMBER_HARMLESS;",
-          "return MEMBER_HARMLESS;", "price_book"),
+          "return by_name && is_amount(member) ? MEMBER_UNKNOWN : MEMBER_HARMLESS;", "price_book"),
     Guard("a gateway's 0 says nothing", "decimal_is_zero(gateway) || !own ||", "!own ||", "drift"),
     Guard("ways of drift", "if (drift->way_count == DRIFT_WAYS_MAX) {", "if (drift->way_count == DRIFT_WAYS_MAX + 1) {", "drift"),
     # exactly once
@@ -61,7 +62,8 @@ GUARDS = (
           "if (!drift_judge(rc->lane->group->drift, &event->facts, charge, &apart))\n        return;\n"
           "    drift_note(rc->lane->group->drift, &apart);", "lane"),
     Guard("a lost assignment", "if (lane->state == LANE_READING && !lost)", "if (lane->state == LANE_READING)", "lane"),
-    Guard("the largest message kept", "    if (!buf_ok(&p->last))\n        range->last_hash = hash_xxh64(value);\n", "", "lane"),
+    Guard("the largest message kept", "    if (!buf_ok(&p->last))\n        range->last_hash = hash_xxh64(value);\n",
+          "    if (!buf_ok(&p->last))\n        range->last_hash = value.bytes;\n", "lane"),
     Guard("keys written lately", "if (recent->generation[0].count >= RECENT_GENERATION)",
           "if (recent->generation[0].count >= 16 * RECENT_GENERATION)", "recent_keys"),
     Guard("days that are known", "    if (known->count == DAYS_KNOWN_MAX)\n        days_known_forget(known);\n",

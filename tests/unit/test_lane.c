@@ -156,6 +156,7 @@ static void a_lane_that_lost_its_partitions_writes_nothing(void **state)
     turns(1);
     assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
     assert_int_equal(fake_writer.place_count, 0);
+    assert_int_equal(atomic_load(&world.group.counters.recoveries), 0); /* nor does it try */
     append(0, 1);
     fake_kafka_give(0, 1);
     turn_until(LANE_READING);
