@@ -74,7 +74,10 @@ static void mark_in(json_t *schema, unsigned *number)
     struct logical logical;
     size_t i;
     json_t *each;
-    json_array_foreach(schema, i, each) mark_in(each, number);
+    json_array_foreach(schema, i, each)
+    {
+        mark_in(each, number);
+    }
     if (!json_is_object(schema))
         return;
     if (logical_of(schema, &logical)) {

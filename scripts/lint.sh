@@ -69,7 +69,7 @@ lint_foreign_headers() {
         'librdkafka/ ingest/kafka' \
         'libpq store/' \
         'yaml.h core/yaml.c|cli/main.c' \
-        'jansson.h pricing/|store/|cli/|ingest/registry.c' \
+        'jansson.h pricing/|store/|cli/|ingest/registry.c|ingest/avro_logical.c' \
         'avro.h ingest/avro.c' \
         'curl/ ingest/registry.c' \
         'microhttpd.h run/metrics.c|cli/main.c'; do
