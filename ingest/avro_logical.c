@@ -87,7 +87,9 @@ static void mark_in(json_t *schema, unsigned *number)
     for (i = 0; i < sizeof inner / sizeof inner[0]; i++)
         mark_in(json_object_get(schema, inner[i]), number);
     json_array_foreach(json_object_get(schema, "fields"), i, each)
+    {
         mark_in(json_object_get(each, "type"), number);
+    }
 }
 
 char *avro_logical_mark(struct slice schema)
