@@ -465,7 +465,7 @@ static void a_litellm_file_is_the_source_of_overrides(void **state)
     refuse("model_list: []\ntopics: []\n", "unknown key \"model_list\"");
 }
 
-/* The first literal block of the manual, as a reader sees it: \\e is a backslash. The next prints it (tests/cases/pages). */
+/* The first literal block of the manual, as a reader sees it: \\e is a backslash. */
 static void manual_example(char *example, size_t capacity)
 {
     char line[256];
