@@ -4,7 +4,7 @@
 #include "store/migrate.h"
 #include "store/pg.h"
 
-#define AT_ONCE "50000"
+#define AT_ONCE "20000"
 
 static bool open_for(struct pg *pg, const char *conninfo, struct err *err)
 {

@@ -67,7 +67,8 @@ bool exclude_list(const char *conninfo, exclusion_fn *each, void *context, struc
 static const char rows_find[] =
     "SELECT *, count(*) OVER () FROM ("
     "SELECT start_time, identity, identity::text FROM spendlog.spend_logs"
-    " WHERE CASE WHEN $2 THEN identity::text = lower($1) ELSE request_id = $1 OR call_id = $1 END"
+    " WHERE $2 AND identity::text = lower($1)"
+    " UNION SELECT start_time, identity, identity::text FROM spendlog.calls_named($1) WHERE NOT $2"
     " UNION SELECT start_time, identity, identity::text FROM spendlog.excluded_rows"
     " WHERE $2 AND identity::text = lower($1)"
     ") found (start_time, identity, name) ORDER BY 1, 2 LIMIT $3::integer";

@@ -16,8 +16,10 @@
 #define TRIES_MAX 6
 #define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
 #define SAMPLES_KEEP_DAYS 100
-#define MERGE_FROM 40000 /* deltas: then they are merged whether or not there is time */
-#define MERGE_AT_ONCE 20000
+#define MERGE_FROM 1000000 /* deltas: then they are merged whether or not there is time */
+#define MERGE_AT_ONCE 10000
+#define MERGE_IDLE_FROM 5000 /* fewer wait for more, or for a minute */
+#define MERGE_IDLE_US (INT64_C(60) * 1000000)
 
 /* --- days ----------------------------------------------------------------------------------- */
 
@@ -144,12 +146,15 @@ static void sums_merge(struct writer *w)
         log_debug("sums stay unmerged for now: %s", err.text);
     int64_t taken = res ? pg_int(res, 0, 0) : 0;
     w->deltas = taken == MERGE_AT_ONCE && w->deltas > taken ? w->deltas - taken : 0;
+    w->merged_us = clock_monotonic_us();
     PQclear(res);
 }
 
 void writer_idle(struct writer *w)
 {
-    if (w->deltas > 0 && w->pg.conn)
+    bool many = w->deltas >= MERGE_IDLE_FROM;
+    bool waited = w->deltas > 0 && clock_monotonic_us() - w->merged_us >= MERGE_IDLE_US;
+    if ((many || waited) && w->pg.conn)
         sums_merge(w);
 }
 

@@ -53,6 +53,7 @@ struct writer {
     struct buf copy_sql, copy_lean_sql; /* of wide and of lean rows */
     struct buf sums;                    /* lines of spend_deltas */
     int64_t deltas;                     /* appended since they were merged, by this writer */
+    int64_t merged_us;                  /* when it merged last, monotonic */
 
     /* What is believed of the database: writer_forget() drops all of it. */
     struct recent_keys recent;

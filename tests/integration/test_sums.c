@@ -459,7 +459,19 @@ static void a_planted_attodollar_is_found(void **state)
     }
 }
 
-/* 3000 end users in one batch: their names are not kept, what they come to is. */
+static void ids_set(struct labels *labels, uint64_t call, char id[3][48])
+{
+    unsigned long long number = call;
+    snprintf(id[0], sizeof(id[0]), "request-%llu", number);
+    snprintf(id[1], sizeof(id[1]), call % 2 ? "call-%llu" : "0123abcd-0000-4000-8000-%012llu",
+             number);
+    snprintf(id[2], sizeof(id[2]), "session-%llu", number);
+    label_set(labels, LABEL_REQUEST_ID, id[0]);
+    label_set(labels, LABEL_CALL_ID, id[1]);
+    label_set(labels, LABEL_SESSION, id[2]);
+}
+
+/* 5000 end users in one batch: their names are not kept, what they come to is. */
 static void labels_that_are_too_many_are_told_as_such(void **state)
 {
     struct life *life = *state;
@@ -467,7 +479,7 @@ static void labels_that_are_too_many_are_told_as_such(void **state)
     batch_reset(&life->batch);
     assert_true(writer_put_book(life->member[0], BOOK_A, SLICE("{}"), &err));
     for (uint64_t call = 100000; call < 105000; call++) {
-        char name[32];
+        char name[32], id[3][48];
         struct event event = {.mapping = "litellm", .has_identity = true, .content_hash = call};
         struct charge charge = {.status = CHARGE_PRICED, .has_spend = true, .spend.atto = 1};
         struct batch_range *range =
@@ -480,6 +492,7 @@ static void labels_that_are_too_many_are_told_as_such(void **state)
         facts_set_int(&event.facts, FACT_STARTED_AT, BASE_US + (int64_t)call);
         snprintf(name, sizeof(name), "person-%llu", (unsigned long long)call);
         label_set(&event.labels, LABEL_END_USER, name);
+        ids_set(&event.labels, call, id);
         range->messages++;
         range->rows++;
         assert_true(batch_add_row(&life->batch, &event, &charge, &origin, &err));
@@ -493,6 +506,33 @@ static void labels_that_are_too_many_are_told_as_such(void **state)
     assert_int_equal(sums_differing(), 0);
 }
 
+/* By what the server counted in the same transaction: no day was read through, and few rows were.
+ */
+static void one_call_is_found_without_reading_its_day(void **state)
+{
+    (void)state;
+    sql("SELECT spendlog.summarize_days(d::date) FROM generate_series('2025-06-30'::date,"
+        " '2025-07-16', '1 day') d");
+    sql("ANALYZE spendlog.stored_rows");
+    sql("DO $$ DECLARE"
+        "  q text; found bigint; scans bigint; was bigint; before bigint; fetched bigint;"
+        " BEGIN"
+        "  FOREACH q IN ARRAY ARRAY["
+        "    'calls_named(''request-104321'')', 'calls_named(''call-104321'')',"
+        "    'calls_named(''0123abcd-0000-4000-8000-000000104322'')',"
+        "    'calls_of_session(''session-104321'')'] LOOP"
+        "   SELECT sum(idx_tup_fetch), sum(seq_scan) INTO was, before FROM pg_stat_xact_all_tables"
+        "    WHERE relname ~ '^spend_logs_20';"
+        "   EXECUTE 'SELECT count(*) FROM spendlog.' || q INTO found;"
+        "   SELECT sum(seq_scan) - before, sum(idx_tup_fetch) - was INTO scans, fetched"
+        "    FROM pg_stat_xact_all_tables WHERE relname ~ '^spend_logs_20';"
+        "   IF found <> 1 OR scans <> 0 OR fetched = 0 OR fetched > 2500 THEN"
+        "    RAISE EXCEPTION '%: % found, % days read, % rows read', q, found, scans, fetched;"
+        "   END IF;"
+        "  END LOOP;"
+        " END $$");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +540,7 @@ int main(void)
         cmocka_unit_test(merging_leaves_one_line_of_a_kind),
         cmocka_unit_test(a_planted_attodollar_is_found),
         cmocka_unit_test(labels_that_are_too_many_are_told_as_such),
+        cmocka_unit_test(one_call_is_found_without_reading_its_day),
     };
     return cmocka_run_group_tests(tests, life_begin, life_end);
 }
