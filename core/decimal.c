@@ -10,7 +10,6 @@
 #include "core/wide.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -165,19 +164,6 @@ bool decimal_parse(struct slice text, struct decimal *out, struct err *err)
 struct decimal decimal_from_int(int64_t v)
 {
     return (struct decimal){v < 0 ? -(u128)v : (u128)v, 0, v < 0};
-}
-
-bool decimal_from_double(double v, struct decimal *out, struct err *err)
-{
-    char text[40];
-    if (!isfinite(v))
-        return err_set(err, ERR_INPUT, "not a finite number");
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    return decimal_parse(slice_of(text), out, err);
 }
 
 /* Digits of a coefficient at the end of `end`; returns where they start. */

@@ -45,8 +45,6 @@ struct money {
  * normalised ("1e-7" and "0.00000010" are the same decimal). */
 bool decimal_parse(struct slice text, struct decimal *out, struct err *err) MUST_CHECK;
 struct decimal decimal_from_int(int64_t v);
-/* The shortest decimal that reads back to the same double: what was written, for a parsed token. */
-bool decimal_from_double(double v, struct decimal *out, struct err *err) MUST_CHECK;
 int decimal_cmp(const struct decimal *a, const struct decimal *b);
 static inline bool decimal_is_zero(const struct decimal *d)
 {
