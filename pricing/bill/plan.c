@@ -93,8 +93,8 @@ static void plan_names(struct planner *p)
     struct plan *plan = p->plan;
     bool in_batch = facts_int(p->facts, FACT_BATCH) ||
                     (p->r.overrides == OVERRIDES_MERGE && says_batch(p->facts));
-    bool batch = plan->class == CALL_JOB || (in_batch && plan->class <= CALL_TEXT);
-    if (batch) {
+    bool is_priced_as_job = plan->class == CALL_JOB || (in_batch && plan->class <= CALL_TEXT);
+    if (is_priced_as_job) {
         plan->is_job = plan->class == CALL_JOB;
         plan->class = CALL_JOB;
         plan_job(p);

@@ -64,14 +64,14 @@ struct plan {
     const struct named_rule *transcribers; /* of the input, by model */
     const struct named_rule *answerers;    /* live sessions: of single answers */
     size_t transcriber_count, answerer_count;
-    const struct named_rule *line; /* batch: of single requests, by model */
+    const struct named_rule *line; /* a job: of single requests, by model */
     size_t line_count;
     const struct rule *image_tool; /* of the model that a Responses tool made images with */
     struct slice image_tool_name;
-    const struct rule *line_own; /* batch: a deployment's own prices, for all lines */
+    const struct rule *line_own; /* a job: a deployment's own prices, for all lines */
     bool is_decision;            /* a decisions endpoint: prices of its own (8.1) */
-    bool single_model;           /* batch: one model, or none named */
-    bool is_job;                 /* batch: all lines of a job in one event */
+    bool single_model;           /* a job: one model, or none named */
+    bool is_job;                 /* a job: all lines of a job in one event */
 };
 
 /* Fills `plan`; texts and compiled wildcards live in `memo`, garbage in the resolver's scratch. */

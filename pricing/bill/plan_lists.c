@@ -112,7 +112,7 @@ static const struct rule *own_line_rule(const struct planner *p)
     const struct entry *published = next_word(&models, &model)
                                         ? names_lookup(&plain, model, names_provider(model)).entry
                                         : own->base;
-    return override_batch_rule(p->memo, &plain, p->plan->deployment->deployment, own, published);
+    return override_job_rule(p->memo, &plain, p->plan->deployment->deployment, own, published);
 }
 
 /* A batch job is billed by the model its lines name; lines of several models cannot be told apart.

@@ -162,7 +162,7 @@ static bool inherit_like_litellm(struct fields *out, const struct entry *base)
 }
 
 /* A deployment that sets none of these has no prices of its own for batch jobs. */
-static const char *const batch_price_keys[] = {
+static const char *const job_price_keys[] = {
     "input_cost_per_token",
     "output_cost_per_token",
     "input_cost_per_token_batches",
@@ -185,8 +185,8 @@ static const char *const batch_price_keys[] = {
 
 /* Batch jobs: a direction of which the deployment sets no flat rate keeps the flat and batch rates
  * of the map's entry (LiteLLM, deployment_pricing_model_info). */
-static bool inherit_for_batches(struct fields *out, const struct entry *base,
-                                const struct variants *variants)
+static bool inherit_for_job(struct fields *out, const struct entry *base,
+                            const struct variants *variants)
 {
     struct price_key key;
     const char *const sides[2][2] = {{"input_cost_per_token", "input_cost_per_token_batches"},
@@ -534,25 +534,25 @@ bool override_build(struct arena *arena, const struct resolver *r,
     const struct entry *shared = out->base;
     if (r->overrides == OVERRIDES_LITELLM) {
         shared = find_base(r, deployment, model);
-        out->sets_job_price = sets_any(&entry, batch_price_keys, COUNT(batch_price_keys));
+        out->sets_job_price = sets_any(&entry, job_price_keys, COUNT(job_price_keys));
     }
     return build_image(arena, r, deployment, &set, shared, out, err);
 }
 
-const struct rule *override_batch_rule(struct arena *arena, const struct resolver *r,
-                                       const struct deployment *deployment,
-                                       const struct override *own, const struct entry *published)
+const struct rule *override_job_rule(struct arena *arena, const struct resolver *r,
+                                     const struct deployment *deployment,
+                                     const struct override *own, const struct entry *published)
 {
     const struct variants *variants = &r->catalog->variants;
     struct err ignored = {0};
-    struct fields batch;
+    struct fields job;
     if (!published ||
-        !override_fields(arena, deployment, r->overrides, variants, own->base, &batch, &ignored))
+        !override_fields(arena, deployment, r->overrides, variants, own->base, &job, &ignored))
         return own->entry;
     if (deployment->is_ptu)
-        (void)drop_reserved(&batch, deployment, OVERRIDES_MERGE, variants);
-    if (!inherit_for_batches(&batch, published, variants))
+        (void)drop_reserved(&job, deployment, OVERRIDES_MERGE, variants);
+    if (!inherit_for_job(&job, published, variants))
         return own->entry;
-    const struct rule *rule = compile(arena, r, deployment, &batch, &ignored);
+    const struct rule *rule = compile(arena, r, deployment, &job, &ignored);
     return rule ? rule : own->entry;
 }

@@ -40,8 +40,8 @@ bool override_build(struct arena *arena, const struct resolver *r,
 
 /* Mode litellm: what a job's lines are billed by. `published` is the map's entry of the job's
  * model, looked up as LiteLLM does, without its provider, and so not always B; NULL: in no map. */
-const struct rule *override_batch_rule(struct arena *arena, const struct resolver *r,
-                                       const struct deployment *deployment,
-                                       const struct override *own, const struct entry *published);
+const struct rule *override_job_rule(struct arena *arena, const struct resolver *r,
+                                     const struct deployment *deployment,
+                                     const struct override *own, const struct entry *published);
 
 #endif
