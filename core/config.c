@@ -5,6 +5,7 @@
  * a default that its own bounds refuse.
  */
 #include "core/config_impl.h"
+#include "core/log.h"
 #include "core/secret.h"
 
 #include <assert.h>
@@ -65,11 +66,39 @@ static size_t section_keys(const char *section, const char *key[SETTING_COUNT],
     return count;
 }
 
+/* Settings of earlier versions, with the one word that they took: an upgrade needs no new file. */
+static const struct gone {
+    const char *section, *key, *word, *why;
+} gone[] = {
+    {"storage", "partition", "day", "a partition of spend_logs holds a day"},
+};
+
+#define GONE_COUNT (sizeof(gone) / sizeof(gone[0]))
+
+static bool gone_check(const struct yaml_node *root, struct err *err)
+{
+    for (size_t i = 0; i < GONE_COUNT; i++) {
+        const struct yaml_node *node = yaml_get(yaml_get(root, gone[i].section), gone[i].key);
+        if (!node || node->kind == YAML_NULL)
+            continue;
+        if (node->kind != YAML_SCALAR || !slice_is(node->text, gone[i].word))
+            return yaml_err(err, node, "%s.%s: %s, which no setting changes", gone[i].section,
+                            gone[i].key, gone[i].why);
+        log_warn("%s:%u: %s.%s does nothing any more and can go: %s", node->file, node->line,
+                 gone[i].section, gone[i].key, gone[i].why);
+    }
+    return true;
+}
+
 static bool keys_check(const struct yaml_node *map, const char *section, struct err *err)
 {
-    const char *key[SETTING_COUNT];
+    const char *key[SETTING_COUNT + GONE_COUNT];
     char storage[SETTING_COUNT][32];
-    return yaml_only(map, key, section_keys(section, key, storage), err);
+    size_t count = section_keys(section, key, storage);
+    for (size_t i = 0; i < GONE_COUNT; i++)
+        if (strcmp(gone[i].section, section) == 0)
+            key[count++] = gone[i].key;
+    return yaml_only(map, key, count, err);
 }
 
 static bool is_section(const char *name)
@@ -187,7 +216,7 @@ static bool config_read(struct config *config, struct err *err)
     }
     if (root->kind != YAML_MAP && root->kind != YAML_NULL)
         return yaml_err(err, root, "a map of settings expected");
-    return sections_check(root, err) && settings_read(config, root, err);
+    return sections_check(root, err) && gone_check(root, err) && settings_read(config, root, err);
 }
 
 bool config_load(struct config *config, const char *path, struct err *err)

@@ -81,7 +81,6 @@ struct config {
     unsigned lanes_setting; /* 0: auto */
     unsigned batch_rows, batch_wait_ms, batch_bytes;
 
-    unsigned partition;                /* 0: day */
     unsigned retain_days, future_days; /* retain_days 0: for ever */
     unsigned payloads;                 /* enum payload_policy */
     struct config_secret registry_url, registry_credentials;

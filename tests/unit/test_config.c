@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/buf.h"
 #include "core/config_impl.h"
+#include "core/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,7 +101,7 @@ static const char everything[] =
     "    deep: [[1, [2, {}]], {k: [v]}]\n"
     "lanes: 3\n"
     "batch: {rows: 5000, wait_ms: 100, bytes: 100000}\n"
-    "storage: {partition: day, retain_days: 0, future_days: 2, payloads: drop}\n"
+    "storage: {retain_days: 0, future_days: 2, payloads: drop}\n"
     "privacy: {end_user: hash, ip: keep}\n"
     "metrics: {listen: '[::1]:80'}\n";
 
@@ -333,6 +334,31 @@ static void keys_of_messages_are_references_and_never_quoted(void **state)
     unsetenv("D_KEY");
 }
 
+/* A setting that had one word is read as before, told of once, and printed no more. */
+static void a_setting_that_is_gone_is_told_of(void **state)
+{
+    (void)state;
+    struct config c;
+    char said[512] = "";
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    assert_non_null(file);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    load(&c, "storage: {partition: day, retain_days: 7}");
+    log_flush();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    said[fread(said, 1, sizeof(said) - 1, file)] = '\0';
+    fclose(file);
+    assert_non_null(strstr(said, "spendlog.yaml:1: storage.partition does nothing any more"));
+    assert_int_equal(c.retain_days, 7);
+    char *text = printed(&c);
+    assert_null(strstr(text, "partition"));
+    free(text);
+    config_free(&c);
+}
+
 #define FIFTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static void mistakes_name_their_place_and_what_was_meant(void **state)
@@ -391,7 +417,8 @@ static void mistakes_name_their_place_and_what_was_meant(void **state)
         {"metrics: {listen: 9464}", "\"host:port\" expected"},
         {"metrics: {listen: 'x:0'}", "port 0 is not between 1 and 65535"},
         {"metrics: {listen: 'x:1y'}", "\"host:port\" expected"},
-        {"storage: {partition: month}", "not one of day"},
+        {"storage: {partition: month}",
+         "1:22: storage.partition: a partition of spend_logs holds a day"},
         {"storage: {retain_days: -1}", "must be between 0 and 36500"},
         {"[]", "a map of settings expected"},
         {"a: 1\na: 2", "duplicate key"},
@@ -560,6 +587,7 @@ int main(void)
         cmocka_unit_test(secrets_are_printed_as_references_or_not_at_all),
         cmocka_unit_test(what_a_command_needs_is_missed_with_its_line),
         cmocka_unit_test(keys_of_messages_are_references_and_never_quoted),
+        cmocka_unit_test(a_setting_that_is_gone_is_told_of),
         cmocka_unit_test(mistakes_name_their_place_and_what_was_meant),
         cmocka_unit_test(error_texts_never_hold_a_secret),
         cmocka_unit_test(properties_of_the_command_line_replace_those_of_the_file),
