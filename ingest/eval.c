@@ -3,6 +3,7 @@
 #include "ingest/eval.h"
 
 #include "core/hash.h"
+#include "core/utf8.h"
 #include "ingest/number.h"
 #include "ingest/text.h"
 
@@ -435,8 +436,25 @@ static struct val characters_eval(struct eval *eval, const struct expr *expr)
 
 /* --- the record around the value ------------------------------------------------------------ */
 
+/* Bytes that are not text are their hex digits: ids in binary stay apart, where repaired text would
+ * make one of two. {NULL, 0}: no memory. */
+static struct slice hex_of(struct eval *eval, struct slice bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *out = arena_alloc(eval->batch, 2 * bytes.bytes);
+    if (!out)
+        return (struct slice){NULL, 0};
+    for (size_t i = 0; i < bytes.bytes; i++) {
+        out[2 * i] = digits[(unsigned char)bytes.p[i] >> 4];
+        out[2 * i + 1] = digits[bytes.p[i] & 15];
+    }
+    return (struct slice){out, 2 * bytes.bytes};
+}
+
 static struct val bytes_val(struct eval *eval, const struct expr *expr, struct slice bytes)
 {
+    if (bytes.p && (!utf8_valid(bytes) || memchr(bytes.p, '\0', bytes.bytes)))
+        bytes = hex_of(eval, bytes);
     if (!bytes.p || bytes.bytes > UINT32_MAX)
         return null_val;
     eval->taken = expr;

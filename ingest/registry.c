@@ -106,8 +106,18 @@ static bool curl_prepare(struct registry *registry, struct err *err)
     return true;
 }
 
-/* The answer as JSON, to be released; NULL: `absent`, or the error. No answer but 200 and 404 says
- * anything about the schema. */
+/* The registry says itself that there is no such schema: 40401 to 40403, subject, version, schema.
+ * Any other 404 is a wrong path or somebody else's answer, and says nothing about the schema. */
+static bool says_absent(const struct buf *answer)
+{
+    json_error_t error;
+    json_t *json = json_loadb(answer->p, answer->bytes, 0, &error);
+    json_int_t code = json_integer_value(json_object_get(json, "error_code"));
+    json_decref(json);
+    return code >= 40401 && code <= 40403;
+}
+
+/* The answer as JSON, to be released; NULL: `absent`, or the error. */
 static json_t *ask(struct registry *registry, const char *path, bool *absent, struct err *err)
 {
     char url[PATH_BYTES];
@@ -123,7 +133,7 @@ static json_t *ask(struct registry *registry, const char *path, bool *absent, st
     curl_easy_getinfo(registry->curl, CURLINFO_RESPONSE_CODE, &status);
     json_t *json =
         code == CURLE_OK && status == 200 ? json_loadb(answer.p, answer.bytes, 0, &error) : NULL;
-    *absent = code == CURLE_OK && status == 404;
+    *absent = code == CURLE_OK && status == 404 && says_absent(&answer);
     if (code != CURLE_OK)
         err_set(err, ERR_UNAVAILABLE, "schema registry: %s", curl_easy_strerror(code));
     else if (!json && !*absent)

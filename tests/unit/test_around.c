@@ -121,17 +121,30 @@ static void what_is_kept_of_a_record_reads_back(void **state)
     buf_free(&bytes);
 }
 
-static void texts_around_the_value_are_repaired_like_others(void **state)
+static void bytes_around_the_value_that_are_not_text_are_their_hex_digits(void **state)
 {
     const struct header headers[] = {{{"u", sizeof("u") - 1}, {"a\0\xff\"\\", 5}}};
     (void)state;
     open_yaml("- {name: m, keep: /id, fields: {request_id: /id, user: {header: u}, team: {key: "
               "true}, metadata: {object: {u: {header: u}}}}}\n");
-    assert_string_equal(
-        read_around("{\"id\":1}", WITH(headers), "k\xc3\xa9"),
-        "started_at=2026-11-24T04:04:54Z request_id=1 user=a\xef\xbf\xbd\xef\xbf"
-        "\xbd\"\\ team=k\xc3\xa9 metadata={\"u\":\"a\xef\xbf\xbd\xef\xbf\xbd\\\"\\\\\"}");
-    assert_true(world.last.flags & FLAG_TEXT_REPAIRED);
+    assert_string_equal(read_around("{\"id\":1}", WITH(headers), "k\xc3\xa9"),
+                        "started_at=2026-11-24T04:04:54Z request_id=1 user=6100ff225c "
+                        "team=k\xc3\xa9 metadata={\"u\":\"6100ff225c\"}");
+    assert_false(world.last.flags & FLAG_TEXT_REPAIRED);
+}
+
+/* Two ids of 16 raw bytes are two events, though neither is text. */
+static void ids_in_binary_stay_apart(void **state)
+{
+    const struct header a[] = {{{"id", sizeof("id") - 1}, {"\x80\x81", 2}}};
+    const struct header b[] = {{{"id", sizeof("id") - 1}, {"\x81\x80", 2}}};
+    uint8_t first[16];
+    (void)state;
+    open_yaml("- {name: m, keep: /n, fields: {input_tokens: /n}, identity: [{header: id}]}\n");
+    read_around("{\"n\":1}", WITH(a), NULL);
+    memcpy(first, world.last.identity, sizeof first);
+    read_around("{\"n\":1}", WITH(b), NULL);
+    assert_memory_not_equal(first, world.last.identity, sizeof first);
 }
 
 static void a_key_that_is_no_json_has_no_members(void **state)
@@ -284,9 +297,10 @@ int main(void)
         cmocka_unit_test(what_is_kept_of_a_record_reads_back),
         cmocka_unit_test(headers_beyond_the_limit_are_not_seen),
         cmocka_unit_test(headers_choose_and_the_last_of_a_name_counts),
-        cmocka_unit_test(texts_around_the_value_are_repaired_like_others),
+        cmocka_unit_test(bytes_around_the_value_that_are_not_text_are_their_hex_digits),
         cmocka_unit_test(a_key_that_is_no_json_has_no_members),
         cmocka_unit_test(a_record_may_be_told_apart_by_what_is_around_it),
+        cmocka_unit_test(ids_in_binary_stay_apart),
         cmocka_unit_test(a_cloudevent_is_the_same_event_in_both_modes),
         cmocka_unit_test(sinks_are_read_as_they_come),
         cmocka_unit_test(words_that_are_none_are_refused_with_their_place),
