@@ -116,9 +116,11 @@ int main(void)
         bytes[0] += (double)samples[i].json.bytes / (double)sample_count;
         bytes[1] += (double)samples[i].protobuf.bytes / (double)sample_count;
     }
-    printf("otlp %zu requests  json %4.0f B %6.2f us  protobuf %4.0f B %6.2f us  ratio %.2f%s\n",
-           sample_count, bytes[0], best[0], bytes[1], best[1], best[0] / best[1],
-           sum[0] == sum[1] ? "" : "  NOT THE SAME FACTS");
+    printf("{\"requests\": %zu, \"json_bytes\": %.0f, \"json_us\": %.2f, \"protobuf_bytes\": %.0f, "
+           "\"protobuf_us\": %.2f, \"ratio\": %.2f}\n",
+           sample_count, bytes[0], best[0], bytes[1], best[1], best[0] / best[1]);
+    if (sum[0] != sum[1])
+        fprintf(stderr, "bench_otlp: the two forms do not give the same facts\n");
     arena_free(&batch);
     mapper_free(mapper);
     mappings_free(set);

@@ -425,6 +425,13 @@ def long_report(measured, rounds, where):
     return "\n".join(lines) + "\n"
 
 
+def otlp_report(otlp, where):
+    return (f"{where}.\n\nOTLP as protobuf beside the same {otlp['requests']} requests as JSON, in turn in one run "
+            f"(`bench_otlp`: `tests/cases/otlp`,\nmappings of OTLP alone, one core, best of 15 rounds): a request of "
+            f"{otlp['protobuf_bytes']} bytes takes {otlp['protobuf_us']:.1f} us, as JSON of "
+            f"{otlp['json_bytes']:,} bytes\n{otlp['json_us']:.1f} us: {otlp['ratio']:.1f} times as fast.\n")
+
+
 def reprice_report(result, rounds, where):
     lines = [f"{where}; {result['rows']:,} rows of one day, best of {rounds}.", "",
              row("what", "rows/s", "PostgreSQL alone, rows/s", "ratio", "wanted", "met"),
@@ -460,6 +467,7 @@ def main():
             print("\n".join(peers.report(bench.measure_peers())))
         elif not options.reprice:
             sections["bench"] = report(bench.measure(), events, options.rounds, where)
+            sections["bench-otlp"] = otlp_report(bench.program("bench_otlp"), where)
         if not (options.long or options.peers):
             sections["bench-reprice"] = reprice_report(
                 bench_reprice.measure(bench.servers, events, options.rounds), options.rounds, where)
