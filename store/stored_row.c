@@ -35,11 +35,12 @@ static const char row_select[] =
     " l.pricing_reason, l.spend, l.price_book_id, b.book_hash, coalesce(o.topic, ''),"
     " coalesce(o.partition, -1), l.kafka_offset, l.record_index, ";
 
-static const char row_from[] = " FROM spendlog.calls_named($1) f JOIN spendlog.spend_logs l"
-                               " ON l.start_time = f.start_time AND l.identity = f.identity"
-                               " JOIN spendlog.price_books b USING (price_book_id)"
-                               " LEFT JOIN spendlog.kafka_offsets o USING (partition_id)"
-                               " ORDER BY l.start_time, l.identity LIMIT $2::integer";
+static const char row_from[] =
+    " FROM spendlog.calls_named($1) f (found_at, found_as) JOIN spendlog.spend_logs l"
+    " ON l.start_time = f.found_at AND l.identity = f.found_as"
+    " JOIN spendlog.price_books b USING (price_book_id)"
+    " LEFT JOIN spendlog.kafka_offsets o USING (partition_id)"
+    " ORDER BY l.start_time, l.identity LIMIT $2::integer";
 
 struct stored_rows {
     struct pg pg;
