@@ -8,11 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 FLOORS='
-core    92
-ingest  80
-pricing 90
-store   16
-run     60
+core    94
+ingest  84
+pricing 91
+store   69
+run     75
 '
 OBJECTS=build/coverage
 
