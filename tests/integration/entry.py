@@ -224,10 +224,12 @@ def pages_ask_what_exists(servers):
         stage.produce(demo_lines())
         stage.consume()
         newest = stage.value("SELECT max(start_time) FROM spendlog.spend_logs")
+        call = stage.value("SELECT max(request_id) FROM spendlog.spend_logs")
         asked = {page: statements(page) for page in ASKING}
         for page, texts in asked.items():
             for text in texts:
                 then = text.replace("now()", f"timestamptz '{newest}'").replace("current_date", f"date '{newest[:10]}'")
+                then = then.replace("'a call of yours'", f"'{call}'")
                 rows = servers.psql(stage.database, f"SET timezone = 'UTC';\n{then}", user="pages_reader")
                 check(rows or QUIET.search(text), f"{page}: no answer to {text}")
     return ", ".join(f"{len(texts)} of {page}" for page, texts in asked.items())
