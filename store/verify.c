@@ -52,31 +52,42 @@ static void compare(struct verify *v, enum verify_kind kind, const char *place, 
     tell(v, kind, place, text, expected, found);
 }
 
+typedef void row_fn(struct verify *v, const PGresult *res, int row);
+
+static bool each_row(struct verify *v, const char *sql, row_fn *on_row, struct err *err)
+{
+    PGresult *res = pg_query(&v->pg, sql, NULL, err);
+    if (!res)
+        return false;
+    for (int i = 0; i < PQntuples(res); i++)
+        on_row(v, res, i);
+    PQclear(res);
+    return true;
+}
+
 /* --- strange hands --------------------------------------------------------------------------- */
 
 /* What a repair by hand has changed the checks above may find or not: that there was one is told
  * until somebody answers for it (strange_hands.accepted_by). */
+static void tell_hand(struct verify *v, const PGresult *res, int row)
+{
+    char place[100], text[300];
+    snprintf(place, sizeof(place), SLICE_FMT, SLICE_ARG(pg_text(res, row, 0)));
+    snprintf(text, sizeof(text), SLICE_FMT " by hand: %.64s (%.64s), " SLICE_FMT,
+             SLICE_ARG(pg_text(res, row, 1)), PQgetvalue(res, row, 2), PQgetvalue(res, row, 3),
+             SLICE_ARG(pg_text(res, row, 4)));
+    tell(v, VERIFY_HAND, place, text, 0, 1);
+    v->totals->hands++;
+}
+
 static bool tell_hands(struct verify *v, struct err *err)
 {
-    PGresult *res = pg_query(&v->pg,
-                             "SELECT relation::text, action, done_by, application,"
-                             " to_char(done_at, 'YYYY-MM-DD HH24:MI:SS')"
-                             " FROM spendlog.strange_hands WHERE accepted_by IS NULL"
-                             " ORDER BY hand_id",
-                             NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[100], text[300];
-        snprintf(place, sizeof(place), SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
-        snprintf(text, sizeof(text), SLICE_FMT " by hand: %.64s (%.64s), " SLICE_FMT,
-                 SLICE_ARG(pg_text(res, i, 1)), PQgetvalue(res, i, 2), PQgetvalue(res, i, 3),
-                 SLICE_ARG(pg_text(res, i, 4)));
-        tell(v, VERIFY_HAND, place, text, 0, 1);
-        v->totals->hands++;
-    }
-    PQclear(res);
-    return true;
+    return each_row(v,
+                    "SELECT relation::text, action, done_by, application,"
+                    " to_char(done_at, 'YYYY-MM-DD HH24:MI:SS')"
+                    " FROM spendlog.strange_hands WHERE accepted_by IS NULL"
+                    " ORDER BY hand_id",
+                    tell_hand, err);
 }
 
 /* --- partitions ----------------------------------------------------------------------------- */
@@ -233,24 +244,22 @@ static bool check_partitions(struct verify *v, struct err *err)
 
 /* --- groups, days, gaps --------------------------------------------------------------------- */
 
+static void check_batch(struct verify *v, const PGresult *res, int row)
+{
+    char place[300];
+    snprintf(place, sizeof(place), "group " SLICE_FMT, SLICE_ARG(pg_text(res, row, 0)));
+    compare(v, VERIFY_BATCHES, place, "rows of batches", pg_int(res, row, 1), pg_int(res, row, 2));
+}
+
 static bool check_batches(struct verify *v, struct err *err)
 {
-    PGresult *res = pg_query(
-        &v->pg,
+    return each_row(
+        v,
         "SELECT group_id, coalesce(o.rows, 0)::bigint, coalesce(b.rows, 0)::bigint"
         " FROM (SELECT group_id, sum(rows) AS rows FROM spendlog.kafka_offsets GROUP BY 1) o"
         " FULL JOIN (SELECT group_id, sum(rows) AS rows FROM spendlog.ingest_batches GROUP BY 1) b"
         " USING (group_id)",
-        NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[300];
-        snprintf(place, sizeof(place), "group " SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
-        compare(v, VERIFY_BATCHES, place, "rows of batches", pg_int(res, i, 1), pg_int(res, i, 2));
-    }
-    PQclear(res);
-    return true;
+        check_batch, err);
 }
 
 /* What a row is set aside by takes out all that it comes to, posted corrections included; what puts
@@ -288,29 +297,32 @@ static const char excluded[] =
     "   WHERE e.start_time = x.start_time AND e.identity = x.identity)"
     " ORDER BY 1";
 
-static bool check_excluded(struct verify *v, struct err *err)
+static void check_exclusion(struct verify *v, const PGresult *res, int row)
 {
-    PGresult *res = pg_query(&v->pg, excluded, NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[64];
-        snprintf(place, sizeof(place), "row " SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
-        tell(v, VERIFY_EXCLUDED, place,
-             pg_int(res, i, 1) ? "set aside by entries that do not cancel it"
-                               : "put back by entries that do not cancel each other",
-             0, 1);
-    }
-    PQclear(res);
-    return true;
+    char place[64];
+    snprintf(place, sizeof(place), "row " SLICE_FMT, SLICE_ARG(pg_text(res, row, 0)));
+    tell(v, VERIFY_EXCLUDED, place,
+         pg_int(res, row, 1) ? "set aside by entries that do not cancel it"
+                             : "put back by entries that do not cancel each other",
+         0, 1);
+}
+
+static void check_duplicate(struct verify *v, const PGresult *res, int row)
+{
+    char place[512], text[160];
+    place_of(res, row, place, sizeof(place));
+    snprintf(text, sizeof(text),
+             "%lld sampled duplicates, the first at offset %lld, are of rows that are nowhere",
+             (long long)pg_int(res, row, 4), (long long)pg_int(res, row, 5));
+    tell(v, VERIFY_DUPLICATE, place, text, 0, pg_int(res, row, 4));
 }
 
 /* Of each batch some duplicates are noted with the key of their row (duplicate_samples). A row that
  * retention dropped since is not missing. */
 static bool check_duplicates(struct verify *v, struct err *err)
 {
-    PGresult *res = pg_query(
-        &v->pg,
+    return each_row(
+        v,
         "SELECT o.group_id, o.topic, o.partition, o.incarnation, count(*), min(d.kafka_offset)"
         " FROM spendlog.duplicate_samples d JOIN spendlog.kafka_offsets o"
         "  ON o.partition_id = d.partition_id"
@@ -319,65 +331,49 @@ static bool check_duplicates(struct verify *v, struct err *err)
         "  AND NOT EXISTS (SELECT FROM spendlog.dropped_partitions p"
         "   WHERE p.day = d.start_time::date)"
         " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
-        NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[512], text[160];
-        place_of(res, i, place, sizeof(place));
-        snprintf(text, sizeof(text),
-                 "%lld sampled duplicates, the first at offset %lld, are of rows that are nowhere",
-                 (long long)pg_int(res, i, 4), (long long)pg_int(res, i, 5));
-        tell(v, VERIFY_DUPLICATE, place, text, 0, pg_int(res, i, 4));
-    }
-    PQclear(res);
-    return true;
+        check_duplicate, err);
+}
+
+static void tell_setback(struct verify *v, const PGresult *res, int row)
+{
+    char place[512], text[160];
+    place_of(res, row, place, sizeof(place));
+    snprintf(text, sizeof(text),
+             "the database went back from offset %lld to %lld, which was read again",
+             (long long)pg_int(res, row, 4), (long long)pg_int(res, row, 5));
+    tell(v, VERIFY_SETBACK, place, text, pg_int(res, row, 4), pg_int(res, row, 5));
+    v->totals->setbacks++;
 }
 
 static bool tell_setbacks(struct verify *v, struct err *err)
 {
-    PGresult *res = pg_query(&v->pg,
-                             "SELECT o.group_id, o.topic, o.partition, o.incarnation,"
-                             " s.known_offset, s.stored_offset"
-                             " FROM spendlog.kafka_setbacks s JOIN spendlog.kafka_offsets o"
-                             " ON o.partition_id = s.partition_id ORDER BY s.setback_id",
-                             NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[512], text[160];
-        place_of(res, i, place, sizeof(place));
-        snprintf(text, sizeof(text),
-                 "the database went back from offset %lld to %lld, which was read again",
-                 (long long)pg_int(res, i, 4), (long long)pg_int(res, i, 5));
-        tell(v, VERIFY_SETBACK, place, text, pg_int(res, i, 4), pg_int(res, i, 5));
-        v->totals->setbacks++;
-    }
-    PQclear(res);
-    return true;
+    return each_row(v,
+                    "SELECT o.group_id, o.topic, o.partition, o.incarnation,"
+                    " s.known_offset, s.stored_offset"
+                    " FROM spendlog.kafka_setbacks s JOIN spendlog.kafka_offsets o"
+                    " ON o.partition_id = s.partition_id ORDER BY s.setback_id",
+                    tell_setback, err);
+}
+
+static void tell_gap(struct verify *v, const PGresult *res, int row)
+{
+    char place[512], text[512];
+    place_of(res, row, place, sizeof(place));
+    snprintf(text, sizeof(text), "offset %lld was to come, %lld did: " SLICE_FMT,
+             (long long)pg_int(res, row, 4), (long long)pg_int(res, row, 5),
+             SLICE_ARG(pg_text(res, row, 6)));
+    tell(v, VERIFY_GAP, place, text, pg_int(res, row, 4), pg_int(res, row, 5));
+    v->totals->gaps++;
 }
 
 static bool tell_gaps(struct verify *v, struct err *err)
 {
-    PGresult *res = pg_query(&v->pg,
-                             "SELECT o.group_id, o.topic, o.partition, o.incarnation,"
-                             " g.stored_offset, g.resumed_offset, g.why"
-                             " FROM spendlog.kafka_gaps g JOIN spendlog.kafka_offsets o"
-                             " ON o.partition_id = g.partition_id ORDER BY g.gap_id",
-                             NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char place[512], text[512];
-        place_of(res, i, place, sizeof(place));
-        snprintf(text, sizeof(text), "offset %lld was to come, %lld did: " SLICE_FMT,
-                 (long long)pg_int(res, i, 4), (long long)pg_int(res, i, 5),
-                 SLICE_ARG(pg_text(res, i, 6)));
-        tell(v, VERIFY_GAP, place, text, pg_int(res, i, 4), pg_int(res, i, 5));
-        v->totals->gaps++;
-    }
-    PQclear(res);
-    return true;
+    return each_row(v,
+                    "SELECT o.group_id, o.topic, o.partition, o.incarnation,"
+                    " g.stored_offset, g.resumed_offset, g.why"
+                    " FROM spendlog.kafka_gaps g JOIN spendlog.kafka_offsets o"
+                    " ON o.partition_id = g.partition_id ORDER BY g.gap_id",
+                    tell_gap, err);
 }
 
 bool verify_run(const char *conninfo, verify_fn *finding, void *context,
@@ -391,8 +387,8 @@ bool verify_run(const char *conninfo, verify_fn *finding, void *context,
         return false;
     bool ok = lock_holder_await_rows(&v.pg, err) && pg_begin(&v.pg, PG_SNAPSHOT, err) &&
               tell_hands(&v, err) && check_partitions(&v, err) && check_batches(&v, err) &&
-              check_excluded(&v, err) && check_duplicates(&v, err) && tell_gaps(&v, err) &&
-              tell_setbacks(&v, err);
+              each_row(&v, excluded, check_exclusion, err) && check_duplicates(&v, err) &&
+              tell_gaps(&v, err) && tell_setbacks(&v, err);
     pg_close(&v.pg);
     return ok;
 }
@@ -418,17 +414,11 @@ static void tell_sums(struct verify *v, const PGresult *res, int row)
 
 static bool check_sums(struct verify *v, struct err *err)
 {
-    PGresult *res = pg_query(&v->pg,
-                             "SELECT level, day::text, lines, sum_calls::text, row_calls::text,"
-                             " trim_scale(sum_spend)::text, trim_scale(row_spend)::text,"
-                             " grain = 'day' FROM spendlog.sums_differ(true)",
-                             NULL, err);
-    if (!res)
-        return false;
-    for (int i = 0; i < PQntuples(res); i++)
-        tell_sums(v, res, i);
-    PQclear(res);
-    return true;
+    return each_row(v,
+                    "SELECT level, day::text, lines, sum_calls::text, row_calls::text,"
+                    " trim_scale(sum_spend)::text, trim_scale(row_spend)::text,"
+                    " grain = 'day' FROM spendlog.sums_differ(true)",
+                    tell_sums, err);
 }
 
 bool verify_sums(const char *conninfo, verify_fn *finding, void *context,
