@@ -75,8 +75,9 @@ static const struct pg_statement conflict = {
     " AS c (partition_id, kafka_offset, record_index, start_time, identity, content_hash,"
     "  stored_content_hash)"};
 
-static void conflict_add(struct pg_args *args, const struct batch *batch,
-                         const struct batch_row *row, int column)
+/* A column of what is noted of a row: its record, its key, the hashes of a conflict. */
+static void key_add(struct pg_args *args, const struct batch *batch, const struct batch_row *row,
+                    int column)
 {
     switch (column) {
     case 0:
@@ -115,7 +116,7 @@ static bool write_conflicts(struct writer *w, const struct batch *batch, size_t 
         pg_array_open(&w->args, type[c], count);
         for (size_t i = 0; i < batch->row_count; i++)
             if (batch->rows[i].conflict)
-                conflict_add(&w->args, batch, &batch->rows[i], c);
+                key_add(&w->args, batch, &batch->rows[i], c);
         pg_array_close(&w->args);
     }
     return writer_run(w, &conflict, err);
@@ -151,27 +152,6 @@ static size_t samples_choose(const struct batch *batch, const struct batch_row *
     return count;
 }
 
-static void sample_add(struct pg_args *args, const struct batch *batch, const struct batch_row *row,
-                       int column)
-{
-    switch (column) {
-    case 0:
-        pg_array_int8(args, batch->range[row->range].state->id);
-        break;
-    case 1:
-        pg_array_int8(args, row->kafka_offset);
-        break;
-    case 2:
-        pg_array_int4(args, (int32_t)row->record_index);
-        break;
-    case 3:
-        pg_array_int8(args, row->start_time_us - PG_EPOCH_US);
-        break;
-    default:
-        pg_array_bytes(args, (struct slice){(const char *)row->identity, sizeof(row->identity)});
-    }
-}
-
 static bool write_samples(struct writer *w, const struct batch *batch, struct err *err)
 {
     static const enum pg_type type[] = {PG_INT8, PG_INT8, PG_INT4, PG_TIMESTAMP, PG_UUID};
@@ -184,7 +164,7 @@ static bool write_samples(struct writer *w, const struct batch *batch, struct er
     for (int c = 0; c < (int)(sizeof(type) / sizeof(type[0])); c++) {
         pg_array_open(&w->args, type[c], count);
         for (size_t i = 0; i < count; i++)
-            sample_add(&w->args, batch, chosen[i], c);
+            key_add(&w->args, batch, chosen[i], c);
         pg_array_close(&w->args);
     }
     return writer_run(w, &sample, err);
