@@ -56,20 +56,16 @@ int cmd_compact(const struct command *command, int argc, char **argv)
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (!config_open(&config, false, &err))
         return fail(&err);
-    if (!config.postgres)
-        err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
-    code = err.kind != ERR_NONE ? fail(&err)
-           : options.status     ? status(&config, &err)
-                                : compact(&config, &err);
+    if (!config_has_postgres(&config, &err))
+        code = fail(&err);
+    else
+        code = options.status ? status(&config, &err) : compact(&config, &err);
     config_free(&config);
     return code;
 }

@@ -77,7 +77,7 @@ static int exclude(const struct config *config, const char *request_id, struct e
                                             .identity = options.identity,
                                             .why = options.why,
                                             .restore = options.restore};
-    bool ok = config->postgres || err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
+    bool ok = config_has_postgres(config, err);
     if (ok && options.list)
         ok = exclude_list(config->postgres, entry_print, NULL, err);
     else if (ok)

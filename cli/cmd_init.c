@@ -251,12 +251,9 @@ static bool init(struct err *err)
 int cmd_init(const struct command *command, int argc, char **argv)
 {
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     return init(&err) ? 0 : fail(&err);
 }

@@ -86,11 +86,11 @@ static void carried_print(const struct carried_day *day, void *context)
 static int migrate(const struct config *config, struct err *err)
 {
     bool differs = false;
-    if (!config->postgres)
-        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
-    else if (options.print_roles)
+    if (!config_has_postgres(config, err))
+        return fail(err);
+    if (options.print_roles)
         return roles_print(config, err);
-    else if (options.status && migrate_status(config->postgres, status_print, &differs, err))
+    if (options.status && migrate_status(config->postgres, status_print, &differs, err))
         return differs ? EXIT_DIFFERENCES : 0;
     else if (!options.status && migrate_apply(config->postgres, status_print, &differs, err) &&
              (!options.carry || carry_run(config->postgres, carried_print, NULL, err)))
@@ -102,13 +102,10 @@ int cmd_migrate(const struct command *command, int argc, char **argv)
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (options.print) {
         sql_print();
         return 0;

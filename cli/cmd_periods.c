@@ -68,11 +68,11 @@ static int periods(const struct config *config, char **argv, int count, struct e
     int year = 0;
     unsigned month = 0;
     bool headed = false;
-    if (!config->postgres)
-        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
-    else if (count == 1 && period_list(config->postgres, period_print, &headed, err))
+    if (!config_has_postgres(config, err))
+        return fail(err);
+    if (count == 1 && period_list(config->postgres, period_print, &headed, err))
         return 0;
-    else if (count == 2 && !month_parse(argv[1], &year, &month))
+    if (count == 2 && !month_parse(argv[1], &year, &month))
         err_set(err, ERR_USAGE, "\"%s\" is not a month: write 2026-10", argv[1]);
     else if (count == 2 && period_close(config->postgres, year, month, err)) {
         printf("%s is closed\n", argv[1]);

@@ -309,8 +309,7 @@ int cmd_rejected(const struct command *command, int argc, char **argv)
     if (!filter_fill(&filter, &err) || !config_open(&config, false, &err))
         return fail(&err);
     filter.keys = &config.payload_keys;
-    if (!config.postgres) {
-        err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
+    if (!config_has_postgres(&config, &err)) {
         code = fail(&err);
     } else if (is_list) {
         code = rejected_list(config.postgres, &filter, on_listed, NULL, &err) ? 0 : fail(&err);

@@ -256,11 +256,10 @@ static int report_print(const struct config *config, char *by, struct err *err)
 
     if (!printing.format)
         err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
-    else if (!config->postgres)
-        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
     if (options.limit && !limit_option(options.limit, &report.query.limit))
         err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on", options.limit);
-    if (err->kind != ERR_NONE || !by_option(by, &report.query, err) ||
+    if (err->kind != ERR_NONE || !config_has_postgres(config, err) ||
+        !by_option(by, &report.query, err) ||
         !option_time("since", options.since, &report.query.since_us, err) ||
         !option_time("until", options.until, &report.query.until_us, err))
         return fail(err);
@@ -282,13 +281,10 @@ int cmd_report(const struct command *command, int argc, char **argv)
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (!config_open(&config, false, &err))
         return fail(&err);
     char *by = strdup(options.by ? options.by : "model");

@@ -213,13 +213,10 @@ int cmd_reprice(const struct command *command, int argc, char **argv)
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (options.resume &&
         (options.dry_run || options.all || narrowed() || options.include_reported))
         return usage_error(command, "--resume takes the filter of the run it goes on with");
@@ -228,12 +225,7 @@ int cmd_reprice(const struct command *command, int argc, char **argv)
     fault_init();
     if (!config_open(&config, false, &err))
         return fail(&err);
-    if (config.postgres)
-        code = reprice(&config, &err);
-    else {
-        err_set(&err, ERR_CONFIG, "%s: postgres is not set", config.path);
-        code = fail(&err);
-    }
+    code = config_has_postgres(&config, &err) ? reprice(&config, &err) : fail(&err);
     config_free(&config);
     return code;
 }

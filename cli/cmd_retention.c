@@ -83,9 +83,9 @@ static int retention(const struct config *config, const char *days, struct err *
 {
     struct retention r;
     bool ok;
-    if (!config->postgres)
-        ok = err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
-    else if (!days)
+    if (!config_has_postgres(config, err))
+        return fail(err);
+    if (!days)
         ok = retention_read(config->postgres, &r, err);
     else
         ok = days_parse("retention", days, true, RETENTION_DAYS_MIN, &r.keep_days, err) &&

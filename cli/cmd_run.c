@@ -190,13 +190,10 @@ int cmd_run(const struct command *command, int argc, char **argv)
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     signals_hold();
     fault_init();
     if (!config_open(&config, false, &err))

@@ -135,13 +135,10 @@ static int with_config(const struct command *command, int argc, char **argv,
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (!config_open(&config, true, &err))
         return fail(&err);
     code = work(&config, &err);

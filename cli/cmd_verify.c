@@ -117,9 +117,8 @@ static int verify(const struct config *config, struct err *err)
     struct verify_totals totals = {0};
     struct rederive derived = {
         .since_us = INT64_MIN, .until_us = INT64_MAX, .finding = rederive_print};
-    if (!config->postgres)
-        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
-    if (err->kind != ERR_NONE || !option_time("since", options.since, &derived.since_us, err) ||
+    if (!config_has_postgres(config, err) ||
+        !option_time("since", options.since, &derived.since_us, err) ||
         !option_time("until", options.until, &derived.until_us, err) ||
         !verify_run(config->postgres, finding_print, NULL, &totals, err) ||
         (options.sums && !verify_sums(config->postgres, finding_print, NULL, &totals, err)) ||
@@ -138,13 +137,10 @@ int cmd_verify(const struct command *command, int argc, char **argv)
 {
     struct config config;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
+    int code = options_parse_all(command, argc, argv);
 
     if (code >= 0)
         return code;
-    if (first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
     if (!config_open(&config, false, &err))
         return fail(&err);
     code = verify(&config, &err);

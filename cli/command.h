@@ -63,6 +63,8 @@ extern const struct option_row run_options[], price_options[], map_options[], ex
 /* Parses options and sets up logging; *first is the index of the first operand. Returns -1 to go
  * on, else an exit code (help was printed, or a usage error told). */
 int options_parse(const struct command *command, int argc, char **argv, int *first);
+/* The same for a command without operands. */
+int options_parse_all(const struct command *command, int argc, char **argv);
 
 /* The value of a time option, in microseconds since 1970; a month or a day is its beginning. NULL
  * leaves *us as it is. ERR_USAGE. */
@@ -74,6 +76,8 @@ int usage_error(const struct command *command, const char *fmt, ...) PRINTF_LIKE
 
 /* -c, else the usual places; may_be_absent: builtin defaults when there is no file at all. */
 bool config_open(struct config *config, bool may_be_absent, struct err *err) MUST_CHECK;
+/* What a command that asks the database cannot do without. ERR_CONFIG. */
+bool config_has_postgres(const struct config *config, struct err *err) MUST_CHECK;
 
 /* The book that configuration and command line ask for. */
 bool book_options_of(const struct config *config, struct book_options *options,

@@ -183,9 +183,7 @@ int explain_stored(const struct config *config, const char *request_id, bool jso
     struct stored_rows *rows = NULL;
     int count = 0;
     bool same = true, all_same = true, ok = false;
-    if (!config->postgres)
-        err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
-    else
+    if (config_has_postgres(config, err))
         rows = stored_rows_open(config->postgres, err);
     if (rows && stored_rows_find(rows, request_id, &count, err))
         ok = count > 0 || err_set(err, ERR_INPUT, "no row of request \"%s\"", request_id);

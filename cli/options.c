@@ -184,6 +184,20 @@ static const char *config_path(void)
     return NULL;
 }
 
+int options_parse_all(const struct command *command, int argc, char **argv)
+{
+    int first;
+    int code = options_parse(command, argc, argv, &first);
+    if (code < 0 && first < argc)
+        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
+    return code;
+}
+
+bool config_has_postgres(const struct config *config, struct err *err)
+{
+    return config->postgres || err_set(err, ERR_CONFIG, "%s: postgres is not set", config->path);
+}
+
 bool config_open(struct config *config, bool may_be_absent, struct err *err)
 {
     const char *path = config_path();
