@@ -484,6 +484,8 @@ BEGIN
       present_digest, known.filled_rows, late, copied_digest USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
 
+  PERFORM spendlog.sums_audit('spendlog.' || spendlog.staged_name(day), day::timestamp,
+                              day + interval '1 day' - interval '1 microsecond', true);
   LOCK TABLE spendlog.stored_rows IN ACCESS EXCLUSIVE MODE;
   EXECUTE format('ALTER TABLE spendlog.stored_rows DETACH PARTITION spendlog.%I', leaf);
   EXECUTE format('ALTER TABLE spendlog.stored_rows ATTACH PARTITION spendlog.%I '
