@@ -213,6 +213,8 @@ bool config_open(struct config *config, bool may_be_absent, struct err *err)
         config_default(config);
     for (size_t i = 0; ok && i < common.properties.count; i++)
         ok = config_kafka_set(config, common.properties.value[i], err);
+    if (!ok)
+        config_free(config);
     return ok;
 }
 
