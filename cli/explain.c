@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The derivation of an event's charge, printed: what was decided, the facts that pricing saw, each
+ * item with its rate and where that stands. Stored rows: explain_stored.c.
+ */
 #include "cli/explain.h"
 
 #include "core/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file's name is the time from which it holds. Importing loads the map as a check, writes a copy
+ * under a name that is not read, and renames it into place.
+ */
 #include "cli/imports.h"
 
 #include "core/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file is read line by line, unless its first value runs over several lines or its first byte is
+ * that of a binary message: then the whole of it is looked at, and may be one message.
+ */
 #include "cli/input.h"
 
 #include "core/buf.h"
@@ -125,8 +129,8 @@ static bool begins_large(FILE *in)
     return large;
 }
 
-/* A message that is no text, as `kcat -c 1 -f '%s' >FILE` leaves it: its first byte is that of OTLP
- * as protobuf, or of a schema registry's framing. */
+/* A message that is not text, as `kcat -c 1 -f '%s' >FILE` leaves it: its first byte is that of
+ * OTLP as protobuf, or of a schema registry's framing. */
 static bool is_one_message(const char *file, struct slice text, struct input_message *message)
 {
     bool framed = text.bytes > 5 && text.p[0] == '\0';

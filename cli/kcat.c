@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kcat escapes what JSON must escape and writes all other bytes as they are, so that a value that
- * is no text comes through as well: strings are unescaped here, not repaired. */
+ * is not text comes through as well: strings are unescaped here, not repaired. */
 #include "cli/kcat.h"
 
 #include "ingest/text.h"

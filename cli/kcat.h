@@ -13,7 +13,8 @@ struct kcat {
     struct header headers[HEADERS_MAX];
 };
 
-/* Fills *message from such a line, with memory of the arena; false: it is none, and is left alone.
+/* Fills *message from such a line, with memory of the arena; false: it is not such a line, and is
+ * left alone.
  */
 bool kcat_read(struct slice line, struct kcat *kcat, struct message *message,
                struct arena *batch) MUST_CHECK;

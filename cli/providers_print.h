@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What `spendlog prices providers` prints. */
 #ifndef CLI_PROVIDERS_PRINT_H
 #define CLI_PROVIDERS_PRINT_H
 

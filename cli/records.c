@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop that `price` and `map` share: a message goes through the mapper, each of its records
+ * through the pricer, and out comes one line a record.
+ */
 #include "cli/records.h"
 
 #include "cli/kcat.h"

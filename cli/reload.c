@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A new book is loaded and compared with the one in force; what moved is logged, then the slot gets
+ * the new one. A book that fails to load changes nothing.
+ */
 #include "cli/reload.h"
 
 #include "cli/command.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One report, three formats: each prints groups, skipped rows and the greatest moves in its own
+ * way. Progress goes to stderr, so that a report can be piped.
+ */
 #include "cli/reprice_print.h"
 
 #include "cli/result.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Members of a result line, one function for each kind of value; their order is that of
+ * result_charge(), result_no_event() and result_event().
+ */
 #include "cli/result.h"
 
 #include "core/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The newest message of a topic takes the way that `run` would take with it, up to the charge;
+ * nothing is written and no offset moves.
+ */
 #include "cli/sample.h"
 
 #include "core/arena.h"

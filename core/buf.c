@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The buffer grows by doubling, up to its ceiling. Numbers in network order, printf and JSON
+ * strings are all appended through buf_add() or buf_reserve(), which latch a failure.
+ */
 #include "core/buf.h"
 
 #include "core/big_endian.h"

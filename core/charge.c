@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The words for statuses, reasons, units and rate sources, expanded from units.def and reasons.def.
+ */
 #include "core/charge.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ways of pricing are slots of a hash table of fixed size; those that find no room are counted
+ * together. Alarms are read off the table, and logged once an hour at most.
+ */
 #include "core/drift.h"
 
 #include "core/hash.h"

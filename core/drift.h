@@ -4,9 +4,9 @@
  * an alarm and not a line in a view. One table for all lanes of a process, of bounded size; it is
  * locked only for an event that is apart.
  *
- * Told are: a spend of 0 that no rule of calls which cost nothing gives, where the gateway says
- * more, at once; and prices that are further apart than the tolerance, once `events` of one
- * provider, model and way of pricing (rule and call type) were. A gateway's 0 says nothing: it is
+ * Two things are told. At once: a spend of 0, though no rule says that the call costs nothing and
+ * the gateway says more. After `events` events of one provider, model and way of pricing (rule and
+ * call type): prices that are further apart than the tolerance. A gateway's 0 says nothing: it is
  * what LiteLLM writes where it failed to price.
  */
 #ifndef CORE_DRIFT_H

@@ -29,7 +29,7 @@ static inline bool envelope_is_empty(const struct envelope *envelope)
 const struct header *envelope_header(const struct envelope *envelope, struct slice name);
 
 void envelope_write(const struct envelope *envelope, struct buf *out);
-/* Slices of the bytes; `headers` has HEADERS_MAX of them. false: the bytes are no envelope. */
+/* Slices of the bytes; `headers` has HEADERS_MAX of them. false: the bytes are not an envelope. */
 bool envelope_read(struct slice bytes, struct header *headers,
                    struct envelope *envelope) MUST_CHECK;
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An error's text: set once, prefixed on its way up, cut where it does not fit. The exit code of a
+ * kind is in a table here.
+ */
 #include "core/err.h"
 
 #include <assert.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rows of facts.def and labels.def as tables that other files loop over, and a look-up by name.
+ */
 #include "core/event.h"
 
 const struct fact_info fact_info[FACT_COUNT] = {

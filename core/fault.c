@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One point can be armed for the life of the process; its passages are counted by all threads
+ * together.
+ */
 #include "core/fault.h"
 
 #include <signal.h>

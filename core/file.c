@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file is opened without blocking and looked at before it is read, so that a directory or a pipe
+ * without a writer is an error with words instead of a hang.
+ */
 #include "core/file.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of flags.def as a table, in the order of their bits. */
 #include "core/flags.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* SHA-256 by OpenSSL; XXH3 is inline in the header. */
 #include "core/hash.h"
 
 #include <openssl/evp.h>

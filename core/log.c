@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A line is put together in a buffer of its own and written by one write(2). Repeats are recognised
+ * by level and text, and told as a count when their time is over.
+ */
 #include "core/log.h"
 
 #include "core/buf.h"

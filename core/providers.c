@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rows of providers.def as a table, and a sorted index of all words that name a provider, made
+ * at the first look-up.
+ */
 #include "core/providers.h"
 
 #include <assert.h>

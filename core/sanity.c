@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each fact and the charge is held against its limit; the first that is beyond it is named with its
+ * value.
+ */
 #include "core/sanity.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys are read from hex or base64 words. The place that a sealed text is bound to goes in as
+ * additional data, so that a text moved to another row does not open.
+ */
 #include "core/seal.h"
 
 #include "core/hash.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A reference is resolved when the configuration is read: environment, systemd's credentials,
+ * files, each bounded in size.
+ */
 #include "core/secret.h"
 
 #include "core/file.h"

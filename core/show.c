@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text is walked by code point; one that steers, or is not UTF-8, is written as an escape. Width in
+ * columns is counted on the way.
+ */
 #include "core/show.h"
 
 #include "core/utf8.h"

@@ -3,7 +3,7 @@
  * Names from the outside (models, teams, topics, keys of a file) shown to people: the one way for
  * terminals, logs, spreadsheets and pages. What would move a cursor, colour a line, begin another
  * or turn the order of characters round is shown escaped: C0, DEL, C1 (also as UTF-8), line and
- * paragraph separators, bidirectional controls, bytes that are no UTF-8.
+ * paragraph separators, bidirectional controls, bytes that are not UTF-8.
  */
 #ifndef CORE_SHOW_H
 #define CORE_SHOW_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A sum is whole dollars and a fraction of 10^-18, carried after each addition; text is read and
+ * written digit by digit, never by floating point.
+ */
 #include "core/sum.h"
 
 #include <stdio.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libavro forgets logical types. So a schema is marked before libavro sees it: what carries a known
+ * logical type is wrapped in a record whose field's name says type and scale, and is recognised by
+ * that name when values are printed.
+ */
 #include "ingest/avro_logical.h"
 
 #include "core/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Four characters become three bytes; a character outside the alphabet refuses the whole text. */
 #include "ingest/base64.h"
 
 #include <string.h>

@@ -236,7 +236,7 @@ static bool fact_costs_row(unsigned fact)
 }
 
 /* Losing a call over its image size would be worse than not knowing the size: what is optional is
- * left out, and the row says so. A time that cannot be read is none: the message has one. false:
+ * left out, and the row says so. A time that cannot be read is ignored: the message has one. false:
  * the record is to be rejected. */
 static bool field_drop(struct eval *eval, const struct field *field)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Base64, and floating point as the shortest digits that read back as the same number; NaN and
+ * infinities become null.
+ */
 #include "ingest/json_out.h"
 
 #include <math.h>

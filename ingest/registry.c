@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests are made by libcurl in the lane's own thread. A schema is asked for once, with all that
+ * it refers to, and kept for the life of the process; an id that is not known is remembered for a
+ * while, so that it is not asked for with each message.
+ */
 #include "ingest/registry.h"
 
 #include "core/big_endian.h"

@@ -33,7 +33,7 @@ struct node *trie_member(struct trie *trie, struct node *node, struct slice key)
     return *at = node_new(trie, key);
 }
 
-/* An integer of at most nine digits; INT64_MIN: it is none. */
+/* An integer of at most nine digits; INT64_MIN: it is not one. */
 static int64_t token_index(struct slice token)
 {
     size_t i = token.bytes > 0 && token.p[0] == '-';

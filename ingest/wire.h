@@ -53,8 +53,8 @@ struct wire_fault {
     char detail[128];
 };
 
-/* Which request the bytes are, by the first span, log record or metric in it; WIRE_TRACES when they
- * are none. */
+/* Which request the bytes are, by the first span, log record or metric in it; WIRE_TRACES when it
+ * holds none of these. */
 enum wire_message wire_signal(struct slice bytes);
 
 /* Whether bytes begin as an OTLP request does and not as JSON. */

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A book is loaded outside of the lock; under it only a pointer and counts of users change. Whoever
+ * gives up the last use frees the book.
+ */
 #include "run/book_slot.h"
 
 #include "core/clock.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Server and client of the control socket: the path is taken over from a process that is gone,
+ * requests are read and answered one at a time, answers are put together from what health and
+ * progress know.
+ */
 #include "run/control.h"
 
 #include "core/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What lanes and watch told last, under one lock; readiness is worked out when it is asked, against
+ * the clock of that moment, and the first thing that is amiss is the reason.
+ */
 #include "run/health.h"
 
 #include "core/clock.h"

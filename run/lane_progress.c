@@ -14,7 +14,7 @@ static void partition_tell(const struct lane *lane, const struct lane_partition 
     to->partition = p->state.partition;
     to->next_offset = p->state.next_offset;
     to->end_offset = consumer_cached_end(lane->consumer, p->state.topic, p->state.partition);
-    /* What is left may be marks of transactions, which are no messages. */
+    /* What is left may be marks of transactions, which are not messages. */
     if (p->phase == PARTITION_AT_END && lane->batch.range_count == 0)
         to->end_offset = to->next_offset;
 }

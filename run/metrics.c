@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A daemon of libmicrohttpd with a thread of its own. A page is put together anew for each request,
+ * from counters that others keep.
+ */
 #include "run/metrics.h"
 
 #include "core/buf.h"

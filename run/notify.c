@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Datagrams to the socket of $NOTIFY_SOCKET, never waited for. The watchdog's sign of life is sent
+ * only while the lanes turn.
+ */
 #include "run/notify.h"
 
 #include "core/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The order of what is hashed is part of what databases hold: it never changes. */
 #include "run/place.h"
 
 #include "core/hash.h"

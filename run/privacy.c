@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A label that is to be hidden is replaced by its SHA-256 or dropped, in the event, before anything
+ * is encoded from it.
+ */
 #include "run/privacy.h"
 
 #include "core/hash.h"

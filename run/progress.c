@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Figures of all lanes under one lock. They are added up by topic when somebody asks, as text for
+ * Prometheus or as JSON.
+ */
 #include "run/progress.h"
 
 #include "core/clock.h"

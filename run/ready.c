@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Each part is asked by the library that will use it, without a connection. */
 #include "run/ready.h"
 
 #include "ingest/kafka.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rejected events are tried message by message: all records of one message at once, which is read
+ * and priced as a lane would. What can be read is gathered into batches and written with the counts
+ * moved in the same transaction; what came of each record is known after COMMIT.
+ */
 #include "run/retry.h"
 
 #include "run/place.h"

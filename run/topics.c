@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each topic's mappings are compiled once, when the service starts. A name is looked for among the
+ * topics that are written out first, then among the patterns, each in the order of the
+ * configuration.
+ */
 #include "run/topics.h"
 
 #include <stdlib.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A consumer that never subscribes asks the broker about the group and the topics. A finding has to
+ * be there several times in a row before anything is done about it.
+ */
 #include "run/watch.h"
 
 #include "core/clock.h"

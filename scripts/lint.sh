@@ -104,6 +104,23 @@ lint_licence() {
     done | report
 }
 
+# After licence and what the Makefile reads, a comment that says what the file is for.
+lint_purpose() {
+    awk 'FNR == 1 { done = 0; said = "" }
+        done { next }
+        /SPDX-License-Identifier/ || /^$/ { next }
+        FNR > 1 && (/^(\/\*| \*)/) { line = $0
+            gsub(/(^|\/\*) *\*? *(links|with|fakes|ldflags|seeds): .*|[\/* ]/, "", line); said = said line; next }
+        { done = 1; if (length(said) < 12) print FILENAME ": does not begin with what it is for" }' "${sources[@]}" | report
+}
+
+# Plain word order in what people read: "is not a number", never "is no number".
+lint_english() {
+    grep -nE '\b(is|are|was|were) no( |$)|\b(lest|let him|finds no|one no more)\b' "${sources[@]}" \
+        core/*.def scripts/*.sh docs/*.md docs/*/*.md docs/*.[0-9] README.md CHANGELOG.md CONTRIBUTING.md |
+        grep -vE '\bthere (is|are|was|were) no\b|\b(is|are|was|were) no (longer|larger|proof)\b|^scripts/lint.sh:' | report
+}
+
 # A setting is documented under its own name, written as the page writes it.
 lint_settings() {
     local name page=docs/spendlog.conf.5
@@ -195,7 +212,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers providers circles foreign_headers banned lengths licence settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers providers circles foreign_headers banned lengths licence purpose english settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

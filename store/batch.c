@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows and rejected records are encoded as they come. What cannot be stored as text is made fit
+ * here, and a start time that is out of range is refused before anything is added.
+ */
 #include "store/batch.h"
 
 #include "core/clock.h"

@@ -182,7 +182,7 @@ bool batch_add_reject(struct batch *batch, const struct batch_reject *reject,
 unsigned batch_keep_message(struct batch *batch, struct slice value, struct slice envelope,
                             int64_t time_ms, bool payload);
 
-/* In a retry: notes that a rejected record is one no more. */
+/* In a retry: notes that a record is no longer a rejected one. */
 bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved,
                         struct err *err) MUST_CHECK;
 

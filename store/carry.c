@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A day is copied in pieces into the lean form, then swapped in one transaction in which the
+ * database compares both forms. The work is done by functions of the schema; this file is their
+ * loop.
+ */
 #include "store/carry.h"
 
 #include "core/fault.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spendlog.sums_compact() merges in the database; this file calls it until there is nothing left to
+ * take.
+ */
 #include "store/compact.h"
 
 #include "store/migrate.h"

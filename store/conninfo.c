@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libpq parses the string; what it makes of it is held against what an operator can have meant. Its
+ * messages are recognised by their fixed parts and never quoted.
+ */
 #include "store/conninfo.h"
 
 #include <ctype.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A row is split where it lies in libpq's buffer, without copying; a field whose length does not
+ * fit its type is an error.
+ */
 #include "store/copy.h"
 
 #include "core/big_endian.h"

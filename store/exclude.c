@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The row is looked for first, so that an id that means several rows is refused; then a function of
+ * the schema makes the entry.
+ */
 #include "store/exclude.h"
 
 #include "store/migrate.h"

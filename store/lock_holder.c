@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One query over pg_locks and pg_stat_activity, run after the transaction that waited is over; what
+ * it finds is added to the error or logged.
+ */
 #include "store/lock_holder.h"
 
 #include "core/clock.h"
@@ -27,7 +31,7 @@ static const char holders[] =
     "   'ShareRowExclusiveLock', 'ShareLock', 'ShareUpdateExclusiveLock', 'RowExclusiveLock',"
     "   'RowShareLock', 'AccessShareLock'], l.mode), c.relkind = 'i', c.relname LIMIT 2) h";
 
-/* libpq itself: an error here is none of the caller's. */
+/* libpq itself: an error here is not the caller's. */
 static bool lock_holder_find(struct pg *pg, char text[HOLDER_TEXT_MAX])
 {
     PGresult *res = PQexec(pg->conn, holders);

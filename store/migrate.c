@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The embedded files beside the rows of schema_migrations: a recorded file whose text is another
+ * one, or that we do not have, is an error; those that are missing are applied in order.
+ */
 #include "store/migrate.h"
 
 #include "core/embed.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Most amounts fit 64 bits and take a short way; the long one does the same with 128. Trailing
+ * zeros are dropped, as PostgreSQL does.
+ */
 #include "store/numeric.h"
 
 #include "core/big_endian.h"
@@ -68,8 +72,8 @@ size_t numeric_encode(char *p, u128 coef, unsigned scale, bool negative)
     return encode_wide(p, coef, scale, negative);
 }
 
-/* Prices per token have some 10 decimals: an amount nearly always ends in 6 zeros, which are no
- * digits. Together with 64 bits, a fifth of the instructions. */
+/* Prices per token have some 10 decimals: an amount nearly always ends in 6 zeros, which are not
+ * sent as digits. Together with 64 bits, a fifth of the instructions. */
 size_t numeric_encode_money(char *p, struct money m)
 {
     bool negative = m.atto < 0;

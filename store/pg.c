@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arguments and arrays are encoded into one buffer, statements are prepared at their first use. A
+ * connection that broke in the midst of something is closed, never used again.
+ */
 #include "store/pg.h"
 
 #include "core/utf8.h"

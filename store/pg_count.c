@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Counters that every thread with a connection adds to. */
 #include "store/pg_count.h"
 
 #include <stdatomic.h>

@@ -2,8 +2,8 @@
 /*
  * Poolers that give a session away between two transactions, or two statements. Ours rests on its
  * session: settings, prepared statements, locks. So such a pooler is recognised when we connect,
- * before a setting of ours could come to others, and refused. One that keeps a session whole is no
- * matter.
+ * before a setting of ours could come to others, and refused. One that keeps a session whole does
+ * no harm.
  */
 #ifndef STORE_POOLER_H
 #define STORE_POOLER_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The query is put together from the rows of a table of dimensions; values go in as parameters.
+ * Each group comes with the totals, so that what --limit leaves out can be told.
+ */
 #include "store/report.h"
 
 #include "store/lock_holder.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The caller's side of a run: it is begun or resumed, its days are gone through one after another
+ * (reprice_day.c), and it is ended.
+ */
 #include "store/reprice_impl.h"
 
 #include "store/stored_book.h"

@@ -45,7 +45,7 @@ static bool money_is(struct row_field field, bool present, struct money m)
     return copy_money(&field, &has, &stored, NULL) && stored.atto == m.atto;
 }
 
-/* Flags are remarks of the rules of now: they are no difference to what an old book gave. */
+/* Flags are remarks of the rules of now: they do not differ from what an old book gave. */
 static bool flags_unchanged(const struct reprice *run, struct row_field flags,
                             const struct charge *charge)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one row of spendlog.retention, read, written, and held against what a process was told to
+ * keep.
+ */
 #include "store/retention.h"
 
 #include "core/clock.h"

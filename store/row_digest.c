@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PostgreSQL's hash function written in C, to the bit, and the digest that is made with it here and
+ * in SQL.
+ */
 #include "store/row_digest.h"
 
 #include "store/pg.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Each check opens a connection of its own, asks one thing, and says it in a line for people. */
 #include "store/server_check.h"
 
 #include "store/conninfo.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings are a table: one statement sets them all and gives back what they are now; one that
+ * is not as it was set refuses the session.
+ */
 #include "store/session.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A book is found by its hash and written once, whoever comes first; its number is what rows carry.
+ */
 #include "store/stored_book.h"
 
 static bool id_of(struct pg *pg, const char *hash, int32_t *id, bool *found, struct err *err)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules of core/drift.h once more, as a query over the rows: one line for each way of pricing
+ * that is apart.
+ */
 #include "store/stored_drift.h"
 
 #include "store/migrate.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A look-up by any name that a call has (spendlog.calls_named) gives the rows as one result; a
+ * row's facts are read out of it into an event, its adjustments are asked for one row at a time.
+ */
 #include "store/stored_row.h"
 
 #include "store/copy.h"

@@ -4,7 +4,7 @@
  * attribution, and appended to spendlog.spend_sums in the transaction of the rows
  * (migrations/0080_sums.sql does the same for what changes rows afterwards).
  *
- * A row's figures are kept until the batch is written: only then is it known which rows are no
+ * A row's figures are kept until the batch is written: only then is it known which rows are not
  * duplicates.
  */
 #ifndef STORE_SUMS_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One query a check, all in one snapshot; each row that differs is told as a finding, with what was
+ * counted and what is there.
+ */
 #include "store/verify.h"
 
 #include "store/lock_holder.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writer's life (connection, what is believed of the database, offset rows, the price book's
+ * number). How a batch is written: writer_commit.c.
+ */
 #include "store/writer_impl.h"
 
 #include "core/log.h"

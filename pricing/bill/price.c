@@ -290,8 +290,8 @@ static void conclude_unpriced(struct charge *charge, enum reason reason)
     charge->item_count = 0;
 }
 
-/* The gateway's own figure, marked as such. Its 0 is none: LiteLLM writes it where it failed to
- * price. */
+/* The gateway's own figure, marked as such. Its 0 does not count: LiteLLM writes it where it failed
+ * to price. */
 static bool conclude_reported(struct charge *charge, const struct facts *facts, enum reason reason)
 {
     const struct decimal *cost = facts_decimal(facts, FACT_GATEWAY_COST);

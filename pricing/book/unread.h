@@ -13,7 +13,7 @@ const char *unread_next(const struct deployment *deployment, const struct rule *
                         enum call_class class, const struct variants *variants, size_t *at);
 
 /* Whether a rule has a price above 0 that such calls are not billed by without a count of its own:
- * then rates of 0 are no proof that a call is free. */
+ * then rates of 0 do not prove that a call is free. */
 bool unread_beside(const struct rule *rule, enum call_class class);
 
 /* The class of calls that a map's mode is of; false for one that is not known. */

@@ -56,7 +56,7 @@ struct slice names_token_name(const struct resolver *r, struct slice name, struc
 /* The name without its first path segment, doubled prefixes collapsed. */
 struct slice names_bare(const struct resolver *r, struct slice name, struct slice provider);
 
-/* The provider a name starts with, "" when its first segment is none. */
+/* The provider a name starts with, "" when its first segment is not one. */
 struct slice names_provider(struct slice name);
 /* A map entry's provider in the vocabulary of events: bedrock_converse -> bedrock. */
 struct slice names_canonical_provider(struct slice provider);

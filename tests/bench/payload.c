@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A payload is put together from the bits of its number: no state, so that any event can be made
+ * again by itself.
+ */
 #include "tests/bench/payload.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Two variables, which waiting moves. */
 #include "tests/fakes/clock.h"
 
 #define BEGIN_US INT64_C(1752566400000000)

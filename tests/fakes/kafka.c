@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each partition is an array of messages. A poll gives what the test has planned first, else the
+ * next message of an assigned partition, else time passes.
+ */
 #include "tests/fakes/kafka.h"
 
 #include "core/clock.h"

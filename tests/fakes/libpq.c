@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection half of libpq, function by function. Results are made by PQmakeEmptyPGresult() and
+ * PQsetvalue(), so that the reading half is libpq's own.
+ */
 #include "tests/fakes/libpq.h"
 
 #include <ctype.h>

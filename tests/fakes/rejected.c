@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Goes through the test's array. */
 #include "tests/fakes/rejected.h"
 
 #include <assert.h>

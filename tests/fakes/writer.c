@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Offset rows are an array with compare-and-set; written rows leave their places in another one,
+ * which a test reads.
+ */
 #include "tests/fakes/writer.h"
 
 #include "tests/fakes/kafka.h"

@@ -303,7 +303,7 @@ def check_walks_the_whole_way(servers):
             check(re.search(words, out, re.M), f"no {words} in {out}")
         stage.produce([b"{not json"], partition=0)
         out, errors = walk(0)
-        check("warning: sample walk.usage/0/0: rejected: " in errors and "{not" not in out + errors, f"a message that is none: {errors}")
+        check("warning: sample walk.usage/0/0: rejected: " in errors and "{not" not in out + errors, f"what is not a message: {errors}")
         servers.psql("postgres", "DROP ROLE IF EXISTS walk_reader")
         servers.psql("postgres", "CREATE ROLE walk_reader LOGIN IN ROLE spendlog_reader")
         out, errors = walk(78, user="walk_reader")

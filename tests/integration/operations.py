@@ -267,7 +267,7 @@ def refused(stage, *words, user="spendlog"):
 
 
 def what_is_asked_for_is_what_is_shown(servers):
-    """A rejected record has one name; numbers and times that are none are refused; errors hold no SQL of ours."""
+    """A rejected record has one name; what is not a number or a time is refused; errors hold no SQL of ours."""
     with Stage(servers, "shown", partitions=1) as stage:
         stage.produce([b"{not json", b'[{"id":"a","call_type":"acompletion","hidden_params":{},"prompt_tokens":-1},7,'
                        b'{"id":"b","call_type":"acompletion","hidden_params":{},"prompt_tokens":-2}]'])
@@ -280,7 +280,7 @@ def what_is_asked_for_is_what_is_shown(servers):
         check_equal(records(f"{topic}/0/0"), [(0, 0, 0)], "records of offset 0")
         check_equal(records(f"{topic}/0/1"), [(0, 1, 0), (0, 1, 2)], "records of offset 1")
         check_equal(records(f"{topic}/0/1/2"), [(0, 1, 2)], "record 2")
-        check_equal(refused(stage, "rejected", "-q", "show", f"{topic}/0/1/1")[0], 65, "exit code for a record that is none")
+        check_equal(refused(stage, "rejected", "-q", "show", f"{topic}/0/1/1")[0], 65, "exit code for what is not a record")
         for name in ("4294967296/0", "0/9223372036854775808", "0/1/4294967296", "0/1/", "0/1/x", "0/ 1", "-0/1", "0/1/2/3"):
             check_equal(refused(stage, "rejected", "-q", "show", f"{topic}/{name}")[0], 64, f"exit code for {name}")
         late = "2026-10-03T12:00:00.000000" + "0" * 20 + "Z"

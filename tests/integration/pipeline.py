@@ -73,7 +73,7 @@ def resent_stays_one_and_shared_id_stays_two(servers):
 
 
 def odd_messages(servers):
-    """What is no JSON or of year 2096 is rejected with its reason, U+0000 is repaired, an unknown model is a row."""
+    """What is not JSON or of year 2096 is rejected with its reason, U+0000 is repaired, an unknown model is a row."""
     with Stage(servers, "odd", partitions=1) as stage:
         nul = demo_event(litellm_call_id="nul", request_tags=["a\0b"])
         unknown = demo_event(litellm_call_id="unknown", model="no-such-model-9", custom_llm_provider="openai")

@@ -22,7 +22,7 @@ def as_superuser(server, database):
 
 
 def as_managed_master(server, database):
-    """The master of a managed service: makes roles and databases, is no superuser."""
+    """The master of a managed service: makes roles and databases, is not a superuser."""
     server.psql("postgres", "CREATE ROLE master LOGIN CREATEROLE CREATEDB")
     server.psql("postgres", f"CREATE DATABASE {database}", user="master")
     return "master"

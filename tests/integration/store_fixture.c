@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A database is made anew, migrated and dropped at the end; events and charges are filled in with
+ * values that can be told apart.
+ */
 #include "tests/integration/store_fixture.h"
 
 #include "store/migrate.h"

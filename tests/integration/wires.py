@@ -41,7 +41,7 @@ def kcat(stage, *words, stdin=b""):
 
 
 def priced(text):
-    """{(request id, spend)…} of result lines, and how many were no event."""
+    """{(request id, spend)…} of result lines, and how many were not events."""
     lines = [json.loads(line, parse_float=Decimal, parse_int=Decimal) for line in text.splitlines()]
     return {(line["request_id"], line["spend"]) for line in lines if "spend" in line}, \
         sum("spend" not in line for line in lines)

@@ -39,7 +39,7 @@ HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
  *     NON_INFERENCE("call type") calls that are never billed (section 2, rule 3), without "a"
  *     BEDROCK_REGION("region")   first path segment of a regional Bedrock name
  *     BEDROCK_GEO("prefix")      cross-region prefixes, before the first "."
- *     REPLICATE("model")         names that are billed as Replicate hardware when they are no map key
+ *     REPLICATE("model")         names that are billed as Replicate hardware when they are not a map key
  */
 """
 

@@ -153,14 +153,14 @@ def excluded_rows_leave_all_sums(servers, seed):
             world.sql(f"UPDATE spendlog.exclusions SET {column} = {column} + 1 WHERE identity = '{row[1]}'")
         command(world, "verify", "-q")
         days_are_respected(servers, world, row, exclude)
-        exclude("--restore", "call-3", "--why", "it was no loop")
+        exclude("--restore", "call-3", "--why", "it was not a loop")
         command(world, "verify", "-q")
         check_equal(spends(world), before, "sums with the row again")
         exclude("--restore", "call-3", "--why", "again", code=65)
         entries = [json.loads(line) for line in exclude("--list", "--json").splitlines()]
         check_equal([(e["action"], e["in_force"], e["why"], e["done_by"]) for e in entries],
                     [("exclude", False, "a loop of a test client", "sec_repricer"),
-                     ("restore", False, "it was no loop", "sec_repricer")], "what is recorded")
+                     ("restore", False, "it was not a loop", "sec_repricer")], "what is recorded")
         closed_month(world, row, exclude)
         for statement in ("INSERT INTO spendlog.excluded_rows SELECT start_time, identity, 1 FROM spendlog.spend_logs",
                           "DELETE FROM spendlog.excluded_rows", "UPDATE spendlog.exclusions SET spend = 0",

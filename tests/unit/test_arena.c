@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The arena: alignment, reuse after a reset, the ceiling. */
 #include "core/arena.h"
 
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: store */
+/* A batch without a server: the start times it takes, its ranges, rejected records, what is cut. */
 #include "store/batch.h"
 
 #include "core/clock.h"

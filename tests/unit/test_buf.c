@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The buffer: appending, a failure that stays, JSON strings. */
 #include "core/buf.h"
 
 #include <setjmp.h>

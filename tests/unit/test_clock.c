@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Instants as text and back, against the C library's calendar. */
 #include "core/clock.h"
 
 #include <setjmp.h>

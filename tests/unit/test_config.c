@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: each setting with its default, its bounds and its mistakes, and that what is
+ * printed reads back as the same.
+ */
 #include "core/buf.h"
 #include "core/config_impl.h"
 #include "core/log.h"

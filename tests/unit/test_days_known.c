@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: store */
+/* Days whose partition is known: found again, and all forgotten when there is no room. */
 #include "store/days_known.h"
 
 #include <setjmp.h>

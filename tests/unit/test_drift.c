@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Drift: where it begins, what does not count as a measure, how many events make an alarm. */
 #include "core/drift.h"
 #include "core/log.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Errors: the first one wins, prefixes leave room for the text, each kind has its exit code. */
 #include "core/err.h"
 
 #include <setjmp.h>

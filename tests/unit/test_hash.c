@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Hashes against published digests, and identities that databases already hold. */
 #include "core/hash.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Log lines: levels, one line each, cut where they are too long, repeats held back. */
 #include "core/clock.h"
 #include "core/log.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: ingest */
+/* Numbers as emitters write them, and the words by which they name providers. */
 #include "ingest/number.h"
 #include "ingest/provider.h"
 #include "ingest/timestamp.h"

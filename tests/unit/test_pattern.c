@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: ingest */
+/* The regular expressions of mappings: what they match, what they refuse, and that no text makes
+ * them slow. */
 #include "ingest/pattern.h"
 
 #include <regex.h>

@@ -330,7 +330,7 @@ static void models_of_one_event_are_not_numbered(void **state)
     }
 }
 
-/* One item more than a charge has room for is no price, never the sum of the others. */
+/* One item more than a charge has room for means unpriced, never the sum of the others. */
 static void a_bill_of_too_many_items_is_no_price(void **state)
 {
     (void)state;
@@ -346,7 +346,7 @@ static void a_bill_of_too_many_items_is_no_price(void **state)
     assert_int_equal(charge.item_count, CHARGE_ITEMS_MAX);
 }
 
-/* A family that would run away is none: its models have no price and are told as unknown. */
+/* A family that would run away is ignored: its models have no price and are told as unknown. */
 static void a_family_that_runs_away_does_not_match(void **state)
 {
     (void)state;
@@ -827,7 +827,7 @@ static void an_own_price_is_never_passed_over(void **state)
     }
 }
 
-/* Rates of 0 are no proof that a call is free where there is a price for what the event does not
+/* Rates of 0 do not prove that a call is free where there is a price for what the event does not
  * count. */
 static void zeros_beside_another_price_prove_nothing(void **state)
 {

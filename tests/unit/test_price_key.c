@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: pricing */
+/* The grammar of price keys, and the patterns of model families. */
 #include "pricing/book.h"
 #include "pricing/map/family.h"
 #include "pricing/map/grammar.h"
@@ -192,7 +193,7 @@ static void family_patterns_match_like_pythons(void **state)
 }
 
 /* A name that is too long for the matcher matches nothing, also where a pattern says what it must
- * not be: giving up within (?!...) is no match of it. */
+ * not be: giving up within (?!...) does not count as a match of it. */
 static void a_name_beyond_the_matchers_depth_matches_nothing(void **state)
 {
     (void)state;

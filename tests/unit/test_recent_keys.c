@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: store */
+/* Keys written lately: found again, forgotten in turn. */
 #include "core/hash.h"
 #include "store/recent_keys.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Sealed bytes: which keys are read, that a changed text or place does not open. */
 #include "core/seal.h"
 
 #include <setjmp.h>

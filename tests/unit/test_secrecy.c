@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: ingest */
+/* What looks like a key is hashed wherever it stands, and what only resembles one is left. */
 #include "ingest/secrecy.h"
 
 #include "core/hash.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* References to secrets, and where each is looked for. */
 #include "core/secret.h"
 
 #include <setjmp.h>

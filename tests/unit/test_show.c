@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What is shown to people steers nothing. */
 #include "core/show.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Sums beyond the size of an amount, and their text. */
 #include "core/sum.h"
 
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: store */
+/* The groups of a reprice report: sums of any size, the order of moves, what has no room. */
 #include "store/tally.h"
 
 #include <setjmp.h>

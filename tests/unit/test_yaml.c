@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The YAML tree: kinds, quotes, places, and what is refused. */
 #include "core/buf.h"
 #include "core/yaml.h"
 

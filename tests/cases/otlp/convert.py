@@ -6,7 +6,7 @@
     tests/cases/otlp/convert.py            writes samples.jsonl anew
     tests/cases/otlp/convert.py --check    exits 1 when it would differ
 
-A line is {"name", "json", "protobuf"}: the sample, and the same request as base64 of its bytes. Ids that are no hexadecimal
+A line is {"name", "json", "protobuf"}: the sample, and the same request as base64 of its bytes. Ids that are not hexadecimal
 digits of the right length, as tests like to have them, are replaced by ones that are, in both. Members that protobuf has no field for
 are refused, so that nothing is lost on the way unseen. tests/unit/test_otlp.c reads both and compares.
 """
