@@ -264,8 +264,9 @@ static void on_clear(const char *text, void *context)
     on_finding(FINDING_WARNING, warning, context);
 }
 
-static int check(const struct config *config, struct err *err)
+int cmd_check(const struct config *config, const struct operands *given, struct err *err)
 {
+    (void)given;
     struct walk walk = {.config = config};
     if (options.print) {
         /* A name that nobody knows may be a misspelt one whose value is a secret. */
@@ -289,19 +290,4 @@ static int check(const struct config *config, struct err *err)
         printf("configuration OK: %zu topics, %zu mapping tests passed, %zu warnings\n",
                config->topic_count, walk.tests, walk.warnings);
     return walk.apart > 0 || (options.strict && walk.warnings > 0) ? EXIT_DIFFERENCES : 0;
-}
-
-int cmd_check(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (!config_open(&config, common.cost_map != NULL, &err))
-        return fail(&err);
-    code = check(&config, &err);
-    config_free(&config);
-    return code;
 }

@@ -52,20 +52,8 @@ static int compact(const struct config *config, struct err *err)
     return 0;
 }
 
-int cmd_compact(const struct command *command, int argc, char **argv)
+int cmd_compact(const struct config *config, const struct operands *given, struct err *err)
 {
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    if (!config_has_postgres(&config, &err))
-        code = fail(&err);
-    else
-        code = options.status ? status(&config, &err) : compact(&config, &err);
-    config_free(&config);
-    return code;
+    (void)given;
+    return options.status ? status(config, err) : compact(config, err);
 }

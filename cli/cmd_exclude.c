@@ -71,37 +71,23 @@ static void entry_print(const struct exclusion *exclusion, void *context)
     buf_free(&line);
 }
 
-static int exclude(const struct config *config, const char *request_id, struct err *err)
+int begin_exclude(const struct command *command, const struct operands *given)
 {
-    const struct exclude_request request = {.request_id = request_id,
-                                            .identity = options.identity,
-                                            .why = options.why,
-                                            .restore = options.restore};
-    bool ok = config_has_postgres(config, err);
-    if (ok && options.list)
-        ok = exclude_list(config->postgres, entry_print, NULL, err);
-    else if (ok)
-        ok = exclude_run(config->postgres, &request, entry_print, NULL, err);
-    return ok ? 0 : fail(err);
-}
-
-int cmd_exclude(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    int operands = argc - first + (options.identity != NULL);
-    if (options.list ? operands > 0 : operands != 1)
+    int names = given->count + (options.identity != NULL);
+    if (options.list ? names > 0 : names != 1)
         return usage_error(command, "give a REQUEST_ID, --identity UUID or --list");
     if (!options.list && (!options.why || !options.why[strspn(options.why, " \t\n")]))
         return usage_error(command, "--why TEXT is to say the reason");
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = exclude(&config, first < argc ? argv[first] : NULL, &err);
-    config_free(&config);
-    return code;
+    return GO_ON;
+}
+
+int cmd_exclude(const struct config *config, const struct operands *given, struct err *err)
+{
+    const struct exclude_request request = {.request_id = given->count ? given->text[0] : NULL,
+                                            .identity = options.identity,
+                                            .why = options.why,
+                                            .restore = options.restore};
+    bool ok = options.list ? exclude_list(config->postgres, entry_print, NULL, err)
+                           : exclude_run(config->postgres, &request, entry_print, NULL, err);
+    return ok ? 0 : fail(err);
 }

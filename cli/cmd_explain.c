@@ -103,21 +103,15 @@ static int explain_file(const struct config *config, struct err *err)
     return run.rejected ? err_exit_code(ERR_INPUT) : 0;
 }
 
-int cmd_explain(const struct command *command, int argc, char **argv)
+int begin_explain(const struct command *command, const struct operands *given)
 {
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    if (!options.event == (first == argc))
+    if (!options.event == (given->count == 0))
         return usage_error(command, "give a REQUEST_ID or --event FILE");
-    if (!config_open(&config, true, &err))
-        return fail(&err);
-    code = options.event ? explain_file(&config, &err)
-                         : explain_stored(&config, argv[first], options.json, &err);
-    config_free(&config);
-    return code;
+    return GO_ON;
+}
+
+int cmd_explain(const struct config *config, const struct operands *given, struct err *err)
+{
+    return options.event ? explain_file(config, err)
+                         : explain_stored(config, given->text[0], options.json, err);
 }

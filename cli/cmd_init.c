@@ -248,12 +248,9 @@ static bool init(struct err *err)
     return true;
 }
 
-int cmd_init(const struct command *command, int argc, char **argv)
+int cmd_init(const struct config *none, const struct operands *given, struct err *err)
 {
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    return init(&err) ? 0 : fail(&err);
+    (void)none;
+    (void)given;
+    return init(err) ? 0 : fail(err);
 }

@@ -97,11 +97,12 @@ static void about_print(const struct mapping_about *about, void *context)
         printf("  %-10s  %s\n", lines[i].what, lines[i].text ? lines[i].text : "");
 }
 
-static int list_print(struct err *err)
+static int list_print(void)
 {
-    struct mappings *set = mappings_compile(NULL, 0, NULL, err);
+    struct err err = {0};
+    struct mappings *set = mappings_compile(NULL, 0, NULL, &err);
     if (!set)
-        return fail(err);
+        return fail(&err);
     mappings_about(set, about_print, NULL);
     mappings_free(set);
     return 0;
@@ -117,10 +118,20 @@ static int text_print(const struct command *command, const char *name)
     return usage_error(command, "no built-in mapping \"%s\"", name);
 }
 
-static int map_files(const struct config *config, char *const files[], int count, struct err *err)
+int begin_map(const struct command *command, const struct operands *given)
 {
-    struct records records = {
-        .files = files, .file_count = count, .limits = &config->limits, .print = print};
+    (void)given;
+    if (options.list)
+        return list_print();
+    return options.print ? text_print(command, options.print) : GO_ON;
+}
+
+int cmd_map(const struct config *config, const struct operands *given, struct err *err)
+{
+    struct records records = {.files = given->text,
+                              .file_count = given->count,
+                              .limits = &config->limits,
+                              .print = print};
     struct mappings *mappings = mappings_open(config, err);
     records.mappings = mappings;
     bool ok = mappings && records_run(&records, err);
@@ -128,24 +139,4 @@ static int map_files(const struct config *config, char *const files[], int count
     if (!ok)
         return fail(err);
     return records.rejected ? err_exit_code(ERR_INPUT) : 0;
-}
-
-int cmd_map(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    if (options.list)
-        return list_print(&err);
-    if (options.print)
-        return text_print(command, options.print);
-    if (!config_open(&config, true, &err))
-        return fail(&err);
-    code = map_files(&config, argv + first, argc - first, &err);
-    config_free(&config);
-    return code;
 }

@@ -83,11 +83,19 @@ static void carried_print(const struct carried_day *day, void *context)
     buf_free(&line);
 }
 
-static int migrate(const struct config *config, struct err *err)
+int begin_migrate(const struct command *command, const struct operands *given)
+{
+    int code = operands_none(command, given);
+    if (code != GO_ON || !options.print)
+        return code;
+    sql_print();
+    return 0;
+}
+
+int cmd_migrate(const struct config *config, const struct operands *given, struct err *err)
 {
     bool differs = false;
-    if (!config_has_postgres(config, err))
-        return fail(err);
+    (void)given;
     if (options.print_roles)
         return roles_print(config, err);
     if (options.status && migrate_status(config->postgres, status_print, &differs, err))
@@ -96,23 +104,4 @@ static int migrate(const struct config *config, struct err *err)
              (!options.carry || carry_run(config->postgres, carried_print, NULL, err)))
         return 0;
     return fail(err);
-}
-
-int cmd_migrate(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (options.print) {
-        sql_print();
-        return 0;
-    }
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = migrate(&config, &err);
-    config_free(&config);
-    return code;
 }

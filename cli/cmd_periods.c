@@ -63,40 +63,25 @@ static bool month_parse(const char *text, int *year, unsigned *month)
     return *month >= 1 && *month <= 12;
 }
 
-static int periods(const struct config *config, char **argv, int count, struct err *err)
+int begin_periods(const struct command *command, const struct operands *given)
+{
+    if (!operands_are(given, "list", 1) && !operands_are(given, "close", 2))
+        return usage_error(command, "say list, or close and a month");
+    return GO_ON;
+}
+
+int cmd_periods(const struct config *config, const struct operands *given, struct err *err)
 {
     int year = 0;
     unsigned month = 0;
     bool headed = false;
-    if (!config_has_postgres(config, err))
-        return fail(err);
-    if (count == 1 && period_list(config->postgres, period_print, &headed, err))
+    if (given->count == 1 && period_list(config->postgres, period_print, &headed, err))
         return 0;
-    if (count == 2 && !month_parse(argv[1], &year, &month))
-        err_set(err, ERR_USAGE, "\"%s\" is not a month: write 2026-10", argv[1]);
-    else if (count == 2 && period_close(config->postgres, year, month, err)) {
-        printf("%s is closed\n", argv[1]);
+    if (given->count == 2 && !month_parse(given->text[1], &year, &month))
+        err_set(err, ERR_USAGE, "\"%s\" is not a month: write 2026-10", given->text[1]);
+    else if (given->count == 2 && period_close(config->postgres, year, month, err)) {
+        printf("%s is closed\n", given->text[1]);
         return 0;
     }
     return fail(err);
-}
-
-int cmd_periods(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    int count = argc - first;
-    if (!(count == 1 && strcmp(argv[first], "list") == 0) &&
-        !(count == 2 && strcmp(argv[first], "close") == 0))
-        return usage_error(command, "say list, or close and a month");
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = periods(&config, argv + first, count, &err);
-    config_free(&config);
-    return code;
 }

@@ -34,10 +34,36 @@ static void log_finding(enum finding_level level, const char *text, void *contex
         log_warn("%s", text);
 }
 
-static int price_files(const struct config *config, char *const files[], int count, struct err *err)
+static int reasons_print(void)
 {
-    struct records records = {
-        .files = files, .file_count = count, .limits = &config->limits, .print = print};
+    for (int i = 1; i < REASON_COUNT; i++)
+        printf("%-32s %s\n", reason_info[i].name, reason_info[i].doc);
+    return 0;
+}
+
+static int flags_print(void)
+{
+    for (unsigned i = 0; i < flag_count; i++)
+        printf("%10u  %-20s %s%s\n", flag_info[i].bit, flag_info[i].name,
+               flag_info[i].doubt ? "doubtful: " : "", flag_info[i].doc);
+    return 0;
+}
+
+int begin_price(const struct command *command, const struct operands *given)
+{
+    (void)command;
+    (void)given;
+    if (options.reasons)
+        return reasons_print();
+    return options.flags ? flags_print() : GO_ON;
+}
+
+int cmd_price(const struct config *config, const struct operands *given, struct err *err)
+{
+    struct records records = {.files = given->text,
+                              .file_count = given->count,
+                              .limits = &config->limits,
+                              .print = print};
     struct book *book = book_open(config, log_finding, NULL, err);
     struct mappings *mappings = book ? mappings_open(config, err) : NULL;
     struct pricer *pricer = mappings ? pricer_new(book) : NULL;
@@ -56,39 +82,4 @@ static int price_files(const struct config *config, char *const files[], int cou
     if (!ok)
         return fail(err);
     return records.rejected ? err_exit_code(ERR_INPUT) : 0;
-}
-
-static int reasons_print(void)
-{
-    for (int i = 1; i < REASON_COUNT; i++)
-        printf("%-32s %s\n", reason_info[i].name, reason_info[i].doc);
-    return 0;
-}
-
-static int flags_print(void)
-{
-    for (unsigned i = 0; i < flag_count; i++)
-        printf("%10u  %-20s %s%s\n", flag_info[i].bit, flag_info[i].name,
-               flag_info[i].doubt ? "doubtful: " : "", flag_info[i].doc);
-    return 0;
-}
-
-int cmd_price(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    if (options.reasons)
-        return reasons_print();
-    if (options.flags)
-        return flags_print();
-    if (!config_open(&config, true, &err))
-        return fail(&err);
-    code = price_files(&config, argv + first, argc - first, &err);
-    config_free(&config);
-    return code;
 }

@@ -80,30 +80,22 @@ static int import(const struct config *config, const char *file, struct err *err
     return ok ? 0 : fail(err);
 }
 
-int cmd_prices(const struct command *command, int argc, char **argv)
+int begin_prices(const struct command *command, const struct operands *given)
 {
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    int operands = argc - first;
-    const char *verb = operands > 0 ? argv[first] : "";
-    bool is_show = strcmp(verb, "show") == 0 && operands == 2;
-    bool is_import = strcmp(verb, "import") == 0 && operands == 2;
-    if (strcmp(verb, "providers") == 0 && operands == 1) {
+    if (operands_are(given, "providers", 1)) {
         providers_print(options.json);
         return 0;
     }
-    if (!is_show && !is_import && (strcmp(verb, "diff") != 0 || operands != 3))
+    if (!operands_are(given, "show", 2) && !operands_are(given, "import", 2) &&
+        !operands_are(given, "diff", 3))
         return usage_error(command, "give: show MODEL, diff OLD NEW, import FILE, or providers");
-    if (!config_open(&config, true, &err))
-        return fail(&err);
-    code = is_show     ? show(&config, argv[first + 1], &err)
-           : is_import ? import(&config, argv[first + 1], &err)
-                       : diff(&config, argv[first + 1], argv[first + 2], &err);
-    config_free(&config);
-    return code;
+    return GO_ON;
+}
+
+int cmd_prices(const struct config *config, const struct operands *given, struct err *err)
+{
+    if (operands_are(given, "show", 2))
+        return show(config, given->text[1], err);
+    return operands_are(given, "import", 2) ? import(config, given->text[1], err)
+                                            : diff(config, given->text[1], given->text[2], err);
 }

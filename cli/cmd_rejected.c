@@ -291,32 +291,24 @@ static int retry(const struct config *config, const struct rejected_filter *filt
     return fail(err);
 }
 
-int cmd_rejected(const struct command *command, int argc, char **argv)
+int begin_rejected(const struct command *command, const struct operands *given)
 {
-    struct config config;
     struct rejected_filter filter;
     struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    const char *verb = first < argc ? argv[first] : "";
-    bool is_show = strcmp(verb, "show") == 0 && argc - first == 2;
-    bool is_list = strcmp(verb, "list") == 0, is_retry = strcmp(verb, "retry") == 0;
-    if (!is_show && !((is_list || is_retry) && argc - first == 1))
+    if (!operands_are(given, "show", 2) && !operands_are(given, "list", 1) &&
+        !operands_are(given, "retry", 1))
         return usage_error(command, "give: list, or: show TOPIC/PARTITION/OFFSET, or: retry");
-    if (!filter_fill(&filter, &err) || !config_open(&config, false, &err))
-        return fail(&err);
-    filter.keys = &config.payload_keys;
-    if (!config_has_postgres(&config, &err)) {
-        code = fail(&err);
-    } else if (is_list) {
-        code = rejected_list(config.postgres, &filter, on_listed, NULL, &err) ? 0 : fail(&err);
-    } else {
-        code =
-            is_show ? show(&config, &filter, argv[first + 1], &err) : retry(&config, &filter, &err);
-    }
-    config_free(&config);
-    return code;
+    return filter_fill(&filter, &err) ? GO_ON : fail(&err);
+}
+
+int cmd_rejected(const struct config *config, const struct operands *given, struct err *err)
+{
+    struct rejected_filter filter;
+    if (!filter_fill(&filter, err))
+        return fail(err);
+    filter.keys = &config->payload_keys;
+    if (operands_are(given, "list", 1))
+        return rejected_list(config->postgres, &filter, on_listed, NULL, err) ? 0 : fail(err);
+    return operands_are(given, "retry", 1) ? retry(config, &filter, err)
+                                           : show(config, &filter, given->text[1], err);
 }

@@ -258,8 +258,7 @@ static int report_print(const struct config *config, char *by, struct err *err)
         err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
     if (options.limit && !limit_option(options.limit, &report.query.limit))
         err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on", options.limit);
-    if (err->kind != ERR_NONE || !config_has_postgres(config, err) ||
-        !by_option(by, &report.query, err) ||
+    if (err->kind != ERR_NONE || !by_option(by, &report.query, err) ||
         !option_time("since", options.since, &report.query.since_us, err) ||
         !option_time("until", options.until, &report.query.until_us, err))
         return fail(err);
@@ -277,19 +276,11 @@ static int report_print(const struct config *config, char *by, struct err *err)
     return ok ? 0 : fail(err);
 }
 
-int cmd_report(const struct command *command, int argc, char **argv)
+int cmd_report(const struct config *config, const struct operands *given, struct err *err)
 {
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (!config_open(&config, false, &err))
-        return fail(&err);
+    (void)given;
     char *by = strdup(options.by ? options.by : "model");
-    code = by ? report_print(&config, by, &err) : err_exit_code(ERR_FATAL);
+    int code = by ? report_print(config, by, err) : err_exit_code(ERR_FATAL);
     free(by);
-    config_free(&config);
     return code;
 }

@@ -183,8 +183,23 @@ static bool work(struct job *job, struct err *err)
     return true;
 }
 
-static int reprice(const struct config *config, struct err *err)
+int begin_reprice(const struct command *command, const struct operands *given)
 {
+    int code = operands_none(command, given);
+    if (code != GO_ON)
+        return code;
+    if (options.resume &&
+        (options.dry_run || options.all || narrowed() || options.include_reported))
+        return usage_error(command, "--resume takes the filter of the run it goes on with");
+    if (options.all && narrowed())
+        return usage_error(command, "--all and a filter contradict each other");
+    fault_init();
+    return GO_ON;
+}
+
+int cmd_reprice(const struct config *config, const struct operands *given, struct err *err)
+{
+    (void)given;
     struct job job = {.config = config};
     struct reprice_filter filter;
     struct reprice_options run = {.conninfo = config->postgres,
@@ -207,25 +222,4 @@ static int reprice(const struct config *config, struct err *err)
     book_free(job.book);
     buf_free(&job.book_json);
     return ok ? 0 : fail(err);
-}
-
-int cmd_reprice(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (options.resume &&
-        (options.dry_run || options.all || narrowed() || options.include_reported))
-        return usage_error(command, "--resume takes the filter of the run it goes on with");
-    if (options.all && narrowed())
-        return usage_error(command, "--all and a filter contradict each other");
-    fault_init();
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = config_has_postgres(&config, &err) ? reprice(&config, &err) : fail(&err);
-    config_free(&config);
-    return code;
 }

@@ -79,16 +79,24 @@ static void retention_json(const struct retention *r)
     buf_free(&line);
 }
 
-static int retention(const struct config *config, const char *days, struct err *err)
+int begin_retention(const struct command *command, const struct operands *given)
+{
+    bool show = operands_are(given, "show", 1);
+    if (!show && !operands_are(given, "set", 2))
+        return usage_error(command, "say show, or set and a number of days");
+    if (show && (options.rollups || options.at_most))
+        return usage_error(command, "--rollups and --at-most go with set");
+    return GO_ON;
+}
+
+int cmd_retention(const struct config *config, const struct operands *given, struct err *err)
 {
     struct retention r;
     bool ok;
-    if (!config_has_postgres(config, err))
-        return fail(err);
-    if (!days)
+    if (given->count == 1)
         ok = retention_read(config->postgres, &r, err);
     else
-        ok = days_parse("retention", days, true, RETENTION_DAYS_MIN, &r.keep_days, err) &&
+        ok = days_parse("retention", given->text[1], true, RETENTION_DAYS_MIN, &r.keep_days, err) &&
              days_parse("--rollups", options.rollups, true, RETENTION_DAYS_MIN, &r.keep_sums_days,
                         err) &&
              days_parse("--at-most", options.at_most, false, 1, &r.days_per_day, err) &&
@@ -100,27 +108,4 @@ static int retention(const struct config *config, const char *days, struct err *
     else
         retention_print(&r);
     return 0;
-}
-
-int cmd_retention(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-
-    if (code >= 0)
-        return code;
-    int count = argc - first;
-    bool show = count == 1 && strcmp(argv[first], "show") == 0;
-    bool set = count == 2 && strcmp(argv[first], "set") == 0;
-    if (!show && !set)
-        return usage_error(command, "say show, or set and a number of days");
-    if (show && (options.rollups || options.at_most))
-        return usage_error(command, "--rollups and --at-most go with set");
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = retention(&config, set ? argv[first + 1] : NULL, &err);
-    config_free(&config);
-    return code;
 }

@@ -186,19 +186,18 @@ static int run_with(const struct config *config, struct err *err)
     return code >= 0 ? code : fail(err);
 }
 
-int cmd_run(const struct command *command, int argc, char **argv)
+int begin_run(const struct command *command, const struct operands *given)
 {
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
+    int code = operands_none(command, given);
+    if (code != GO_ON)
         return code;
     signals_hold();
     fault_init();
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = run_ready(&config, &err) ? run_with(&config, &err) : fail(&err);
-    config_free(&config);
-    return code;
+    return GO_ON;
+}
+
+int cmd_run(const struct config *config, const struct operands *given, struct err *err)
+{
+    (void)given;
+    return run_ready(config, err) ? run_with(config, err) : fail(err);
 }

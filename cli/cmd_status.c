@@ -101,9 +101,10 @@ static json_t *ask(const struct config *config, const char *word, struct buf *an
     return object;
 }
 
-static int status(const struct config *config, struct err *err)
+int cmd_status(const struct config *config, const struct operands *given, struct err *err)
 {
     struct buf answer;
+    (void)given;
     buf_init(&answer, ANSWER_BYTES);
     json_t *object = ask(config, "status", &answer, err);
     if (object && options.json)
@@ -116,9 +117,10 @@ static int status(const struct config *config, struct err *err)
     return code;
 }
 
-static int reload(const struct config *config, struct err *err)
+int cmd_reload(const struct config *config, const struct operands *given, struct err *err)
 {
     struct buf answer;
+    (void)given;
     buf_init(&answer, ANSWER_BYTES);
     json_t *object = ask(config, "reload", &answer, err);
     if (object && json_is_true(json_object_get(object, "ok")))
@@ -128,30 +130,4 @@ static int reload(const struct config *config, struct err *err)
     json_decref(object);
     buf_free(&answer);
     return err->kind == ERR_NONE ? 0 : fail(err);
-}
-
-static int with_config(const struct command *command, int argc, char **argv,
-                       int (*work)(const struct config *config, struct err *err))
-{
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (!config_open(&config, true, &err))
-        return fail(&err);
-    code = work(&config, &err);
-    config_free(&config);
-    return code;
-}
-
-int cmd_status(const struct command *command, int argc, char **argv)
-{
-    return with_config(command, argc, argv, status);
-}
-
-int cmd_reload(const struct command *command, int argc, char **argv)
-{
-    return with_config(command, argc, argv, reload);
 }

@@ -112,13 +112,13 @@ static void totals_print(const struct verify_totals *totals, const struct rederi
            (long long)(totals->differences + derived->differing));
 }
 
-static int verify(const struct config *config, struct err *err)
+int cmd_verify(const struct config *config, const struct operands *given, struct err *err)
 {
     struct verify_totals totals = {0};
     struct rederive derived = {
         .since_us = INT64_MIN, .until_us = INT64_MAX, .finding = rederive_print};
-    if (!config_has_postgres(config, err) ||
-        !option_time("since", options.since, &derived.since_us, err) ||
+    (void)given;
+    if (!option_time("since", options.since, &derived.since_us, err) ||
         !option_time("until", options.until, &derived.until_us, err) ||
         !verify_run(config->postgres, finding_print, NULL, &totals, err) ||
         (options.sums && !verify_sums(config->postgres, finding_print, NULL, &totals, err)) ||
@@ -131,19 +131,4 @@ static int verify(const struct config *config, struct err *err)
     else
         totals_print(&totals, &derived);
     return totals.differences + derived.differing > 0 ? EXIT_DIFFERENCES : 0;
-}
-
-int cmd_verify(const struct command *command, int argc, char **argv)
-{
-    struct config config;
-    struct err err = {0};
-    int code = options_parse_all(command, argc, argv);
-
-    if (code >= 0)
-        return code;
-    if (!config_open(&config, false, &err))
-        return fail(&err);
-    code = verify(&config, &err);
-    config_free(&config);
-    return code;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The command table and what all commands share: options, configuration, price book, mappings.
- * A command is one function in cmd_<name>.c; main.c dispatches and prints help from the table.
+ *
+ * A command is a row of the table in main.c, which prints help from it. Its life is
+ * command_run(): options are parsed, begin_<name>() looks at them and at the operands before
+ * anything is opened, then what the row says it needs is opened, cmd_<name>() does the work, and
+ * the configuration is freed. Both are in cmd_<name>.c.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -14,6 +18,22 @@
 
 #define EXIT_DIFFERENCES 1
 
+/* What command_run() opens for a command; the command does not run without. */
+enum command_needs {
+    NEEDS_NOTHING,
+    NEEDS_DEFAULTS, /* the configuration, or the builtin defaults where there is no file */
+    NEEDS_CONFIG,   /* its file; with --cost-map the builtin defaults will do */
+    NEEDS_POSTGRES, /* its file, and in it the database */
+};
+
+/* The words after the options. */
+struct operands {
+    int count;
+    char *const *text; /* of argv */
+};
+
+#define GO_ON (-1) /* beside exit codes: nothing has ended the command */
+
 struct command {
     const char *name;
     const char *help;  /* one line */
@@ -21,8 +41,16 @@ struct command {
     bool prices;       /* takes --cost-map, --overrides, --mapping */
     const char *more;  /* a paragraph for --help, or NULL */
     const struct option_row *options;
-    int (*run)(const struct command *command, int argc, char **argv);
+    /* GO_ON, or the exit code: of a usage error that it told, or of what needs no configuration.
+     * NULL: a command without operands, whose options stand in each other's way nowhere. */
+    int (*begin)(const struct command *command, const struct operands *given);
+    enum command_needs needs;
+    /* The exit code; an error is told by fail(). config is NULL if nothing is needed. */
+    int (*run)(const struct config *config, const struct operands *given, struct err *err);
 };
+
+/* The whole life of a command; argv[0] is its name. Gives its exit code. */
+int command_run(const struct command *command, int argc, char **argv);
 
 /* One long option. target points into the command's static options struct. */
 struct option_row {
@@ -60,11 +88,13 @@ extern const struct option_row run_options[], price_options[], map_options[], ex
     rejected_options[], reprice_options[], periods_options[], retention_options[],
     exclude_options[], init_options[], status_options[], reload_options[], compact_options[];
 
-/* Parses options and sets up logging; *first is the index of the first operand. Returns -1 to go
- * on, else an exit code (help was printed, or a usage error told). */
-int options_parse(const struct command *command, int argc, char **argv, int *first);
-/* The same for a command without operands. */
-int options_parse_all(const struct command *command, int argc, char **argv);
+/* Parses options and sets up logging; *given: what follows them. GO_ON, else an exit code: help was
+ * printed, or a usage error told. */
+int options_parse(const struct command *command, int argc, char **argv, struct operands *given);
+/* GO_ON when there are none; else a usage error was told. */
+int operands_none(const struct command *command, const struct operands *given);
+/* Whether they are `count` words, the first of them this verb. */
+bool operands_are(const struct operands *given, const char *verb, int count);
 
 /* The value of a time option, in microseconds since 1970; a month or a day is its beginning. NULL
  * leaves *us as it is. ERR_USAGE. */
@@ -88,23 +118,36 @@ struct book *book_open(const struct config *config, finding_fn *finding, void *c
 /* The mappings that command line (--mapping) and configuration ask for. */
 struct mappings *mappings_open(const struct config *config, struct err *err);
 
-int cmd_run(const struct command *command, int argc, char **argv);
-int cmd_price(const struct command *command, int argc, char **argv);
-int cmd_map(const struct command *command, int argc, char **argv);
-int cmd_explain(const struct command *command, int argc, char **argv);
-int cmd_init(const struct command *command, int argc, char **argv);
-int cmd_status(const struct command *command, int argc, char **argv);
-int cmd_reload(const struct command *command, int argc, char **argv);
-int cmd_check(const struct command *command, int argc, char **argv);
-int cmd_prices(const struct command *command, int argc, char **argv);
-int cmd_migrate(const struct command *command, int argc, char **argv);
-int cmd_report(const struct command *command, int argc, char **argv);
-int cmd_exclude(const struct command *command, int argc, char **argv);
-int cmd_reprice(const struct command *command, int argc, char **argv);
-int cmd_periods(const struct command *command, int argc, char **argv);
-int cmd_retention(const struct command *command, int argc, char **argv);
-int cmd_compact(const struct command *command, int argc, char **argv);
-int cmd_verify(const struct command *command, int argc, char **argv);
-int cmd_rejected(const struct command *command, int argc, char **argv);
+/* What the fields begin and run of struct command say. */
+int begin_run(const struct command *command, const struct operands *given);
+int begin_price(const struct command *command, const struct operands *given);
+int begin_map(const struct command *command, const struct operands *given);
+int begin_explain(const struct command *command, const struct operands *given);
+int begin_prices(const struct command *command, const struct operands *given);
+int begin_migrate(const struct command *command, const struct operands *given);
+int begin_exclude(const struct command *command, const struct operands *given);
+int begin_reprice(const struct command *command, const struct operands *given);
+int begin_periods(const struct command *command, const struct operands *given);
+int begin_retention(const struct command *command, const struct operands *given);
+int begin_rejected(const struct command *command, const struct operands *given);
+
+int cmd_run(const struct config *config, const struct operands *given, struct err *err);
+int cmd_price(const struct config *config, const struct operands *given, struct err *err);
+int cmd_map(const struct config *config, const struct operands *given, struct err *err);
+int cmd_explain(const struct config *config, const struct operands *given, struct err *err);
+int cmd_init(const struct config *config, const struct operands *given, struct err *err);
+int cmd_status(const struct config *config, const struct operands *given, struct err *err);
+int cmd_reload(const struct config *config, const struct operands *given, struct err *err);
+int cmd_check(const struct config *config, const struct operands *given, struct err *err);
+int cmd_prices(const struct config *config, const struct operands *given, struct err *err);
+int cmd_migrate(const struct config *config, const struct operands *given, struct err *err);
+int cmd_report(const struct config *config, const struct operands *given, struct err *err);
+int cmd_exclude(const struct config *config, const struct operands *given, struct err *err);
+int cmd_reprice(const struct config *config, const struct operands *given, struct err *err);
+int cmd_periods(const struct config *config, const struct operands *given, struct err *err);
+int cmd_retention(const struct config *config, const struct operands *given, struct err *err);
+int cmd_compact(const struct config *config, const struct operands *given, struct err *err);
+int cmd_verify(const struct config *config, const struct operands *given, struct err *err);
+int cmd_rejected(const struct config *config, const struct operands *given, struct err *err);
 
 #endif

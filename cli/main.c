@@ -16,64 +16,64 @@
 static const struct command commands[] = {
     {"init", "write a commented configuration", "", false,
      "Asks for brokers, topic and database, or takes them from options; then says what comes next.",
-     init_options, cmd_init},
+     init_options, NULL, NEEDS_NOTHING, cmd_init},
     {"run", "consume, price, store, until SIGTERM", "[--exit-eof]", false,
      "SIGTERM and SIGINT end after the batch under way; SIGHUP loads prices again, whole or not at "
      "all.",
-     run_options, cmd_run},
+     run_options, begin_run, NEEDS_CONFIG, cmd_run},
     {"status", "what a running service does and waits for", "", false,
      "Asks it by control.socket of the configuration: lanes, partitions with their lag, the age of "
      "the last commit, prices, memory.",
-     status_options, cmd_status},
+     status_options, NULL, NEEDS_DEFAULTS, cmd_status},
     {"reload", "have a running service load its prices again", "", false,
      "As SIGHUP does, with an answer: what was loaded, or why not (exit 78, the old prices stay).",
-     reload_options, cmd_reload},
+     reload_options, NULL, NEEDS_DEFAULTS, cmd_reload},
     {"price", "price events of files or stdin", "[FILE...]", true,
      "One message a line; a FILE that is one JSON value over several lines is one message. Prints "
      "one JSON object per record; exit 65 if any was rejected.",
-     price_options, cmd_price},
+     price_options, begin_price, NEEDS_DEFAULTS, cmd_price},
     {"map", "print the events a mapping makes of messages", "[FILE...]", true, NULL, map_options,
-     cmd_map},
+     begin_map, NEEDS_DEFAULTS, cmd_map},
     {"explain", "the derivation of one charge", "REQUEST_ID | --event FILE", true, NULL,
-     explain_options, cmd_explain},
+     explain_options, begin_explain, NEEDS_DEFAULTS, cmd_explain},
     {"check", "validate the configuration", "", true,
      "Exit 0 when all is well, 1 when prices of the last day are apart from the gateway's own, or "
      "with --strict when there are warnings, 78 when it is broken.",
-     check_options, cmd_check},
+     check_options, NULL, NEEDS_CONFIG, cmd_check},
     {"prices", "rates of a model; what moved between two maps or configurations; providers",
      "show MODEL | diff OLD NEW | import FILE --effective-from TIME | providers", true, NULL,
-     prices_options, cmd_prices},
+     prices_options, begin_prices, NEEDS_DEFAULTS, cmd_prices},
     {"migrate", "create or update the database schema", "", false, NULL, migrate_options,
-     cmd_migrate},
+     begin_migrate, NEEDS_POSTGRES, cmd_migrate},
     {"report", "spend by model, provider, team, user, key, tag, day", "[--by DIMENSION]", false,
-     NULL, report_options, cmd_report},
+     NULL, report_options, NULL, NEEDS_POSTGRES, cmd_report},
     {"reprice", "price stored rows again", "[--dry-run] [--resume] [FILTER...]", false,
      "Changes only rows that come out different, each with a record. Rows of closed months stay; "
      "the "
      "difference is posted. Can be killed at any point and gone on with by --resume.",
-     reprice_options, cmd_reprice},
+     reprice_options, begin_reprice, NEEDS_POSTGRES, cmd_reprice},
     {"periods", "closed months, in which corrections are posted", "close MONTH | list", false, NULL,
-     periods_options, cmd_periods},
+     periods_options, begin_periods, NEEDS_POSTGRES, cmd_periods},
     {"exclude", "set a stored row aside, so that it counts in no sum",
      "REQUEST_ID | --identity UUID [--restore] --why TEXT | --list", false,
      "The row stays; what it comes to leaves all sums by a recorded entry, and comes back with "
      "--restore. Repricing leaves an excluded row alone.",
-     exclude_options, cmd_exclude},
+     exclude_options, begin_exclude, NEEDS_POSTGRES, cmd_exclude},
     {"retention", "how long the database keeps what", "show | set DAYS [--rollups DAYS]", false,
      "Rows older than DAYS (0: for ever) are dropped, day by day, by whichever member makes a new "
      "day; a process can keep them longer (storage.retain_days), never shorter. Only the owner of "
      "the schema can set it.",
-     retention_options, cmd_retention},
+     retention_options, begin_retention, NEEDS_POSTGRES, cmd_retention},
     {"compact", "merge the sums that were appended", "[--status]", false,
-     "`spendlog run` does it by itself when there is time. Changes no sum.", compact_options,
-     cmd_compact},
+     "`spendlog run` does it by itself when there is time. Changes no sum.", compact_options, NULL,
+     NEEDS_POSTGRES, cmd_compact},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found, or prices are apart from the gateway's "
      "own.",
-     verify_options, cmd_verify},
+     verify_options, NULL, NEEDS_POSTGRES, cmd_verify},
     {"rejected", "what could not be read, and reading it again",
      "list | show TOPIC/PARTITION/OFFSET[/INDEX] | retry", false, NULL, rejected_options,
-     cmd_rejected},
+     begin_rejected, NEEDS_POSTGRES, cmd_rejected},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(&commands[i], argc - 1, argv + 1);
+            return command_run(&commands[i], argc - 1, argv + 1);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(stdout);

@@ -97,7 +97,7 @@ static bool log_setup(void)
     return log_init(level, common.log_format ? common.log_format : "text");
 }
 
-int options_parse(const struct command *command, int argc, char **argv, int *first)
+int options_parse(const struct command *command, int argc, char **argv, struct operands *given)
 {
     const struct option_row *row[ROWS_MAX];
     struct option longs[ROWS_MAX + 1] = {0};
@@ -133,8 +133,8 @@ int options_parse(const struct command *command, int argc, char **argv, int *fir
     }
     if (!log_setup())
         return usage_error(command, "--log-level or --log-format: unknown word");
-    *first = optind;
-    return -1;
+    *given = (struct operands){argc - optind, argv + optind};
+    return GO_ON;
 }
 
 bool option_time(const char *option, const char *text, int64_t *us, struct err *err)
@@ -184,13 +184,15 @@ static const char *config_path(void)
     return NULL;
 }
 
-int options_parse_all(const struct command *command, int argc, char **argv)
+int operands_none(const struct command *command, const struct operands *given)
 {
-    int first;
-    int code = options_parse(command, argc, argv, &first);
-    if (code < 0 && first < argc)
-        return usage_error(command, "unexpected argument \"%s\"", argv[first]);
-    return code;
+    return given->count == 0 ? GO_ON
+                             : usage_error(command, "unexpected argument \"%s\"", given->text[0]);
+}
+
+bool operands_are(const struct operands *given, const char *verb, int count)
+{
+    return given->count == count && strcmp(given->text[0], verb) == 0;
 }
 
 bool config_has_postgres(const struct config *config, struct err *err)
