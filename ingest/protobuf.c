@@ -81,6 +81,13 @@ static void *keep(struct schema_protobuf *pb, size_t bytes)
     return p;
 }
 
+static struct slice keep_text(struct schema_protobuf *pb, struct slice text)
+{
+    struct slice kept = arena_slice(&pb->arena, text);
+    pb->failed |= kept.p == NULL;
+    return kept;
+}
+
 static struct slice joined(struct schema_protobuf *pb, struct slice scope, struct slice name)
 {
     char *text = keep(pb, scope.bytes + 1 + name.bytes);
@@ -99,7 +106,7 @@ static struct slice bytes_of(struct schema_protobuf *pb, struct slice descriptor
     struct field_bytes field;
     while (descriptor_next(pb, &p, end, &field))
         if (field.number == number && field.type == WIRE_BYTES)
-            return arena_slice(&pb->arena, field.bytes);
+            return keep_text(pb, field.bytes);
     return SLICE("");
 }
 
@@ -115,9 +122,9 @@ static void member_add(struct schema_protobuf *pb, struct slice bytes, bool enum
         return;
     while (descriptor_next(pb, &p, end, &field)) {
         if (field.number == 1 && field.type == WIRE_BYTES)
-            member->name = arena_slice(&pb->arena, field.bytes);
+            member->name = keep_text(pb, field.bytes);
         else if (field.number == 6 && field.type == WIRE_BYTES)
-            member->type_name = arena_slice(&pb->arena, field.bytes);
+            member->type_name = keep_text(pb, field.bytes);
         else if (field.number == (enumerator ? 2u : 3u) && field.type == WIRE_VARINT)
             member->number = (uint32_t)field.v;
         else if (field.number == 4 && field.type == WIRE_VARINT)
@@ -238,7 +245,9 @@ struct schema_protobuf *schema_protobuf_new(const struct slice *files, size_t co
     types_resolve(pb);
     if (pb->top && !pb->failed)
         return pb;
-    err_set(err, ERR_INPUT, "not a FileDescriptorProto with a message");
+    err_set(err, ERR_INPUT,
+            pb->arena.full ? "a schema that takes more than 16 MiB"
+                           : "not a FileDescriptorProto with a message");
     schema_protobuf_free(pb);
     return NULL;
 }
@@ -523,8 +532,10 @@ static bool message_out(struct decoder *d, const struct definition *of, struct s
         bool seen = false;
         for (size_t i = 0; member && member->repeated && i < list_count; i++)
             seen |= lists[i] == member;
-        if (!member || seen || (member->repeated && list_count == LISTS_MAX))
+        if (!member || seen)
             continue;
+        if (member->repeated && list_count == LISTS_MAX)
+            return fail(d, "more than 64 repeated fields in a message", field.start);
         if (!member->repeated && field.type != wire_type_of(member->type))
             return fail(d, "a field of another wire type", field.start);
         if (!first)

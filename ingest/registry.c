@@ -22,7 +22,7 @@
 #define SCHEMAS_MAX 4096
 #define ABSENT_KEPT 256      /* ids that the registry does not know */
 #define ABSENT_KEPT_MS 60000 /* then it is asked for one again */
-#define FILES_MAX 32         /* of a Protobuf schema with all that it imports */
+#define FILES_MAX 64         /* of a Protobuf schema with all that it imports */
 #define PATH_BYTES 1024
 
 struct entry {
@@ -122,7 +122,8 @@ static bool says_absent(const struct buf *answer)
     return code >= 40401 && code <= 40403;
 }
 
-/* The answer as JSON, to be released; NULL: `absent`, or the error. */
+/* The answer as JSON, to be released; NULL: `absent`, or the error: ERR_INPUT is one that no later
+ * question mends. */
 static json_t *ask(struct registry *registry, const char *path, bool *absent, struct err *err)
 {
     char url[PATH_BYTES];
@@ -139,7 +140,10 @@ static json_t *ask(struct registry *registry, const char *path, bool *absent, st
     json_t *json =
         code == CURLE_OK && status == 200 ? json_loadb(answer.p, answer.bytes, 0, &error) : NULL;
     *absent = code == CURLE_OK && status == 404 && says_absent(&answer);
-    if (code != CURLE_OK)
+    if (code == CURLE_WRITE_ERROR && status == 200)
+        err_set(err, ERR_INPUT, "the registry's answer is larger than %u MiB",
+                ANSWER_BYTES_MAX >> 20);
+    else if (code != CURLE_OK)
         err_set(err, ERR_UNAVAILABLE, "schema registry: %s", curl_easy_strerror(code));
     else if (!json && !*absent)
         err_set(err, ERR_UNAVAILABLE, "schema registry: status %ld for %s", status, path);
@@ -189,11 +193,21 @@ static bool avro_answer(struct registry *registry, uint32_t id, const json_t *an
     return true;
 }
 
-/* A FileDescriptorProto is given in base64 when it is asked for so. */
+/* A FileDescriptorProto is given in base64 when it is asked for so. Files import each other by
+ * names, each of which is asked for once. */
 struct files {
     struct slice file[FILES_MAX];
-    size_t count;
+    char *name[FILES_MAX];
+    size_t count, name_count;
 };
+
+static void files_free(struct files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        free((void *)(uintptr_t)files->file[i].p);
+    for (size_t i = 0; i < files->name_count; i++)
+        free(files->name[i]);
+}
 
 static bool file_decode(struct slice text, struct slice *file)
 {
@@ -205,11 +219,31 @@ static bool file_decode(struct slice text, struct slice *file)
 static bool files_ask(struct registry *registry, uint32_t id, const json_t *references,
                       struct files *files, struct err *err);
 
+/* false in *is_new: it was asked for. */
+static bool name_note(struct files *files, const json_t *reference, bool *is_new, struct err *err)
+{
+    const char *name = json_string_value(json_object_get(reference, "name"));
+    name = name ? name : "";
+    for (size_t i = 0; i < files->name_count; i++)
+        if (strcmp(files->name[i], name) == 0)
+            return !(*is_new = false);
+    if (files->name_count == FILES_MAX - 1) /* and the schema's own */
+        return err_set(err, ERR_INPUT, "more than %d files with all that it imports", FILES_MAX);
+    char *copy = files->name[files->name_count] = strdup(name);
+    files->name_count += copy != NULL;
+    *is_new = copy != NULL;
+    return copy || err_set(err, ERR_FATAL, "out of memory");
+}
+
 static bool reference_ask(struct registry *registry, const json_t *reference, struct files *files,
                           struct err *err)
 {
     char path[PATH_BYTES / 2];
-    bool absent;
+    bool absent, is_new;
+    if (!name_note(files, reference, &is_new, err))
+        return false;
+    if (!is_new)
+        return true;
     char *subject = curl_easy_escape(registry->curl,
                                      json_string_value(json_object_get(reference, "subject")), 0);
     snprintf(path, sizeof path, "/subjects/%s/versions/%lld", subject ? subject : "",
@@ -228,8 +262,6 @@ static bool files_ask(struct registry *registry, uint32_t id, const json_t *refe
                       struct files *files, struct err *err)
 {
     bool absent, ok = true;
-    if (files->count == FILES_MAX)
-        return true; /* types of the others are unknown: their values are null */
     json_t *answer = ask_format(registry, id, "?format=serialized", &absent, err);
     if (!answer)
         return absent;
@@ -255,12 +287,11 @@ static bool protobuf_answer(struct registry *registry, uint32_t id, const json_t
         if (!schema->protobuf)
             broken(schema, bad.text);
     }
-    for (size_t i = 0; i < files.count; i++)
-        free((void *)(uintptr_t)files.file[i].p);
+    files_free(&files);
     return ok;
 }
 
-static bool schema_ask(struct registry *registry, uint32_t id, struct schema *schema,
+static bool answer_ask(struct registry *registry, uint32_t id, struct schema *schema,
                        struct err *err)
 {
     bool absent, ok = true;
@@ -278,6 +309,19 @@ static bool schema_ask(struct registry *registry, uint32_t id, struct schema *sc
         broken(schema, "a type of schema that is not AVRO, PROTOBUF or JSON");
     json_decref(answer);
     return ok;
+}
+
+/* What is wrong for good is a schema that cannot be used: messages do not wait for it. */
+static bool schema_ask(struct registry *registry, uint32_t id, struct schema *schema,
+                       struct err *err)
+{
+    if (answer_ask(registry, id, schema, err))
+        return true;
+    if (err->kind != ERR_INPUT)
+        return false;
+    broken(schema, err->text);
+    err_clear(err);
+    return true;
 }
 
 /* --- the schemas ------------------------------------------------------------------------------ */

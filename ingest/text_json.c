@@ -3,9 +3,13 @@
 #include "ingest/text.h"
 
 #include "core/buf.h"
+#include "ingest/frame.h"
 #include "ingest/walk.h"
 
 #define JSON_TEXT_MAX (64u << 20)
+
+/* A byte becomes six at most: a control character its escape, `bool_value` false its word. */
+_Static_assert(6ull * MESSAGE_BYTES_MAX < JSON_TEXT_MAX, "a message fits whatever is in it");
 
 static void value_write(struct buf *out, const struct json *value, struct arena *batch,
                         bool *repaired)

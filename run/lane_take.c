@@ -29,14 +29,28 @@ struct record_context {
     uint64_t hash; /* of the message, once hashed */
 };
 
+static struct slice envelope_bytes(struct record_context *rc)
+{
+    struct buf *bytes = &rc->lane->envelope;
+    if (bytes->bytes == 0 && buf_ok(bytes) && !envelope_is_empty(&rc->message->envelope))
+        envelope_write(&rc->message->envelope, bytes);
+    return buf_ok(bytes) ? buf_slice(bytes) : (struct slice){NULL, 0};
+}
+
+/* Mappings read key and headers too: without them a retry would read another event. */
+static bool may_be_kept(struct record_context *rc)
+{
+    envelope_bytes(rc);
+    return rc->lane->group->config->payloads != PAYLOADS_DROP && buf_ok(&rc->lane->envelope);
+}
+
 /* The first rejected record of a message keeps it, for a retry of all of them: one message of a
  * thousand bad records must not become a thousand messages, nor one that is refused for its size be
  * kept. */
 static struct slice payload_keep(struct record_context *rc)
 {
     struct slice payload = rc->message->value;
-    if (rc->lane->group->config->payloads == PAYLOADS_DROP || rc->payload_kept ||
-        payload.bytes > PAYLOAD_KEPT_MAX)
+    if (!may_be_kept(rc) || rc->payload_kept || payload.bytes > PAYLOAD_KEPT_MAX)
         return (struct slice){NULL, 0};
     rc->payload_kept = true;
     if (rc->kept) /* refused siblings find it with this record */
@@ -50,14 +64,6 @@ static uint64_t message_hash(struct record_context *rc)
         rc->hash = hash_xxh64(rc->message->value);
     rc->hashed = true;
     return rc->hash;
-}
-
-static struct slice envelope_bytes(struct record_context *rc)
-{
-    struct buf *bytes = &rc->lane->envelope;
-    if (bytes->bytes == 0 && buf_ok(bytes) && !envelope_is_empty(&rc->message->envelope))
-        envelope_write(&rc->message->envelope, bytes);
-    return buf_ok(bytes) ? buf_slice(bytes) : (struct slice){NULL, 0};
 }
 
 static void reject(struct record_context *rc, const struct record *record)
@@ -245,9 +251,8 @@ static void read_part(struct record_context *rc)
     rc->split = false;
     rc->kept = 0;
     if (lane->batch.keep_messages)
-        rc->kept =
-            batch_keep_message(&lane->batch, message->value, envelope_bytes(rc), message->time_ms,
-                               lane->group->config->payloads != PAYLOADS_DROP);
+        rc->kept = batch_keep_message(&lane->batch, message->value, envelope_bytes(rc),
+                                      message->time_ms, may_be_kept(rc));
     mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
 
     range->messages += !rc->split;

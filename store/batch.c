@@ -218,8 +218,12 @@ bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, st
     kept->field = clean_text(&batch->arena, reject->field, FIELD_BYTES_MAX);
     if (reject->payload.bytes)
         kept->payload = arena_slice(&batch->arena, reject->payload);
-    if (kept->payload.p && reject->envelope.bytes)
+    kept->envelope = (struct slice){NULL, 0};
+    if (kept->payload.p && reject->envelope.bytes) {
         kept->envelope = arena_slice(&batch->arena, reject->envelope);
+        if (!kept->envelope.p) /* a retry without it would read another event */
+            kept->payload = (struct slice){NULL, 0};
+    }
     return true;
 }
 
@@ -238,9 +242,10 @@ unsigned batch_keep_message(struct batch *batch, struct slice value, struct slic
     /* An eighth of the arena stays for the records that are yet to be read. */
     if (payload && arena->used_bytes + value.bytes + envelope.bytes <=
                        arena->ceiling_bytes - arena->ceiling_bytes / 8) {
-        message->payload = arena_slice(arena, value);
         if (envelope.bytes)
             message->envelope = arena_slice(arena, envelope);
+        if (!envelope.bytes || message->envelope.p)
+            message->payload = arena_slice(arena, value);
     }
     return (unsigned)batch->message_count;
 }

@@ -195,6 +195,7 @@ static bool message_next(struct consumer *consumer, int partition, struct kafka_
         message->kind = POLL_MESSAGE;
         message->value = slice_of(log->value[r->position]);
         message->time_ms = log->time_ms[r->position];
+        message->envelope = fake_kafka.envelope;
         r->position += !r->repeat;
         r->repeat = false;
         return true;

@@ -219,7 +219,7 @@ static void place_add(const struct batch *batch, unsigned range, int64_t offset,
     assert(more);
     fake_writer.place = more;
     more[fake_writer.place_count++] =
-        (struct fake_place){state->partition, state->incarnation, offset, index, rejected};
+        (struct fake_place){state->partition, state->incarnation, offset, index, rejected, 0, 0};
 }
 
 static void write(const struct batch *batch)
@@ -227,9 +227,13 @@ static void write(const struct batch *batch)
     for (size_t i = 0; i < batch->row_count; i++)
         place_add(batch, batch->rows[i].range, batch->rows[i].kafka_offset,
                   batch->rows[i].record_index, false);
-    for (size_t i = 0; i < batch->reject_count; i++)
+    for (size_t i = 0; i < batch->reject_count; i++) {
         place_add(batch, batch->rejects[i].range, batch->rejects[i].kafka_offset,
                   batch->rejects[i].record_index, true);
+        struct fake_place *last = &fake_writer.place[fake_writer.place_count - 1];
+        last->message_bytes = batch->rejects[i].payload.bytes;
+        last->envelope_bytes = batch->rejects[i].envelope.bytes;
+    }
     for (size_t i = 0; i < batch->range_count; i++) {
         const struct batch_range *range = &batch->range[i];
         struct fake_offsets *row = &offsets[range->state->partition];

@@ -22,6 +22,7 @@ struct fake_place {
     int64_t offset;
     unsigned index;
     bool rejected;
+    size_t message_bytes, envelope_bytes; /* kept of what was rejected */
 };
 
 struct fake_offsets { /* the newest incarnation of a partition */

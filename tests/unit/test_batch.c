@@ -156,6 +156,31 @@ static void a_rejected_record_keeps_copies_of_its_texts(void **state)
     assert_int_equal(batch->rejects[0].field.bytes, 0);
 }
 
+static void key_and_headers_are_kept_with_the_message_or_neither_is(void **state)
+{
+    struct batch *batch = *state;
+    struct err err = {0};
+    char envelope[] = "\0\0\0\1k";
+    char *large = calloc(1, 2 << 20);
+    struct batch_reject r = {.reason = REASON_BAD_JSON,
+                             .payload = SLICE("{}"),
+                             .envelope = {envelope, sizeof(envelope) - 1}};
+    assert_true(batch_add_reject(batch, &r, &err));
+    r.payload = (struct slice){NULL, 0}; /* of a sibling: the first one has it */
+    assert_true(batch_add_reject(batch, &r, &err));
+    r.payload = SLICE("{}");
+    r.envelope = (struct slice){large, 2 << 20};
+    assert_true(batch_add_reject(batch, &r, &err));
+    envelope[4] = '#'; /* the lane's memory goes on */
+    assert_true(slice_is(batch->rejects[0].payload, "{}"));
+    assert_memory_equal(batch->rejects[0].envelope.p, "\0\0\0\1k", 5);
+    for (int i = 1; i < 3; i++) {
+        assert_null(batch->rejects[i].payload.p);
+        assert_null(batch->rejects[i].envelope.p);
+    }
+    free(large);
+}
+
 static void what_postgresql_refuses_is_not_in_a_rejected_text(void **state)
 {
     struct batch *batch = *state;
@@ -212,6 +237,7 @@ int main(void)
         BATCH_TEST(a_batch_takes_the_time_when_it_begins),
         BATCH_TEST(a_reset_batch_is_empty),
         BATCH_TEST(a_rejected_record_keeps_copies_of_its_texts),
+        BATCH_TEST(key_and_headers_are_kept_with_the_message_or_neither_is),
         BATCH_TEST(what_postgresql_refuses_is_not_in_a_rejected_text),
         BATCH_TEST(a_long_text_is_cut_between_characters),
         BATCH_TEST(a_payload_without_room_is_left_out),

@@ -127,6 +127,25 @@ static void a_message_in_parts_goes_on_at_the_record_where_it_broke(void **state
     }
 }
 
+static void a_message_is_kept_with_its_key_and_headers_or_not_at_all(void **state)
+{
+    const size_t most = (8u << 20) - 4; /* ENVELOPE_BYTES_MAX, and the key's length */
+    char *key = calloc(1, most + 1);
+    (void)state;
+    for (size_t more = 0; more <= 1; more++) {
+        teardown(NULL);
+        setup(NULL);
+        fake_kafka.envelope.key = (struct slice){key, most + more};
+        fake_kafka_append(0, bad);
+        fake_kafka_give(0, 1);
+        read_out();
+        assert_int_equal(fake_writer.place_count, 1);
+        assert_int_equal(fake_writer.place[0].message_bytes, more ? 0 : strlen(bad));
+        assert_int_equal(fake_writer.place[0].envelope_bytes, more ? 0 : most + 4);
+    }
+    free(key);
+}
+
 /* --- rebalances ----------------------------------------------------------------------------- */
 
 static void a_revoked_lane_writes_what_it_gathered(void **state)
@@ -960,6 +979,7 @@ int main(void)
         TEST(latest_begins_at_the_end_and_partitions_added_later_at_their_beginning),
         TEST(what_librdkafka_repeats_is_dropped),
         TEST(a_message_larger_than_a_batch_is_written_in_parts),
+        TEST(a_message_is_kept_with_its_key_and_headers_or_not_at_all),
         TEST(a_message_in_parts_goes_on_at_the_record_where_it_broke),
         TEST(a_revoked_lane_writes_what_it_gathered),
         TEST(a_lane_that_lost_its_partitions_writes_nothing),

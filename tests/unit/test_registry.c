@@ -16,6 +16,9 @@
 #define PROTOBUF_ID 7
 #define MONEY_ID 8
 #define LATER_ID 99
+#define FILES_ID 200   /* a file that imports `server.imports` others, each of which imports all */
+#define LARGE_ID 201   /* an answer of `server.large` bytes */
+#define JSON_ID 100000 /* and above: JSON */
 
 static const char avro_schema[] =
     "{\"type\":\"record\",\"name\":\"Usage\",\"namespace\":\"acme\",\"fields\":["
@@ -96,8 +99,39 @@ static struct {
     int status; /* 0: as asked for */
     bool later; /* LATER_ID is there now */
     _Atomic int requests;
+    unsigned imports;
+    size_t large;
     char authorization[64];
 } server;
+
+/* References to all files but the first, in each of them: a name is asked for once. */
+static void files_answer(bool serialized, char *text, size_t capacity)
+{
+    size_t bytes = (size_t)snprintf(text, capacity,
+                                    "{\"schemaType\":\"PROTOBUF\",\"id\":%d,\"schema\":\"%s\","
+                                    "\"references\":[",
+                                    FILES_ID, serialized ? money_file : "syntax = ...");
+    for (unsigned i = 0; i < server.imports; i++)
+        bytes += (size_t)snprintf(text + bytes, capacity - bytes,
+                                  "%s{\"name\":\"f%u.proto\",\"subject\":\"f%u\",\"version\":1}",
+                                  i ? "," : "", i, i);
+    snprintf(text + bytes, capacity - bytes, "]}");
+}
+
+static bool many_answer(const char *url, bool serialized, char *text, size_t capacity)
+{
+    int id = strncmp(url, "/schemas/ids/", 13) == 0 ? atoi(url + 13) : 0;
+    if (id == FILES_ID || strncmp(url, "/subjects/f", 11) == 0)
+        files_answer(serialized, text, capacity);
+    else if (id == LARGE_ID)
+        snprintf(text, capacity, "{\"schemaType\":\"JSON\",\"pad\":\"%*s\"}",
+                 (int)(server.large - strlen("{\"schemaType\":\"JSON\",\"pad\":\"\"}")), "");
+    else if (id >= JSON_ID)
+        snprintf(text, capacity, "{\"schemaType\":\"JSON\"}");
+    else
+        return false;
+    return true;
+}
 
 static const char *answer_of(const char *url, const char *format, char *text, size_t capacity)
 {
@@ -125,7 +159,7 @@ static const char *answer_of(const char *url, const char *format, char *text, si
                  serialized ? money_file : "syntax = ...");
     else if (strcmp(url, "/schemas/ids/9") == 0)
         snprintf(text, capacity, "{\"schema\":\"{\\\"type\\\":\\\"nothing\\\"}\"}");
-    else
+    else if (!many_answer(url, serialized, text, capacity))
         return NULL;
     return text;
 }
@@ -135,7 +169,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   size_t *bytes, void **request)
 {
     static const char absent[] = "{\"error_code\":40403,\"message\":\"Schema not found\"}";
-    static char text[8192];
+    static char text[(8 << 20) + 64];
     (void)context;
     (void)method;
     (void)version;
@@ -324,6 +358,149 @@ static void a_registry_that_is_away_makes_the_caller_pause(void **state)
     registry_end(registry);
 }
 
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static void a_schema_of_too_many_files_is_told(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    for (unsigned more = 0; more <= 1; more++) {
+        struct registry *registry = registry_start();
+        server.imports = 63 + more; /* FILES_MAX with the schema's own */
+        assert_string_equal(read_framed(registry, FILES_ID, "\0\x0a\x03USD", 6),
+                            more ? "bad_encoding" : "no_mapping");
+        if (more)
+            assert_non_null(strstr(world.last_detail, "more than 64 files"));
+        else /* the schema, its own file, and two for each that it imports */
+            assert_int_equal(server.requests, 2 + 2 * 63);
+        registry_end(registry);
+    }
+}
+
+static void an_answer_that_is_too_large_holds_nobody_up(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    for (size_t more = 0; more <= 1; more++) {
+        struct registry *registry = registry_start();
+        server.large = (8u << 20) + more; /* ANSWER_BYTES_MAX */
+        assert_string_equal(read_framed(registry, LARGE_ID, "\2x", 2), "bad_encoding");
+        assert_non_null(strstr(world.last_detail, more ? "larger than 8 MiB" : "not JSON"));
+        server.status = 500; /* of an error it means nothing */
+        assert_string_equal(read_framed(registry, LARGE_ID, "\2x", 2), "bad_encoding");
+        registry_end(registry);
+    }
+}
+
+static void schemas_beyond_those_kept_are_told_with_their_id(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    struct registry *registry = registry_start();
+    for (uint32_t i = 0; i < 4096; i++) { /* SCHEMAS_MAX */
+        struct err err = {0};
+        assert_true(registry_load(registry, JSON_ID + i, &err));
+    }
+    assert_int_equal(registry_find(registry, JSON_ID + 4095)->kind, SCHEMA_JSON);
+    assert_string_equal(read_framed(registry, AVRO_ID, "\2x", 2), "unknown_schema");
+    assert_non_null(strstr(world.last_detail, "schema 1"));
+    assert_int_equal(server.requests, 4096);
+    registry_end(registry);
+}
+
+/* Field `number` of counted bytes, before what is written already: descriptors from within. */
+static void wrap(struct buf *descriptor, unsigned char number, struct slice bytes)
+{
+    size_t n = bytes.bytes;
+    buf_add_char(descriptor, (char)(number << 3 | 2));
+    for (; n >= 0x80; n >>= 7)
+        buf_add_char(descriptor, (char)(n | 0x80));
+    buf_add_char(descriptor, (char)n);
+    buf_add(descriptor, bytes);
+}
+
+/* A file with one message whose name has so many bytes. */
+static struct schema_protobuf *protobuf_named(size_t bytes, struct err *err)
+{
+    char *name = calloc(1, bytes);
+    struct buf message, file;
+    buf_init(&message, 64 << 20);
+    buf_init(&file, 64 << 20);
+    memset(name, 'n', bytes);
+    wrap(&message, 1, (struct slice){name, bytes});
+    wrap(&file, 4, buf_slice(&message));
+    struct schema_protobuf *schema =
+        schema_protobuf_new(&(struct slice){file.p, file.bytes}, 1, err);
+    buf_free(&message);
+    buf_free(&file);
+    free(name);
+    return schema;
+}
+
+static void a_schema_of_protobuf_is_bounded(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    struct schema_protobuf *schema = protobuf_named(7u << 20, &err); /* kept twice */
+    assert_non_null(schema);
+    schema_protobuf_free(schema);
+    assert_null(protobuf_named((16u << 20) + 1, &err)); /* SCHEMA_BYTES_MAX */
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_non_null(strstr(err.text, "more than 16 MiB"));
+}
+
+/* A file with one message of `count` repeated int32: field i is named as its number. */
+static struct schema_protobuf *protobuf_lists(unsigned count, struct err *err)
+{
+    struct buf field, message, file;
+    buf_init(&message, 1 << 20);
+    buf_init(&file, 1 << 20);
+    wrap(&message, 1, SLICE("M"));
+    for (unsigned i = 1; i <= count; i++) {
+        char name[8];
+        buf_init(&field, 64);
+        snprintf(name, sizeof(name), "f%u", i);
+        wrap(&field, 1, slice_of(name));
+        buf_add(&field, (struct slice){(char[]){0x18, (char)i, 0x20, 3, 0x28, 5}, 6});
+        wrap(&message, 2, buf_slice(&field));
+        buf_free(&field);
+    }
+    wrap(&file, 4, buf_slice(&message));
+    struct schema_protobuf *schema =
+        schema_protobuf_new(&(struct slice){file.p, file.bytes}, 1, err);
+    buf_free(&message);
+    buf_free(&file);
+    return schema;
+}
+
+static void more_lists_in_a_message_than_are_told_apart_are_told(void **state)
+{
+    (void)state;
+    for (unsigned count = 64; count <= 65; count++) { /* LISTS_MAX */
+        struct err err = {0};
+        struct buf value, json;
+        const char *why = NULL, *at;
+        struct schema_protobuf *schema = protobuf_lists(count, &err);
+        assert_non_null(schema);
+        buf_init(&value, 1 << 16);
+        buf_init(&json, 1 << 16);
+        buf_add_char(&value, 0); /* the first message */
+        for (unsigned i = 1; i <= count; i++)
+            buf_add(&value,
+                    i < 16 ? (struct slice){(char[]){(char)(i << 3), 1}, 2}
+                           : (struct slice){(char[]){(char)(i << 3 | 0x80), (char)(i >> 4), 1}, 3});
+        assert_int_equal(schema_protobuf_json(schema, buf_slice(&value), &json, &why, &at),
+                         count == 64);
+        if (count == 64)
+            assert_non_null(strstr(json.p, "\"f64\":[1]"));
+        else
+            assert_non_null(strstr(why, "more than 64 repeated fields"));
+        buf_free(&value);
+        buf_free(&json);
+        schema_protobuf_free(schema);
+    }
+}
+
 static void bytes_that_are_not_of_the_schema_are_refused(void **state)
 {
     (void)state;
@@ -353,6 +530,11 @@ int main(void)
         cmocka_unit_test(protobuf_is_read_by_its_schema),
         cmocka_unit_test(a_schema_that_is_not_known_is_told_with_its_id),
         cmocka_unit_test(a_registry_that_is_away_makes_the_caller_pause),
+        cmocka_unit_test(a_schema_of_too_many_files_is_told),
+        cmocka_unit_test(an_answer_that_is_too_large_holds_nobody_up),
+        cmocka_unit_test(schemas_beyond_those_kept_are_told_with_their_id),
+        cmocka_unit_test(a_schema_of_protobuf_is_bounded),
+        cmocka_unit_test(more_lists_in_a_message_than_are_told_apart_are_told),
         cmocka_unit_test(bytes_that_are_not_of_the_schema_are_refused),
         cmocka_unit_test(a_url_must_be_one_of_http),
     };
