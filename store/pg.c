@@ -388,7 +388,16 @@ bool pg_begin(struct pg *pg, enum pg_transaction kind, struct err *err)
         [PG_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         [PG_SNAPSHOT_WRITE] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
     };
-    return pg_command(pg, begin[kind], err);
+    struct err why = {0};
+    if (pg_command(pg, begin[kind], &why))
+        return true;
+    if (strcmp(pg->sqlstate, "0A000") != 0)
+        return err_set(err, why.kind, "%s", why.text);
+    /* Nothing else of a BEGIN is not supported. */
+    pg_close(pg);
+    return err_set(err, ERR_UNAVAILABLE,
+                   "%s: the server is a standby: it takes no writes until it is promoted",
+                   pg->place);
 }
 
 void pg_rollback(struct pg *pg)

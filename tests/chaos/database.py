@@ -94,22 +94,24 @@ def backends(world):
 
 
 def database_read_only(servers, seed):
-    """A database made read-only pauses the service; made writable, it goes on by itself."""
+    """A server that has become a standby pauses the service; promoted again, it goes on by itself."""
     with World(servers, "read-only", seed) as world:
         feed = world.feed()
         member = world.start()
         feed.send(300)
         world.drain(30)
-        servers.psql("postgres", f"ALTER DATABASE {world.database} SET default_transaction_read_only = on")
-        world.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-                  f"datname = '{world.database}' AND pid <> pg_backend_pid()")
         before = world.row_count()
-        feed.send(300)
-        feed.flush()
-        time.sleep(3)
-        check_equal(world.row_count(), before, "rows while it was read-only")
-        check(member.alive(), f"the member ended{member.tail()}")
-        servers.psql("postgres", f"ALTER DATABASE {world.database} RESET default_transaction_read_only")
+        servers.local("postgres-down")
+        servers.postgres_as_standby()
+        try:
+            feed.send(300)
+            feed.flush()
+            wait_for("two tries that meet a standby",
+                     lambda: member.text().count("standby: it takes no writes") >= 2, 60)
+            check_equal(world.row_count(), before, "rows while it was read-only")
+            check(member.alive(), f"the member ended{member.tail()}")
+        finally:
+            servers.psql("postgres", "SELECT pg_promote()")
         world.faults += 1
         return world.settle()
 

@@ -108,6 +108,14 @@ class Servers:
         self.local("postgres-down")
         self.local("postgres-up", LD_PRELOAD=FAKETIME[0], FAKETIME=f"{days:+}d", FAKETIME_DONT_FAKE_MONOTONIC="1")
 
+    def postgres_as_standby(self):
+        """PostgreSQL, which is down, as a standby of nobody: it answers, and writes nothing until pg_promote()."""
+        data = os.path.join(self.socket_folder, "data")
+        signal_file = os.path.join(data, "standby.signal")
+        open(signal_file, "w").close()
+        os.chown(signal_file, os.stat(data).st_uid, os.stat(data).st_gid)
+        self.local("postgres-up")
+
     def clean(self):
         self.local("clean")
 
