@@ -160,6 +160,29 @@ static bool choose_named(struct choice *choice, const struct catalog *catalog, c
                    near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+static void node_hash(struct hash64 *hash, const struct yaml_node *node)
+{
+    hash64_add_int(hash, node->kind);
+    hash64_add_int(hash, (int64_t)node->count);
+    if (node->kind == YAML_SCALAR)
+        hash64_add(hash, node->text);
+    for (const struct yaml_node *child = node->children; child; child = child->next) {
+        if (child->key)
+            node_hash(hash, child->key);
+        node_hash(hash, child);
+    }
+}
+
+static uint64_t choice_hash(const struct choice *choice)
+{
+    struct hash64 hash;
+    hash64_init(&hash);
+    hash64_add(&hash, SLICE(SPENDLOG_VERSION));
+    for (size_t i = 0; i < choice->count; i++)
+        node_hash(&hash, choice->list[i]->node);
+    return hash64_final(&hash);
+}
+
 static bool choice_compile(const struct choice *choice, struct mappings *set, struct err *err)
 {
     struct compiler compiler = {.set = set, .process = &set->process, .err = err};
@@ -174,6 +197,7 @@ static bool choice_compile(const struct choice *choice, struct mappings *set, st
         list[set->count++] = mapping;
     }
     set->list = list;
+    set->fingerprint = choice_hash(choice);
     return true;
 }
 
@@ -306,6 +330,12 @@ void mappings_registry(struct mappings *set, struct registry *registry)
 void mappings_otlp(struct mappings *set)
 {
     set->otlp = true;
+}
+
+uint64_t mappings_fingerprint(const struct mappings *set)
+{
+    uint64_t fingerprint = set->fingerprint + set->otlp;
+    return fingerprint ? fingerprint : 1;
 }
 
 bool mappings_defaults(struct mappings *set, const struct yaml_node *defaults, struct err *err)

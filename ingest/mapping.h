@@ -45,6 +45,10 @@ void mappings_registry(struct mappings *set, struct registry *registry);
 /* What is not JSON is OTLP as protobuf, whatever its bytes look like. */
 void mappings_otlp(struct mappings *set);
 
+/* What decides how many records a message has and which number each of them gets: of other
+ * definitions, in another order or read by another version it is another one. Never 0. */
+uint64_t mappings_fingerprint(const struct mappings *set);
+
 /* What a mapping is for, and how it reads counts: for people. */
 struct mapping_about {
     const char *name, *group; /* group: the built-in file it is from, by its short name */

@@ -206,6 +206,7 @@ struct mappings {
     size_t default_count;
     struct yaml_tree **trees; /* of the built-in files: tests are read from them */
     size_t tree_count;
+    uint64_t fingerprint; /* of the definitions, in their order */
 };
 
 #endif

@@ -238,6 +238,25 @@ void lane_batch_begin(struct lane *lane)
     lane->batch.keep_messages = lane->keep_messages_left > 0;
 }
 
+/* Where the message begins that is to be read now. The number of a record is only good for the
+ * mappings that counted: by others the message is read again from its start, and what is stored of
+ * it comes as duplicates. */
+static unsigned first_index(const struct record_context *rc, struct batch_range *range)
+{
+    const struct lane_partition *p = rc->partition;
+    if (range->next_offset != rc->message->offset)
+        return 0;
+    if (range->next_index > 0 && range->mappings != 0 &&
+        range->mappings != mappings_fingerprint(p->topic->mappings)) {
+        log_warn("%s/%d/%lld: %u records of it were read by other mappings than those of now: it "
+                 "is read again whole, and what is stored of it counts as duplicates",
+                 p->state.topic, (int)p->state.partition, (long long)rc->message->offset,
+                 range->next_index);
+        range->next_index = 0;
+    }
+    return range->next_index;
+}
+
 /* Reads a message, or what earlier batches left of it, until its end or until the batch is full. */
 static void read_part(struct record_context *rc)
 {
@@ -247,7 +266,7 @@ static void read_part(struct record_context *rc)
     rc->range = batch_range_of(&lane->batch, &rc->partition->state);
     struct batch_range *range = &lane->batch.range[rc->range];
     struct message m = topic_message(message);
-    m.first_index = range->next_offset == message->offset ? range->next_index : 0;
+    m.first_index = first_index(rc, range);
     rc->split = false;
     rc->kept = 0;
     if (lane->batch.keep_messages)
@@ -258,6 +277,7 @@ static void read_part(struct record_context *rc)
     range->messages += !rc->split;
     range->next_offset = message->offset + !rc->split;
     range->next_index = rc->split ? rc->next_index : 0;
+    range->mappings = rc->split ? mappings_fingerprint(rc->partition->topic->mappings) : 0;
     range->last_time_ms = message->time_ms;
     last_keep(rc->partition, range, message->value);
 }

@@ -161,7 +161,7 @@ static const char offset_insert[] =
 
 static const char offset_select[] =
     "SELECT partition_id, incarnation, first_offset, next_offset, last_message_ms,"
-    " last_message_hash, next_index"
+    " last_message_hash, next_index, next_mappings"
     " FROM spendlog.kafka_offsets"
     " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"
     " ORDER BY incarnation DESC LIMIT 1";
@@ -192,6 +192,7 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
         state->last_time_ms = pg_null(res, 0, 4) ? -1 : pg_int(res, 0, 4);
         state->last_hash = pg_null(res, 0, 5) ? 0 : (uint64_t)pg_int(res, 0, 5);
         state->next_index = (unsigned)pg_int(res, 0, 6);
+        state->mappings = pg_null(res, 0, 7) ? 0 : (uint64_t)pg_int(res, 0, 7);
     }
     PQclear(res);
     return true;

@@ -225,14 +225,15 @@ static const struct pg_statement advance = {
     "WITH r AS ("
     "  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
     "   $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],"
-    "   $12::bigint[], $13::bigint[], $14::bigint[])"
+    "   $12::bigint[], $13::bigint[], $14::bigint[], $22::bigint[])"
     "  AS r (partition_id, first_offset, next_offset, last_ms, last_hash, messages, rows,"
-    "   duplicates, rejected, skipped, conflicts, first_index, next_index, digest)),"
+    "   duplicates, rejected, skipped, conflicts, first_index, next_index, digest, mappings)),"
     " moved AS ("
     "  UPDATE spendlog.kafka_offsets o SET next_offset = r.next_offset,"
     "   next_index = r.next_index, row_digest = o.row_digest # r.digest,"
     "   last_message_ms = CASE WHEN $20 THEN o.last_message_ms ELSE r.last_ms END,"
     "   last_message_hash = CASE WHEN $20 THEN o.last_message_hash ELSE r.last_hash END,"
+    "   next_mappings = CASE WHEN $20 THEN o.next_mappings ELSE r.mappings END,"
     "   messages = o.messages + r.messages,"
     "   records = o.records + r.rows + r.duplicates + r.rejected + r.skipped,"
     "   rows = o.rows + r.rows, duplicates = o.duplicates + r.duplicates,"
@@ -334,6 +335,17 @@ static void args_add_times(struct writer *w, const struct batch *batch)
     pg_arg_time(&w->args, last->start_time_us);
 }
 
+static void args_add_mappings(struct writer *w, const struct batch *batch)
+{
+    pg_array_open(&w->args, PG_INT8, batch->range_count);
+    for (size_t i = 0; i < batch->range_count; i++)
+        if (batch->range[i].next_index > 0)
+            pg_array_int8(&w->args, (int64_t)batch->range[i].mappings);
+        else
+            pg_array_null(&w->args);
+    pg_array_close(&w->args);
+}
+
 static bool write_offsets(struct writer *w, const struct batch *batch, struct err *err)
 {
     pg_args_reset(&w->args);
@@ -344,6 +356,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     args_add_times(w, batch);
     pg_arg_bool(&w->args, batch->retry);
     pg_arg_int4(&w->args, w->book_id);
+    args_add_mappings(w, batch);
     PGresult *res = pg_run(&w->pg, &advance, &w->args, err);
     if (!res)
         return false;

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In a retry a record may be listed already. */
+/* In a retry a record may be listed already, and so it may be of a message that is read again
+ * whole. Says how many are new, by partition. */
 static const struct pg_statement reject = {
     STATEMENT_REJECT,
-    "INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, record_index,"
+    "WITH listed AS (INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, "
+    "record_index,"
     "  reason, mapping, field, byte, detail, payload, payload_hash, payload_bytes,"
     "  message_ms, payload_key, sealed_detail, envelope)"
     " SELECT $1::bigint, r.partition_id, r.kafka_offset, r.record_index,"
@@ -21,7 +23,8 @@ static const struct pg_statement reject = {
     "  $13::bigint[], $14::text[], $15::bytea[], $16::bytea[])"
     " AS r (partition_id, kafka_offset, record_index, reason, mapping, field, byte, detail,"
     "  payload, payload_hash, payload_bytes, message_ms, payload_key, sealed_detail, envelope)"
-    " ON CONFLICT ON CONSTRAINT rejected_events_pkey DO NOTHING"};
+    " ON CONFLICT ON CONSTRAINT rejected_events_pkey DO NOTHING RETURNING partition_id)"
+    " SELECT partition_id, count(*) FROM listed GROUP BY 1"};
 
 /* A rejected record and a refused row are one list here: the n-th of both. */
 static struct batch_reject reject_at(const struct writer *w, const struct batch *batch, size_t n)
@@ -173,6 +176,23 @@ static void make_bare(const struct writer *w, struct batch_reject *r, char why[R
     r->byte = -1;
 }
 
+/* What is listed already was counted as rejected when it came first. */
+static void count_listed(struct writer *w, const struct batch *batch, size_t from, size_t to,
+                         const PGresult *res)
+{
+    for (size_t n = from; n < to; n++) {
+        struct range_counts *counts = &w->counts[reject_at(w, batch, n).range];
+        counts->rejected--;
+        counts->duplicates++;
+    }
+    for (int row = 0; row < PQntuples(res); row++)
+        for (size_t i = 0; i < batch->range_count; i++)
+            if (batch->range[i].state->id == pg_int(res, row, 0)) {
+                w->counts[i].rejected += pg_int(res, row, 1);
+                w->counts[i].duplicates -= pg_int(res, row, 1);
+            }
+}
+
 /* Of both lists, those from `from` up to `to`. */
 static bool rejects_insert(struct writer *w, const struct batch *batch, size_t from, size_t to,
                            bool bare, struct err *err)
@@ -195,7 +215,11 @@ static bool rejects_insert(struct writer *w, const struct batch *batch, size_t f
         return err_set(err, ERR_FATAL,
                        "rejected messages cannot be encrypted: no memory, or no "
                        "random numbers");
-    return writer_run(w, &reject, err);
+    PGresult *res = pg_run(&w->pg, &reject, &w->args, err);
+    if (res && !batch->retry)
+        count_listed(w, batch, from, to, res);
+    PQclear(res);
+    return res != NULL;
 }
 
 /* As copy_bisect(). One that is refused is kept bare; if that is refused too, the batch is. */

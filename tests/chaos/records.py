@@ -188,6 +188,46 @@ def many(world, count, partition):
     return joined.encode(), records
 
 
+FIELDS = ("provider: {const: openai}, model: {const: chaos-small}, started_at: {path: '@0/0/at', time: rfc3339}")
+FIRST_CALL = f"mappings: [{{name: calls, keep: /calls, fields: {{request_id: /calls/0/id, input_tokens: /calls/0/n, {FIELDS}}}}}]"
+EACH_CALL = ("mappings: [{name: calls, unwrap: [{each: /calls}], keep: /id, fields: {request_id: /id, input_tokens: /n, "
+             f"{FIELDS}}}}}]")
+
+
+def mapping_changed_between_parts(servers, seed, elements=6000):
+    """A message stored in part, then other mappings by which its records have other numbers: each call is a row, once."""
+    dice = random.Random(seed)
+    with World(servers, "mapping-changed", seed, partitions=1, whole_log=False,
+               topic_config={"max_message_bytes": 90000000}) as world:
+        feed = world.feed("message.max.bytes=90000000", "batch.size=90000000")
+        bad = set(dice.sample(range(elements), elements // 20))
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        feed.put(0, json.dumps([{"at": at, "calls": [{"id": f"c{i}-{k}", "n": -1 if i in bad else i} for k in range(i % 3 + 1)]}
+                                for i in range(elements)]).encode())
+        feed.flush()
+        calls = [(i, k) for i in range(elements) for k in range(i % 3 + 1)]
+        first = {"mappings": "mappings: [calls]", "lines": [FIRST_CALL]}
+        each = {"mappings": "mappings: [calls]", "lines": [EACH_CALL]}
+        for options in (first, each):
+            member = world.start(fault=f"after_commit:{dice.randint(2, 5)}", **options)
+            check_equal(member.wait(60), -signal.SIGKILL, "exit code")
+            world.faults += 1
+            check(int(world.sql("SELECT next_index FROM spendlog.kafka_offsets")[0][0]) > 0, "no part was stored")
+            world.verify_command()
+        check("it is read again whole" in member.text(), f"not told{member.tail()}")
+        member = world.start("--exit-eof", **each)
+        check_equal(member.wait(60), 0, f"exit code{member.tail()}")
+        check("it is read again whole" not in member.text(), "read again twice")
+        good = sorted(f"c{i}-{k}" for i, k in calls if i not in bad)
+        check_equal(sorted(row[0] for row in world.sql("SELECT request_id FROM spendlog.spend_logs")), good, "rows")
+        listed, counted, duplicates = map(int, world.sql(
+            "SELECT (SELECT count(*) FROM spendlog.rejected_events), rejected, duplicates FROM spendlog.kafka_offsets")[0])
+        check_equal(counted, listed, "rejected records")
+        check(listed >= len(calls) - len(good) and duplicates > 0, f"{listed} rejected, {duplicates} duplicates")
+        world.verify_command()
+        return f"{len(good)} rows, {duplicates} duplicates, {listed} rejected"
+
+
 def refused_rejects(servers, seed):
     """A constraint of somebody else's on rejected_events: one record is kept bare, what is refused altogether ends."""
     with World(servers, "rejects", seed, partitions=2) as world:
@@ -206,4 +246,5 @@ def refused_rejects(servers, seed):
         return f"{bare} kept bare"
 
 
-ALL = (refused_row_repaired, refused_rejects, siblings_retried, message_of_many_records)
+ALL = (refused_row_repaired, refused_rejects, siblings_retried, message_of_many_records,
+       mapping_changed_between_parts)

@@ -121,6 +121,7 @@ static void state_fill(struct partition_state *state, int32_t partition)
     state->next_index = row->next_index;
     state->last_time_ms = row->last_time_ms;
     state->last_hash = row->last_hash;
+    state->mappings = row->mappings;
 }
 
 static void row_begin(struct fake_offsets *row, int64_t at)
@@ -239,6 +240,7 @@ static void write(const struct batch *batch)
         struct fake_offsets *row = &offsets[range->state->partition];
         row->next = range->next_offset;
         row->next_index = range->next_index;
+        row->mappings = range->mappings;
         if (range->messages > 0 || range->next_index > 0) {
             row->last_time_ms = range->last_time_ms;
             row->last_hash = range->last_hash;

@@ -30,7 +30,7 @@ struct fake_offsets { /* the newest incarnation of a partition */
     int32_t incarnation;
     int64_t first, next, last_time_ms;
     unsigned next_index;
-    uint64_t last_hash;
+    uint64_t last_hash, mappings;
 };
 
 struct fake_writer {

@@ -127,6 +127,28 @@ static void a_message_in_parts_goes_on_at_the_record_where_it_broke(void **state
     }
 }
 
+static void a_message_in_parts_is_read_again_whole_by_other_mappings(void **state)
+{
+    const uint64_t ours = mappings_fingerprint(world.topics.topic[0].mappings);
+    const uint64_t stored[] = {ours, 0, ours + 1}; /* 0: not known */
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        teardown(NULL);
+        setup(NULL);
+        world.config.batch_rows = 2;
+        fake_kafka_append(0, nine);
+        append(0, 1);
+        *fake_offsets(0) = (struct fake_offsets){
+            .known = true, .last_time_ms = -1, .next_index = 6, .mappings = stored[i]};
+        fake_kafka_give(0, 1);
+        read_out();
+        for (unsigned index = 0; index < 9; index++)
+            assert_int_equal(fake_writer_count(0, 0, index), index >= 6 || i == 2);
+        expect_once(0, 1, 2);
+        assert_int_equal(fake_offsets(0)->next_index, 0);
+    }
+}
+
 static void a_message_is_kept_with_its_key_and_headers_or_not_at_all(void **state)
 {
     const size_t most = (8u << 20) - 4; /* ENVELOPE_BYTES_MAX, and the key's length */
@@ -979,6 +1001,7 @@ int main(void)
         TEST(latest_begins_at_the_end_and_partitions_added_later_at_their_beginning),
         TEST(what_librdkafka_repeats_is_dropped),
         TEST(a_message_larger_than_a_batch_is_written_in_parts),
+        TEST(a_message_in_parts_is_read_again_whole_by_other_mappings),
         TEST(a_message_is_kept_with_its_key_and_headers_or_not_at_all),
         TEST(a_message_in_parts_goes_on_at_the_record_where_it_broke),
         TEST(a_revoked_lane_writes_what_it_gathered),
