@@ -234,7 +234,7 @@ static bool files_write(const char *path, struct answers *answers, struct err *e
 /* What was written reads as a configuration, or the answer that does not is named. */
 static bool init(struct err *err)
 {
-    struct answers answers;
+    struct answers answers = {0};
     struct config config;
     const char *path = output_path();
     if (!answers_take(&answers, err) || !files_write(path, &answers, err))

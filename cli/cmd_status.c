@@ -68,6 +68,30 @@ static void partitions_print(const json_t *partitions)
     }
 }
 
+static void caches_print(const json_t *caches)
+{
+    for (size_t i = 0; i < json_array_size(caches); i++) {
+        const json_t *c = json_array_get(caches, i);
+        show_line(stdout,
+                  "lane %lld remembers %lld keys of rows, %lld shared calls and %lld callers, %lld "
+                  "days, %lld names with their prices (%lld MB); holds a batch of %lld MB, %lld "
+                  "messages of %lld MB",
+                  int_of(c, "lane"), int_of(c, "recent_keys"), int_of(c, "shared_calls"),
+                  int_of(c, "shared_callers"), int_of(c, "days"), int_of(c, "names"),
+                  int_of(c, "names_bytes") >> 20, int_of(c, "batch_bytes") >> 20,
+                  int_of(c, "queued_messages"), int_of(c, "queued_bytes") >> 20);
+    }
+}
+
+static void sums_print(const json_t *sums)
+{
+    if (json_is_object(sums))
+        printf("sums: %lld deltas not merged yet, merged last %lld s ago\n",
+               int_of(sums, "unmerged"), int_of(sums, "merge_age_s"));
+    else
+        puts("sums: the database was not asked yet");
+}
+
 static void status_print(const json_t *status)
 {
     const json_t *book = json_object_get(status, "price_book");
@@ -85,7 +109,10 @@ static void status_print(const json_t *status)
            int_of(status, "batches"), int_of(status, "recoveries"), int_of(status, "gaps"));
     show_line(stdout, "price book %s, loaded %s, %lld reloads failed", text_of(book, "id"),
               text_of(book, "loaded_at"), int_of(book, "reload_failures"));
-    printf("memory: %lld MB\n", int_of(status, "memory_bytes") >> 20);
+    sums_print(json_object_get(status, "sums"));
+    caches_print(json_object_get(status, "caches"));
+    printf("memory: %lld MB, at most %lld MB so far\n", int_of(status, "memory_bytes") >> 20,
+           int_of(status, "memory_peak_bytes") >> 20);
 }
 
 /* --- both ------------------------------------------------------------------------------------ */

@@ -477,8 +477,8 @@ bool consumer_watermarks(struct consumer *consumer, const char *topic, int32_t p
     bool unknown = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                    code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
                    code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-    return err_set(err, unknown ? ERR_RETRY : ERR_UNAVAILABLE, "kafka: offsets of %s [%d]: %s",
-                   topic, (int)partition, rd_kafka_err2str(code));
+    return err_set(err, unknown ? ERR_RETRY : ERR_UNAVAILABLE, "kafka: offsets of %s/%d: %s", topic,
+                   (int)partition, rd_kafka_err2str(code));
 }
 
 bool consumer_partition_count(struct consumer *consumer, const char *topic, int32_t *count,

@@ -139,6 +139,7 @@ bool consumer_newest(struct consumer *consumer, const char *topic, int32_t parti
 /* librdkafka's own figures, since the consumer was made; renewed every statistics.interval.ms. */
 struct consumer_figures {
     int64_t requests, responses, received_bytes, messages, connects, disconnects;
+    int64_t queued_messages, queued_bytes; /* fetched and not handed out yet */
 };
 void consumer_figures(const struct consumer *consumer, struct consumer_figures *figures);
 /* Where the log of a partition ends, as the broker said with the last messages; -1: unknown. */

@@ -41,6 +41,8 @@ int kafka_on_figures(rd_kafka_t *rk, char *json, size_t bytes, void *opaque)
         .messages = last_of(json, "\"rxmsgs\":"),
         .connects = sum_of_all(json, "\"connects\":"),
         .disconnects = sum_of_all(json, "\"disconnects\":"),
+        .queued_messages = sum_of_all(json, "\"fetchq_cnt\":"),
+        .queued_bytes = sum_of_all(json, "\"fetchq_size\":"),
     };
     return 0;
 }

@@ -72,6 +72,8 @@ void book_describe(const struct book *book, bool json,
 
 struct pricer *pricer_new(const struct book *book);
 void pricer_free(struct pricer *pricer);
+/* How many names its memo holds, in how many bytes. */
+size_t pricer_names(const struct pricer *pricer, size_t *bytes);
 
 /* How a decision was taken, for `explain`: each candidate name, deployment and rule with why it won
  * or lost. NULL costs nothing. */

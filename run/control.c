@@ -8,7 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "store/pg_count.h"
+#include "run/memory.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,17 +54,6 @@ static int connect_to(const struct sockaddr_un *address)
 }
 
 /* --- status ---------------------------------------------------------------------------------- */
-
-static int64_t resident_bytes(void)
-{
-    long long pages = 0, resident = 0;
-    FILE *in = fopen("/proc/self/statm", "re");
-    if (in && fscanf(in, "%lld %lld", &pages, &resident) != 2)
-        resident = 0;
-    if (in)
-        fclose(in);
-    return resident * sysconf(_SC_PAGESIZE);
-}
 
 static void ready_json(struct lane_group *group, struct buf *json)
 {
@@ -115,7 +104,9 @@ void control_status(struct lane_group *group, struct buf *json)
     book_json(group, json);
     buf_add_char(json, ',');
     counters_json(&group->counters, json);
-    buf_printf(json, ",\"memory_bytes\":%lld}\n", (long long)resident_bytes());
+    struct memory memory = memory_now();
+    buf_printf(json, ",\"memory_bytes\":%lld,\"memory_peak_bytes\":%lld}\n",
+               (long long)memory.resident_bytes, (long long)memory.peak_bytes);
 }
 
 /* --- serving --------------------------------------------------------------------------------- */

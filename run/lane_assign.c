@@ -76,10 +76,9 @@ static bool start_find(struct lane *lane, const char *topic, int32_t partition, 
     } else { /* told by a version that did not say where it began */
         *start = of.offset < low ? low : of.offset;
     }
-    log_error(
-        "%s [%d]: the database has no offset, but Kafka was told %lld: it lost the row, or is "
-        "a new one; reading begins at %lld",
-        topic, (int)partition, (long long)of.offset, (long long)*start);
+    log_error("%s/%d/%lld: the database has no offset, though Kafka was told this one: it lost the "
+              "row, or is a new one; reading begins at %lld",
+              topic, (int)partition, (long long)of.offset, (long long)*start);
     return true;
 }
 

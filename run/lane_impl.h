@@ -77,6 +77,7 @@ struct lane {
     bool counted_caught_up; /* in group->caught_up */
     int64_t fine_ms;        /* when the end of the log was told last */
     int64_t progress_ms;    /* when its partitions were told last */
+    int64_t database_ms;    /* when it looked last whether the database is to be asked */
 };
 
 /* What an error asks for: LANE_FATAL when only an operator or a restart can help. */

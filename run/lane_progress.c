@@ -2,6 +2,8 @@
 /* How far a lane's partitions are, for metrics and `spendlog status`. */
 #include "run/lane_impl.h"
 
+#include "core/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,9 +21,36 @@ static void partition_tell(const struct lane *lane, const struct lane_partition 
         to->end_offset = to->next_offset;
 }
 
+static void caches_tell(const struct lane *lane, struct progress_caches *caches)
+{
+    *caches = (struct progress_caches){.batch_bytes = batch_held_bytes(&lane->batch)};
+    writer_caches(lane->writer, &caches->writer);
+    if (lane->pricer)
+        caches->names = pricer_names(lane->pricer, &caches->names_bytes);
+}
+
+/* Between two batches: the connection is theirs. */
+static void database_tell(struct lane *lane, int64_t now_ms)
+{
+    struct database_state state;
+    struct err err = {0};
+    if (lane->state != LANE_READING || lane->batch.range_count > 0 ||
+        now_ms - lane->database_ms < PROGRESS_EVERY_MS)
+        return;
+    lane->database_ms = now_ms;
+    if (!progress_database_due(lane->group->progress))
+        return;
+    if (writer_database_state(lane->writer, &state, &err))
+        progress_database(lane->group->progress, &state);
+    else
+        log_debug("what the database does is not known: %s", err.text);
+}
+
 void lane_progress(struct lane *lane, int64_t now_ms)
 {
     struct consumer_figures figures;
+    struct progress_caches caches;
+    database_tell(lane, now_ms);
     if (now_ms - lane->progress_ms < PROGRESS_EVERY_MS)
         return;
     lane->progress_ms = now_ms;
@@ -32,5 +61,7 @@ void lane_progress(struct lane *lane, int64_t now_ms)
     for (size_t i = 0; i < lane->partition_count; i++)
         partition_tell(lane, &lane->partition[i], &list[i]);
     consumer_figures(lane->consumer, &figures);
-    progress_partitions(lane->group->progress, lane->number, list, lane->partition_count, &figures);
+    caches_tell(lane, &caches);
+    progress_partitions(lane->group->progress, lane->number, list, lane->partition_count, &figures,
+                        &caches);
 }

@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "ingest/kafka.h"
+#include "run/memory.h"
 #include "store/pg_count.h"
 
 #include <arpa/inet.h>
@@ -156,6 +157,13 @@ static void page_print(struct lane_group *group, struct buf *page)
     book_release(group->books, ref);
     progress_print(group->progress, page);
     postgres_print(page);
+    struct memory memory = memory_now();
+    buf_printf(page,
+               "# HELP process_resident_memory_bytes memory of the process\n"
+               "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %lld\n"
+               "# HELP spendlog_memory_peak_bytes most memory that it has had\n"
+               "# TYPE spendlog_memory_peak_bytes gauge\nspendlog_memory_peak_bytes %lld\n",
+               (long long)memory.resident_bytes, (long long)memory.peak_bytes);
 }
 
 /* One line, whatever a server has said. */

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DATABASE_EVERY_US 30000000
+
 static const double rows_bound[HISTOGRAM_BOUNDS] = {1,    10,   50,    100,   500,
                                                     1000, 5000, 10000, 20000, 100000};
 static const double seconds_bound[HISTOGRAM_BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.1,
@@ -30,14 +32,36 @@ void progress_free(struct progress *progress)
 
 void progress_partitions(struct progress *progress, unsigned lane,
                          struct progress_partition *partition, size_t count,
-                         const struct consumer_figures *figures)
+                         const struct consumer_figures *figures,
+                         const struct progress_caches *caches)
 {
     pthread_mutex_lock(&progress->lock);
     struct progress_lane *of = &progress->lane[lane];
     free(of->partition);
+    of->told = true;
     of->partition = partition;
     of->count = count;
     of->figures = *figures;
+    of->caches = *caches;
+    pthread_mutex_unlock(&progress->lock);
+}
+
+bool progress_database_due(struct progress *progress)
+{
+    int64_t now_us = clock_monotonic_us();
+    pthread_mutex_lock(&progress->lock);
+    bool due = !progress->asked_us || now_us - progress->asked_us >= DATABASE_EVERY_US;
+    if (due)
+        progress->asked_us = now_us;
+    pthread_mutex_unlock(&progress->lock);
+    return due;
+}
+
+void progress_database(struct progress *progress, const struct database_state *state)
+{
+    pthread_mutex_lock(&progress->lock);
+    progress->database = *state;
+    progress->database_us = clock_monotonic_us();
     pthread_mutex_unlock(&progress->lock);
 }
 
@@ -201,6 +225,10 @@ static void kafka_print(const struct progress *progress, struct buf *page)
         const char *name, *help;
         size_t offset;
     } figure[] = {
+        {"spendlog_kafka_queued_messages", "messages that were fetched and wait here",
+         offsetof(struct consumer_figures, queued_messages)},
+        {"spendlog_kafka_queued_bytes", "memory of the messages that wait here",
+         offsetof(struct consumer_figures, queued_bytes)},
         {"spendlog_kafka_requests_total", "requests sent to brokers",
          offsetof(struct consumer_figures, requests)},
         {"spendlog_kafka_responses_total", "answers of brokers",
@@ -219,9 +247,68 @@ static void kafka_print(const struct progress *progress, struct buf *page)
         for (unsigned l = 0; l < LANES_MAX; l++)
             sum += *(const int64_t *)(const void *)((const char *)&progress->lane[l].figures +
                                                     figure[f].offset);
-        head(page, figure[f].name, "counter", figure[f].help);
+        head(page, figure[f].name, f < 2 ? "gauge" : "counter", figure[f].help);
         buf_printf(page, "%s %lld\n", figure[f].name, (long long)sum);
     }
+}
+
+/* --- caches, and what the database does ----------------------------------------------------- */
+
+/* One line per thing that lanes keep: its label, how `status` calls it, where it is. */
+static const struct cache {
+    const char *name;
+    bool bytes; /* else entries */
+    size_t offset;
+} cache[] = {
+    {"recent_keys", false, offsetof(struct progress_caches, writer.recent_keys)},
+    {"shared_calls", false, offsetof(struct progress_caches, writer.calls)},
+    {"shared_callers", false, offsetof(struct progress_caches, writer.callers)},
+    {"days", false, offsetof(struct progress_caches, writer.days)},
+    {"names", false, offsetof(struct progress_caches, names)},
+    {"names", true, offsetof(struct progress_caches, names_bytes)},
+    {"batch", true, offsetof(struct progress_caches, batch_bytes)},
+};
+#define CACHES (sizeof(cache) / sizeof(cache[0]))
+
+static size_t cache_of(const struct progress_lane *lane, const struct cache *which)
+{
+    return *(const size_t *)(const void *)((const char *)&lane->caches + which->offset);
+}
+
+static void caches_print(const struct progress *progress, struct buf *page, bool bytes)
+{
+    const char *metric = bytes ? "spendlog_cache_bytes" : "spendlog_cache_entries";
+    head(page, metric, "gauge",
+         bytes ? "memory that lanes hold on to" : "what lanes remember, so as not to ask again");
+    for (size_t c = 0; c < CACHES; c++) {
+        size_t sum = 0;
+        if (cache[c].bytes != bytes)
+            continue;
+        for (unsigned l = 0; l < LANES_MAX; l++)
+            sum += cache_of(&progress->lane[l], &cache[c]);
+        buf_printf(page, "%s{cache=\"%s\"} %zu\n", metric, cache[c].name, sum);
+    }
+}
+
+static double merged_age_s(const struct progress *progress)
+{
+    return (double)(progress->database.sums_merged_age_us + clock_monotonic_us() -
+                    progress->database_us) /
+           1e6;
+}
+
+static void database_print(const struct progress *progress, struct buf *page)
+{
+    if (!progress->database_us)
+        return;
+    gauge(page, "spendlog_database_state_age_seconds",
+          "since the database was asked for what follows",
+          (double)(clock_monotonic_us() - progress->database_us) / 1e6);
+    head(page, "spendlog_sums_unmerged", "gauge",
+         "deltas of the sums that are not merged yet; above 100000 about so many");
+    buf_printf(page, "spendlog_sums_unmerged %lld\n", (long long)progress->database.sums_deltas);
+    gauge(page, "spendlog_sums_merge_age_seconds",
+          "since deltas of the sums were merged last, by whatever member", merged_age_s(progress));
 }
 
 static void spend_print(const struct progress *progress, struct buf *page)
@@ -263,10 +350,42 @@ void progress_print(struct progress *progress, struct buf *page)
     spend_print(progress, page);
     lag_print(progress, page);
     kafka_print(progress, page);
+    caches_print(progress, page, false);
+    caches_print(progress, page, true);
+    database_print(progress, page);
     pthread_mutex_unlock(&progress->lock);
 }
 
 /* --- for `status` ---------------------------------------------------------------------------- */
+
+static void caches_json(const struct progress *progress, struct buf *json)
+{
+    const char *before = "";
+    buf_add_text(json, ",\"caches\":[");
+    for (unsigned l = 0; l < LANES_MAX; l++) {
+        const struct progress_lane *lane = &progress->lane[l];
+        if (!lane->told)
+            continue;
+        buf_printf(json, "%s{\"lane\":%u", before, l);
+        for (size_t c = 0; c < CACHES; c++)
+            buf_printf(json, ",\"%s%s\":%zu", cache[c].name, cache[c].bytes ? "_bytes" : "",
+                       cache_of(lane, &cache[c]));
+        buf_printf(json, ",\"queued_messages\":%lld,\"queued_bytes\":%lld}",
+                   (long long)lane->figures.queued_messages, (long long)lane->figures.queued_bytes);
+        before = ",";
+    }
+    buf_add_char(json, ']');
+}
+
+static void database_json(const struct progress *progress, struct buf *json)
+{
+    if (!progress->database_us) {
+        buf_add_text(json, ",\"sums\":null");
+        return;
+    }
+    buf_printf(json, ",\"sums\":{\"unmerged\":%lld,\"merge_age_s\":%.1f}",
+               (long long)progress->database.sums_deltas, merged_age_s(progress));
+}
 
 void progress_json(struct progress *progress, struct buf *json)
 {
@@ -295,5 +414,7 @@ void progress_json(struct progress *progress, struct buf *json)
         buf_printf(json, "%.1f", age_s(progress->newest_event_us));
     else
         buf_add_text(json, "null");
+    caches_json(progress, json);
+    database_json(progress, json);
     pthread_mutex_unlock(&progress->lock);
 }

@@ -9,7 +9,7 @@
 #include "core/config.h"
 #include "core/sum.h"
 #include "ingest/kafka.h"
-#include "store/batch.h"
+#include "store/writer.h"
 
 #include <pthread.h>
 
@@ -29,6 +29,13 @@ struct progress_partition {
     int64_t end_offset;  /* of its log, as Kafka said last; -1: not known yet */
 };
 
+/* What a lane keeps in memory to be fast. */
+struct progress_caches {
+    struct writer_caches writer;
+    size_t names, names_bytes; /* that are priced without being looked for */
+    size_t batch_bytes;
+};
+
 struct progress {
     pthread_mutex_t lock;
     int64_t started_us, committed_us; /* of the wall clock; 0: none yet */
@@ -36,10 +43,14 @@ struct progress {
     struct histogram batch_rows, batch_seconds;
     int64_t rejected[REASON_COUNT], skipped[REASON_COUNT];
     struct sum spend[CHARGE_STATUS_COUNT];
+    struct database_state database;
+    int64_t asked_us, database_us; /* monotonic: when it was asked last, and answered; 0: never */
     struct progress_lane {
+        bool told;
         struct progress_partition *partition;
         size_t count;
         struct consumer_figures figures;
+        struct progress_caches caches;
     } lane[LANES_MAX];
 };
 
@@ -49,7 +60,12 @@ void progress_free(struct progress *progress);
 /* The partitions of a lane, all of them; the array is taken over. */
 void progress_partitions(struct progress *progress, unsigned lane,
                          struct progress_partition *partition, size_t count,
-                         const struct consumer_figures *figures);
+                         const struct consumer_figures *figures,
+                         const struct progress_caches *caches);
+/* What the database does beside ingest is asked twice a minute, by whichever lane comes first:
+ * whether it is this one's turn, and what the answer was. */
+bool progress_database_due(struct progress *progress);
+void progress_database(struct progress *progress, const struct database_state *state);
 /* A batch was written. */
 void progress_batch(struct progress *progress, const struct batch *batch, int64_t took_us);
 
@@ -57,7 +73,7 @@ void progress_batch(struct progress *progress, const struct batch *batch, int64_
 int64_t progress_lag(struct progress *progress);
 /* Lines of a metrics page. */
 void progress_print(struct progress *progress, struct buf *page);
-/* "partitions":[...],"commit_age_s":...,"newest_event_age_s":..., for `status`. */
+/* "partitions":[...],"commit_age_s":...,"caches":[...],"sums":{...}, for `status`. */
 void progress_json(struct progress *progress, struct buf *json);
 
 #endif

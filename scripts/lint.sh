@@ -87,6 +87,11 @@ lint_banned() {
     return "$status"
 }
 
+# A place in Kafka is written topic/partition/offset, so that it can be pasted.
+lint_places() {
+    grep -nE '(%s|FMT ") ?\[%l*d\]' "${ours[@]}" | sed 's|$|   <- topic/partition/offset|' | report
+}
+
 lint_lengths() {
     {
         ctags -x --c-kinds=f --_xformat='%F:%n %{end} %N' "${ours[@]}" |
@@ -209,7 +214,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers providers circles foreign_headers banned lengths licence purpose english settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers providers circles foreign_headers banned places lengths licence purpose english settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

@@ -73,6 +73,12 @@ void batch_free(struct batch *batch)
     free(batch->range);
 }
 
+size_t batch_held_bytes(const struct batch *batch)
+{
+    return batch->arena.held_bytes + batch->encoded.capacity + batch->sums.texts.held_bytes +
+           batch->row_capacity * sizeof(*batch->rows);
+}
+
 /* Room for one more element; the array at *items keeps its memory over resets. */
 static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes, size_t most)
 {

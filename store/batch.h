@@ -158,6 +158,9 @@ void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int fu
 void batch_reset(struct batch *batch);
 void batch_free(struct batch *batch);
 
+/* Memory that it holds on to, from one batch to the next. */
+size_t batch_held_bytes(const struct batch *batch);
+
 /* The range of a partition, made on first use with first_offset = state->next_offset. */
 unsigned batch_range_of(struct batch *batch, struct partition_state *state);
 

@@ -152,7 +152,7 @@ enum {
 static void place_of(const PGresult *res, int row, char *place, size_t capacity)
 {
     int incarnation = (int)pg_int(res, row, P_INCARNATION);
-    snprintf(place, capacity, "group " SLICE_FMT ", " SLICE_FMT " [%d]",
+    snprintf(place, capacity, "group " SLICE_FMT ", " SLICE_FMT "/%d",
              SLICE_ARG(pg_text(res, row, P_GROUP)), SLICE_ARG(pg_text(res, row, P_TOPIC)),
              (int)pg_int(res, row, P_PARTITION));
     if (incarnation > 1)

@@ -358,8 +358,8 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
     }
     PQclear(res);
     return moved ? true
-                 : err_set(err, ERR_RETRY, "%s [%d]: another member has moved the offset",
-                           state->topic, (int)state->partition);
+                 : err_set(err, ERR_RETRY, "%s/%d/%lld: another member has moved the offset",
+                           state->topic, (int)state->partition, (long long)state->next_offset);
 }
 
 /* --- price books ---------------------------------------------------------------------------- */

@@ -89,6 +89,25 @@ bool writer_commit(struct writer *writer, struct batch *batch, struct err *err) 
 /* There is time: merges some of the sums that were appended (docs/storage.md). */
 void writer_idle(struct writer *writer);
 
+/* --- told to who watches: writer_watch.c */
+
+/* What it keeps of the database, in entries; each has its ceiling. */
+struct writer_caches {
+    size_t recent_keys, calls, callers, days;
+};
+void writer_caches(const struct writer *writer, struct writer_caches *caches);
+
+/* What the database does beside ingest. */
+struct database_state {
+    int64_t sums_deltas;        /* not merged yet; above 100,000: about so many */
+    int64_t sums_merged_age_us; /* since a compactor came by, of whatever member */
+};
+/* Asks over the connection of the batches, between two of them; connects nothing. */
+bool writer_database_state(struct writer *writer, struct database_state *state,
+                           struct err *err) MUST_CHECK;
+
+/* --- price books */
+
 /* A book must be in price_books before the first batch that names it. Idempotent. Each batch looks
  * in its own transaction whether the number still means that book. */
 bool writer_put_book(struct writer *writer, const char *book_id, struct slice json,

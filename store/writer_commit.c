@@ -249,7 +249,7 @@ static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
     char why[400] = "";
     for (size_t i = 0; !*why && i < batch->range_count; i++)
         if (!range_stands(&batch->range[i], res, batch->retry))
-            snprintf(why, sizeof(why), "%s [%d]: the stored offset is not %lld any more",
+            snprintf(why, sizeof(why), "%s/%d/%lld: the stored offset is another one by now",
                      batch->range[i].state->topic, (int)batch->range[i].state->partition,
                      (long long)batch->range[i].first_offset);
     if (!*why && !book_stands(w, batch, res))

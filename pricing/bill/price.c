@@ -63,6 +63,12 @@ void pricer_free(struct pricer *pricer)
     free(pricer);
 }
 
+size_t pricer_names(const struct pricer *pricer, size_t *bytes)
+{
+    *bytes = pricer->memo.held_bytes;
+    return pricer->entry_count;
+}
+
 /* ---- memo --------------------------------------------------------------------------------------
  */
 

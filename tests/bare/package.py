@@ -22,6 +22,7 @@ INSTALLED = ("/usr/bin/spendlog", "/lib/systemd/system/spendlog.service", "/lib/
              "/etc/spendlog/spendlog.yaml", "/usr/share/man/man1/spendlog.1.gz", "/usr/share/man/man5/spendlog.conf.5.gz",
              "/usr/share/bash-completion/completions/spendlog", "/usr/share/zsh/vendor-completions/_spendlog",
              "/usr/share/fish/vendor_completions.d/spendlog.fish", "/usr/share/spendlog/grafana/spend.json",
+             "/usr/share/spendlog/grafana/operation.json",
              "/usr/share/spendlog/prometheus/alerts.yaml", "/usr/share/spendlog/litellm_callback.py", "/var/lib/spendlog")
 
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from decimal import Decimal
+from urllib.parse import quote
 from urllib.request import urlopen
 
 from harness.report import check, check_equal, wait_for
@@ -48,6 +49,15 @@ def metrics_say_how_it_goes(servers):
             check(0 <= value_of(page, name) < most, f"{name}: {value_of(page, name)}")
         check("spendlog_build_info{version=" in page and value_of(page, "spendlog_postgres_connects_total") >= 1, "build, connections")
         wait_for("figures of librdkafka", lambda: value_of(page_of(port), "spendlog_kafka_received_messages_total") >= 11, 30)
+        check(value_of(page, "spendlog_sums_unmerged") is not None and 0 <= value_of(page, "spendlog_sums_merge_age_seconds") < 600, "sums")
+        check_equal(value_of(page, 'spendlog_cache_entries{cache="recent_keys"}'), 6, "keys remembered")
+        check(value_of(page, "process_resident_memory_bytes") > 1 << 20, "memory")
+        counted = ("SELECT deltas, (SELECT count(*) FROM spendlog.spend_deltas), merged_age_us < 3600000000 FROM spendlog.sums_state()")
+        check_equal(stage.sql(counted)[0][0], stage.sql(counted)[0][1], "deltas that are not merged")
+        stage.sql("UPDATE spendlog.sums_merged SET merged_at = now() - interval '1 day'")
+        check_equal(stage.sql(counted)[0][2], "f", "merged yesterday")
+        stage.command("compact", "-q")
+        check_equal(stage.sql(counted), [["0", "0", "t"]], "after a merge")
         if shutil.which("promtool"):
             done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
             check_equal((done.returncode, done.stderr), (0, ""), "promtool check metrics")
@@ -93,11 +103,55 @@ def prometheus_scrapes_and_alerts(servers):
             try:
                 wait_for("a scrape", lambda: asked("up{job='spendlog'}") == "1", 60, 0.5)
                 wait_for("a metric", lambda: asked("spendlog_partitions") == "1", 60, 0.5)
+                stage.produce([message_of(demo_event(litellm_call_id=f"scraped-{i}")) for i in range(4)])
+                stage.await_rows(4)
+                board_answered(asked)
             finally:
                 server.terminate()
                 server.wait(30)
             check_equal(member.end(), 0, f"exit code{member.tail()}")
     return None
+
+
+BOARD = "examples/grafana/operation.json"
+# Where there is no answer while all is well.
+QUIET = re.compile(r"^ALERTS|_by_reason_total")
+
+
+def board_queries():
+    """(title, query) of each panel of the board for operation, as Grafana would send it."""
+    with open(os.path.join(ROOT, BOARD), encoding="utf-8") as text:
+        panels = json.load(text)["panels"]
+    return [(panel["title"], target["expr"].replace("$instance", ".+").replace("$__rate_interval", "10s"))
+            for panel in panels for target in panel["targets"]]
+
+
+def board_answered(asked):
+    for title, query in board_queries():
+        wait_for(f"an answer to {title}: {query}", lambda query=query: asked(quote(query)) is not None or QUIET.search(query), 60, 0.5)
+
+
+def what_is_measured_is_told(servers):
+    """Every metric stands in docs/operations.md; board, alerts, their tests and that page name none that is not there."""
+    port = free_port()
+    with Stage(servers, "named", partitions=1) as stage:
+        member = stage.start(metrics=f"127.0.0.1:{port}")
+        wait_until_ready(member, port)
+        stage.produce([message_of(demo_event())])
+        stage.await_rows(1)
+        wait_for("the database was asked", lambda: "spendlog_sums_unmerged" in page_of(port), 60)
+        kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page_of(port), re.M))
+        check_equal(member.end(), 0, f"exit code{member.tail()}")
+    there = {name + end for name, kind in kinds.items() for end in (("_bucket", "_sum", "_count", "") if kind == "histogram" else ("",))}
+    for path in (BOARD, "examples/prometheus/alerts.yaml", "tests/cases/prometheus/alerts_test.yaml", "docs/operations.md"):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as text:
+            page = text.read()
+        named = set(re.findall(r"\bspendlog_(?!owner|writer|reader|repricer|tenant)[a-z_]+\b(?!\*)", page)) - {"spendlog_"}
+        check(not named - there, f"{path} names {sorted(named - there)}")
+        if path == "docs/operations.md":
+            told = {name for name in kinds if name in page or any(name.startswith(stem) for stem in re.findall(r"\b(\w+_)\*", page))}
+            check_equal(sorted(set(kinds) - told), [], f"metrics that {path} does not tell")
+    return f"{len(kinds)} metrics, {len(board_queries())} queries"
 
 
 def command(stage, config, *words, code=0):
@@ -126,9 +180,16 @@ def status_and_reload_answer(servers):
                     (True, "status", 2, "reading", 2), "status")
         check_equal([(p["topic"], p["partition"], p["next_offset"]) for p in status["partitions"]],
                     [("status.usage", 0, 1), ("status.usage", 1, 1)], "partitions")
-        check(status["commit_age_s"] < 60 and status["memory_bytes"] > 1 << 20, f"{status}")
+        check(status["commit_age_s"] < 60 and 1 << 20 < status["memory_bytes"] <= status["memory_peak_bytes"], f"{status}")
+        kept = status["caches"]
+        check_equal([(c["lane"], c["recent_keys"], c["names"], c["days"], c["shared_calls"], c["shared_callers"]) for c in kept],
+                    [(0, 2, 1, 1, 1, 1)], f"what the lane remembers of two calls of one day and model: {kept}")
+        check(kept[0]["batch_bytes"] > 0 and kept[0]["names_bytes"] > 0 and kept[0]["queued_messages"] == 0, f"{kept}")
+        check(status["sums"]["unmerged"] >= 0 and 0 <= status["sums"]["merge_age_s"] < 600, f"{status['sums']}")
         said = command(stage, asking, "status")
-        for words in ("group status: ready", "lane 0: reading, 2 partitions", "status.usage/1: next offset 1, lag 0", "price book "):
+        for words in ("group status: ready", "lane 0: reading, 2 partitions", "status.usage/1: next offset 1, lag 0", "price book ",
+                      "lane 0 remembers 2 keys of rows, 1 shared calls and 1 callers, 1 days, 1 names", "deltas not merged yet, merged last",
+                      "MB so far"):
             check(words in said, f"no \"{words}\" in {said}")
         check_equal(os.stat(place).st_mode & 0o7, 0, "rights of others on the socket")
         mute = socket.socket(socket.AF_UNIX)
@@ -302,4 +363,4 @@ def unit_is_hardened(_servers):
 
 
 ALL = (metrics_say_how_it_goes, prometheus_scrapes_and_alerts, status_and_reload_answer, prices_stay_fresh,
-       debug_tells_where_prices_came_from, instances_have_names, systemd_is_told, unit_is_hardened)
+       debug_tells_where_prices_came_from, instances_have_names, systemd_is_told, unit_is_hardened, what_is_measured_is_told)
