@@ -168,6 +168,74 @@ static void a_message_is_kept_with_its_key_and_headers_or_not_at_all(void **stat
     free(key);
 }
 
+/* What becomes of the only record of partition 0: whether it was stored as a rejected one. */
+static bool is_rejected(const char *value)
+{
+    size_t before = fake_writer.place_count;
+    fake_kafka_append(0, value);
+    read_out();
+    assert_int_equal(fake_writer.place_count, before + 1);
+    return fake_writer.place[before].rejected;
+}
+
+static void what_no_call_can_be_is_rejected(void **state)
+{
+    (void)state;
+    fake_kafka_give(0, 1);
+    world.config.limits.tokens = 1000;
+    assert_false(is_rejected("{\"id\":1,\"m\":\"gpt-a\",\"n\":1000}"));
+    assert_true(is_rejected("{\"id\":2,\"m\":\"gpt-a\",\"n\":1001}"));
+    assert_int_equal(atomic_load(&world.group.counters.rejected), 1);
+}
+
+static void a_call_from_before_what_is_kept_is_rejected(void **state)
+{
+    (void)state;
+    world.config.retain_days = 1;
+    next_lane();
+    fake_kafka_append(0, one);
+    fake_clock_pass_ms(INT64_C(3) * 86400 * 1000);
+    fake_kafka_append(0, other);
+    fake_kafka_give(0, 1);
+    read_out();
+    assert_int_equal(fake_writer.place_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(fake_writer.place[i].rejected, fake_writer.place[i].offset == 0);
+}
+
+static void what_is_not_a_call_is_counted_and_leaves_nothing(void **state)
+{
+    (void)state;
+    fake_kafka_append(0, "{\"n\":1}"); /* the mapping wants an id */
+    append(0, 1);
+    fake_kafka_give(0, 1);
+    read_out();
+    assert_int_equal(atomic_load(&world.group.counters.skipped), 1);
+    assert_int_equal(fake_writer.place_count, 1);
+    expect_next(0, 2);
+}
+
+static void at_debug_each_row_says_which_prices_it_has(void **state)
+{
+    (void)state;
+    char text[4096] = "";
+    FILE *log = tmpfile();
+    int standard_error = dup(STDERR_FILENO);
+    dup2(fileno(log), STDERR_FILENO);
+    assert_true(log_init("debug", "text"));
+    append(0, 1);
+    fake_kafka_give(0, 1);
+    read_out();
+    assert_true(log_init("error", "text"));
+    dup2(standard_error, STDERR_FILENO);
+    close(standard_error);
+    rewind(log);
+    text[fread(text, 1, sizeof(text) - 1, log)] = '\0';
+    fclose(log);
+    assert_non_null(strstr(text, "usage/0/0: request 1: priced by rule"));
+    assert_non_null(strstr(text, "input_cost_per_token"));
+}
+
 /* --- rebalances ----------------------------------------------------------------------------- */
 
 static void a_revoked_lane_writes_what_it_gathered(void **state)
@@ -547,7 +615,7 @@ static void a_lane_is_caught_up_until_a_message_comes(void **state)
     assert_int_equal(atomic_load(&world.group.caught_up), 0);
 }
 
-static void the_offset_goes_on_over_what_is_no_message(void **state)
+static void the_offset_goes_on_over_what_is_not_a_message(void **state)
 {
     (void)state;
     begin_reading(1);
@@ -763,7 +831,7 @@ static void a_database_that_went_back_is_noticed_and_read_again(void **state)
     assert_int_equal(fake_kafka_committed(0), 6);
 }
 
-static void a_new_incarnation_of_another_member_is_no_setback(void **state)
+static void a_new_incarnation_of_another_member_is_not_a_setback(void **state)
 {
     (void)state;
     begin_reading(3);
@@ -1004,6 +1072,10 @@ int main(void)
         TEST(a_message_in_parts_is_read_again_whole_by_other_mappings),
         TEST(a_message_is_kept_with_its_key_and_headers_or_not_at_all),
         TEST(a_message_in_parts_goes_on_at_the_record_where_it_broke),
+        TEST(what_no_call_can_be_is_rejected),
+        TEST(a_call_from_before_what_is_kept_is_rejected),
+        TEST(what_is_not_a_call_is_counted_and_leaves_nothing),
+        TEST(at_debug_each_row_says_which_prices_it_has),
         TEST(a_revoked_lane_writes_what_it_gathered),
         TEST(a_lane_that_lost_its_partitions_writes_nothing),
         TEST(a_batch_that_a_revoked_lane_cannot_write_is_left_to_the_next),
@@ -1026,7 +1098,7 @@ int main(void)
         TEST(a_lane_that_is_stopped_writes_its_batch_and_leaves_the_group),
         TEST(a_stop_at_any_point_loses_and_repeats_nothing),
         TEST(a_lane_is_caught_up_until_a_message_comes),
-        TEST(the_offset_goes_on_over_what_is_no_message),
+        TEST(the_offset_goes_on_over_what_is_not_a_message),
         TEST(with_exit_eof_the_last_batch_is_not_waited_for),
         TEST(the_message_stored_last_is_looked_at_and_not_written_again),
         TEST(a_topic_made_anew_is_a_new_incarnation),
@@ -1037,7 +1109,7 @@ int main(void)
         TEST(a_last_message_that_is_gone_proves_nothing),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
         TEST(a_database_that_went_back_is_noticed_and_read_again),
-        TEST(a_new_incarnation_of_another_member_is_no_setback),
+        TEST(a_new_incarnation_of_another_member_is_not_a_setback),
         TEST(a_database_that_went_back_while_nobody_was_there_is_noticed),
         TEST(a_database_that_lost_its_row_is_begun_where_reading_had_begun),
         TEST(a_row_that_is_lost_is_begun_by_another_process_where_reading_had_begun),
