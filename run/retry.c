@@ -6,6 +6,7 @@
  */
 #include "run/retry.h"
 
+#include "core/hash.h"
 #include "run/place.h"
 #include "run/privacy.h"
 #include "run/topics.h"
@@ -33,11 +34,12 @@ struct place {
 /* Rejected records of one message, tried together: it is read once for all of them. */
 struct group {
     struct place *place;
-    int64_t kafka_offset, time_us;
+    int64_t kafka_offset, message_ms, time_us;
     struct slice cluster; /* in `text`, as the payload */
     struct buf payload, text, envelope;
     unsigned *wanted; /* their indexes, ascending */
     size_t count, capacity, done;
+    bool unopened; /* its one record stands for a message that could not be opened */
 };
 
 struct retry {
@@ -50,9 +52,11 @@ struct retry {
     struct place *places;
     struct retry_counts *counts;
     struct group group;
-    unsigned range;      /* of the group, in the batch */
-    bool split;          /* the batch is full before the end of the group */
-    unsigned next_index; /* where it goes on then */
+    unsigned range;         /* of the group, in the batch */
+    bool split;             /* the batch is full before the end of the group */
+    unsigned next_index;    /* where it goes on then */
+    bool opens;             /* the message of an unopened group can be opened now */
+    int64_t others_skipped; /* in the batch: of records that were never counted */
     struct err *err;
 };
 
@@ -102,7 +106,18 @@ static void resolve(struct retry *retry, unsigned index, bool skipped)
     range->rows += !skipped;
 }
 
-static bool add_row(struct retry *retry, const struct record *record, struct err *refused)
+static void refuse(struct record *record, enum reason reason, const char *field, const char *detail)
+{
+    record->outcome = RECORD_REJECTED;
+    record->reason = reason;
+    record->field = field;
+    record->detail = detail;
+    record->byte = -1;
+}
+
+/* false: it is a rejected record now; `refused` and `why` hold its texts. */
+static bool add_row(struct retry *retry, struct record *record, struct implausible *why,
+                    struct err *refused)
 {
     const struct group *group = &retry->group;
     struct event event = *record->event;
@@ -111,14 +126,19 @@ static bool add_row(struct retry *retry, const struct record *record, struct err
                                       .kafka_offset = group->kafka_offset,
                                       .record_index = record->index,
                                       .price_book_id = retry->book_id};
-    struct implausible why;
     if (!event.has_identity)
         place_identity(&event, group->cluster, retry->batch.range[retry->range].state,
                        origin.kafka_offset, origin.record_index);
     privacy_apply(&retry->config->privacy, &event, &retry->batch.arena);
     pricer_price(retry->pricer, &event.facts, &charge, NULL);
-    return sanity_holds(&retry->config->limits, &event.facts, &charge, &why) &&
-           batch_add_row(&retry->batch, &event, &charge, &origin, refused);
+    if (!sanity_holds(&retry->config->limits, &event.facts, &charge, why))
+        refuse(record, REASON_IMPLAUSIBLE, why->field, why->detail);
+    else if (batch_add_row(&retry->batch, &event, &charge, &origin, refused))
+        return true;
+    else
+        refuse(record, refused->kind == ERR_INPUT ? REASON_TIME_OUT_OF_RANGE : REASON_TOO_LARGE,
+               NULL, refused->text);
+    return false;
 }
 
 static void split_before(struct retry *retry, const struct record *record)
@@ -126,6 +146,13 @@ static void split_before(struct retry *retry, const struct record *record)
     retry->split = true;
     retry->next_index = record->index;
     mapper_stop(retry->group.place->mapper);
+}
+
+static bool batch_holds(const struct retry *retry)
+{
+    const struct batch *batch = &retry->batch;
+    return batch->resolved_count + batch->row_count + batch->reject_count > 0 ||
+           retry->others_skipped > 0;
 }
 
 static bool batch_full(const struct retry *retry)
@@ -139,6 +166,8 @@ static void on_record(const struct record *record, void *context)
 {
     struct retry *retry = context;
     struct group *group = &retry->group;
+    struct record read = *record;
+    struct implausible why;
     struct err refused = {0};
     while (group->done < group->count && group->wanted[group->done] < record->index) {
         group->done++; /* the message has no such record any more */
@@ -150,14 +179,14 @@ static void on_record(const struct record *record, void *context)
     }
     if (group->wanted[group->done] != record->index)
         return;
-    bool may_split = retry->batch.resolved_count > 0;
+    bool may_split = batch_holds(retry);
     if (may_split && batch_full(retry)) {
         split_before(retry, record);
         return;
     }
     if (record->outcome == RECORD_SKIPPED)
         resolve(retry, record->index, true);
-    else if (record->outcome == RECORD_EVENT && add_row(retry, record, &refused))
+    else if (record->outcome == RECORD_EVENT && add_row(retry, &read, &why, &refused))
         resolve(retry, record->index, false);
     else if (refused.kind == ERR_FATAL && may_split)
         split_before(retry, record);
@@ -166,35 +195,130 @@ static void on_record(const struct record *record, void *context)
     group->done += !retry->split;
 }
 
+/* --- records that were never counted ---------------------------------------------------------- */
+
+/* A message that cannot be opened is one record, whatever it holds. */
+static bool is_unopened(const struct rejected_event *event)
+{
+    static const enum reason reasons[] = {REASON_AVRO_OR_PROTOBUF, REASON_OTLP_PROTOBUF,
+                                          REASON_UNKNOWN_SCHEMA, REASON_BAD_ENCODING,
+                                          REASON_BAD_PROTOBUF};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (slice_is(event->reason, reason_info[reasons[i]].name))
+            return event->record_index == 0;
+    return false;
+}
+
+static void on_first(const struct record *record, void *context)
+{
+    struct retry *retry = context;
+    retry->opens = record->outcome != RECORD_REJECTED;
+    mapper_stop(retry->group.place->mapper);
+}
+
+/* The message is kept with its first record. */
+static void reject_other(struct retry *retry, const struct record *record)
+{
+    const struct slice message = buf_slice(&retry->group.payload);
+    const struct batch_reject r = {
+        .range = retry->range,
+        .kafka_offset = retry->group.kafka_offset,
+        .record_index = record->index,
+        .reason = record->reason,
+        .mapping = record->mapping,
+        .detail = slice_of(record->detail),
+        .field = slice_of(record->field),
+        .byte = record->byte,
+        .time_ms = retry->group.message_ms,
+        .payload_hash = hash_xxh64(message),
+        .payload_bytes = message.bytes,
+    };
+    if (batch_add_reject(&retry->batch, &r, retry->err))
+        retry->batch.range[retry->range].rejected++;
+}
+
+static void skip_other(struct retry *retry)
+{
+    retry->batch.range[retry->range].skipped++;
+    retry->others_skipped++;
+}
+
+static void on_other(const struct record *record, void *context)
+{
+    struct retry *retry = context;
+    struct record read = *record;
+    struct implausible why;
+    struct err refused = {0};
+    bool may_split = batch_holds(retry);
+    if (retry->err->kind != ERR_NONE)
+        mapper_stop(retry->group.place->mapper);
+    else if (may_split && batch_full(retry))
+        split_before(retry, record);
+    else if (record->outcome == RECORD_SKIPPED)
+        skip_other(retry);
+    else if (record->outcome == RECORD_EVENT && add_row(retry, &read, &why, &refused))
+        retry->batch.range[retry->range].rows++;
+    else if (refused.kind == ERR_FATAL && may_split)
+        split_before(retry, record);
+    else
+        reject_other(retry, &read);
+}
+
 /* --- the batch into PostgreSQL -------------------------------------------------------------- */
 
 /* What became of the records is known after COMMIT, and counted then. */
-static void count_resolved(struct retry *retry)
+static void count_stored(struct retry *retry)
 {
-    for (size_t i = 0; i < retry->batch.resolved_count; i++) {
-        const struct batch_resolved *resolved = &retry->batch.resolved[i];
-        if (!resolved->resolution)
-            retry->counts->still_rejected++;
-        else if (resolved->skipped)
-            retry->counts->skipped++;
-        else
-            retry->counts->rows++;
+    const struct batch *batch = &retry->batch;
+    for (size_t i = 0; i < batch->resolved_count; i++) {
+        retry->counts->still_rejected += !batch->resolved[i].resolution;
+        retry->counts->skipped += batch->resolved[i].skipped;
     }
+    for (size_t i = 0; i < batch->row_count; i++)
+        retry->counts->rows += batch->rows[i].fate != ROW_REFUSED;
+    retry->counts->skipped += retry->others_skipped;
+    retry->counts->still_rejected += (long long)batch->reject_count;
 }
 
 static bool flush(struct retry *retry)
 {
     struct batch *batch = &retry->batch;
-    bool ok = batch->resolved_count == 0 || (writer_connect(retry->writer, retry->err) &&
-                                             writer_commit(retry->writer, batch, retry->err));
+    bool ok = !batch_holds(retry) || (writer_connect(retry->writer, retry->err) &&
+                                      writer_commit(retry->writer, batch, retry->err));
     if (ok)
-        count_resolved(retry);
+        count_stored(retry);
     batch_reset(batch);
+    retry->others_skipped = 0;
     batch->retry = true;
     return ok;
 }
 
 /* --- one message ---------------------------------------------------------------------------- */
+
+/* In as many batches as it takes. */
+static bool records_read(struct retry *retry, struct message *message, record_fn *on_each)
+{
+    const struct group *group = &retry->group;
+    for (bool more = true; more; more = retry->split) {
+        retry->split = false;
+        retry->range = batch_range_of(&retry->batch, &group->place->state);
+        mapper_read(group->place->mapper, message, &retry->batch.arena, on_each, retry);
+        message->first_index = retry->next_index;
+        if (retry->err->kind != ERR_NONE || (retry->split && !flush(retry)))
+            return false;
+    }
+    return true;
+}
+
+/* Records behind the first of a message that could not be opened. They are stored before it, so
+ * that a retry which is killed begins again with them: then they come as duplicates. */
+static bool others_read(struct retry *retry, struct message message)
+{
+    retry->opens = false;
+    mapper_read(retry->group.place->mapper, &message, &retry->batch.arena, on_first, retry);
+    message.first_index = 1;
+    return !retry->opens || (records_read(retry, &message, on_other) && flush(retry));
+}
 
 static bool group_try(struct retry *retry)
 {
@@ -211,15 +335,11 @@ static bool group_try(struct retry *retry)
     }
     if (group->count > 0 && !mapper_ready(group->place->mapper, message.bytes, retry->err))
         return false;
+    if (group->count > 0 && group->unopened && !others_read(retry, message))
+        return false;
     group->done = 0;
-    for (bool more = group->count > 0; more; more = retry->split) {
-        retry->split = false;
-        retry->range = batch_range_of(&retry->batch, &group->place->state);
-        mapper_read(group->place->mapper, &message, &retry->batch.arena, on_record, retry);
-        message.first_index = retry->next_index;
-        if (retry->err->kind != ERR_NONE || (retry->split && !flush(retry)))
-            return false;
-    }
+    if (group->count > 0 && !records_read(retry, &message, on_record))
+        return false;
     retry->counts->still_rejected += (long long)(group->count - group->done);
     group->count = 0;
     return !batch_full(retry) || flush(retry);
@@ -231,6 +351,8 @@ static bool group_begin(struct retry *retry, struct place *place,
     struct group *group = &retry->group;
     group->place = place;
     group->kafka_offset = event->kafka_offset;
+    group->message_ms = event->message_ms;
+    group->unopened = is_unopened(event);
     group->time_us = event->message_ms > 0 ? event->message_ms * 1000 : event->rejected_at_us;
     buf_reset(&group->text);
     buf_add(&group->text, event->cluster);

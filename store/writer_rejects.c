@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In a retry a record may be listed already, and so it may be of a message that is read again
- * whole. Says how many are new, by partition. */
+/* In a retry a record is listed already, and so it may be of a message that is read again whole.
+ * Says how many are new, by partition. */
 static const struct pg_statement reject = {
     STATEMENT_REJECT,
     "WITH listed AS (INSERT INTO spendlog.rejected_events (batch_id, partition_id, kafka_offset, "
@@ -176,14 +176,27 @@ static void make_bare(const struct writer *w, struct batch_reject *r, char why[R
     r->byte = -1;
 }
 
+/* Whether it is one that a retry had resolved, and PostgreSQL refuses again. */
+static bool is_of_retry(const struct batch *batch, const struct batch_reject *r)
+{
+    for (size_t i = 0; i < batch->resolved_count; i++)
+        if (batch->resolved[i].range == r->range &&
+            batch->resolved[i].kafka_offset == r->kafka_offset &&
+            batch->resolved[i].record_index == r->record_index)
+            return true;
+    return false;
+}
+
 /* What is listed already was counted as rejected when it came first. */
 static void count_listed(struct writer *w, const struct batch *batch, size_t from, size_t to,
                          const PGresult *res)
 {
     for (size_t n = from; n < to; n++) {
-        struct range_counts *counts = &w->counts[reject_at(w, batch, n).range];
-        counts->rejected--;
-        counts->duplicates++;
+        const struct batch_reject r = reject_at(w, batch, n);
+        if (is_of_retry(batch, &r))
+            continue;
+        w->counts[r.range].rejected--;
+        w->counts[r.range].duplicates++;
     }
     for (int row = 0; row < PQntuples(res); row++)
         for (size_t i = 0; i < batch->range_count; i++)
@@ -216,7 +229,7 @@ static bool rejects_insert(struct writer *w, const struct batch *batch, size_t f
                        "rejected messages cannot be encrypted: no memory, or no "
                        "random numbers");
     PGresult *res = pg_run(&w->pg, &reject, &w->args, err);
-    if (res && !batch->retry)
+    if (res)
         count_listed(w, batch, from, to, res);
     PQclear(res);
     return res != NULL;

@@ -268,6 +268,9 @@ static bool retry_commit(struct batch *batch, enum fake_commit what, struct err 
     for (size_t i = 0; i < batch->row_count; i++)
         place_add(batch, batch->rows[i].range, batch->rows[i].kafka_offset,
                   batch->rows[i].record_index, false);
+    for (size_t i = 0; i < batch->reject_count; i++)
+        place_add(batch, batch->rejects[i].range, batch->rejects[i].kafka_offset,
+                  batch->rejects[i].record_index, true);
     for (size_t i = 0; i < batch->resolved_count; i++)
         batch->resolved[i].resolution = batch->resolved[i].skipped ? "skipped" : "row";
     return true;

@@ -144,7 +144,7 @@ def thousands_of_spans_are_one_message(servers):
 
 def avro(call, tokens, schema=5):
     def number(v):
-        v <<= 1
+        v = v << 1 if v >= 0 else -2 * v - 1
         out = b""
         while v > 127:
             out, v = out + bytes([v & 127 | 128]), v >> 7
@@ -187,4 +187,31 @@ def a_registry_that_is_away_is_a_pause(servers):
         return f"SIGTERM beside a hanging request: {took_s:.1f} s"
 
 
-ALL = (thousands_of_spans_are_one_message, collector_protobuf_becomes_priced_rows, key_and_headers_go_with_a_rejected_record, a_registry_that_is_away_is_a_pause)
+AVRO_LIST = {"schema": json.dumps({"type": "array", "items": json.loads(AVRO_SCHEMA["schema"])})}
+
+
+def avro_list(*events):
+    """A message of schema 7."""
+    return b"\0\0\0\0\7" + bytes([2 * len(events)]) + b"".join(avro(*one)[5:] for one in events) + b"\0"
+
+
+def a_message_opened_late_gives_all_its_records(servers):
+    """What could not be opened is one rejected record; once it can, each of its records is a row, rejected or skipped, once."""
+    with Stage(servers, "opened", partitions=1) as stage, Registry({5: AVRO_SCHEMA}) as registry:
+        extra = AVRO_MAPPING % registry.url
+        stage.produce([avro_list(("l1", 1), ("l2", -2), ("l3", 3), ("l4", 4)), avro("a1", 12), avro_list(("l5", -5), ("l6", 6))])
+        stage.consume(extra=extra)
+        check_equal(stage.books(), [1, 0, 2, 0], "rows, duplicates, rejected, skipped before")
+        registry.schemas[7] = AVRO_LIST
+        for _ in range(2):
+            stage.command("rejected", "retry", "-q", extra=extra)
+            check_equal(stage.sql("SELECT request_id, kafka_offset, record_index FROM spendlog.spend_logs ORDER BY 1"),
+                        [["a1", "1", "0"], ["l1", "0", "0"], ["l3", "0", "2"], ["l4", "0", "3"]], "rows")
+            check_equal(stage.sql("SELECT kafka_offset, record_index FROM spendlog.rejected_events WHERE resolved_at IS NULL "
+                                  "ORDER BY 1, 2"), [["0", "1"], ["2", "0"]], "rejected records that are left")
+            check_equal(stage.books(), [4, 0, 2, 0], "rows, duplicates, rejected, skipped")
+            stage.command("verify", "-q")
+        return "4 rows, 2 left"
+
+
+ALL = (a_message_opened_late_gives_all_its_records, thousands_of_spans_are_one_message, collector_protobuf_becomes_priced_rows, key_and_headers_go_with_a_rejected_record, a_registry_that_is_away_is_a_pause)

@@ -375,6 +375,29 @@ static void a_retry_writes_what_can_be_read_now(void **state)
     assert_int_equal(fake_writer.place_count, 3);
 }
 
+static void a_message_that_can_be_opened_now_gives_all_its_records(void **state)
+{
+    static const char array[] = "[{\"id\":1,\"m\":\"gpt-a\",\"n\":1},{\"id\":2,\"n\":-1},{\"x\":1},"
+                                "{\"id\":4,\"m\":\"gpt-a\",\"n\":4}]";
+    (void)state;
+    struct rejected_event event[] = {rejected_of(1, 0, array), rejected_of(2, 0, array),
+                                     rejected_of(3, 0, nine)};
+    event[0].reason = SLICE("unknown_schema");
+    event[1].reason = SLICE("bad_number"); /* of its first record alone */
+    event[2].reason = SLICE("otlp_protobuf");
+    struct retry_counts counts = retry(event, 3, true);
+    assert_int_equal(counts.tried, 3);
+    assert_int_equal(counts.rows, 2 + 1 + 9);
+    assert_int_equal(counts.skipped, 1);
+    assert_int_equal(counts.still_rejected, 1);
+    for (unsigned index = 0; index < 4; index++) {
+        assert_int_equal(fake_writer_count(0, 1, index), index != 2);
+        assert_int_equal(fake_writer_count(0, 2, index), index == 0);
+    }
+    for (unsigned index = 0; index < 9; index++)
+        assert_int_equal(fake_writer_count(0, 3, index), 1);
+}
+
 static void a_retry_that_cannot_read_or_write_says_so(void **state)
 {
     (void)state;
@@ -410,6 +433,7 @@ int main(void)
         TEST(what_the_operator_does_not_want_is_hashed_or_dropped),
         TEST(a_place_is_identified_by_all_that_it_consists_of),
         TEST(a_retry_writes_what_can_be_read_now),
+        TEST(a_message_that_can_be_opened_now_gives_all_its_records),
         TEST(a_retry_that_cannot_read_or_write_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
