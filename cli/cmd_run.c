@@ -5,6 +5,7 @@
  */
 #include "cli/command.h"
 #include "cli/reload.h"
+#include "run/budgets.h"
 #include "run/control.h"
 #include "run/lane.h"
 #include "run/metrics.h"
@@ -168,6 +169,8 @@ static int run_with(const struct config *config, struct err *err)
     health_init(&health, config);
     progress_init(&progress);
     if (book_options_of(config, &book_options, err) && book_slot_load(&books, &book_options, err) &&
+        (!config->metrics_listen || !config->metrics_listen[0] ||
+         budgets_start(&group.budgets, config->postgres, err)) &&
         metrics_start(&metrics, config->metrics_listen, &group, err) &&
         control_open(&control, config->control_socket, &group, reload_prices, err)) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
@@ -178,6 +181,7 @@ static int run_with(const struct config *config, struct err *err)
     }
     control_close(control);
     metrics_stop(metrics);
+    budgets_stop(group.budgets);
     progress_free(&progress);
     book_slot_free(&books);
     topics_free(&topics);

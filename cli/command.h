@@ -86,7 +86,8 @@ extern struct common_options common;
 extern const struct option_row run_options[], price_options[], map_options[], explain_options[],
     check_options[], prices_options[], migrate_options[], report_options[], verify_options[],
     rejected_options[], reprice_options[], periods_options[], retention_options[],
-    exclude_options[], init_options[], status_options[], reload_options[], compact_options[];
+    exclude_options[], init_options[], status_options[], reload_options[], compact_options[],
+    budget_options[];
 
 /* Parses options and sets up logging; *given: what follows them. GO_ON, else an exit code: help was
  * printed, or a usage error told. */
@@ -129,6 +130,7 @@ int begin_exclude(const struct command *command, const struct operands *given);
 int begin_reprice(const struct command *command, const struct operands *given);
 int begin_periods(const struct command *command, const struct operands *given);
 int begin_retention(const struct command *command, const struct operands *given);
+int begin_budget(const struct command *command, const struct operands *given);
 int begin_rejected(const struct command *command, const struct operands *given);
 
 int cmd_run(const struct config *config, const struct operands *given, struct err *err);
@@ -146,6 +148,7 @@ int cmd_exclude(const struct config *config, const struct operands *given, struc
 int cmd_reprice(const struct config *config, const struct operands *given, struct err *err);
 int cmd_periods(const struct config *config, const struct operands *given, struct err *err);
 int cmd_retention(const struct config *config, const struct operands *given, struct err *err);
+int cmd_budget(const struct config *config, const struct operands *given, struct err *err);
 int cmd_compact(const struct config *config, const struct operands *given, struct err *err);
 int cmd_verify(const struct config *config, const struct operands *given, struct err *err);
 int cmd_rejected(const struct config *config, const struct operands *given, struct err *err);

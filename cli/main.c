@@ -64,6 +64,13 @@ static const struct command commands[] = {
      "day; a process can keep them longer (storage.retain_days), never shorter. Only the owner of "
      "the schema can set it.",
      retention_options, begin_retention, NEEDS_POSTGRES, cmd_retention},
+    {"budget", "what may be spent by whom, and what was",
+     "set SCOPE ID AMOUNT [--period P] [--tz ZONE] | list | status [--fail-over] | remove SCOPE ID",
+     false,
+     "SCOPE is team, key, user, organization, provider, model, tag or end_user, with an ID as the "
+     "column of spend_logs has it, or all, without one. AMOUNT is in US dollars a period. What was "
+     "spent is what the rows come to, at every commit. Only the owner of the schema can set one.",
+     budget_options, begin_budget, NEEDS_POSTGRES, cmd_budget},
     {"compact", "merge the sums that were appended", "[--status]", false,
      "`spendlog run` does it by itself when there is time. Changes no sum.", compact_options, NULL,
      NEEDS_POSTGRES, cmd_compact},

@@ -45,6 +45,7 @@ struct lane_group {
     struct drift *drift;
     struct health *health;
     struct progress *progress;
+    struct budgets *budgets; /* NULL: nobody asks for metrics */
     unsigned lane_count;
     bool exit_eof;
     atomic_bool stop;      /* set by the main thread, never taken back */

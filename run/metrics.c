@@ -8,7 +8,9 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "ingest/kafka.h"
+#include "run/budgets.h"
 #include "run/memory.h"
+#include "run/metric_text.h"
 #include "store/pg_count.h"
 
 #include <arpa/inet.h>
@@ -61,27 +63,16 @@ struct drift_page {
     unsigned lines;
 };
 
-static void label_print(struct buf *page, const char *name, const char *text)
-{
-    buf_printf(page, "%s=\"", name);
-    for (; *text; text++) {
-        if (*text == '\\' || *text == '"')
-            buf_add_char(page, '\\');
-        buf_add_char(page, (unsigned char)*text < ' ' ? ' ' : *text);
-    }
-    buf_add_char(page, '"');
-}
-
 static void drift_line(const struct drift_way *way, void *context)
 {
     struct drift_page *to = context;
     if (to->lines++ >= DRIFT_LINES_MAX)
         return;
     buf_add_text(to->page, "spendlog_drift_events{");
-    label_print(to->page, "provider", way->provider);
-    label_print(to->page, ",model", way->model);
-    label_print(to->page, ",call_type", way->call_type);
-    label_print(to->page, ",rule", way->rule);
+    metric_label_add(to->page, "provider", slice_of(way->provider));
+    metric_label_add(to->page, ",model", slice_of(way->model));
+    metric_label_add(to->page, ",call_type", slice_of(way->call_type));
+    metric_label_add(to->page, ",rule", slice_of(way->rule));
     buf_printf(to->page, "} %lld\n", (long long)way->events);
 }
 
@@ -156,6 +147,7 @@ static void page_print(struct lane_group *group, struct buf *page)
                (double)(clock_now_us() - ref->loaded_us) / 1e6);
     book_release(group->books, ref);
     progress_print(group->progress, page);
+    budgets_print(group->budgets, page);
     postgres_print(page);
     struct memory memory = memory_now();
     buf_printf(page,

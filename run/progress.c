@@ -6,6 +6,7 @@
 #include "run/progress.h"
 
 #include "core/clock.h"
+#include "run/metric_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,15 +120,6 @@ static void gauge(struct buf *page, const char *name, const char *help, double v
     buf_printf(page, "%s %.3f\n", name, value);
 }
 
-static void label_add(struct buf *page, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '\\' || *text == '"')
-            buf_add_char(page, '\\');
-        buf_add_char(page, (unsigned char)*text < ' ' ? ' ' : *text);
-    }
-}
-
 static void histogram_print(struct buf *page, const char *name, const char *help,
                             const struct histogram *histogram, const double bound[])
 {
@@ -198,9 +190,9 @@ static void lag_print(const struct progress *progress, struct buf *page)
     size_t topics = topics_sum(progress, sum, PROGRESS_LINES_MAX), lines = 0, partitions = 0;
     head(page, "spendlog_topic_lag", "gauge", "messages of a topic that are not stored yet");
     for (size_t i = 0; i < topics; i++) {
-        buf_add_text(page, "spendlog_topic_lag{topic=\"");
-        label_add(page, sum[i].topic);
-        buf_printf(page, "\"} %lld\n", (long long)sum[i].lag);
+        buf_add_text(page, "spendlog_topic_lag{");
+        metric_label_add(page, "topic", slice_of(sum[i].topic));
+        buf_printf(page, "} %lld\n", (long long)sum[i].lag);
     }
     head(page, "spendlog_partition_lag", "gauge",
          "messages of a partition that are not stored yet, of 256 partitions at most");
@@ -208,10 +200,9 @@ static void lag_print(const struct progress *progress, struct buf *page)
         partitions += progress->lane[l].count;
         for (size_t i = 0; i < progress->lane[l].count && lines < PROGRESS_LINES_MAX; i++) {
             const struct progress_partition *p = &progress->lane[l].partition[i];
-            buf_add_text(page, "spendlog_partition_lag{topic=\"");
-            label_add(page, p->topic);
-            buf_printf(page, "\",partition=\"%d\"} %lld\n", (int)p->partition,
-                       (long long)lag_of(p));
+            buf_add_text(page, "spendlog_partition_lag{");
+            metric_label_add(page, "topic", slice_of(p->topic));
+            buf_printf(page, ",partition=\"%d\"} %lld\n", (int)p->partition, (long long)lag_of(p));
             lines++;
         }
     }

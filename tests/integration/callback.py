@@ -215,16 +215,17 @@ QUICK = {"topic.metadata.propagation.max.ms": 500, "reconnect.backoff.max.ms": 5
 
 
 class Proxy:
-    def __init__(self, servers, stage, **environment):
+    def __init__(self, servers, stage, config=CONFIG, examples=("litellm_callback.py",), **environment):
         self.port = free_port()
         self.log = os.path.join(stage.folder, f"proxy-{self.port}.log")
         folder = os.path.join(stage.folder, "proxy")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "config.yaml"), "w") as out:
-            out.write(CONFIG)
-        link = os.path.join(folder, "litellm_callback.py")
-        if not os.path.exists(link):
-            os.symlink(os.path.join(ROOT, "examples/litellm_callback.py"), link)
+            out.write(config)
+        for name in examples:
+            link = os.path.join(folder, name)
+            if not os.path.exists(link):
+                os.symlink(os.path.join(ROOT, "examples", name), link)
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [os.path.join(litellm_bin(), "litellm"), "--config", "config.yaml", "--host", "127.0.0.1",

@@ -4,7 +4,7 @@
  *
  * The sums are what the rows come to after each step of a random life: batches of two members with
  * late events, duplicates and conflicts, reprices of each kind, closed months, rows set aside and
- * put back, days dropped, merging. SEED=n repeats one.
+ * put back, days dropped, merging, budgets set and removed. SEED=n repeats one.
  */
 #include "tests/integration/store_fixture.h"
 
@@ -259,6 +259,21 @@ static void step_drop(struct life *life)
     life->dropped = true;
 }
 
+/* Those of whom sums are kept, and those of whom they are not. */
+static void step_budget(struct life *life)
+{
+    static const char *const whose[] = {"'all', ''",      "'team', 'team-1'",
+                                        "'key', 'key-2'", "'model', 'model-1'",
+                                        "'tag', 'tag-1'", "'end_user', 'customer-3'"};
+    char statement[160];
+    (void)life;
+    snprintf(statement, sizeof(statement),
+             any(4) ? "SELECT spendlog.budget_set(%s, 'month', 1)"
+                    : "SELECT spendlog.budget_remove(%s, 'month')",
+             whose[any(sizeof(whose) / sizeof(whose[0]))]);
+    sql(statement);
+}
+
 static const struct {
     const char *name;
     void (*step)(struct life *life);
@@ -267,6 +282,7 @@ static const struct {
     {"write", step_write, 12, 0},        {"reprice", step_reprice, 5, 3},
     {"set aside", step_set_aside, 4, 3}, {"close June", step_close, 1, STEPS / 3},
     {"merge", step_merge, 5, 0},         {"drop a day", step_drop, 1, STEPS / 2},
+    {"budget", step_budget, 4, 2},
 };
 
 #define STEP_KINDS (sizeof(steps) / sizeof(steps[0]))
@@ -275,7 +291,7 @@ static void step_any(struct life *life, unsigned at)
 {
     unsigned which, turn;
     do {
-        turn = any(28);
+        turn = any(32);
         for (which = 0; turn >= steps[which].weight; which++)
             turn -= steps[which].weight;
     } while (at < steps[which].from);
@@ -355,8 +371,33 @@ static const struct {
                 "SELECT nullif(count(*), 0), sum(at_stake) FROM spendlog.doubtful_rows")},
 };
 
+/* What was spent by anybody, between any two moments, of rows that are there. */
+static const char spent_prepare[] =
+    "CREATE FUNCTION spent_wrongly() RETURNS bigint LANGUAGE plpgsql SET jit = off AS $$ BEGIN"
+    " CREATE TEMP TABLE e ON COMMIT DROP AS SELECT x.start_time, x.spend, x.calls,"
+    " x.pricing_status, x.gateway_cost, v.scope, v.id FROM (SELECT * FROM spendlog.spend_entries"
+    " OFFSET 0) x CROSS JOIN LATERAL (SELECT * FROM (VALUES ('all', ''), ('team', x.team_id),"
+    " ('key', x.api_key), ('user', x.user_id), ('organization', x.organization_id),"
+    " ('provider', coalesce(x.provider, '')), ('model', coalesce(x.model, '')),"
+    " ('end_user', nullif(x.end_user, ''))) AS v (scope, id) WHERE v.id IS NOT NULL"
+    " UNION ALL SELECT 'tag', t FROM unnest(x.request_tags) t) v;"
+    " ANALYZE e;"
+    " RETURN (SELECT count(*) FROM (SELECT DISTINCT scope, id FROM e) c CROSS JOIN ("
+    " VALUES ('2025-06-29'::timestamp, '2025-07-02'::timestamp), ('2025-06-29 03:45',"
+    " '2025-07-01 18:15'), ('2025-06-30 05:00', '2025-06-30 09:30')) AS r (since, until)"
+    " CROSS JOIN LATERAL spendlog.spent_in(c.scope, c.id, r.since, r.until) s"
+    " CROSS JOIN LATERAL (SELECT coalesce(sum(e.spend), 0) AS spend, coalesce(sum(e.calls), 0)"
+    " AS calls, coalesce(sum(e.calls) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS unpriced,"
+    " coalesce(sum(e.gateway_cost) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS gateway"
+    " FROM e WHERE e.scope = c.scope AND e.id = c.id AND e.start_time >= r.since"
+    " AND e.start_time < r.until) w WHERE (s.spend, s.calls, s.unpriced_calls,"
+    " s.unpriced_gateway_cost) IS DISTINCT FROM (w.spend, w.calls, w.unpriced, w.gateway));"
+    " END $$";
+
 static void views_expect(unsigned at)
 {
+    if (scalar("SELECT spent_wrongly()") != 0)
+        fail_msg("after step %u: spent_in() is not what the rows come to", at);
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
         if (scalar(views[i].difference) != 0)
             fail_msg("after step %u: %s is not what the rows come to", at, views[i].name);
@@ -373,6 +414,7 @@ static int life_begin(void **state)
     seed_now = seed_now * 2 + 1;
     if (database_create(state))
         return 1;
+    sql(spent_prepare);
     batch_init(&life->batch, 1 << 20, 0, 1);
     for (int i = 0; i < 2; i++) {
         life->member[i] = writer_make(i ? "spendlog lane 1" : "spendlog lane 0", 0);

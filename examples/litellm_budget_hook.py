@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LiteLLM hook that refuses a call when a budget of spendlog is used up (status 429).
+
+    pip install "psycopg[binary]"                # beside litellm
+    # config.yaml of the LiteLLM proxy, this file lying beside it:
+    #   litellm_settings: {callbacks: [litellm_callback.to_kafka, litellm_budget_hook.budgets]}
+
+Budgets are set with `spendlog budget set team TEAM 100`: of all, a team, key, user, organization, end user or tag. What
+was spent is what the rows come to, so it lags by what is on its way through Kafka, seconds. Environment:
+SPENDLOG_POSTGRES, the connection string of a spendlog_reader; SPENDLOG_BUDGET_SECONDS (5), for how long an answer holds;
+SPENDLOG_BUDGET_CLOSED=1 refuses calls while the database does not answer, which otherwise go on.
+"""
+import asyncio
+import logging
+import os
+import time
+
+import psycopg
+from fastapi import HTTPException
+from litellm.integrations.custom_logger import CustomLogger
+
+log = logging.getLogger("litellm_budget_hook")
+HOLDS_S = float(os.environ.get("SPENDLOG_BUDGET_SECONDS", "5"))
+CLOSED = os.environ.get("SPENDLOG_BUDGET_CLOSED") == "1"
+ANSWER_S = 2.0
+REMEMBERED_MAX = 10000
+OVER = "SELECT scope, id, period, amount, spent, until FROM spendlog.budgets_over(%s, %s)"
+
+
+def whose(key, data):
+    """(scope, id) of all that a call counts under."""
+    metadata = data.get("metadata") or data.get("litellm_metadata") or {}
+    named = [("all", ""), ("team", key.team_id), ("key", key.api_key), ("user", key.user_id),
+             ("organization", key.org_id), ("end_user", key.end_user_id or data.get("user"))]
+    tags = [*(metadata.get("tags") or []), *(data.get("tags") or [])]
+    return tuple((scope, name) for scope, name in named + [("tag", tag) for tag in tags]
+                 if scope == "all" or isinstance(name, str) and name)
+
+
+class Budgets(CustomLogger):
+    def __init__(self):
+        super().__init__()
+        self.connection = None
+        self.lock = asyncio.Lock()
+        self.remembered = {}  # (scope, id)...: (until when, what is used up)
+
+    async def ask(self, asked):
+        async with self.lock:
+            try:
+                if self.connection is None or self.connection.closed:
+                    self.connection = await psycopg.AsyncConnection.connect(
+                        os.environ.get("SPENDLOG_POSTGRES", ""), autocommit=True, connect_timeout=2)
+                cursor = await self.connection.execute(OVER, ([s for s, _ in asked], [i for _, i in asked]))
+                return await cursor.fetchall()
+            except BaseException:
+                if self.connection:
+                    await self.connection.close()
+                self.connection = None
+                raise
+
+    async def used_up(self, asked):
+        until, over = self.remembered.get(asked, (0, []))
+        if time.monotonic() < until:
+            return over
+        over = await asyncio.wait_for(self.ask(asked), ANSWER_S)
+        if len(self.remembered) >= REMEMBERED_MAX:
+            self.remembered.clear()
+        self.remembered[asked] = (time.monotonic() + HOLDS_S, over)
+        return over
+
+    async def async_pre_call_hook(self, user_api_key_dict, cache, data, call_type):
+        try:
+            over = await self.used_up(whose(user_api_key_dict, data))
+        except (psycopg.Error, asyncio.TimeoutError, OSError) as error:
+            log.warning("budgets: the database does not answer: %r", error)
+            if CLOSED:
+                raise HTTPException(503, "budgets cannot be asked for") from None
+            return data
+        for scope, name, period, amount, spent, until in over:
+            raise HTTPException(429, f"the budget of {scope} {name} is used up: {spent:.6f} of {amount:.6f} USD this "
+                                     f"{period}, until {until:%Y-%m-%d %H:%M} UTC")
+        return data
+
+
+budgets = Budgets()

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Budgets: what was spent is what the rows come to, and who asks before a call is told."""
+import datetime
+import json
+import os
+import subprocess
+from decimal import Decimal
+
+from harness.report import Skipped, check, check_equal, wait_for
+from harness.servers import free_port
+from integration.callback import Proxy, litellm_bin
+from integration.operations import http
+from integration.stage import Stage, demo_event, demo_lines, message_of
+
+ROWS = {"all": "true", "team": "team_id = {}", "provider": "provider = {}", "model": "model = {}",
+        "key": "api_key = {}", "tag": "{} = ANY (request_tags)", "end_user": "end_user = {}"}
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def budgets_are_what_the_rows_come_to(servers):
+    """`budget status` says for each scope what the rows of the period come to, before and after merging."""
+    with Stage(servers, "budgets") as stage:
+        stage.produce(demo_lines())
+        stage.consume()
+        team, provider, model, key, user = stage.sql(
+            "SELECT team_id, provider, model, api_key, end_user FROM spendlog.spend_logs WHERE spend > 0 AND team_id <> '' "
+            "AND api_key <> '' AND end_user <> '' ORDER BY spend DESC LIMIT 1")[0]
+        tag = stage.value("SELECT request_tags[1] FROM spendlog.spend_logs WHERE request_tags <> '{}' LIMIT 1")
+        whose = {"all": "", "team": team, "provider": provider, "model": model, "key": key, "tag": tag, "end_user": user}
+
+        def compare(where):
+            told = {b["scope"]: b for b in map(json.loads, stage.command("budget", "status", "--json").splitlines())}
+            for scope, name in whose.items():
+                rows = stage.sql(
+                    "SELECT coalesce(sum(e.spend), 0), coalesce(sum(e.calls), 0) FROM spendlog.spend_entries e, "
+                    "spendlog.period_of('week', 'Asia/Kathmandu') p WHERE e.start_time >= p.since AND "
+                    "e.start_time < p.until AND " + ROWS[scope].format(quoted(name)))[0]
+                check_equal([Decimal(str(told[scope]["spent"])), told[scope]["calls"]], [Decimal(rows[0]), int(rows[1])],
+                            f"{where}: {scope} {name}")
+            return told
+
+        def json_exact(text):
+            return json.loads(text, parse_float=Decimal)
+
+        # of half of them sums are kept from before merging on, of the others from after it
+        names = list(whose)
+        for position, scope in enumerate(names):
+            if position == 4:
+                stage.command("compact")
+            words = ([whose[scope]] if scope != "all" else []) + ["0.01"]
+            stage.command("budget", "set", scope, *words, "--period", "week", "--tz", "Asia/Kathmandu")
+        compare("merged")
+        stage.produce([message_of(demo_event(id=f"late-{n}", litellm_call_id=f"late-{n}")) for n in range(20)])
+        stage.consume()
+        compare("with deltas")
+        stage.command("compact")
+        compare("merged again")
+        check_equal(stage.sql("SELECT * FROM spendlog.budgets_over('{all,team}', ARRAY['', 'nobody'])")[0][:3],
+                    ["all", "", "week"], "what is used up")
+        check("USED UP" in stage.command("budget", "status", "--fail-over", code=1), "what is used up is not told")
+        exact = [json_exact(line) for line in stage.command("budget", "status", "--json").splitlines()]
+        check(all(b["left"] == b["amount"] - b["spent"] for b in exact), f"left is not amount less spent: {exact[0]}")
+        check(all(b["forecast"] >= round(b["spent"], 6) - Decimal("0.000001") for b in exact), f"forecast below what was spent: {exact[0]}")
+
+        port = free_port()
+        member = stage.start(metrics=f"127.0.0.1:{port}")
+        wait_for("a metric of each budget", lambda: http(port, "/metrics")[1].count("spendlog_budget_spent_usd{") == len(whose)
+                 if answers(port) else False, 60)
+        page = http(port, "/metrics")[1]
+        check(f'spendlog_budget_usd{{scope="team",id="{team}",period="week"}} 0.01' in page, "the budget of the team")
+        member.kill()
+
+        for scope in names:
+            stage.command("budget", "remove", scope, *([whose[scope]] if scope != "all" else []), "--period", "week")
+        check_equal(stage.sql("SELECT * FROM spendlog.budget_sums"), [], "sums of nobody's budget")
+        check_equal(stage.command("budget", "status", "--fail-over", "--json"), "", "budgets that are left")
+        for words, code in (((("set", "galaxy", "x", "1")), 65), (("set", "team", "x", "much"), 65), (("set", "all", "x", "1"), 64),
+                            (("set", "team", "x", "NaN"), 65), (("set", "team", "x", "1", "--tz", "Mars/Olympus"), 65),
+                            (("set", "team", "x", "1", "--period", "fortnight"), 65), (("remove", "team", "x"), 65),
+                            (("set", "team", "x", "1", "--fiscal-start", "13"), 64), (("list", "--fail-over"), 64)):
+            stage.command("budget", *words, code=code)
+
+
+def budgets_beyond_those_with_a_metric_are_in_the_view(servers):
+    """Of more than 64 budgets those used up most have a metric, and all are in budget_status."""
+    with Stage(servers, "many-budgets") as stage:
+        stage.sql("SET ROLE spendlog_owner; SELECT spendlog.budget_set('team', 'team-' || n, 'day', n) FROM generate_series(1, 66) n; "
+                  "SELECT spendlog.budget_set('model', 'used \"up\"', 'day', 0)")
+        port = free_port()
+        member = stage.start(metrics=f"127.0.0.1:{port}")
+        wait_for("budgets among the metrics", lambda: answers(port) and "spendlog_budgets_over" in http(port, "/metrics")[1], 60)
+        page = http(port, "/metrics")[1]
+        member.kill()
+        check_equal([page.count("spendlog_budget_usd{"), stage.value("SELECT count(*) FROM spendlog.budget_status")], [64, "67"],
+                    "metrics, and budgets")
+        check('spendlog_budget_spent_usd{scope="model",id="used \\"up\\"",period="day"} 0' in page, "the one that is used up")
+        check("spendlog_budgets_over 1\n" in page, "how many are used up")
+
+
+def answers(port):
+    try:
+        return http(port, "/health")[0] == 200
+    except OSError:
+        return False
+
+
+def periods_begin_where_the_zone_says(servers):
+    """Days, weeks, months and fiscal quarters begin at local midnight, also where the clocks change."""
+    with Stage(servers, "periods") as stage:
+        for period, zone, start, at, since, until in (
+                ("day", "Europe/Berlin", 1, "2026-03-29 12:00+00", "2026-03-28 23:00:00", "2026-03-29 22:00:00"),
+                ("week", "Asia/Kathmandu", 1, "2026-11-29 18:14+00", "2026-11-22 18:15:00", "2026-11-29 18:15:00"),
+                ("month", "America/St_Johns", 1, "2026-11-15 00:00+00", "2026-11-01 02:30:00", "2026-12-01 03:30:00"),
+                ("quarter", "UTC", 2, "2026-01-31 23:59+00", "2025-11-01 00:00:00", "2026-02-01 00:00:00"),
+                ("quarter", "UTC", 4, "2026-05-31 00:00+00", "2026-04-01 00:00:00", "2026-07-01 00:00:00"),
+                ("year", "UTC", 4, "2026-03-31 12:00+00", "2025-04-01 00:00:00", "2026-04-01 00:00:00"),
+                ("quarter", "Pacific/Kiritimati", 1, "2026-06-30 10:00+00", "2026-06-30 10:00:00", "2026-09-30 10:00:00")):
+            check_equal(stage.sql(f"SELECT * FROM spendlog.period_of('{period}', '{zone}', {start}, '{at}')"),
+                        [[since, until]], f"{period} of {at} in {zone}")
+
+
+def a_forecast_knows_the_weekday(servers):
+    """Who spends on weekdays alone is not forecast to spend on a weekend; who is new, as so far."""
+    with Stage(servers, "forecast") as stage:
+        stage.sql("SET ROLE spendlog_owner; SELECT spendlog.budget_set('team', 'office', 'month', 100)")
+        monday = datetime.date(2026, 3, 2)
+        for day in range(28):
+            on = monday + datetime.timedelta(day)
+            if on.weekday() < 5:
+                stage.sql("INSERT INTO spendlog.budget_sums SELECT 'team', 'office', w, '" + str(on) + "', "
+                          "CASE WHEN w THEN -1 ELSE 40 END, 10, 1, 0, 0 FROM (VALUES (true), (false)) v (w)")
+
+        def expected(at, until):
+            return Decimal(stage.value("SELECT trim_scale(spendlog.spend_expected('team', 'office', 'UTC', "
+                                       f"'{at}+00', '{until}'))"))
+        check_equal(expected("2026-03-30 00:00", "2026-04-01"), Decimal(20), "Monday and Tuesday")
+        check_equal(expected("2026-03-30 00:00", "2026-04-06"), Decimal(50), "a week")
+        check_equal(expected("2026-03-30 00:00", "2026-04-20"), Decimal(150), "three weeks")
+        check_equal(expected("2026-03-28 00:00", "2026-03-30"), Decimal(0), "a weekend")
+        check_equal(expected("2026-03-30 12:00", "2026-03-31"), Decimal(0), "a Monday's afternoon: spent at ten, always")
+        check(Decimal(12) < expected("2026-03-04 00:00", "2026-03-05") < Decimal(13), "who is new spends as in the hours so far")
+        stage.sql("DELETE FROM spendlog.budget_sums")
+
+
+CONFIG = """
+model_list:
+  - model_name: cheap
+    litellm_params: {model: openai/gpt-4o-mini, api_key: none, mock_response: "an answer"}
+litellm_settings: {callbacks: [litellm_callback.to_kafka, litellm_budget_hook.budgets]}
+"""
+
+
+def a_used_up_budget_stops_the_proxy(servers):
+    """examples/litellm_budget_hook.py in the real proxy: a customer whose budget is used up is refused, others are not."""
+    python = os.path.join(litellm_bin(), "python")
+    if subprocess.run([python, "-c", "import psycopg"], capture_output=True).returncode != 0:
+        raise Skipped("psycopg is not beside LiteLLM's proxy")
+    with Stage(servers, "hook", partitions=1) as stage:
+        stage.command("budget", "set", "end_user", "customer-1", "0.000001", "--period", "day")
+        reader = f"host={servers.socket_folder} port=5432 user=spendlog dbname={stage.database}"
+        proxy = Proxy(servers, stage, CONFIG, ("litellm_callback.py", "litellm_budget_hook.py"), SPENDLOG_POSTGRES=reader,
+                      SPENDLOG_BUDGET_SECONDS="0")
+        try:
+            def ask(user):
+                answer, body = proxy.ask("POST", "/v1/chat/completions", json.dumps(
+                    {"model": "cheap", "messages": [{"role": "user", "content": "hello"}], "user": user}))
+                return answer.status, body.decode()
+            check_equal(ask("customer-1")[0], 200, "the first call")
+            wait_for("its event", lambda: servers.log_values(stage.topic, 0), 60)
+            stage.consume()
+            check_equal(stage.sql("SELECT end_user, spend > 0.000001 FROM spendlog.spend_logs"), [["customer-1", "t"]], "rows")
+            status, body = ask("customer-1")
+            check_equal(status, 429, f"a call beyond the budget: {body[:300]}")
+            check("the budget of end_user customer-1 is used up" in body, body[:300])
+            check_equal(ask("customer-2")[0], 200, "another customer's call")
+            stage.command("budget", "set", "end_user", "customer-1", "1", "--period", "day")
+            check_equal(ask("customer-1")[0], 200, "after the budget was raised")
+        finally:
+            proxy.end()
+
+
+ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says, a_forecast_knows_the_weekday,
+       a_used_up_budget_stops_the_proxy)
