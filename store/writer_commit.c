@@ -355,7 +355,7 @@ static bool adapt(struct writer *w, const struct batch *batch, const struct err 
         return end_blockers(w, batch, NULL);
     if (why->kind == ERR_RETRY) /* deadlock, serialization */
         return true;
-    if (w->rejecting && why->kind == ERR_INPUT && !w->bisect_rejects) {
+    if (w->rejecting && record_refused(w) && !w->bisect_rejects) {
         w->bisect_rejects = true;
         return true;
     }

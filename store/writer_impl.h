@@ -120,6 +120,8 @@ bool rows_copy(struct writer *writer, struct batch *batch, struct err *err) MUST
 bool rows_sum(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 /* After COMMIT. */
 void rows_learn(struct writer *writer, const struct batch *batch);
+/* Whether it is what was sent that PostgreSQL, or a trigger, does not want. */
+bool record_refused(const struct writer *writer);
 bool row_refusable(const struct writer *writer);
 
 /* writer_words.c */

@@ -244,7 +244,7 @@ static bool rejects_bisect(struct writer *w, const struct batch *batch, size_t f
         return false;
     if (rejects_insert(w, batch, from, to, false, &why))
         return pg_command(&w->pg, "RELEASE SAVEPOINT part", err);
-    if (why.kind != ERR_INPUT)
+    if (!record_refused(w))
         return err_set(err, why.kind, "%s", why.text);
     w->reject_refused = (struct reject_refused){.count = w->reject_refused.count};
     snprintf(w->reject_refused.message, sizeof(w->reject_refused.message), "%.100s", w->pg.message);

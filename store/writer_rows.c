@@ -249,9 +249,21 @@ static void chunk_add(struct chunk *chunk, const char *p, size_t bytes)
     }
 }
 
-/* The server may refuse half-way and goes on reading: its verdict is the result after the end. */
-static bool copy_end(struct writer *w, struct chunk *chunk, struct err *err)
+/* A trigger that gives back nothing takes a row away without an error: refused as with one. */
+static bool copy_took(struct writer *w, uint64_t taken, uint64_t sent, struct err *err)
 {
+    if (taken == sent)
+        return true;
+    snprintf(w->pg.sqlstate, sizeof(w->pg.sqlstate), "23000");
+    snprintf(w->pg.message, sizeof(w->pg.message), "a trigger lets rows vanish");
+    return err_set(err, ERR_INPUT, "COPY stored_rows: a trigger let %llu of %llu rows vanish",
+                   (unsigned long long)(sent - taken), (unsigned long long)sent);
+}
+
+/* The server may refuse half-way and goes on reading: its verdict is the result after the end. */
+static bool copy_end(struct writer *w, struct chunk *chunk, uint64_t sent, struct err *err)
+{
+    uint64_t taken = 0;
     bool ok = !chunk->failed && PQputCopyEnd(w->pg.conn, NULL) == 1, told = false;
     PGresult *res;
     while (w->pg.conn && (res = PQgetResult(w->pg.conn)) != NULL) {
@@ -259,9 +271,12 @@ static bool copy_end(struct writer *w, struct chunk *chunk, struct err *err)
             ok = pg_fail(&w->pg, res, "COPY stored_rows", err);
             told = true;
         }
+        taken += strtoull(PQcmdTuples(res), NULL, 10);
         PQclear(res);
     }
-    return ok || told ? ok : pg_fail(&w->pg, NULL, "COPY stored_rows", err);
+    if (!ok)
+        return told ? false : pg_fail(&w->pg, NULL, "COPY stored_rows", err);
+    return copy_took(w, taken, sent, err);
 }
 
 static void row_add(struct writer *w, struct batch *batch, const struct batch_row *row,
@@ -290,6 +305,7 @@ static bool copy_form(struct writer *w, struct batch *batch, size_t from, size_t
     static const char head[19] = "PGCOPY\n\377\r\n\0"; /* then 32 bits of flags, 32 of extension */
     struct chunk chunk;
     size_t first = from;
+    uint64_t sent = 0;
 
     while (first < to && !is_copied(&batch->rows[first], lean))
         first++;
@@ -307,11 +323,13 @@ static bool copy_form(struct writer *w, struct batch *batch, size_t from, size_t
     chunk.failed = false;
     chunk_add(&chunk, head, sizeof(head));
     for (size_t i = first; i < to; i++)
-        if (is_copied(&batch->rows[i], lean))
+        if (is_copied(&batch->rows[i], lean)) {
             row_add(w, batch, &batch->rows[i], &chunk);
+            sent++;
+        }
     chunk_add(&chunk, "\377\377", 2);
     chunk_flush(&chunk);
-    return copy_end(w, &chunk, err);
+    return copy_end(w, &chunk, sent, err);
 }
 
 /* Copies the rows of [from, to) that are new. */
@@ -326,9 +344,24 @@ static bool copy_range(struct writer *w, struct batch *batch, size_t from, size_
 
 /* Class 22 or 23, but for a key that is there (the batch is begun again) and for a day whose
  * partition is gone (23514 without a constraint). */
+/* What a trigger of somebody's own raises: P0001, or a class of his that PostgreSQL has not. */
+static bool is_raised(const char *sqlstate)
+{
+    static const char classes[] = "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 20 21 22 23 24 25 26 27 28 "
+                                  "2B 2D 2F 34 38 39 3B 3D 3F 40 42 44 53 54 55 57 58 72 F0 HV P0 "
+                                  "XX";
+    const char class[] = {sqlstate[0], sqlstate[0] ? sqlstate[1] : '\0', '\0'};
+    return strcmp(sqlstate, "P0001") == 0 || (class[0] && !strstr(classes, class));
+}
+
+bool record_refused(const struct writer *w)
+{
+    return pg_err_kind(w->pg.sqlstate) == ERR_INPUT || is_raised(w->pg.sqlstate);
+}
+
 bool row_refusable(const struct writer *w)
 {
-    return pg_err_kind(w->pg.sqlstate) == ERR_INPUT && strcmp(w->pg.sqlstate, "23505") != 0 &&
+    return record_refused(w) && strcmp(w->pg.sqlstate, "23505") != 0 &&
            !(strcmp(w->pg.sqlstate, "23514") == 0 && !w->pg.constraint[0]);
 }
 

@@ -10,7 +10,7 @@ import time
 from harness.events import ROW
 from harness.report import check, check_equal
 from harness.servers import SPENDLOG
-from harness.world import World
+from harness.world import REFUSE_BY_CHECK, REFUSE_BY_EXCEPTION, REFUSE_BY_SILENCE, World
 
 
 def rejected(world, *words):
@@ -26,8 +26,8 @@ def retry(world):
     return tuple(map(int, re.findall(r"\d+", rejected(world, "retry"))))
 
 
-def refuse(world, team):
-    world.refuse(f"team_id <> 'team-{team}'")
+def refuse(world, team, how=REFUSE_BY_CHECK):
+    world.refuse(f"team_id <> 'team-{team}'", how)
 
 
 def repair(world):
@@ -46,7 +46,7 @@ def refused_of(world, team):
 def refused_row_repaired(servers, seed):
     """Rows that PostgreSQL refused are read again once it takes them: the remedy of the manual, and its privacy."""
     with World(servers, "repaired", seed, partitions=3, poison=False) as world:
-        refuse(world, 3)
+        refuse(world, 3, REFUSE_BY_EXCEPTION)
         feed = world.feed()
         member = world.start()
         feed.send(400)
@@ -69,7 +69,7 @@ def refused_row_repaired(servers, seed):
         check_equal(open_rejects(world), 0, "refused rows")
 
         check_equal(member.end(), 0, "exit code")
-        refuse(world, 4)
+        refuse(world, 4, REFUSE_BY_SILENCE)
         world.start(lines=["storage: {payloads: drop}"])
         feed.send(100)
         feed.flush()

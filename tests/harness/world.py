@@ -16,6 +16,11 @@ from harness.pgproxy import Proxy
 from harness.report import Failed, check, check_equal, wait_for
 from harness.servers import KAFKA_TOOL, SPENDLOG, run_checked
 
+# What a trigger does with a row that it does not want.
+REFUSE_BY_CHECK = "RAISE check_violation USING CONSTRAINT = 'refuse', MESSAGE = 'row violates check constraint \"refuse\"'"
+REFUSE_BY_EXCEPTION = "RAISE EXCEPTION 'we do not take this'"
+REFUSE_BY_SILENCE = "RETURN NULL"
+
 WRITER = "chaos_writer"  # a login that is nothing but a spendlog_writer
 
 SESSION_MS = 1500
@@ -277,7 +282,7 @@ class World:
                 check_equal(member.end(), 0, f"exit code of a member ended by SIGTERM{member.tail()}")
         return self.verify() + (f"; {unheld} produced messages not in the log" if unheld else "")
 
-    def refuse(self, condition):
+    def refuse(self, condition, how=REFUSE_BY_CHECK):
         """PostgreSQL refuses rows from now on unless the condition over team_id and request_id holds; None: takes all."""
         self.sql("DROP TRIGGER IF EXISTS refuse ON spendlog.stored_rows")
         if condition is None:
@@ -285,8 +290,7 @@ class World:
         self.sql("CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ "
                  "DECLARE team_id text := coalesce(NEW.team_id, (SELECT k.team_id FROM spendlog.shared_callers k WHERE "
                  "k.caller_no = NEW.caller_no)); request_id text := NEW.request_id; BEGIN "
-                 f"IF NOT ({condition}) THEN RAISE check_violation USING CONSTRAINT = 'refuse', "
-                 "MESSAGE = 'row violates check constraint \"refuse\"'; END IF; RETURN NEW; END $$")
+                 f"IF NOT ({condition}) THEN {how}; END IF; RETURN NEW; END $$")
         self.sql("CREATE TRIGGER refuse BEFORE INSERT ON spendlog.stored_rows FOR EACH ROW "
                  "EXECUTE FUNCTION public.refuse()")
 

@@ -417,6 +417,38 @@ static void a_refused_row_is_rejected_and_the_others_land(void **state)
     assert_int_equal(scalar(query), 2);
 }
 
+/* Triggers of others say no as they like. */
+static void a_row_that_a_trigger_refuses_is_rejected_alone(void **state)
+{
+    struct world *w = *state;
+    static const char *const ways[] = {
+        "RAISE EXCEPTION 'not this one'",
+        "RAISE EXCEPTION 'not this one' USING ERRCODE = '45000'",
+        "RAISE division_by_zero USING MESSAGE = 'not this one'",
+        "RETURN NULL",
+    };
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        char text[512];
+        snprintf(text, sizeof(text),
+                 "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                 " IF NEW.kafka_offset %% 100 = 7 THEN %s; END IF; RETURN NEW; END $$;"
+                 " CREATE TRIGGER refuse BEFORE INSERT ON spendlog.stored_rows FOR EACH ROW"
+                 " EXECUTE FUNCTION public.refuse()",
+                 ways[i]);
+        sql(text);
+        add_rows(&w->batch, &w->p[0], first + (int)i * 100, 100);
+        commit_or_fail(w->writer, &w->batch);
+        sql("DROP TRIGGER refuse ON spendlog.stored_rows; DROP FUNCTION public.refuse()");
+        assert_int_equal(w->batch.range[0].rejected, 1);
+        batch_reset(&w->batch);
+        expect_counts(99 * ((int)i + 1), 0, (int)i + 1, 0);
+    }
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.rejected_events WHERE"
+                            " reason = 'database_refused' AND kafka_offset % 100 = 7 AND"
+                            " (detail LIKE 'not this one [%' OR detail LIKE '%vanish%')"),
+                     4);
+}
+
 /* A constraint that is not ours: one record must not hold up its partition, nor lose the others'
  * messages. */
 static void a_refused_record_is_kept_bare_and_the_others_whole(void **state)
@@ -1090,6 +1122,7 @@ int main(void)
         STORE_TEST(an_identity_with_kafkas_time_is_guarded),
         STORE_TEST(two_members_with_the_same_events_store_each_once),
         STORE_TEST(a_refused_row_is_rejected_and_the_others_land),
+        STORE_TEST(a_row_that_a_trigger_refuses_is_rejected_alone),
         STORE_TEST(a_refused_record_is_kept_bare_and_the_others_whole),
         STORE_TEST(a_batch_whose_records_are_refused_altogether_is_not_written),
         STORE_TEST(a_batch_is_tried_six_times),
