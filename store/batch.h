@@ -75,6 +75,7 @@ struct batch_row {
     int64_t kafka_offset;
     unsigned record_index;
     bool time_not_own; /* goes through identity_guard */
+    bool unguarded;    /* ... not: it was refused, and guards no row; from the writer */
     bool suspected;    /* its key was written lately: asked for before the COPY */
     enum charge_status status;
     struct money spend;     /* 0 where there is none */

@@ -299,6 +299,8 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
         return fence(w, err,
                      "PostgreSQL refused rows: the batch is read again, to keep their messages");
     }
+    if (!rows_guard_stands(w, batch))
+        return err_set(err, ERR_RETRY, "a row that guards its identity is refused");
     if (!rows_sum(w, batch, err) || !counts_tally(w, batch, err) || !counts_write(w, batch, err))
         return false;
     fault_point("before_commit");
@@ -351,6 +353,8 @@ static bool adapt(struct writer *w, const struct batch *batch, const struct err 
 {
     if (w->fenced || !w->pg.conn)
         return false;
+    if (w->guard_again)
+        return true;
     if (failed_with(w, "55P03")) /* lock timeout */
         return end_blockers(w, batch, NULL);
     if (why->kind == ERR_RETRY) /* deadlock, serialization */
@@ -384,7 +388,7 @@ static bool try_once(struct writer *w, struct batch *batch, struct err *err)
     w->pg.sqlstate[0] = '\0';
     w->copying = false;
     w->rejecting = false;
-    w->fenced = false;
+    w->fenced = w->guard_again = false;
     rows_mark_near(w, batch);
     return days_ensure(w, batch, err) && transaction(w, batch, err);
 }

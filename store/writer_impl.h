@@ -74,7 +74,7 @@ struct writer {
     struct lock_holder holder; /* who kept us waiting */
     /* of the batch being written */
     size_t sum_lines;
-    bool bisect, copying, fenced;
+    bool bisect, copying, fenced, guard_again;
     bool bisect_rejects, rejecting;
     struct reject_refused reject_refused;
     int64_t batch_id, written_at;
@@ -116,6 +116,8 @@ void rows_mark_near(struct writer *writer, struct batch *batch);
 bool rows_guard(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 bool rows_look(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 bool rows_copy(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
+/* After the COPY. false: the batch is to be begun again, which guards other identities. */
+bool rows_guard_stands(struct writer *writer, struct batch *batch) MUST_CHECK;
 /* What the rows that are new come to, after all of them are in the table. */
 bool rows_sum(struct writer *writer, struct batch *batch, struct err *err) MUST_CHECK;
 /* After COMMIT. */

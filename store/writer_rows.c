@@ -102,8 +102,11 @@ struct selection {
 
 static bool is_selected(const struct batch_row *row, enum select which)
 {
-    return row->fate == ROW_NEW &&
-           (which == SELECT_ALL || (which == SELECT_GUARDED ? row->time_not_own : row->suspected));
+    if (row->fate != ROW_NEW)
+        return false;
+    if (which == SELECT_GUARDED)
+        return row->time_not_own && !row->unguarded;
+    return which == SELECT_ALL || row->suspected;
 }
 
 static struct batch_row *next_selected(const struct selection *s, size_t *from)
@@ -431,6 +434,22 @@ bool rows_copy(struct writer *w, struct batch *batch, struct err *err)
     if (ok)
         w->copying = false;
     return ok;
+}
+
+/* A row that is refused must not guard its identity: what comes again would be taken for a
+ * duplicate of what is not there. */
+bool rows_guard_stands(struct writer *w, struct batch *batch)
+{
+    bool stands = true;
+    for (size_t i = 0; i < batch->row_count; i++) {
+        struct batch_row *row = &batch->rows[i];
+        bool wrong =
+            row->time_not_own && (row->unguarded ? row->fate == ROW_NEW : row->fate == ROW_REFUSED);
+        row->unguarded ^= wrong;
+        stands &= !wrong;
+    }
+    w->guard_again = !stands;
+    return stands;
 }
 
 /* --- sums ----------------------------------------------------------------------------------- */

@@ -526,6 +526,26 @@ static void refused_rows_and_duplicates_in_one_batch(void **state)
     expect_counts(150, 50, 1, 0);
 }
 
+/* It would be taken for the first of two, and the second for its duplicate. */
+static void a_refused_row_does_not_guard_its_identity(void **state)
+{
+    struct world *w = *state;
+    const struct sample bad = {
+        .identity = first, .start_us = BASE_US, .model = "bad", .time_source = TIME_KAFKA};
+    const struct sample again = {
+        .identity = first, .start_us = BASE_US + 1000, .time_source = TIME_KAFKA};
+    sql("ALTER TABLE spendlog.shared_calls ADD CONSTRAINT refuses CHECK (model <> 'bad')");
+    add_row(&w->batch, &w->p[0], &bad);
+    add_rows(&w->batch, &w->p[0], first + 1, 9);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(9, 0, 1, 0);
+    sql("ALTER TABLE spendlog.shared_calls DROP CONSTRAINT refuses");
+    begin_again(w);
+    add_row(&w->batch, &w->p[1], &again);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 1, 0);
+}
+
 static void a_day_dropped_behind_the_writers_back_is_made_again(void **state)
 {
     struct world *w = *state;
@@ -1127,6 +1147,7 @@ int main(void)
         STORE_TEST(a_batch_whose_records_are_refused_altogether_is_not_written),
         STORE_TEST(a_batch_is_tried_six_times),
         STORE_TEST(refused_rows_and_duplicates_in_one_batch),
+        STORE_TEST(a_refused_row_does_not_guard_its_identity),
         STORE_TEST(a_day_dropped_behind_the_writers_back_is_made_again),
         STORE_TEST(a_batch_that_starts_elsewhere_writes_nothing),
         STORE_TEST(after_being_fenced_a_member_goes_on_from_the_row),
