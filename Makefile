@@ -74,7 +74,7 @@ endif
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
 SYSCONF  ?= /etc
-.PHONY: all tools test mutation asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps deb bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
+.PHONY: all tools test mutation sim sim-short asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps deb bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
 
 all: spendlog ## build ./spendlog
 
@@ -131,6 +131,19 @@ $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/fakes/*) tests/harness/filter
 	    $$(sed -n 's|.*ldflags: *\([^ *]*\).*|\1|p' $<) \
 	    $(linked) \
 	    $(LDLIBS) -lcmocka
+
+# The whole service in one process, by seed: its objects, with other functions under the names of its seams.
+SIM      := $(B)/tests/sim/sim
+SIM_S    ?= 600
+$(SIM): $(wildcard tests/sim/*.[ch]) $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.c,$^) $(LIBS) $(LDLIBS)
+
+sim: $(SIM) ## the service, Kafka and PostgreSQL in one process: histories of faults, new ones for SIM_S seconds
+	tests/sim/run --seconds $(SIM_S)
+
+sim-short: $(SIM) ## the kept seeds and half a minute of new ones
+	tests/sim/run
 
 build/gen/decimal_cases.txt: tests/unit/decimal_cases.py
 	@mkdir -p $(@D) && python3 $< >$@

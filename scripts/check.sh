@@ -22,6 +22,7 @@ step "packages" scripts/deps.sh check
 step "build" make -s -j2 all tools
 step "lint" make -s lint
 step "unit tests" make -s -j2 test
+step "simulator" make -s -j2 sim-short
 step "unit tests, ASan and UBSan" make -s -j2 asan
 step "coverage" make -s -j2 coverage
 step "fuzzing, short" make -s -j2 fuzz-short

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A database of row versions. Each transaction keeps a journal of what it made and what it ended,
+ * which is how it is taken back: by ROLLBACK, to a savepoint, or years later, when the server comes
+ * back older than it was. Statements see what is committed and what is their own (read committed).
+ */
+#ifndef TESTS_SIM_DB_H
+#define TESTS_SIM_DB_H
+
+#include "tests/sim/sim.h"
+
+enum table {
+    TABLE_OFFSETS,
+    TABLE_ROWS,
+    TABLE_CALLS,
+    TABLE_CALLERS,
+    TABLE_GUARD,
+    TABLE_REJECTED,
+    TABLE_CONFLICTS,
+    TABLE_SAMPLES,
+    TABLE_COUNTERS,
+    TABLE_BATCHES,
+    TABLE_GAPS,
+    TABLE_SETBACKS,
+    TABLE_BOOKS,
+    TABLE_DELTAS,
+    TABLE_DAYS,
+    TABLE_DROPPED,
+    TABLES
+};
+
+struct text {
+    const char *p;
+    size_t bytes;
+};
+
+struct tx;
+
+struct row {           /* a version */
+    struct row *next;  /* of its table */
+    struct row *chain; /* of its bucket */
+    struct row *prev;
+    uint64_t hash;
+    enum table table;
+    struct tx *made, *gone, *locker;
+    union {
+        struct {
+            int64_t id, first, next, last_ms, last_hash, messages, rows, duplicates, rejected,
+                skipped, conflicts, digest, mappings;
+            int32_t partition, incarnation, next_index;
+            bool has_last, has_mappings, replaced;
+            struct text cluster, group, topic;
+        } offsets;
+        struct {
+            int64_t start, batch, partition_id, offset, content, call, caller, input_tokens;
+            int32_t book, index, day;
+            bool lean, has_spend;
+            uint8_t identity[16];
+            __int128 spend;
+            struct text request_id, model, team;
+        } row;
+        struct {
+            int64_t number;
+            struct text content;
+            struct text model, team;
+        } words;
+        struct {
+            uint8_t identity[16];
+            int64_t start, content;
+        } guard;
+        struct {
+            int64_t partition_id, offset, batch;
+            int32_t index;
+            bool has_payload;
+            struct text reason;
+        } rejected;
+        struct {
+            int64_t batch, partition_id, offset;
+            int32_t index;
+            int64_t content, stored;
+        } conflict;
+        struct {
+            int64_t batch, written_at, rows;
+            int32_t book;
+        } batch;
+        struct {
+            int64_t from_id, to_id, stored, resumed;
+        } gap;
+        struct {
+            int32_t id;
+            struct text hash;
+        } book;
+        struct {
+            int64_t calls;
+            __int128 spend;
+        } delta;
+        struct {
+            int32_t day;
+        } day;
+        struct {
+            int64_t partition_id, rows, calls;
+            __int128 spend;
+        } dropped;
+        struct {
+            struct text name;
+            int64_t count;
+        } counter;
+    } v;
+};
+
+struct journal {
+    struct row *row;
+    bool made; /* else ended */
+};
+
+enum tx_state { TX_OPEN, TX_DONE, TX_GONE };
+
+struct tx {
+    enum tx_state state;
+    const struct pg_conn *conn; /* that began it: it may be closed */
+    int pid;                    /* of its backend */
+    int64_t at_us;              /* now() */
+    struct journal *journal;
+    size_t count, capacity;
+    struct tx *waits_for;
+    size_t savepoint[64];
+    unsigned savepoints;
+    struct tx *before;                          /* committed before it */
+    int64_t batch_seq, partition_seq, book_seq; /* sequences, as they were when it was committed */
+};
+
+struct db {
+    struct row *first[TABLES];
+    int64_t batch_seq, partition_seq, book_seq;
+    struct tx *last; /* committed */
+    size_t committed;
+    int64_t clock;      /* makes each now() another one */
+    unsigned went_back; /* times */
+};
+extern struct db db;
+
+void db_reset(void);
+
+struct tx *tx_begin(const struct pg_conn *conn, int pid);
+void tx_commit(struct tx *tx);
+void tx_abort(struct tx *tx);
+void tx_savepoint(struct tx *tx);
+void tx_release(struct tx *tx);
+void tx_back_to_savepoint(struct tx *tx);
+
+/* The server comes back without its last transactions. Whoever is in one has ended it before. */
+void db_go_back(size_t transactions);
+
+uint64_t db_hash(uint64_t hash, const void *p, size_t bytes);
+uint64_t db_hash_int(uint64_t hash, int64_t v);
+struct row *db_add(struct tx *tx, enum table table, uint64_t hash);
+void db_end(struct tx *tx, struct row *row);
+/* The first version of a bucket, whatever its state. */
+struct row *db_bucket(enum table table, uint64_t hash);
+bool row_is_seen(const struct row *row, const struct tx *tx);
+/* Another transaction under way that made or ended it; NULL: none. */
+struct tx *row_in_way(const struct row *row, const struct tx *tx);
+
+#endif

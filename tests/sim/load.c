@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Producers: events once, again, otherwise, refusable, several in a message, and what is none. */
+#include "tests/sim/load.h"
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "tests/sim/broker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TEAMS 6
+#define KEPT 256
+#define FUTURE_MS INT64_C(4102444800000) /* 2100 */
+
+struct key *load_keys;
+static struct sent_record kept[KEPT]; /* to be sent again */
+static unsigned kept_count;
+static unsigned ids;
+
+void load_reset(void)
+{
+    load_keys = NULL;
+    kept_count = ids = 0;
+}
+
+static struct key *key_new(bool refusable)
+{
+    struct key *key = sim_alloc(sizeof(*key));
+    if (refusable)
+        snprintf(key->id, sizeof(key->id), "bad-%u", ++ids);
+    else if (!sim_chance(sim.dials.unnamed))
+        snprintf(key->id, sizeof(key->id), "k%u", ++ids);
+    /* Around now, over some days; in milliseconds. */
+    key->start_us = sim_chance(sim.dials.untimed)
+                        ? -1
+                        : clock_now_us() / 1000 * 1000 - (int64_t)sim_below(3 * 86400000) * 1000;
+    key->next = load_keys;
+    load_keys = key;
+    return key;
+}
+
+static void keep(const struct sent_record *record)
+{
+    if (record->key->id[0])
+        kept[kept_count++ % KEPT] = *record;
+}
+
+static struct sent_record record_again(void)
+{
+    unsigned have = kept_count < KEPT ? kept_count : KEPT;
+    unsigned back = sim_below(2) && have > 8 ? 8 : have; /* near or far */
+    struct sent_record record = kept[(kept_count - 1 - sim_below(back)) % KEPT];
+    if (sim_chance(sim.dials.conflict))
+        record.tokens += 1 + sim_below(3);
+    return record;
+}
+
+static struct sent_record record_new(void)
+{
+    struct sent_record record = {.tokens = 1 + sim_below(1000), .team = sim_below(TEAMS)};
+    if (sim_chance(sim.dials.odd)) {
+        record.want = sim_below(2) ? WANT_SKIPPED : WANT_REJECTED;
+        return record;
+    }
+    if (kept_count > 0 && sim_chance(sim.dials.resend)) {
+        record = record_again();
+    } else {
+        bool refusable = sim_chance(sim.dials.refusable);
+        record.want = refusable ? WANT_REFUSED : WANT_ROW;
+        record.key = key_new(refusable);
+        keep(&record);
+    }
+    record.key->count++;
+    return record;
+}
+
+/* --- as JSON -------------------------------------------------------------------------------- */
+
+static void put_bad(struct buf *json)
+{
+    static const char *const bad[] = {"{\"id\":\"x\",\"m\":\"gpt-a\",\"n\":-5}",
+                                      "{\"id\":\"x\",\"n\":1.5}"};
+    if (sim_below(3))
+        buf_add_text(json, bad[sim_below(2)]);
+    else
+        buf_printf(json, "{\"id\":\"f%u\",\"m\":\"gpt-a\",\"n\":3,\"ts\":%lld}", sim_below(100),
+                   (long long)FUTURE_MS);
+}
+
+static void put_record(struct buf *json, const struct sent_record *record)
+{
+    if (record->want == WANT_SKIPPED) {
+        buf_add_text(json, "{\"id\":\"of another\"}");
+        return;
+    }
+    if (record->want == WANT_REJECTED) {
+        put_bad(json);
+        return;
+    }
+    buf_printf(json, "{\"m\":\"gpt-a\",\"n\":%lld,\"team\":\"t%u\"", (long long)record->tokens,
+               record->team);
+    if (record->key->id[0])
+        buf_printf(json, ",\"id\":\"%s\"", record->key->id);
+    if (record->key->start_us >= 0)
+        buf_printf(json, ",\"ts\":%lld", (long long)(record->key->start_us / 1000));
+    buf_add_char(json, '}');
+}
+
+static const char *text_of(const struct sent_record *record, unsigned count, bool array)
+{
+    struct buf json;
+    buf_init(&json, 1u << 20);
+    if (array)
+        buf_add_char(&json, '[');
+    for (unsigned i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(&json, ',');
+        put_record(&json, &record[i]);
+    }
+    if (array)
+        buf_add_char(&json, ']');
+    char *text = sim_alloc(json.bytes + 1);
+    memcpy(text, json.p, json.bytes);
+    buf_free(&json);
+    return text;
+}
+
+/* A message that is one odd record as a whole. */
+static struct sent *message_odd(void)
+{
+    static const struct {
+        const char *value;
+        enum want want;
+    } odd[] = {{"{\"id\":", WANT_REJECTED},
+               {"[]", WANT_SKIPPED},
+               {"", WANT_SKIPPED},
+               {"[1,2", WANT_REJECTED}};
+    unsigned n = sim_below(sizeof(odd) / sizeof(odd[0]));
+    struct sent *message = sim_alloc(sizeof(*message) + sizeof(message->record[0]));
+    message->value = odd[n].value;
+    message->count = 1;
+    message->record[0].want = odd[n].want;
+    return message;
+}
+
+static struct sent *message_new(void)
+{
+    unsigned count = 1;
+    if (sim_chance(sim.dials.odd / 2))
+        return message_odd();
+    bool array = sim_chance(sim.dials.siblings);
+    if (array)
+        count += sim_below(sim_below(4) ? 5 : RECORDS_PER_MESSAGE_MAX - 1);
+    struct sent *message = sim_alloc(sizeof(*message) + count * sizeof(message->record[0]));
+    message->count = count;
+    for (unsigned i = 0; i < count; i++)
+        message->record[i] = record_new();
+    message->value = text_of(message->record, count, array);
+    return message;
+}
+
+void load_produce(void)
+{
+    int32_t partition = (int32_t)sim_below(sim.dials.partitions);
+    for (unsigned n = 1 + sim_below(6); n > 0; n--) {
+        if (sim_below(3) == 0)
+            partition = (int32_t)sim_below(sim.dials.partitions);
+        if (sim_chance(sim.dials.holes))
+            broker_skip(partition, 1 + sim_below(3));
+        broker_append(partition, message_new());
+    }
+}

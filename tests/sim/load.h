@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What producers send, and what has to come of each record. */
+#ifndef TESTS_SIM_LOAD_H
+#define TESTS_SIM_LOAD_H
+
+#include "tests/sim/sim.h"
+
+#define LOAD_TOPIC "usage"
+#define RECORDS_PER_MESSAGE_MAX 64
+
+/* What makes an event: its id and, when it has one, its own time. */
+struct key {
+    struct key *next;
+    char id[24];        /* "": the place of the record is its identity */
+    int64_t start_us;   /* -1: the message's time is taken, the identity is guarded */
+    unsigned count;     /* records of it that were produced */
+    const void *stored; /* the checker's: its row */
+};
+
+enum want { WANT_ROW, WANT_SKIPPED, WANT_REJECTED, WANT_REFUSED };
+
+struct sent_record {
+    enum want want;
+    struct key *key;
+    int64_t tokens;
+    unsigned team;
+};
+
+struct sent {
+    int32_t partition;
+    int64_t offset, time_ms;
+    bool trimmed; /* retention took it, read or not */
+    const char *value;
+    unsigned count;
+    struct sent_record record[];
+};
+
+void load_reset(void);
+/* Some messages, to partitions of the broker. */
+void load_produce(void);
+extern struct key *load_keys;
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes of the product: each a group of one lane, in a task of its own. */
+#ifndef TESTS_SIM_MEMBER_H
+#define TESTS_SIM_MEMBER_H
+
+#include "tests/sim/sim.h"
+
+#define MEMBERS_MAX 3
+
+/* What all seeds share: mappings, prices. */
+void members_open(void);
+
+void members_start(unsigned count);
+void members_free(void);
+/* The member whose task runs; NULL: none. */
+const void *member_self(void);
+/* It was killed: nothing that it does has an effect any more. */
+bool member_is_dead(const void *member);
+
+/* It does not beat: dead, stopped or frozen. */
+bool member_is_silent(const void *member);
+
+void member_kill(unsigned number);
+void member_stop(unsigned number); /* SIGTERM */
+void member_freeze(unsigned number, int64_t ms);
+void members_reload(void);
+/* All are to run, and nobody is stopped any more. */
+void members_revive(void);
+/* Why a member ended that was not told to; NULL: none did. */
+const char *members_ended(void);
+
+/* Hash of the price book of a number, and what it asks for a token, in 10^-18 dollars. */
+unsigned books_count(void);
+const char *book_hash(unsigned book);
+__int128 book_price(unsigned book);
+
+#endif

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Faults are planted one at a time, and each has to be found.
+
+    tests/sim/plant.py [NAME]...      --list names the faults; --seeds N tries so many of each (1000)
+
+In a copy of the tree, as tests/mutation/run.py: the text of a fault is replaced, the simulator is built and runs seeds until one
+fails.
+"""
+import argparse
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import namedtuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SIM = "build/release/tests/sim/sim"
+
+# name: what is wrong then; edits: (text, instead of it), each text in one source file, once
+Fault = namedtuple("Fault", "name edits")
+
+FAULTS = (
+    Fault("recent keys are kept over a reconnect and believed", (
+        ("    recent_keys_forget(&w->recent);\n    w->book_hash[0]", "    w->book_hash[0]"),
+        ("        if (first != i)\n            mark_duplicate(row, ROW_DUPLICATE_NEAR, batch->rows[first].content_hash);",
+         "        if (row->suspected)\n            mark_duplicate(row, ROW_DUPLICATE_STORED, row->content_hash);\n"
+         "        if (first != i)\n            mark_duplicate(row, ROW_DUPLICATE_NEAR, batch->rows[first].content_hash);"))),
+    Fault("offsets are written after the commit", (
+        ("           write_offsets(w, batch, err);\n}", "           true;\n}\n\n"
+         "bool offsets_after(struct writer *w, struct batch *batch, struct err *err);\n"
+         "bool offsets_after(struct writer *w, struct batch *batch, struct err *err)\n{\n"
+         "    return write_offsets(w, batch, err);\n}"),
+        ("    fault_point(\"before_commit\");\n    return commit(w, err);",
+         "    extern bool offsets_after(struct writer *, struct batch *, struct err *);\n"
+         "    return commit(w, err) && offsets_after(w, batch, err);"))),
+    Fault("a row is forgotten when a batch is begun again", (
+        ("    w->rejecting = false;\n    w->fenced = false;\n    rows_mark_near(w, batch);\n",
+         "    w->rejecting = false;\n    w->fenced = false;\n    rows_mark_near(w, batch);\n"
+         "    if (w->look_first && batch->row_count > 2)\n        batch->rows[1].fate = ROW_DUPLICATE_NEAR;\n"),)),
+    Fault("the compare-and-set is dropped", (
+        ("        return offset == range->first_offset && index == range->first_index;", "        return true;"),
+        ("    bool all = (size_t)pg_int(res, 0, 0) == batch->range_count;\n    w->written_at", "    bool all = true;\n    w->written_at"))),
+    Fault("sums are not taken back for a duplicate", (
+        ("        if (batch->rows[i].fate == ROW_NEW)\n            sums_count(", "        if (batch->rows[i].fate != ROW_REFUSED)\n            sums_count("),)),
+    Fault("the index of a sibling is ignored", (
+        ("    m.first_index = range->next_offset == message->offset ? range->next_index : 0;", "    m.first_index = 0;"),)),
+    Fault("a dictionary entry is thought known after a failover", (
+        ("        if (!pg_int(res, 0, LOCK_KNOWN))", "        if (false)"),
+        ("    days_known_forget(&w->days);\n    words_known_forget(&w->known);\n}", "    days_known_forget(&w->days);\n}"))),
+    Fault("a batch is split wrongly at its limit", (
+        ("    rc->next_index = record->index;\n", "    rc->next_index = record->index + 1;\n"),)),
+)
+
+
+class Copy:
+    """The tree and what is built of it, in a folder that goes away."""
+
+    def __init__(self, folder, processes):
+        self.folder, self.processes = folder, processes
+        names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
+                               check=True).stdout.splitlines()
+        for name in names:
+            if os.path.isfile(os.path.join(ROOT, name)):
+                os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+                shutil.copy2(os.path.join(ROOT, name), os.path.join(folder, name))
+        if os.path.isdir(os.path.join(ROOT, "build/release")):
+            subprocess.run(["cp", "-a", "--parents", "build/gen", "build/release", folder], cwd=ROOT, check=True)
+        self.sources = [path for path in glob.glob(os.path.join(folder, "**/*.[ch]"), recursive=True)
+                        if not os.path.relpath(path, folder).startswith(("tests/", "build/"))]
+
+    def find(self, text):
+        """The one file that holds it, and its content."""
+        found = []
+        for path in self.sources:
+            with open(path, encoding="utf-8") as file:
+                content = file.read()
+            found += [(path, content)] * content.count(text)
+        if len(found) != 1:
+            raise ValueError(f"a text stands in {len(found)} places: mend the table: {text[:60]!r}")
+        return found[0]
+
+    def finding(self, seeds):
+        """The line of the first seed that fails; None: none does."""
+        built = subprocess.run(["make", f"-j{self.processes}", SIM], cwd=self.folder, capture_output=True, text=True, check=False)
+        if built.returncode != 0:
+            raise ValueError(f"does not build: {built.stderr.strip()[-400:]}")
+        run = subprocess.run([SIM, "--seed", "1", "--seeds", str(seeds)], cwd=self.folder, capture_output=True, text=True, check=False)
+        return run.stdout.splitlines()[0] if run.returncode else None
+
+    def plant(self, fault, seeds):
+        before = {}
+        try:
+            for text, instead in fault.edits:
+                path, content = self.find(text)
+                before.setdefault(path, content)
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(content.replace(text, instead))
+            return self.finding(seeds)
+        finally:
+            for path, content in before.items():
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(content)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("-k", type=int, default=2, help="processes of make")
+    args = parser.parse_args()
+    chosen = [fault for fault in FAULTS if not args.names or fault.name in args.names]
+    if args.list or len(chosen) < len(args.names):
+        print("\n".join(fault.name for fault in FAULTS))
+        return 0 if args.list else 64
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="spendlog-plant-") as folder:
+        copy = Copy(folder, args.k)
+        for fault in chosen:
+            try:
+                found = copy.plant(fault, args.seeds)
+            except ValueError as error:
+                found, missed = None, missed + 1
+                print(f"FAILED  {fault.name}: {error}", flush=True)
+                continue
+            missed += found is None
+            print(f"{'found   ' if found else 'MISSED  '}{fault.name}: {found or 'by none of ' + str(args.seeds) + ' seeds'}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

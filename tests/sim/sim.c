@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A seed from its beginning to its verdict, and the command line. */
+#include "tests/sim/sim.h"
+
+#include "core/log.h"
+#include "store/row_words.h"
+#include "tests/sim/broker.h"
+#include "tests/sim/check.h"
+#include "tests/sim/load.h"
+#include "tests/sim/member.h"
+#include "tests/sim/pq.h"
+#include "tests/sim/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUIET_MS 120000 /* then all is read out, or never */
+#define TURNS_QUIET 60000
+#define CHUNK_BYTES (1u << 20)
+
+struct sim sim;
+
+/* --- the generator -------------------------------------------------------------------------- */
+
+/* SplitMix64 (S. Vigna, public domain). */
+uint64_t sim_random(void)
+{
+    uint64_t z = sim.state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+unsigned sim_below(unsigned n)
+{
+    return n ? (unsigned)(sim_random() >> 33) % n : 0;
+}
+
+bool sim_chance(unsigned of_thousand)
+{
+    return sim_below(1000) < of_thousand;
+}
+
+bool sim_fault(unsigned of_thousand)
+{
+    return !sim.quiet && sim_chance(of_thousand);
+}
+
+/* --- memory --------------------------------------------------------------------------------- */
+
+static struct chunk {
+    struct chunk *next;
+    size_t bytes, used;
+    _Alignas(16) char p[];
+} * chunks, *chunk;
+
+static struct chunk *chunk_new(size_t bytes)
+{
+    struct chunk *c = malloc(sizeof(*c) + bytes);
+    if (!c)
+        abort();
+    *c = (struct chunk){.bytes = bytes};
+    return c;
+}
+
+void *sim_alloc(size_t bytes)
+{
+    bytes = (bytes + 15) / 16 * 16;
+    while (!chunk || chunk->used + bytes > chunk->bytes) {
+        struct chunk *next = chunk ? chunk->next : chunks;
+        if (!next) {
+            next = chunk_new(bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES);
+            if (chunk)
+                chunk->next = next;
+            else
+                chunks = next;
+        }
+        chunk = next;
+        chunk->used = 0;
+    }
+    void *p = chunk->p + chunk->used;
+    chunk->used += bytes;
+    return memset(p, 0, bytes);
+}
+
+static void memory_reset(void)
+{
+    chunk = chunks;
+    if (chunk)
+        chunk->used = 0;
+}
+
+char *sim_text(const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    int bytes = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    char *copy = sim_alloc((size_t)bytes + 1);
+    memcpy(copy, text, (size_t)bytes < sizeof(text) ? (size_t)bytes : sizeof(text) - 1);
+    return copy;
+}
+
+/* --- what is told --------------------------------------------------------------------------- */
+
+void sim_trace(const char *fmt, ...)
+{
+    va_list args;
+    if (!sim.trace)
+        return;
+    printf("%6lu %7lld ms  %-9s ", sim.steps, (long long)sim.now_ms, task_name(task_self()));
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    putchar('\n');
+    fflush(stdout);
+}
+
+void sim_fail(const char *fmt, ...)
+{
+    va_list args;
+    if (sim.failed)
+        return;
+    sim.failed = true;
+    va_start(args, fmt);
+    vsnprintf(sim.why, sizeof(sim.why), fmt, args);
+    va_end(args);
+    sim_trace("FINDING: %s", sim.why);
+}
+
+void sim_committed(void)
+{
+    if (!sim.failed)
+        check_commit();
+}
+
+/* --- a seed --------------------------------------------------------------------------------- */
+
+/* A kind of fault is there in one history of two, and then often or seldom. */
+static unsigned some(unsigned most)
+{
+    return sim_below(2) ? 0 : 1 + sim_below(most);
+}
+
+static void dials_draw(void)
+{
+    struct dials *d = &sim.dials;
+    d->members = 1 + sim_below(MEMBERS_MAX);
+    d->partitions = 1 + sim_below(PARTITIONS_MAX);
+    d->messages = 20 + sim_below(120);
+    d->batch_rows = 1 + sim_below(sim_below(2) ? 4 : 40);
+    d->batch_wait_ms = 50 + sim_below(400);
+    d->cut = some(20);
+    d->commit_lost = some(200);
+    d->refused = some(20);
+    d->kafka_fails = some(40);
+    d->repeats = some(500);
+    d->go_back = some(120);
+    d->replace = some(120);
+    d->outage = some(100);
+    d->freeze = some(150);
+    d->kill = some(150);
+    d->stop = some(100);
+    d->rebalance = some(200);
+    d->retain = some(60);
+    d->reload = some(150);
+    d->step = some(100);
+    d->resend = some(500);
+    d->conflict = some(500);
+    d->siblings = some(600);
+    d->odd = some(200);
+    d->refusable = some(60);
+    d->untimed = some(300);
+    d->unnamed = some(200);
+    d->holes = some(200);
+    d->yields = some(1000);
+    d->keeps_prepared = sim_below(2);
+    d->word_mask = sim_below(4) ? UINT64_MAX : 3;
+}
+
+static unsigned produced; /* times */
+
+static void producer(void *context)
+{
+    (void)context;
+    while (produced < sim.dials.messages) {
+        load_produce();
+        produced++;
+        task_sleep(1 + sim_below(sim_below(8) ? 100 : 2000));
+    }
+}
+
+/* How many transactions a promoted standby lacks: mostly few. */
+static size_t lacking(void)
+{
+    return 1 + (sim_below(4) ? sim_below(4) : sim_below((unsigned)db.committed + 1));
+}
+
+static void fault(void)
+{
+    const struct dials *d = &sim.dials;
+    if (sim_chance(d->go_back)) {
+        size_t n = lacking();
+        sim_trace("server: crash, back without its last %zu transactions", n);
+        server_crash(sim_below(3000));
+        db_go_back(n);
+    }
+    if (sim_chance(d->replace)) {
+        size_t n = lacking();
+        sim_trace("server: another one behind the same connections, %zu transactions older", n);
+        server_replace(n);
+    }
+    if (sim_chance(d->outage)) {
+        unsigned kind = sim_below(3);
+        int64_t until_ms = sim.now_ms + sim_below(8000);
+        sim_trace("server: %s", kind == 0 ? "crash" : kind == 1 ? "read-only" : "disk full");
+        if (kind == 0)
+            server_crash(sim_below(8000));
+        else if (kind == 1)
+            server.read_only_ms = until_ms;
+        else
+            server.full_ms = until_ms;
+    }
+    if (sim_chance(d->freeze))
+        member_freeze(sim_below(MEMBERS_MAX), sim_below(sim_below(2) ? 3000 : 40000));
+    if (sim_chance(d->kill))
+        member_kill(sim_below(MEMBERS_MAX));
+    if (sim_chance(d->stop))
+        member_stop(sim_below(MEMBERS_MAX));
+    if (sim_chance(d->rebalance))
+        broker_rebalance();
+    if (sim_chance(d->reload))
+        members_reload();
+    if (sim_chance(d->step))
+        sim.wall_step_us += ((int64_t)sim_below(7200) - 3600) * 1000000;
+    if (sim_chance(d->retain)) {
+        int32_t p = (int32_t)sim_below(d->partitions);
+        broker_retain(p, broker_log[p].low + sim_below(20));
+    }
+}
+
+static void faults(void *context)
+{
+    (void)context;
+    while (!sim.quiet) {
+        task_sleep(1 + sim_below(sim_below(2) ? 50 : 1000));
+        if (!sim.quiet)
+            fault();
+    }
+}
+
+static bool housekeeping_over;
+
+static void housekeeping(void *context)
+{
+    (void)context;
+    while (!housekeeping_over) {
+        task_sleep(500);
+        server_reap();
+        broker_tick();
+    }
+}
+
+static bool step(void)
+{
+    if (sim.failed || (sim.steps_max && sim.steps >= sim.steps_max))
+        return false;
+    sim.steps++;
+    return task_step();
+}
+
+static void settle(void)
+{
+    int64_t until_ms = sim.now_ms + QUIET_MS;
+    unsigned turns = 0;
+    sim.quiet = true;
+    server.down_ms = server.read_only_ms = server.full_ms = 0;
+    members_revive();
+    sim_trace("quiet from now on");
+    while (!check_read_out() && sim.now_ms < until_ms && turns++ < TURNS_QUIET && step())
+        ;
+    if (!sim.failed && !(sim.steps_max && sim.steps >= sim.steps_max) && !check_read_out())
+        sim_fail("not read out after %lld s without a fault%s%s",
+                 (long long)(QUIET_MS - until_ms + sim.now_ms) / 1000, members_ended() ? ": " : "",
+                 members_ended() ? members_ended() : "");
+}
+
+static void history_open(uint64_t seed, bool trace, unsigned long steps_max)
+{
+    memset(&sim, 0, sizeof(sim));
+    memory_reset();
+    sim.seed = sim.state = seed;
+    sim.trace = trace;
+    sim.steps_max = steps_max;
+    produced = 0;
+    housekeeping_over = false;
+    tasks_reset();
+    db_reset();
+    server_reset();
+    broker_reset();
+    load_reset();
+    dials_draw();
+    words_number_mask = sim.dials.word_mask;
+}
+
+static void history_run(void)
+{
+    members_start(sim.dials.members);
+    task_start("producer", producer, NULL);
+    task_start("faults", faults, NULL);
+    task_start("server", housekeeping, NULL);
+    while (produced < sim.dials.messages && step())
+        ;
+    if (!sim.failed)
+        settle();
+    housekeeping_over = sim.quiet = true;
+    if (!sim.failed && !sim.steps_max)
+        check_end();
+    bool failed = sim.failed;
+    members_free();
+    if (!failed && !sim.steps_max && !sim.failed) {
+        check_end();
+        if (members_ended())
+            sim_fail("%s", members_ended());
+        if (server.results > 0)
+            sim_fail("%zu results were not cleared", server.results);
+    }
+}
+
+/* --- the program ---------------------------------------------------------------------------- */
+
+static FILE *out; /* the product's own words go elsewhere */
+
+static void finding_tell(const char *why)
+{
+    fprintf(out, "seed %llu: %s\n", (unsigned long long)sim.seed, why);
+    fflush(out);
+}
+
+/* In place of the C library's, for the seed's sake. */
+void __assert_fail(const char *assertion, const char *file, unsigned line, const char *function)
+    __attribute__((noreturn));
+void __assert_fail(const char *assertion, const char *file, unsigned line, const char *function)
+{
+    char why[400];
+    snprintf(why, sizeof(why), "%s:%u: %s: assertion \"%s\" failed", file, line, function,
+             assertion);
+    sim_trace("FINDING: %s", why);
+    finding_tell(why);
+    _exit(1);
+}
+
+static void on_signal(int number)
+{
+    sim_trace("signal %d", number);
+    finding_tell(sim.failed          ? sim.why
+                 : number == SIGABRT ? "the program aborted"
+                 : number == SIGALRM ? "hangs"
+                                     : "the program crashed");
+    _exit(1);
+}
+
+static int usage(void)
+{
+    fputs("usage: sim [--seed S] [--seeds N] [--seconds T] [--steps N] [--trace] [--keep-going]\n"
+          "  --seed S      the first seed, and without --seeds or --seconds the only one; default: "
+          "drawn\n"
+          "  --seeds N     so many seeds\n"
+          "  --seconds T   as many as there is time for\n"
+          "  --steps N     ends after N steps of each\n"
+          "  --trace       a line for each step\n",
+          stderr);
+    return 64;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = (uint64_t)time(NULL) * 1000003u;
+    unsigned long seeds = 0, seconds = 0, steps = 0, done = 0, findings = 0;
+    bool trace = false, keep_going = false;
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--trace") == 0)
+            trace = true;
+        else if (strcmp(argv[i], "--keep-going") == 0)
+            keep_going = true;
+        else if (strcmp(argv[i], "--seed") == 0)
+            seed = strtoull(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--seeds") == 0)
+            seeds = strtoul(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--seconds") == 0)
+            seconds = strtoul(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--steps") == 0)
+            steps = strtoul(value, NULL, 10), i++;
+        else
+            return usage();
+    }
+    out = fdopen(dup(1), "w");
+    if (!log_init(trace ? "debug" : "error", "text"))
+        return 70;
+    int to = trace ? 1 : open("/dev/null", O_WRONLY);
+    dup2(to, 2);
+    signal(SIGABRT, on_signal);
+    signal(SIGSEGV, on_signal);
+    signal(SIGALRM, on_signal);
+    members_open();
+    time_t began = time(NULL);
+    unsigned long total_steps = 0;
+    for (;; seed++) {
+        alarm(60);
+        history_open(seed, trace, steps);
+        history_run();
+        total_steps += sim.steps;
+        done++;
+        if (sim.failed) {
+            finding_tell(sim.why);
+            findings++;
+        }
+        if ((findings && !keep_going) || (!seeds && !seconds) || (seeds && done >= seeds) ||
+            (seconds && (unsigned long)(time(NULL) - began) >= seconds))
+            break;
+    }
+    fprintf(out, "%lu seeds up to %llu, %lu steps, %lu findings, %ld s\n", done,
+            (unsigned long long)seed, total_steps, findings, (long)(time(NULL) - began));
+    return findings ? 1 : 0;
+}

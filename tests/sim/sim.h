@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulator: members of a group, a broker and a PostgreSQL in one process and one thread, in a
+ * time that is made up. The product's objects are linked as they are; Kafka (ingest/kafka.h), libpq
+ * and the clock (core/clock.h) are replaced. One generator decides everything: a seed is a history.
+ *
+ *     sim.c         a seed from its beginning to its verdict; the command line
+ *     task.c        members, producer and faults take turns: one runs until it waits
+ *     clock.c       the time, which passes when all wait
+ *     broker.c      topics, the group, its rebalances
+ *     db.c          tables, transactions, locks, and the list of what was committed
+ *     statements.c  what each statement of the writer does to the tables
+ *     pq.c          libpq's functions over them, and how a connection fails
+ *     member.c      a process of the product: lanes that start, stop, die
+ *     load.c        what is produced, and what has to come of it
+ *     check.c       whether it did; knows nothing of the product
+ */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "core/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How often something happens, of a thousand; drawn for each seed: most histories have few kinds of
+ * faults. */
+struct dials {
+    unsigned members, partitions, messages, batch_rows, batch_wait_ms;
+    unsigned cut;         /* a connection breaks at a statement */
+    unsigned commit_lost; /* ... at a COMMIT, done or not */
+    unsigned refused;     /* a statement fails for a reason of the server's */
+    unsigned kafka_fails; /* a question to the broker is not answered */
+    unsigned repeats;     /* the first message of an assignment comes twice */
+    unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step,
+        book_lost;
+    unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
+    unsigned yields;     /* between two messages */
+    bool keeps_prepared; /* a pooler that hides another server remembers statements */
+    uint64_t word_mask;  /* numbers of the dictionaries: few, so that they meet */
+};
+
+struct sim {
+    uint64_t seed;
+    uint64_t state; /* of the generator */
+    int64_t now_ms; /* passed */
+    int64_t wall_step_us;
+    unsigned long steps, steps_max;
+    bool trace, quiet; /* quiet: no more faults */
+    bool failed;
+    char why[512];
+    struct dials dials;
+};
+extern struct sim sim;
+
+uint64_t sim_random(void);
+unsigned sim_below(unsigned n); /* 0 to n - 1 */
+bool sim_chance(unsigned of_thousand);
+/* A fault: never when it is quiet. */
+bool sim_fault(unsigned of_thousand);
+
+/* Memory that a seed needs until its end; zeroed. */
+void *sim_alloc(size_t bytes);
+char *sim_text(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+void sim_trace(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* A transaction was committed. */
+void sim_committed(void);
+/* The history is wrong: the first reason stays. */
+void sim_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+#endif

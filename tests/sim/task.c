@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Coroutines by ucontext; time passes when none of them can run. */
+#include "tests/sim/task.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#define STACK_BYTES (1u << 20)
+
+struct task {
+    const char *name;
+    task_fn *run;
+    void *context;
+    ucontext_t place;
+    void *stack; /* kept from seed to seed */
+    int64_t wake_ms, frozen_ms;
+    bool used, done, waiting;
+};
+
+static struct task tasks[TASKS_MAX];
+static struct task *current;
+static ucontext_t scheduler;
+
+static void enter(void)
+{
+    current->run(current->context);
+    current->done = true;
+    for (;;)
+        swapcontext(&current->place, &scheduler);
+}
+
+static struct task *free_task(void)
+{
+    for (size_t i = 0; i < TASKS_MAX; i++)
+        if (!tasks[i].used)
+            return &tasks[i];
+    abort();
+}
+
+struct task *task_start(const char *name, task_fn *run, void *context)
+{
+    struct task *task = free_task();
+    void *stack = task->stack ? task->stack
+                              : mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED)
+        abort();
+    *task = (struct task){.name = name, .run = run, .context = context, .stack = stack};
+    task->used = true;
+    task->wake_ms = sim.now_ms;
+    getcontext(&task->place);
+    task->place.uc_stack.ss_sp = stack;
+    task->place.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&task->place, enter, 0);
+    return task;
+}
+
+struct task *task_self(void)
+{
+    return current;
+}
+
+const char *task_name(const struct task *task)
+{
+    return task ? task->name : "-";
+}
+
+static void leave(int64_t wake_ms, bool waiting)
+{
+    struct task *self = current;
+    if (!self) /* of the scheduler itself: nobody else runs meanwhile */
+        return;
+    self->wake_ms = wake_ms;
+    self->waiting = waiting;
+    swapcontext(&self->place, &scheduler);
+}
+
+void task_yield(void)
+{
+    leave(sim.now_ms, false);
+}
+
+void task_sleep(int64_t ms)
+{
+    leave(sim.now_ms + ms, false);
+}
+
+void task_await(int64_t until_ms)
+{
+    leave(until_ms, true);
+}
+
+void task_wake_waiting(void)
+{
+    for (size_t i = 0; i < TASKS_MAX; i++)
+        if (tasks[i].waiting)
+            tasks[i].wake_ms = sim.now_ms;
+}
+
+void task_freeze(struct task *task, int64_t until_ms)
+{
+    task->frozen_ms = until_ms;
+}
+
+bool task_is_frozen(const struct task *task)
+{
+    return task->frozen_ms > sim.now_ms;
+}
+
+static int64_t ready_ms(const struct task *task)
+{
+    return task->wake_ms > task->frozen_ms ? task->wake_ms : task->frozen_ms;
+}
+
+/* When nobody can run, time passes until somebody can. */
+static bool time_pass(void)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < TASKS_MAX; i++)
+        if (tasks[i].used && !tasks[i].done && ready_ms(&tasks[i]) < next)
+            next = ready_ms(&tasks[i]);
+    if (next == INT64_MAX)
+        return false;
+    if (next > sim.now_ms)
+        sim.now_ms = next;
+    return true;
+}
+
+bool task_step(void)
+{
+    struct task *able[TASKS_MAX];
+    unsigned count = 0;
+    if (!time_pass())
+        return false;
+    for (size_t i = 0; i < TASKS_MAX; i++)
+        if (tasks[i].used && !tasks[i].done && ready_ms(&tasks[i]) <= sim.now_ms)
+            able[count++] = &tasks[i];
+    current = able[sim_below(count)];
+    swapcontext(&scheduler, &current->place);
+    if (current->done)
+        current->used = false;
+    current = NULL;
+    return true;
+}
+
+void tasks_reset(void)
+{
+    for (size_t i = 0; i < TASKS_MAX; i++)
+        tasks[i].used = false;
+}
