@@ -265,8 +265,9 @@ lists: ## pricing/map/lists.def from a LiteLLM of PyPI: LITELLM=1.110.2 [LISTS=-
 deb: ## the Debian package, into build/deb
 	@scripts/deb.sh $(VERSION)
 
-bare: tools ## README's commands on a bare Debian 12 (root, mmdebstrap, network), 5 minutes
+bare: tools ## README's commands, and the package, on a bare Debian 12 (root, mmdebstrap, network), 10 minutes
 	tests/bare/run.py
+	tests/bare/package.py
 
 compile_commands.json: export COMMAND := $(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS)
 compile_commands.json: Makefile $(SRC) ## for clangd and clang-tidy

@@ -8,10 +8,10 @@
 
 #include "pricing/book.h"
 
-/* What became of the models and deployments from one book to the next, by the newest prices of
- * each. */
+/* What became of the models and deployments from one book to the next, at whatever time a call
+ * started. */
 struct books_moves {
-    size_t models; /* of the new book */
+    size_t models; /* that the new book has today */
     size_t added, gone;
     size_t moved; /* a price of theirs by more than a tenth */
 };

@@ -10,7 +10,7 @@ set -euo pipefail
 build="gcc make pkg-config libc6-dev librdkafka-dev libpq-dev libjansson-dev libyaml-dev libxxhash-dev libssl-dev
 libmicrohttpd-dev libavro-dev libcurl4-openssl-dev"
 demo="$build postgresql kcat python3 default-jre-headless maven procps util-linux"
-check="$demo faketime git python3-venv libcmocka-dev universal-ctags man-db clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc python3-yaml pyflakes3 openssl xz-utils"
+check="$demo faketime git python3-venv libcmocka-dev universal-ctags man-db clang libclang-rt-14-dev clang-format clang-tidy cppcheck mandoc python3-yaml pyflakes3 openssl xz-utils prometheus pgbouncer systemd"
 
 wanted() {
     local group
@@ -48,7 +48,12 @@ fi
 echo "deps: installing" $list >&2
 export DEBIAN_FRONTEND=noninteractive
 as_root apt-get -q update </dev/null >&2
-# The cluster that Debian's package starts is not ours: no server is to run after the installation.
+# What is installed is for our own servers: none of the packages' is to run after the installation.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+    as_root chmod 755 /usr/sbin/policy-rc.d
+fi
 if grep -qw postgresql <<<"$list" && ! dpkg-query -W postgresql-common >/dev/null 2>&1; then
     as_root mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] ||

@@ -88,6 +88,21 @@ void pg_field_copy(char *to, size_t capacity, const char *from)
     utf8_copy(to, capacity, (struct slice){from, from ? (size_t)first_line(from) : 0});
 }
 
+/* A standby refuses what writes in three ways: by BEGIN, by a statement, by our own look at the
+ * session. They become one, which says what it is. */
+static void standby_recognize(struct pg *pg)
+{
+    static const char *const refusal[] = {"0A000", "25000", "25006"};
+    const char *standby = pg->conn ? PQparameterStatus(pg->conn, "in_hot_standby") : NULL;
+    for (size_t i = 0; standby && i < sizeof(refusal) / sizeof(refusal[0]); i++)
+        if (strcmp(standby, "on") == 0 && strcmp(pg->sqlstate, refusal[i]) == 0) {
+            memcpy(pg->sqlstate, "25006", sizeof(pg->sqlstate));
+            snprintf(pg->message, sizeof(pg->message),
+                     "the server is a standby: it takes no writes until it is promoted");
+            return;
+        }
+}
+
 bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *err)
 {
     const char *message = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
@@ -101,6 +116,7 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
         message = pg->conn ? PQerrorMessage(pg->conn) : "not connected";
     pg_field_copy(pg->message, sizeof(pg->message), message);
     sqlstate_recognize(pg->sqlstate, pg->message);
+    standby_recognize(pg);
     pg_count_failure(pg->sqlstate);
     err_set(err, pg_err_kind(pg->sqlstate), "%s: %s%s%s%s%s%s%s%s", pg->place, what ? what : "",
             what ? ": " : "", pg->message, *pg->sqlstate ? " [" : "", pg->sqlstate,

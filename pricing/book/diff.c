@@ -99,13 +99,18 @@ static bool add_deployment(struct table *table, const struct book *book,
     return name != NULL;
 }
 
-static bool add_config(struct table *table, const struct book *book)
+static bool add_deployments(struct table *table, const struct book *book,
+                            const struct edition *edition)
 {
-    const struct edition *edition = &book->edition[book->edition_count - 1];
     for (size_t i = 0; i < edition->deployments.count; i++)
         if (!add_deployment(table, book, edition, &edition->deployments.one[i]))
             return false;
     return true;
+}
+
+static bool add_config(struct table *table, const struct book *book)
+{
+    return add_deployments(table, book, &book->edition[book->edition_count - 1]);
 }
 
 /* ---- comparing ---------------------------------------------------------------------------------
@@ -402,45 +407,121 @@ static bool model_moved(const struct table *old, size_t i, size_t i_end, const s
     return i < i_end || j < j_end;
 }
 
-static void models_count(const struct table *old, const struct table *new,
-                         struct books_moves *moves)
+/* What became of models: their names, each under "added", "moved" or "gone". */
+static bool model_note(struct table *found, const char *model, const char *fate)
 {
-    size_t i = 0, j = 0;
-    while (i < old->count || j < new->count) {
+    static const struct node none = {.key = ""};
+    const char *copy = arena_text(&found->arena, slice_of(model));
+    if (!copy || !table_add(found, copy, &none))
+        return false;
+    found->price[found->count - 1].key = fate;
+    return true;
+}
+
+static bool models_note(struct table *found, const struct table *old, const struct table *new)
+{
+    bool ok = true;
+    for (size_t i = 0, j = 0; ok && (i < old->count || j < new->count);) {
         size_t i_end = model_end(old, i), j_end = model_end(new, j);
         int order = i == old->count   ? 1
                     : j == new->count ? -1
                                       : strcmp(old->price[i].model, new->price[j].model);
-        moves->gone += order < 0;
-        moves->added += order > 0;
-        moves->moved += order == 0 && model_moved(old, i, i_end, new, j, j_end);
-        moves->models += order >= 0;
+        if (order < 0)
+            ok = model_note(found, old->price[i].model, "gone");
+        else if (order > 0)
+            ok = model_note(found, new->price[j].model, "added");
+        else if (model_moved(old, i, i_end, new, j, j_end))
+            ok = model_note(found, new->price[j].model, "moved");
         if (order <= 0)
             i = i_end;
         if (order >= 0)
             j = j_end;
     }
+    return ok;
 }
 
-static bool table_of(struct table *table, const struct book *book)
+/* The prices of one time: a cost map, or the deployments of an edition. */
+typedef bool prices_fn(struct table *table, const struct book *book, const struct edition *edition);
+
+static bool map_fill(struct table *table, const struct book *book, const struct edition *edition)
+{
+    (void)book;
+    return add_map(table, edition->catalog);
+}
+
+static bool filled(struct table *table, prices_fn *prices, const struct book *book,
+                   const struct edition *edition)
 {
     arena_init(&table->arena, ARENA_BYTES_MAX);
-    if (!add_map(table, book->catalog[book->catalog_count - 1]) || !add_config(table, book))
-        return false;
-    if (table->count)
+    bool ok = prices(table, book, edition);
+    if (ok && table->count)
         qsort(table->price, table->count, sizeof(*table->price), price_order);
-    return true;
+    return ok;
+}
+
+static bool note_with(struct table *found, prices_fn *prices, const struct book *old,
+                      const struct edition *was, const struct book *new, const struct edition *is)
+{
+    struct table before = {.count = 0}, now = {.count = 0};
+    bool ok = filled(&before, prices, old, was) && filled(&now, prices, new, is) &&
+              models_note(found, &before, &now);
+    table_free(&before);
+    table_free(&now);
+    return ok;
+}
+
+static bool map_begins(const struct book *book, int64_t time_us)
+{
+    bool begins = time_us == INT64_MIN;
+    for (size_t i = 0; i < book->catalog_count; i++)
+        begins = begins || book->catalog_from_us[i] == time_us;
+    return begins;
+}
+
+/* Two books as they hold from a time on at which one of them changes. */
+static bool note_at(struct table *found, const struct book *old, const struct book *new,
+                    int64_t time_us)
+{
+    const struct edition *was = book_edition(old, time_us), *is = book_edition(new, time_us);
+    bool maps = (map_begins(old, time_us) || map_begins(new, time_us)) &&
+                strcmp(was->catalog->sha256, is->catalog->sha256) != 0;
+    return (!maps || note_with(found, map_fill, old, was, new, is)) &&
+           note_with(found, add_deployments, old, was, new, is);
+}
+
+static bool begins_at(const struct book *book, int64_t time_us)
+{
+    return book_edition(book, time_us)->from_us == time_us;
+}
+
+/* Each name under each fate once. */
+static void models_count(const struct table *found, struct books_moves *moves)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        if (i && price_order(&found->price[i - 1], &found->price[i]) == 0)
+            continue;
+        moves->added += strcmp(found->price[i].key, "added") == 0;
+        moves->moved += strcmp(found->price[i].key, "moved") == 0;
+        moves->gone += strcmp(found->price[i].key, "gone") == 0;
+    }
 }
 
 bool books_compare(const struct book *old, const struct book *new, struct books_moves *moves)
 {
-    struct table before = {.count = 0}, now = {.count = 0};
-    *moves = (struct books_moves){0};
-    bool ok = table_of(&before, old) && table_of(&now, new);
-    if (ok)
-        models_count(&before, &now, moves);
-    table_free(&before);
-    table_free(&now);
+    struct table found = {.count = 0};
+    const struct edition *last = &new->edition[new->edition_count - 1];
+    bool ok = true;
+    *moves = (struct books_moves){.models = last->catalog->count + last->deployments.count};
+    arena_init(&found.arena, ARENA_BYTES_MAX);
+    for (size_t i = 0; ok && i < new->edition_count; i++)
+        ok = note_at(&found, old, new, new->edition[i].from_us);
+    for (size_t i = 0; ok && i < old->edition_count; i++)
+        if (!begins_at(new, old->edition[i].from_us))
+            ok = note_at(&found, old, new, old->edition[i].from_us);
+    if (ok && found.count)
+        qsort(found.price, found.count, sizeof(*found.price), price_order);
+    models_count(&found, moves);
+    table_free(&found);
     return ok;
 }
 

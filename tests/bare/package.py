@@ -3,8 +3,9 @@
 """
 The Debian package on a bare Debian 12: installed, upgraded, removed, purged.
 
-    tests/bare/package.py PACKAGE.deb          made by `make deb`
+    tests/bare/package.py [PACKAGE.deb]        without one, `make deb` makes it
 """
+import glob
 import os
 import shutil
 import subprocess
@@ -15,8 +16,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.dont_write_bytecode = True
 
 from bare.run import MIRROR, NAMESPACES, Machine, missing  # noqa: E402
-from harness.report import Failed, check  # noqa: E402
-from harness.servers import run_checked  # noqa: E402
+from harness.report import Failed, check, check_equal  # noqa: E402
+from harness.servers import ROOT, run_checked  # noqa: E402
 
 INSTALLED = ("/usr/bin/spendlog", "/lib/systemd/system/spendlog.service", "/lib/systemd/system/spendlog@.service",
              "/etc/spendlog/spendlog.yaml", "/usr/share/man/man1/spendlog.1.gz", "/usr/share/man/man5/spendlog.conf.5.gz",
@@ -48,26 +49,51 @@ def life(machine):
     check(not left and "no such user" in machine.run("id spendlog", code=1), f"left by purge: {left}")
 
 
+def package():
+    """The one that `make deb` makes of the checkout."""
+    run_checked(["make", "-s", "deb"], cwd=ROOT)
+    made = [path for path in glob.glob(os.path.join(ROOT, "build/deb/spendlog_*.deb"))]
+    check_equal(len(made), 1, f"packages: {made}")
+    return made[0]
+
+
+def lintian(made):
+    """Debian's own checks; a warning is a failure."""
+    if not shutil.which("lintian"):
+        return "without lintian"
+    done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", made], capture_output=True, text=True)
+    check_equal(done.returncode, 0, f"lintian: {done.stdout}{done.stderr}")
+    return "lintian finds nothing"
+
+
+def outside(folder):
+    made = sys.argv[1] if len(sys.argv) > 1 else package()
+    told = lintian(made)
+    run_checked(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", folder, MIRROR])
+    os.makedirs(os.path.join(folder, "src"))
+    shutil.copy(made, os.path.join(folder, "src/package.deb"))
+    done = subprocess.run([*NAMESPACES, sys.executable, os.path.abspath(__file__), "--inside", folder])
+    check_equal(done.returncode, 0, "exit code of its life")
+    return told
+
+
 def main():
-    if missing():
-        print(f"SKIP the package on a bare machine: {missing()}")
+    reason = missing() or (None if shutil.which("dh") else "there is no debhelper")
+    if reason:
+        print(f"SKIP the package on a bare machine: {reason}")
         return 0
-    if sys.argv[1] == "--inside":
-        life(Machine(sys.argv[2]))
-        return 0
-    folder = tempfile.mkdtemp(prefix="spendlog.package.", dir="/tmp")
+    inside = sys.argv[1:2] == ["--inside"]
+    folder = sys.argv[2] if inside else tempfile.mkdtemp(prefix="spendlog.package.", dir="/tmp")
     try:
-        run_checked(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", folder, MIRROR])
-        os.makedirs(os.path.join(folder, "src"))
-        shutil.copy(sys.argv[1], os.path.join(folder, "src/package.deb"))
-        code = subprocess.run([*NAMESPACES, sys.executable, os.path.abspath(__file__), "--inside", folder]).returncode
+        if inside:
+            life(Machine(folder))
+            return 0
+        print(f"PASS the package is installed, upgraded, removed and purged ({outside(folder)})")
     except Failed as failed:
         print(f"FAIL {failed}", file=sys.stderr)
         return 1
-    if code == 0:
-        print("PASS the package is installed, upgraded, removed and purged")
-        shutil.rmtree(folder)
-    return code
+    shutil.rmtree(folder)
+    return 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import random
 import subprocess
 import time
 
+from harness.patroni import Patroni
 from harness.pooler import Pooler
 from harness.report import check, check_equal, wait_for
 from harness.servers import SPENDLOG, run_checked
@@ -175,4 +176,57 @@ def restored_while_nobody_ran(servers, seed):
         return world.settle()
 
 
-ALL = (standby_promoted, restored_while_nobody_ran, async_commit_crash, went_back_behind_a_pooler, rows_without_their_book)
+def a_standby_answers(servers, seed):
+    """Questions and a dry run are answered by a standby; what writes is refused there in one sentence."""
+    with World(servers, "asked-standby", seed, partitions=2) as world:
+        world.produce(300)
+        world.start("--exit-eof")
+        check_equal(world.members[-1].wait(60), 0, "exit code")
+        with Standby(servers) as standby:
+            standby.caught_up()
+            owner = world.config("of-the-standby", user="spendlog")
+            with open(owner, encoding="ascii") as text:
+                asked = text.read().replace("port=5432 ", f"port={PRIMARY_PORT},{STANDBY_PORT} target_session_attrs=prefer-standby ")
+            asked = asked.replace(f"host={servers.socket_folder} ", f"host={servers.socket_folder},{servers.socket_folder} ")
+            with open(owner, "w", encoding="ascii") as out:
+                out.write(asked)
+            request = world.sql("SELECT max(request_id) FROM spendlog.spend_logs")[0][0]
+            for words in (("report", "--by", "team"), ("verify",), ("verify", "--sums"), ("explain", request), ("reprice", "--dry-run", "--all"),
+                          ("rejected", "list"), ("migrate", "--status"), ("compact", "--status"), ("retention", "show")):
+                said = run_checked([SPENDLOG, *words, "-c", owner])
+                check(said.strip(), f"{words} says nothing")
+            for words in (("reprice", "--all"), ("compact",), ("retention", "set", "400"), ("periods", "close", "2020-01"), ("migrate", "--carry")):
+                done = subprocess.run([SPENDLOG, *words, "-c", owner], capture_output=True, text=True)
+                check(done.returncode in (69, 75) and ("standby" in done.stderr or "recovery" in done.stderr or "read-only" in done.stderr),
+                      f"{words} on a standby: exit {done.returncode}: {done.stdout}{done.stderr}")
+        return world.settle()
+
+
+def patroni_fails_over(servers, seed):
+    """Patroni's leader is gone at once, twice: members find the new one by target_session_attrs, and every row is there."""
+    dice = random.Random(seed)
+    with Patroni(servers) as patroni, World(servers, "patroni", seed, hosts=tuple(patroni.node), goes_back=True) as world:
+        feed = world.feed()
+        member = world.start()
+        for _ in range(2):
+            rows = world.row_count()
+            load(feed, dice, dice.uniform(1, 3))
+            wait_for("rows", lambda rows=rows: world.row_count() > rows, 30)
+            gone = servers.pg_port
+            patroni.kill_leader()
+            world.faults += 1
+            load(feed, dice, 1)
+            feed.flush()
+            wait_for(f"rows in the new leader{member.tail()}", lambda: world.drained(), 60)
+            patroni.node_start(gone)  # comes back as the standby
+            wait_for("a standby again", lambda: servers.psql_try(
+                "postgres", "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == [["1"]], 120, 0.5)
+        check(member.alive(), f"the member ended{member.tail()}")
+        verdict = world.settle()
+        books_are_there(world)
+        for made in world.members:
+            made.kill()
+        return f"back by {went_back(world)}: {verdict}"
+
+
+ALL = (a_standby_answers, patroni_fails_over, standby_promoted, restored_while_nobody_ran, async_commit_crash, went_back_behind_a_pooler, rows_without_their_book)

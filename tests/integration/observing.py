@@ -13,7 +13,7 @@ from decimal import Decimal
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from harness.report import check, check_equal, wait_for
+from harness.report import Skipped, check, check_equal, wait_for
 from harness.servers import ROOT, SPENDLOG, free_port
 from integration.operations import cost_map_of, reload_event, wait_until_ready
 from integration.stage import Stage, demo_event, message_of
@@ -74,7 +74,7 @@ def metrics_say_how_it_goes(servers):
 def prometheus_scrapes_and_alerts(servers):
     """Debian's Prometheus scrapes a running service; each alert fires on what it is for and not on what is well."""
     if not shutil.which("promtool") or not shutil.which("prometheus"):
-        return "skipped: prometheus is not installed"
+        raise Skipped("prometheus is not installed")
     with tempfile.TemporaryDirectory() as folder:
         for path in ("examples/prometheus/alerts.yaml", "examples/prometheus/prometheus.yaml", "tests/cases/prometheus/alerts_test.yaml"):
             shutil.copy(os.path.join(ROOT, path), folder)
@@ -351,7 +351,7 @@ def systemd_is_told(servers):
 def unit_is_hardened(_servers):
     """systemd-analyze finds nothing wrong with the units, and their exposure is 1.5 at most."""
     if not shutil.which("systemd-analyze"):
-        return "skipped: systemd-analyze is not installed"
+        raise Skipped("systemd-analyze is not installed")
     found = []
     for unit in ("spendlog.service", "spendlog@.service"):
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=15",

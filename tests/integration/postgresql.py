@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from harness.postgres import Postgres
-from harness.report import check, check_equal, wait_for
+from harness.report import Skipped, check, check_equal, wait_for
 from harness.servers import KAFKA_TOOL, SPENDLOG, free_port, run_checked
 from integration.stage import Stage, demo_lines
 
@@ -143,7 +143,7 @@ class PgBouncer:
 def poolers_are_recognised(servers):
     """Behind pgbouncer: session mode works, transaction and statement mode are refused by every command, nothing of ours left set."""
     if not (shutil.which("pgbouncer") or os.path.exists("/usr/sbin/pgbouncer")):
-        return "skipped: pgbouncer is not installed"
+        raise Skipped("pgbouncer is not installed")
     with Stage(servers, "pooled", partitions=4) as stage:
         stage.produce(demo_lines()[:100])
         for mode, code in (("session", 0), ("transaction", 78), ("statement", 78)):

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "pricing/diff.h"
 #include "tests/unit/pricing_fixture.h"
 
 #define CONFIG(info)                                                                               \
@@ -372,6 +373,63 @@ static void cost_maps_follow_one_another(void **state)
     assert_int_equal(err.kind, ERR_CONFIG);
 }
 
+/* A book of two maps, the second from May on. */
+static struct book *book_of_maps(const char *first, const char *second, const char *config)
+{
+    struct err err = {0};
+    int64_t may;
+    assert_true(clock_parse(SLICE("2026-05-01T00:00:00Z"), &may));
+    char path[] = "/tmp/pricing-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, config, strlen(config)), strlen(config));
+    close(fd);
+    struct cost_map_source sources[] = {{file_of(0, first), INT64_MIN}, {file_of(1, second), may}};
+    struct book_options options = {
+        .cost_maps = sources, .cost_map_count = second ? 2 : 1, .litellm_config = path};
+    struct book *book = book_load(&options, NULL, NULL, &err);
+    unlink(path);
+    if (!book)
+        fail_msg("%s", err.text);
+    return book;
+}
+
+#define MAP(price)                                                                                 \
+    "{\"gpt-x\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": " price "}}"
+#define OTHER "{\"gpt-y\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 1}}"
+
+/* What holds for calls of any time counts: the newest prices may be the same. */
+static void what_moved_is_counted_at_all_times(void **state)
+{
+    (void)state;
+    static const char none[] = "{}";
+    static const struct {
+        const char *old[3], *new[3];
+        size_t added, moved, gone;
+    } way[] = {
+        {{MAP("1"), MAP("3"), none}, {MAP("1"), MAP("3"), none}, 0, 0, 0},
+        {{MAP("1"), MAP("3"), none}, {MAP("2"), MAP("3"), none}, 0, 1, 0},
+        {{MAP("1"), MAP("3"), none}, {MAP("1"), MAP("4"), none}, 0, 1, 0},
+        {{MAP("1"), MAP("3"), none}, {MAP("2"), MAP("4"), none}, 0, 1, 0}, /* once */
+        {{MAP("1"), MAP("3"), none}, {MAP("1.05"), MAP("3"), none}, 0, 0, 0},
+        {{MAP("1"), MAP("3"), none}, {OTHER, MAP("3"), none}, 1, 0, 1},
+        {{MAP("1"), MAP("1"), none}, {MAP("1"), MAP("2"), none}, 0, 1, 0},
+        {{MAP("1"), MAP("3"), HISTORY}, {MAP("1"), MAP("3"), HISTORY}, 0, 0, 0},
+        {{MAP("1"), MAP("3"), none}, {MAP("1"), MAP("3"), HISTORY}, 1, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++) {
+        struct book *old = book_of_maps(way[i].old[0], way[i].old[1], way[i].old[2]);
+        struct book *new = book_of_maps(way[i].new[0], way[i].new[1], way[i].new[2]);
+        struct books_moves moves;
+        assert_true(books_compare(old, new, &moves));
+        if (moves.added != way[i].added || moves.moved != way[i].moved || moves.gone != way[i].gone)
+            fail_msg("way %zu: %zu added, %zu moved, %zu gone", i, moves.added, moves.moved,
+                     moves.gone);
+        book_free(old);
+        book_free(new);
+    }
+}
+
 /* ---- findings ----------------------------------------------------------------------------------
  */
 
@@ -641,6 +699,7 @@ int main(void)
         cmocka_unit_test(an_event_is_priced_as_of_its_start),
         cmocka_unit_test(overlapping_and_empty_times_are_refused),
         cmocka_unit_test(cost_maps_follow_one_another),
+        cmocka_unit_test(what_moved_is_counted_at_all_times),
         cmocka_unit_test(findings_name_prices_in_wrong_places),
         cmocka_unit_test(findings_name_slips_and_typos),
         cmocka_unit_test(findings_warn_of_litellms_quirks),
