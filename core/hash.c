@@ -2,6 +2,8 @@
 /* SHA-256 by OpenSSL; XXH3 is inline in the header. */
 #include "core/hash.h"
 
+#include "core/hex.h"
+
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -26,9 +28,6 @@ void hash_sha256_hex(struct slice bytes, char out[SHA256_HEX_BYTES])
 {
     uint8_t digest[SHA256_BYTES];
     hash_sha256(bytes, digest);
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        out[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        out[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
+    hex_write(digest, sizeof(digest), out);
     out[SHA256_HEX_BYTES - 1] = '\0';
 }

@@ -5,7 +5,9 @@
  */
 #include "core/seal.h"
 
+#include "core/base64.h"
 #include "core/hash.h"
+#include "core/hex.h"
 
 #include <limits.h>
 #include <openssl/evp.h>
@@ -21,21 +23,12 @@ _Static_assert(NONCE_BYTES + TAG_BYTES == SEAL_MORE_BYTES, "the header says what
 
 /* --- keys ----------------------------------------------------------------------------------- */
 
-static int digit_of(const char *digits, char c)
-{
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 static bool hex_read(struct slice word, uint8_t key[SEAL_KEY_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
     if (word.bytes != HEX_CHARS)
         return false;
     for (size_t i = 0; i < SEAL_KEY_BYTES; i++) {
-        char a = word.p[2 * i], b = word.p[2 * i + 1];
-        int high = digit_of(digits, a >= 'A' && a <= 'F' ? (char)(a | 0x20) : a);
-        int low = digit_of(digits, b >= 'A' && b <= 'F' ? (char)(b | 0x20) : b);
+        int high = hex_digit(word.p[2 * i]), low = hex_digit(word.p[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         key[i] = (uint8_t)(high << 4 | low);
@@ -43,27 +36,22 @@ static bool hex_read(struct slice word, uint8_t key[SEAL_KEY_BYTES])
     return true;
 }
 
+/* In the one way in which these bytes are written, with or without the sign that fills up. */
 static bool base64_read(struct slice word, uint8_t key[SEAL_KEY_BYTES])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t bits = 0;
-    size_t held = 0, bytes = 0;
+    char bytes[BASE64_CHARS], again[BASE64_CHARS + 1];
+    size_t count;
     if (word.bytes == BASE64_CHARS + 1 && word.p[BASE64_CHARS] == '=')
         word.bytes--;
-    if (word.bytes != BASE64_CHARS)
+    if (word.bytes != BASE64_CHARS || !base64_decode(word, bytes, &count) ||
+        count != SEAL_KEY_BYTES)
         return false;
-    for (size_t i = 0; i < word.bytes; i++) {
-        int digit = digit_of(digits, word.p[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            key[bytes++] = (uint8_t)(bits >> held);
-        }
-    }
-    return (bits & ((1u << held) - 1)) == 0;
+    base64_encode((struct slice){bytes, count}, again);
+    memcpy(key, bytes, SEAL_KEY_BYTES);
+    bool same = memcmp(again, word.p, BASE64_CHARS) == 0;
+    explicit_bzero(bytes, sizeof(bytes));
+    explicit_bzero(again, sizeof(again));
+    return same;
 }
 
 /* From a hash of the key with a prefix of its own. */

@@ -3,6 +3,7 @@
 #include "ingest/eval.h"
 
 #include "core/hash.h"
+#include "core/hex.h"
 #include "core/utf8.h"
 #include "ingest/number.h"
 #include "ingest/text.h"
@@ -440,14 +441,10 @@ static struct val characters_eval(struct eval *eval, const struct expr *expr)
  * make one of two. {NULL, 0}: no memory. */
 static struct slice hex_of(struct eval *eval, struct slice bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     char *out = arena_alloc(eval->batch, 2 * bytes.bytes);
     if (!out)
         return (struct slice){NULL, 0};
-    for (size_t i = 0; i < bytes.bytes; i++) {
-        out[2 * i] = digits[(unsigned char)bytes.p[i] >> 4];
-        out[2 * i + 1] = digits[bytes.p[i] & 15];
-    }
+    hex_write(bytes.p, bytes.bytes, out);
     return (struct slice){out, 2 * bytes.bytes};
 }
 

@@ -5,25 +5,21 @@
  */
 #include "ingest/json_out.h"
 
+#include "core/base64.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 void json_out_base64(struct buf *out, struct slice bytes)
 {
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < bytes.bytes; i += 3) {
-        size_t left = bytes.bytes - i;
-        uint32_t v = (uint32_t)(unsigned char)bytes.p[i] << 16;
-        v |= left > 1 ? (uint32_t)(unsigned char)bytes.p[i + 1] << 8 : 0;
-        v |= left > 2 ? (uint32_t)(unsigned char)bytes.p[i + 2] : 0;
-        buf_add_char(out, digit[v >> 18]);
-        buf_add_char(out, digit[v >> 12 & 63]);
-        buf_add_char(out, left > 1 ? digit[v >> 6 & 63] : '=');
-        buf_add_char(out, left > 2 ? digit[v & 63] : '=');
-    }
-    buf_add_char(out, '"');
+    size_t count = base64_characters(bytes.bytes);
+    char *p = buf_reserve(out, count + 2);
+    if (!p)
+        return;
+    p[0] = p[count + 1] = '"';
+    base64_encode(bytes, p + 1);
+    out->bytes += count + 2;
 }
 
 static void number_out(struct buf *out, double d, int least, int most, bool narrow)

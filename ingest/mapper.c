@@ -7,7 +7,7 @@
  */
 #include "ingest/mapper.h"
 
-#include "ingest/base64.h"
+#include "core/base64.h"
 #include "ingest/cloudevent.h"
 #include "ingest/event_finish.h"
 #include "ingest/frame.h"

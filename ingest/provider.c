@@ -140,7 +140,7 @@ static bool names_family(struct slice model, const char *family)
 
 bool provider_thinks_aside(struct slice provider, struct slice model)
 {
-    return slice_is(provider, "gemini") || slice_is(provider, "xai") ||
+    return provider_has(provider_find(provider), TRAIT_THINKS_ASIDE) ||
            names_family(model, "gemini") || names_family(model, "grok");
 }
 

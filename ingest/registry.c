@@ -6,9 +6,9 @@
  */
 #include "ingest/registry.h"
 
+#include "core/base64.h"
 #include "core/big_endian.h"
 #include "core/clock.h"
-#include "ingest/base64.h"
 
 #include <curl/curl.h>
 #include <jansson.h>

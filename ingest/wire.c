@@ -6,6 +6,8 @@
  */
 #include "ingest/wire.h"
 
+#include "core/base64.h"
+#include "core/hex.h"
 #include "ingest/text.h"
 
 #include <assert.h>
@@ -129,32 +131,19 @@ static void hex_value(struct json *value, struct slice bytes, struct arena *batc
     *value = (struct json){.type = TOKEN_NULL};
     if (!text)
         return;
-    for (size_t i = 0; i < bytes.bytes; i++) {
-        unsigned char c = (unsigned char)bytes.p[i];
-        text[2 * i] = "0123456789abcdef"[c >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[c & 15];
-    }
+    hex_write(bytes.p, bytes.bytes, text);
     *value = (struct json){text, (uint32_t)bytes.bytes * 2, TOKEN_STRING, JSON_PLAIN, 0};
 }
 
 static void base64_value(struct json *value, struct slice bytes, struct arena *batch)
 {
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *text = arena_alloc(batch, (bytes.bytes + 2) / 3 * 4), *out = text;
+    size_t count = base64_characters(bytes.bytes);
+    char *text = arena_alloc(batch, count);
     *value = (struct json){.type = TOKEN_NULL};
     if (!text)
         return;
-    for (size_t i = 0; i < bytes.bytes; i += 3) {
-        size_t left = bytes.bytes - i;
-        uint32_t v = (uint32_t)(unsigned char)bytes.p[i] << 16;
-        v |= left > 1 ? (uint32_t)(unsigned char)bytes.p[i + 1] << 8 : 0;
-        v |= left > 2 ? (uint32_t)(unsigned char)bytes.p[i + 2] : 0;
-        *out++ = digit[v >> 18];
-        *out++ = digit[v >> 12 & 63];
-        *out++ = left > 1 ? digit[v >> 6 & 63] : '=';
-        *out++ = left > 2 ? digit[v & 63] : '=';
-    }
-    *value = (struct json){text, (uint32_t)(out - text), TOKEN_STRING, JSON_PLAIN, 0};
+    base64_encode(bytes, text);
+    *value = (struct json){text, (uint32_t)count, TOKEN_STRING, JSON_PLAIN, 0};
 }
 
 static struct json message_value(struct slice bytes, unsigned message)

@@ -47,7 +47,7 @@ lint_providers() {
     local folder row good='PROVIDER(Z, "zz", other, keyed, sized, plain, 0, NO_ALIAS)'
     folder=$(mktemp -d)
     for row in "$good" "${good/other/othre}" "${good/keyed/kyed}" "${good/sized/size}" "${good/plain/plan}" \
-        "${good/0/TRAIT_NONE}" "${good/0/TRAIT_STATES_COST}" "${good/other/xai}" "${good/\"zz\"/zz}" "${good/Z,/OPENAI,}"; do
+        "${good/0/TRAIT_NONE}" "${good/0/TRAIT_STATES_COST}" "${good/0/TRAIT_ROUTER_ALONE}" "${good/other/xai}" "${good/\"zz\"/zz}" "${good/Z,/OPENAI,}"; do
         echo "$row" >"$folder/row.def"
         for file in core/providers.c pricing/bill/formulas.c pricing/names/rules.c; do
             ${CC:-cc} -fsyntax-only -std=c11 -I. -D_GNU_SOURCE "-DPROVIDERS_MORE=\"$folder/row.def\"" $file
@@ -59,6 +59,8 @@ lint_providers() {
     done | report
     local status=$?
     rm -r "$folder"
+    grep -nE '[!=]= PROVIDER_' "${ours[@]}" | grep -v 'PROVIDER_OTHER' |
+        sed 's/$/   <- what is special about a provider is in its row/' | report || status=1
     return $status
 }
 

@@ -157,7 +157,7 @@ static void bill_output(struct call *call, const struct facts *facts, const stru
 static void uplift_line(struct call *call, const struct rule *rule)
 {
     call->bill.multiplier = NULL;
-    if (call->plan->provider == PROVIDER_VERTEX_AI && call->plan->vertex_location[0])
+    if (provider_has(call->plan->provider, TRAIT_REGIONAL_UPLIFT) && call->plan->vertex_location[0])
         uplift_vertex(call, rule);
 }
 

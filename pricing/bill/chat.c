@@ -48,10 +48,11 @@ static bool bill_decision(struct call *call)
     if (!rule || !call->plan->is_decision)
         return false;
     const struct rate *query = rule_rate(rule, RATE_INPUT_QUERY, VARIANT_PLAIN);
+    bool by_call = provider_has(provider_find(slice_of(rule->provider)), TRAIT_DECISIONS_BY_CALL);
     bool own_query = rule_rate(base, RATE_INPUT_QUERY, VARIANT_DECISIONS) != NULL;
     bool by_token = rate_positive(rule_rate(rule, RATE_INPUT, VARIANT_PLAIN)) ||
                     rate_positive(rule_rate(rule, RATE_OUTPUT, VARIANT_PLAIN));
-    if (strcmp(rule->provider, "parallel_ai") == 0 && query && (own_query || !by_token)) {
+    if (by_call && query && (own_query || !by_token)) {
         bill_rate(&call->bill, UNIT_CALLS, 1, query);
         return true;
     }
@@ -79,15 +80,13 @@ enum outcome chat_price(struct call *call)
     const struct rate *second = base ? second_rate(base) : NULL;
     if (second && base->wall_clock_mode && !rule_prices_tokens(base))
         return bill_seconds(call, second);
-    bool router_alone = call->candidate->provider == PROVIDER_AZURE_AI && candidate->is_router;
-    bool merged_lemonade =
-        call->candidate->provider == PROVIDER_LEMONADE && call->plan->custom && merges(call);
-    if (!candidate->rule && !router_alone && !states_cost(call) &&
-        call->candidate->provider != PROVIDER_LEMONADE)
+    chat_fn *chat = formulas_of(candidate->provider)->chat;
+    bool router_alone =
+        provider_has(candidate->provider, TRAIT_ROUTER_ALONE) && candidate->is_router;
+    if (!candidate->rule && !router_alone && !states_cost(call) && chat != chat_nothing)
         return OUTCOME_UNMAPPED;
-    if (merged_lemonade)
-        chat_other(call);
-    else
-        formulas_of(call->candidate->provider)->chat(call);
+    if (chat == chat_nothing && call->plan->custom && merges(call))
+        chat = chat_other; /* a price that the operator has set */
+    chat(call);
     return OUTCOME_PRICED;
 }

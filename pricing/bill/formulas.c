@@ -28,7 +28,9 @@ enum {
     _Static_assert(reads_cost_##chat == !!((traits)&TRAIT_STATES_COST), name                       \
                    ": TRAIT_STATES_COST and a formula of chat that reads the cost go together");   \
     _Static_assert(!((traits)&TRAIT_STATES_COST) || !((traits)&TRAIT_STATED_COST_UNREAD),          \
-                   name ": a stated cost is read, or it is not");
+                   name ": a stated cost is read, or it is not");                                  \
+    _Static_assert(!((traits)&TRAIT_ROUTER_ALONE) || ((traits)&TRAIT_MODEL_ROUTER),                \
+                   name ": the fee of a router alone is a fee of a router");
 #include "core/providers.def"
 #undef PROVIDER
 

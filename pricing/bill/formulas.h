@@ -5,8 +5,10 @@
 
 #include "pricing/bill/call.h"
 
+typedef void chat_fn(struct call *call);
+
 struct formulas {
-    void (*chat)(struct call *call);
+    chat_fn *chat;
     enum outcome (*image)(struct call *call);
     void (*web)(struct call *call, const struct rule *rule);
 };

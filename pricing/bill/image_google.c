@@ -8,7 +8,7 @@ enum outcome image_google(struct call *call)
     const struct rule *rule = image_rule(call);
     if (!rule)
         return OUTCOME_UNMAPPED;
-    if (call->plan->provider == PROVIDER_VERTEX_AI)
+    if (provider_has(call->plan->provider, TRAIT_REGIONAL_UPLIFT))
         uplift_vertex(call, rule);
     if (!image_bill_tokens(call, rule))
         image_bill_each(call, rule);

@@ -87,12 +87,11 @@ const struct rule *image_own_table(const struct call *call)
     return call->plan->custom ? call->plan->override.set : NULL;
 }
 
-/* Tencent: a deployment's price of output tokens is that of its images too. */
 static bool tokens_at_output_rate(const struct call *call)
 {
     const struct rule *own = image_own_table(call);
-    return call->plan->provider == PROVIDER_TENCENT && plain_rate(own, RATE_OUTPUT) &&
-           !plain_rate(own, RATE_OUTPUT_IMAGE_TOKEN);
+    return provider_has(call->plan->provider, TRAIT_IMAGES_AT_OUTPUT_RATE) &&
+           plain_rate(own, RATE_OUTPUT) && !plain_rate(own, RATE_OUTPUT_IMAGE_TOKEN);
 }
 
 /* T: usage that is not all zero, and an entry with a token rate. Every entry of the map counts as

@@ -28,9 +28,9 @@ static void find_tools(const struct planner *p, struct slice name, struct candid
                 said.bytes ? said : names_canonical_provider(slice_of(found.entry->provider)));
     }
     out->tools = found.rule;
-    bool by_row = out->tools_provider == PROVIDER_AZURE_AI;
-    struct slice served = answered_name(p), said = served.bytes && !by_row ? served : name;
-    if (found.entry && (by_row || !served.bytes))
+    bool by_entry = provider_has(out->tools_provider, TRAIT_TOOLS_BY_ENTRY);
+    struct slice served = answered_name(p), said = served.bytes && !by_entry ? served : name;
+    if (found.entry && (by_entry || !served.bytes))
         said = slice_of(found.entry->name);
     out->is_claude = names_contain_folded(said, "claude");
     if (served.bytes)
@@ -54,7 +54,7 @@ static void fill_chat(const struct planner *p, struct slice name, struct candida
     out->rule = names_chat_rule(&p->r, provider, name, token_name);
     out->bills_tokens = bills_tokens(p, name);
     out->is_router = names_is_azure_router(token_name);
-    if (out->is_router && p->provider == PROVIDER_AZURE_AI) {
+    if (out->is_router && provider_has(p->provider, TRAIT_ROUTER_ALONE)) {
         struct slice bare = names_without_prefix(names_lower(&p->r, token_name), "azure_ai/");
         if (!slice_is(bare, "model-router") && !slice_is(bare, "model_router"))
             out->router = names_azure_router(&p->r, token_name);
@@ -103,11 +103,11 @@ static void fill_search(const struct planner *p, struct slice name, struct candi
     struct slice provider = p->provider_name;
     if (provider.bytes && !memchr(name.p, '/', name.bytes))
         name = names_join(&p->r, provider, "/", SLICE("search"));
-    if (p->provider == PROVIDER_PARALLEL_AI) {
+    if (provider_has(p->provider, TRAIT_SEARCH_BY_RESULTS)) {
         struct slice mode = facts_text(p->facts, FACT_SEARCH_MODE);
-        name = slice_is(mode, "fast")    ? SLICE("parallel_ai/search-fast")
-               : slice_is(mode, "turbo") ? SLICE("parallel_ai/search-turbo")
-                                         : SLICE("parallel_ai/search");
+        bool priced = slice_is(mode, "fast") || slice_is(mode, "turbo");
+        name =
+            names_join(&p->r, provider, priced ? "/search-" : "/search", priced ? mode : SLICE(""));
     }
     struct slice depth = facts_text(p->facts, FACT_SEARCH_MODE);
     if (depth.bytes && (slice_is(provider, "tavily") || slice_is(provider, "linkup"))) {
@@ -137,7 +137,7 @@ static void fill_video(const struct planner *p, struct slice name, struct candid
 /* Only Vertex's search has a price of its own (8.5); a merged deployment may bring one. */
 static void fill_vector_search(const struct planner *p, struct slice name, struct candidate *out)
 {
-    bool is_vertex_search = p->provider == PROVIDER_VERTEX_AI &&
+    bool is_vertex_search = provider_has(p->provider, TRAIT_VECTOR_SEARCH) &&
                             slice_is(names_without_prefix(name, "vertex_ai/"), "search_api");
     if (is_vertex_search || (p->r.fixed && p->r.overrides == OVERRIDES_MERGE))
         out->rule = names_lookup(&p->r, SLICE("vertex_ai/search_api"), SLICE("vertex_ai")).rule;

@@ -60,7 +60,7 @@ static bool bills_stated_seconds(const struct call *call, const struct rule *rul
     name = names_without_prefix(name, "openai/");
     bool gpt = names_contain(name, "gpt-4o") ||
                (slice_starts(name, SLICE("gpt-")) && names_contain(name, "transcribe"));
-    return (call->plan->provider == PROVIDER_OPENAI && gpt) ||
+    return (provider_has(call->plan->provider, TRAIT_STATED_SECONDS) && gpt) ||
            (counted && decimal_cmp(&counted->value, &one) == 0);
 }
 
