@@ -115,7 +115,8 @@ static int text_print(const struct command *command, const char *name)
             fwrite(file->text, 1, file->bytes, stdout);
             return 0;
         }
-    return usage_error(command, "no built-in mapping \"%s\"", name);
+    return usage_error(command, "no built-in mapping \"%s\"; `spendlog map --list` names them",
+                       name);
 }
 
 int begin_map(const struct command *command, const struct operands *given)

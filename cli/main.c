@@ -3,6 +3,7 @@
 #include "cli/command.h"
 
 #include "core/show.h"
+#include "core/yaml.h"
 
 #include "ingest/kafka.h"
 #include "store/migrate.h"
@@ -107,6 +108,23 @@ static void print_version(void)
            minor, patch, MHD_get_version(), PRICING_VERSION, migrate_newest());
 }
 
+static int unknown_command(const char *word)
+{
+    const char *names[COMMAND_COUNT];
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    const char *near = yaml_suggest(slice_of(word), names, COMMAND_COUNT);
+    if (word[0] == '-')
+        show_line(stderr,
+                  "spendlog: \"%s\" stands where the command belongs: spendlog COMMAND "
+                  "[OPTION...]; see `spendlog --help`",
+                  word);
+    else
+        show_line(stderr, "spendlog: unknown command \"%s\"%s%s%s; see `spendlog --help`", word,
+                  near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+    return err_exit_code(ERR_USAGE);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -125,6 +143,5 @@ int main(int argc, char **argv)
         print_version();
         return 0;
     }
-    show_line(stderr, "spendlog: unknown command \"%s\"; see `spendlog --help`", argv[1]);
-    return err_exit_code(ERR_USAGE);
+    return unknown_command(argv[1]);
 }

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/show.h"
+#include "core/yaml.h"
 #include "ingest/registry.h"
 
 #include <getopt.h>
@@ -97,6 +98,21 @@ static bool log_setup(void)
     return log_init(level, common.log_format ? common.log_format : "text");
 }
 
+/* Always usage_error(), with the option that was meant. */
+static int unknown_option(const struct command *command, const char *word,
+                          const struct option_row *const row[], size_t count)
+{
+    const char *names[ROWS_MAX], *bare = word + strspn(word, "-");
+    for (size_t i = 0; i < count; i++)
+        names[i] = row[i]->name;
+    const char *near = strncmp(word, "--", 2) == 0
+                           ? yaml_suggest((struct slice){bare, strcspn(bare, "=")}, names, count)
+                           : NULL;
+    return usage_error(
+        command, near ? "unknown option \"%s\" (did you mean --%s?)" : "unknown option \"%s\"",
+        word, near);
+}
+
 int options_parse(const struct command *command, int argc, char **argv, struct operands *given)
 {
     const struct option_row *row[ROWS_MAX];
@@ -120,10 +136,10 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
         if (code < 256)
             while (i < count && row[i]->letter != code)
                 i++;
-        if (code == '?' || code == ':')
-            return usage_error(command,
-                               code == ':' ? "\"%s\" needs a value" : "unknown option \"%s\"",
-                               argv[optind - 1]);
+        if (code == ':')
+            return usage_error(command, "\"%s\" needs a value", argv[optind - 1]);
+        if (code == '?')
+            return unknown_option(command, argv[optind - 1], row, count);
         if (!option_take(row[i], optarg))
             return usage_error(command, "--%s: at most %d times", row[i]->name, OPTION_VALUES_MAX);
     }

@@ -430,6 +430,10 @@ def errors_help(servers):
             check("there is no spendlog schema; run spendlog migrate" in said(78, *words, "-c", bare), f"{words}")
         servers.psql("postgres", "DROP DATABASE errors_bare")
         owner = stage.config("errors", user="spendlog")
+        for words, meant in ((("chek",), "did you mean check?"), (("run", "--exit-oef"), "did you mean --exit-eof?"),
+                             (("reprice", "--dryrun"), "did you mean --dry-run?"), (("status", "--jsn"), "did you mean --json?"),
+                             (("-c", bare, "check"), "stands where the command belongs"), (("check", "--zzz"), 'unknown option "--zzz";')):
+            check(meant in said(64, *words), f"{words}: {said(64, *words)}")
         check("model, group, provider" in said(64, "report", "-c", owner, "--by", "foo"), "what there is to report by")
         key = "k" * 90
         stage.produce([message_of(demo_event(metadata={"user_api_key_alias": key, "user_api_key_hash": "a" * 64}))])
