@@ -92,7 +92,7 @@ static bool check_mappings(struct walk *walk, struct err *err)
         size_t again = 0; /* the same tests as above */
         if (!check_mapping_set(topic->mappings, topic->mapping_count, config, topic->defaults,
                                &again, err))
-            return err_prefix(err, "topic %s", topic->name);
+            return err_prefix(err, "%s:%u: topic %s", config->path, topic->line, topic->name);
     }
     return true;
 }

@@ -15,7 +15,7 @@ static bool topic_open(struct topic *to, const struct config *config,
     to->start_latest = from->start_latest;
     to->mappings = mappings_compile(from->mappings, from->mapping_count, config->mappings, err);
     if (!to->mappings)
-        return false;
+        return err_prefix(err, "%s:%u: topic %s", config->path, from->line, from->name);
     mappings_registry(to->mappings, registry);
     if (from->otlp)
         mappings_otlp(to->mappings);

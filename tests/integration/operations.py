@@ -448,6 +448,8 @@ def errors_help(servers):
         for text, words in (("kafka:\n\tgroup.id: x\n", ":2:1: a tab"), ("storage:\n  retain_days: 0\n \tfuture_days: 1\n", ":3:2: a tab"),
                             ('metrics: {listen: "127.0.0.1:94640"}\n', "port 94640 is not between"),
                             ("postgres: host=x port=54320000 dbname=y\n", "port of the connection string is not between"),
+                            ("kafka: {bootstrap.servers: 'a:9092', group.id: g}\ntopics:\n  - {name: t}\n  - {name: u, mappings: [litelm]}\npostgres: host=x\n",
+                             'broken.yaml:4: topic u: no mapping "litelm": did you mean "litellm"?'),
                             ("postgres: postgresql://u@h:0/y\n", "port of the connection string is not between"),
                             ("kafka: {bootstrap.servers: 'a:9092,b:90920', group.id: g}\ntopics: [{name: t}]\npostgres: host=x\n",
                              "port 90920 is not between")):
