@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spendlog report: spend by dimension, as a table, CSV, JSON lines or an HTML page. */
+/* spendlog report: spend by dimension beside the period before, as a table, CSV, JSON lines or an
+ * HTML page. */
 #include "cli/command.h"
+#include "cli/report_html.h"
+#include "cli/report_text.h"
 #include "cli/result.h"
 
+#include "core/clock.h"
 #include "core/show.h"
-#include "store/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_MAX_BYTES (1u << 20)
+#define BAR_CELLS 20
 
 static struct {
-    const char *by, *since, *until, *format, *limit;
+    const char *by, *since, *until, *last, *month, *zone, *format, *limit, *top;
     bool json;
 } options;
 
@@ -25,158 +30,207 @@ const struct option_row report_options[] = {
     {"since", 0, "TIME", "calls started at or after it (2026-11-01, or RFC 3339), UTC", OPTION_TEXT,
      &options.since},
     {"until", 0, "TIME", "calls started before it", OPTION_TEXT, &options.until},
-    {"limit", 0, "N", "the N largest groups", OPTION_TEXT, &options.limit},
+    {"last", 0, "TIME", "instead: 24h, 7d (today and the six days before), 4w", OPTION_TEXT,
+     &options.last},
+    {"month", 0, "MONTH", "instead: 2026-10", OPTION_TEXT, &options.month},
+    {"tz", 0, "ZONE", "time zone of days and months, as Europe/Berlin; UTC", OPTION_TEXT,
+     &options.zone},
+    {"limit", 0, "N", "the N largest groups, and one line of the others", OPTION_TEXT,
+     &options.limit},
+    {"top", 0, "N", "the same", OPTION_TEXT, &options.top},
     {"format", 0, "FORMAT", "table (default), csv, json or html", OPTION_TEXT, &options.format},
     {"json", 0, NULL, "--format json", OPTION_FLAG, &options.json},
     {0},
 };
 
-struct report {
-    struct report_options query;
-    struct buf out;           /* of the line under way */
-    struct report_sums total; /* texts of total_text */
-    char total_text[512];
-    struct report_doubt doubt;
-};
-
-/* One way to print a report. */
-struct format {
-    const char *name;
-    void (*head)(struct report *report);
-    void (*row)(struct report *report, const struct report_row *row);
-    void (*foot)(struct report *report);
-};
+static void out(struct buf *line)
+{
+    fwrite(line->p, 1, line->bytes, stdout);
+    buf_reset(line);
+}
 
 /* --- table */
 
-#define KEY_WIDTH 44
+enum {
+    COLUMN_CALLS,
+    COLUMN_UNPRICED,
+    COLUMN_INPUT,
+    COLUMN_OUTPUT,
+    COLUMN_SPEND,
+    COLUMN_SHARE,
+    COLUMN_CHANGE,
+    COLUMNS
+};
 
-static void table_head(struct report *report)
-{
-    for (size_t k = 0; k < report->query.by_count; k++) {
-        show_add_column(&report->out, slice_of(report->query.by[k]), KEY_WIDTH);
-        buf_add_char(&report->out, ' ');
-    }
-    buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", "calls", "unpriced", "input_tokens",
-               "output_tokens", "spend USD");
-}
+static const char *const column_name[COLUMNS] = {
+    "calls", "unpriced", "input_tokens", "output_tokens", "spend USD", "share", "change"};
 
-static void table_row(struct report *report, const struct report_row *row)
+struct table {
+    const struct report_view *view;
+    size_t key_width[REPORT_KEYS_MAX], width[COLUMNS];
+    bool bars;
+};
+
+/* The text of a cell into `cell`, which is emptied first. */
+static void cell_put(struct buf *cell, const struct report_row *row, int column)
 {
     const struct report_sums *sums = &row->sums;
-    for (size_t k = 0; k < report->query.by_count; k++) {
-        show_add_column(&report->out, row->key[k], KEY_WIDTH);
-        buf_add_char(&report->out, ' ');
-    }
-    buf_printf(&report->out, "%9s %9s %13s %12s %26s\n", sums->calls.p, sums->unpriced.p,
-               sums->input_tokens.p, sums->output_tokens.p,
-               sums->spend.bytes ? sums->spend.p : "-");
+    const struct slice figure[] = {sums->calls, sums->unpriced, sums->input_tokens,
+                                   sums->output_tokens, sums->spend};
+    buf_reset(cell);
+    if (column <= COLUMN_SPEND)
+        report_add_figure(cell, figure[column]);
+    else if (column == COLUMN_SHARE)
+        report_add_percent(cell, sums->share, false);
+    else
+        report_add_percent(cell, sums->change, true);
 }
 
-static void table_foot(struct report *report)
+static size_t shown_width(struct slice name)
 {
-    const struct report_sums *total = &report->total;
-    buf_printf(&report->out, "total%s: " SLICE_FMT " calls, " SLICE_FMT " USD",
-               options.limit ? " of these groups, not of all" : "", SLICE_ARG(total->calls),
-               SLICE_ARG(total->spend));
-    if (!slice_is(total->unpriced, "0"))
-        buf_printf(&report->out, "; " SLICE_FMT " calls without a price are not in it",
-                   SLICE_ARG(total->unpriced));
-    buf_add_char(&report->out, '\n');
-    if (strcmp(report->doubt.calls, "0") != 0)
-        buf_printf(&report->out,
-                   "doubtful: %s calls, %s USD: see spendlog.doubtful_rows for which and why\n",
-                   report->doubt.calls, report->doubt.at_stake);
+    struct buf shown;
+    buf_init(&shown, LINE_MAX_BYTES);
+    show_add_column(&shown, name, 0);
+    size_t width = 0;
+    for (size_t i = 0; i < shown.bytes; i++)
+        width += ((unsigned char)shown.p[i] & 0xC0) != 0x80;
+    buf_free(&shown);
+    return width;
+}
+
+static void widths_find(struct table *table)
+{
+    struct buf cell;
+    buf_init(&cell, LINE_MAX_BYTES);
+    for (int c = 0; c < COLUMNS; c++)
+        table->width[c] = strlen(column_name[c]);
+    for (size_t k = 0; k < table->view->by_count; k++)
+        table->key_width[k] = strlen(table->view->by[k]);
+    for (size_t i = 0; i < report_rows(table->view->answer); i++) {
+        struct report_row row = report_row(table->view->answer, i);
+        for (size_t k = 0; k < table->view->by_count; k++) {
+            size_t width = shown_width(report_key(&row, k, table->view));
+            table->key_width[k] = width > table->key_width[k] ? width : table->key_width[k];
+        }
+        for (int c = 0; c < COLUMNS; c++) {
+            cell_put(&cell, &row, c);
+            table->width[c] = cell.bytes > table->width[c] ? cell.bytes : table->width[c];
+        }
+    }
+    buf_free(&cell);
+}
+
+static void table_row(const struct table *table, const struct report_row *row, struct buf *line)
+{
+    struct buf cell;
+    buf_init(&cell, LINE_MAX_BYTES);
+    for (size_t k = 0; k < table->view->by_count; k++) {
+        show_add_column(line, report_key(row, k, table->view), (unsigned)table->key_width[k]);
+        buf_add_text(line, "  ");
+    }
+    for (int c = 0; c < COLUMNS; c++) {
+        cell_put(&cell, row, c);
+        buf_printf(line, "%s%*.*s", c ? "  " : "", (int)table->width[c], (int)cell.bytes, cell.p);
+    }
+    if (table->bars && row->kind != REPORT_TOTAL) {
+        int cells = (int)(report_percent(row->sums.share) / 100 * BAR_CELLS + 0.5);
+        buf_add_text(line, "  ");
+        for (int i = 0; i < cells && i < BAR_CELLS; i++)
+            buf_add_text(line, "\u2588");
+    }
+    buf_add_char(line, '\n');
+    out(line);
+    buf_free(&cell);
+}
+
+static void table_print(const struct report_view *view, struct buf *line)
+{
+    struct table table = {.view = view, .bars = isatty(STDOUT_FILENO)};
+    widths_find(&table);
+    report_add_period(line, view);
+    if (line->bytes)
+        buf_add_char(line, '\n');
+    for (size_t k = 0; k < view->by_count; k++)
+        buf_printf(line, "%-*s  ", (int)table.key_width[k], view->by[k]);
+    for (int c = 0; c < COLUMNS; c++)
+        buf_printf(line, "%s%*s", c ? "  " : "", (int)table.width[c], column_name[c]);
+    buf_add_char(line, '\n');
+    out(line);
+    for (size_t i = 0; i < report_rows(view->answer); i++) {
+        struct report_row row = report_row(view->answer, i);
+        table_row(&table, &row, line);
+    }
+    report_add_notes(line, view);
+    out(line);
 }
 
 /* --- csv */
 
-static void csv_head(struct report *report)
+static void csv_print(const struct report_view *view, struct buf *line)
 {
-    for (size_t k = 0; k < report->query.by_count; k++) {
-        show_add(&report->out, slice_of(report->query.by[k]));
-        buf_add_char(&report->out, ',');
+    for (size_t k = 0; k < view->by_count; k++)
+        buf_printf(line, "%s,", view->by[k]);
+    buf_add_text(line, "calls,unpriced,input_tokens,output_tokens,spend,gateway_cost,share_percent,"
+                       "spend_before,change_percent\n");
+    for (size_t i = 0; i < report_rows(view->answer); i++) {
+        struct report_row row = report_row(view->answer, i);
+        const struct report_sums *s = &row.sums;
+        const struct slice figure[] = {s->calls,         s->unpriced, s->input_tokens,
+                                       s->output_tokens, s->spend,    s->gateway_cost,
+                                       s->share,         s->before,   s->change};
+        if (row.kind == REPORT_TOTAL)
+            continue; /* a spreadsheet adds up */
+        for (size_t k = 0; k < view->by_count; k++) {
+            show_add_csv(line, report_key(&row, k, view));
+            buf_add_char(line, ',');
+        }
+        for (size_t f = 0; f < sizeof(figure) / sizeof(figure[0]); f++)
+            buf_printf(line, "%s" SLICE_FMT, f ? "," : "", SLICE_ARG(figure[f]));
+        buf_add_char(line, '\n');
+        out(line);
     }
-    buf_add_text(&report->out, "calls,unpriced,input_tokens,output_tokens,spend,gateway_cost\n");
-}
-
-static void csv_row(struct report *report, const struct report_row *row)
-{
-    const struct report_sums *sums = &row->sums;
-    for (size_t k = 0; k < report->query.by_count; k++) {
-        show_add_csv(&report->out, row->key[k]);
-        buf_add_char(&report->out, ',');
-    }
-    buf_printf(&report->out, "%s,%s,%s,%s,%s,%s\n", sums->calls.p, sums->unpriced.p,
-               sums->input_tokens.p, sums->output_tokens.p, sums->spend.p, sums->gateway_cost.p);
+    out(line);
 }
 
 /* --- json lines */
 
-static void json_row(struct report *report, const struct report_row *row)
+static void json_print(const struct report_view *view, struct buf *line)
 {
-    struct buf *line = &report->out;
-    const struct report_sums *sums = &row->sums;
-    buf_add_char(line, '{');
-    for (size_t k = 0; k < report->query.by_count; k++)
-        result_text(line, report->query.by[k], row->key[k]);
-    result_number(line, "calls", sums->calls);
-    result_number(line, "unpriced", sums->unpriced);
-    result_number(line, "input_tokens", sums->input_tokens);
-    result_number(line, "output_tokens", sums->output_tokens);
-    result_number(line, "spend", sums->spend);
-    result_number(line, "gateway_cost", sums->gateway_cost);
-    buf_add_text(line, "}\n");
-}
-
-/* --- html */
-
-static void html_head(struct report *report)
-{
-    buf_add_text(&report->out,
-                 "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>spend</title>"
-                 "<style>body{font-family:sans-serif}table{border-collapse:collapse}"
-                 "td,th{border-bottom:1px solid #ccc;padding:2px 10px}"
-                 "td:nth-last-child(-n+5){text-align:right}</style><table><tr>");
-    for (size_t k = 0; k < report->query.by_count; k++) {
-        buf_add_text(&report->out, "<th>");
-        show_add_html(&report->out, slice_of(report->query.by[k]));
+    for (size_t i = 0; i < report_rows(view->answer); i++) {
+        struct report_row row = report_row(view->answer, i);
+        if (row.kind == REPORT_TOTAL)
+            continue; /* lines add up, as before */
+        buf_add_char(line, '{');
+        for (size_t k = 0; k < view->by_count; k++)
+            result_text(line, view->by[k], report_key(&row, k, view));
+        if (row.kind == REPORT_OTHER)
+            result_int(line, "other_groups", row.groups);
+        result_number(line, "calls", row.sums.calls);
+        result_number(line, "unpriced", row.sums.unpriced);
+        result_number(line, "input_tokens", row.sums.input_tokens);
+        result_number(line, "output_tokens", row.sums.output_tokens);
+        result_number(line, "spend", row.sums.spend);
+        result_number(line, "gateway_cost", row.sums.gateway_cost);
+        result_number(line, "share_percent", row.sums.share);
+        result_number(line, "spend_before", row.sums.before);
+        result_number(line, "change_percent", row.sums.change);
+        buf_add_text(line, "}\n");
+        out(line);
     }
-    buf_add_text(&report->out,
-                 "<th>calls<th>unpriced<th>input tokens<th>output tokens<th>spend USD\n");
 }
 
-static void html_row(struct report *report, const struct report_row *row)
+static void html_print(const struct report_view *view, struct buf *line)
 {
-    const struct report_sums *sums = &row->sums;
-    buf_add_text(&report->out, "<tr>");
-    for (size_t k = 0; k < report->query.by_count; k++) {
-        buf_add_text(&report->out, "<td>");
-        show_add_html(&report->out, row->key[k]);
-    }
-    buf_printf(&report->out, "<td>%s<td>%s<td>%s<td>%s<td>%s\n", sums->calls.p, sums->unpriced.p,
-               sums->input_tokens.p, sums->output_tokens.p,
-               sums->spend.bytes ? sums->spend.p : "-");
+    report_add_html(line, view);
+    out(line);
 }
 
-static void html_foot(struct report *report)
-{
-    buf_add_text(&report->out, "</table><p>");
-    table_foot(report);
-    buf_add_text(&report->out, "</html>\n");
-}
-
-static void nothing(struct report *report)
-{
-    (void)report;
-}
-
-static const struct format formats[] = {
-    {"table", table_head, table_row, table_foot},
-    {"csv", csv_head, csv_row, nothing},
-    {"json", nothing, json_row, nothing},
-    {"html", html_head, html_row, html_foot},
-};
+/* One way to print a report. */
+static const struct format {
+    const char *name;
+    void (*print)(const struct report_view *view, struct buf *line);
+} formats[] = {
+    {"table", table_print}, {"csv", csv_print}, {"json", json_print}, {"html", html_print}};
 
 static const struct format *format_find(const char *name)
 {
@@ -184,47 +238,6 @@ static const struct format *format_find(const char *name)
         if (strcmp(formats[i].name, name) == 0)
             return &formats[i];
     return NULL;
-}
-
-struct printing {
-    struct report *report;
-    const struct format *format;
-    bool headed;
-};
-
-static void line_out(struct report *report)
-{
-    fwrite(report->out.p, 1, report->out.bytes, stdout);
-    buf_reset(&report->out);
-}
-
-/* The total outlives the rows it came with. */
-static void total_keep(struct report *report, const struct report_sums *total)
-{
-    int calls = (int)total->calls.bytes, unpriced = (int)total->unpriced.bytes;
-    snprintf(report->total_text, sizeof(report->total_text), "%.*s %.*s %.*s", calls,
-             total->calls.p, unpriced, total->unpriced.p, (int)total->spend.bytes, total->spend.p);
-    report->total.calls = (struct slice){report->total_text, (size_t)calls};
-    report->total.unpriced = (struct slice){report->total_text + calls + 1, (size_t)unpriced};
-    report->total.spend = slice_of(report->total_text + calls + 1 + unpriced + 1);
-}
-
-/* Once there is an answer: an error stands alone. */
-static void head_out(struct printing *printing)
-{
-    if (!printing->headed)
-        printing->format->head(printing->report);
-    printing->headed = true;
-}
-
-static void on_row(const struct report_row *row, void *context)
-{
-    struct printing *printing = context;
-    head_out(printing);
-    if (printing->report->total.calls.bytes == 0)
-        total_keep(printing->report, &row->total);
-    printing->format->row(printing->report, row);
-    line_out(printing->report);
 }
 
 /* --- options */
@@ -240,40 +253,51 @@ static bool by_option(char *text, struct report_options *query, struct err *err)
     return true;
 }
 
-static bool limit_option(const char *text, int64_t *limit)
+static bool limit_option(const char *text, int64_t *limit, struct err *err)
 {
     char *end;
+    if (!text)
+        return true;
     errno = 0;
     *limit = strtoll(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && *limit > 0;
+    return (errno == 0 && end != text && *end == '\0' && *limit > 0) ||
+           err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on", text);
+}
+
+static bool period_options(struct report_options *query, struct err *err)
+{
+    int ways = (options.last != NULL) + (options.month != NULL) + (options.since || options.until);
+    if (ways > 1)
+        return err_set(err, ERR_USAGE,
+                       "--last, --month and --since with --until exclude each other");
+    query->last = options.last;
+    query->month = options.month;
+    query->zone = options.zone ? options.zone : "UTC";
+    return option_time("since", options.since, &query->since_us, err) &&
+           option_time("until", options.until, &query->until_us, err);
 }
 
 static int report_print(const struct config *config, char *by, struct err *err)
 {
-    struct report report = {.query = {.since_us = INT64_MIN, .until_us = INT64_MAX}};
+    struct report_options query = {.since_us = INT64_MIN, .until_us = INT64_MAX};
     const char *name = options.json ? "json" : options.format ? options.format : "table";
-    struct printing printing = {&report, format_find(name), false};
+    const struct format *format = format_find(name);
+    struct report_answer *answer = NULL;
+    struct buf line;
 
-    if (!printing.format)
+    if (!format)
         err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
-    if (options.limit && !limit_option(options.limit, &report.query.limit))
-        err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on", options.limit);
-    if (err->kind != ERR_NONE || !by_option(by, &report.query, err) ||
-        !option_time("since", options.since, &report.query.since_us, err) ||
-        !option_time("until", options.until, &report.query.until_us, err))
+    if (!format || !limit_option(options.limit ? options.limit : options.top, &query.limit, err) ||
+        !by_option(by, &query, err) || !period_options(&query, err) ||
+        !report_run(config->postgres, &query, &answer, err))
         return fail(err);
-    buf_init(&report.out, LINE_MAX_BYTES);
-    bool ok = report_run(config->postgres, &report.query, on_row, &printing, err);
-    if (ok && report.total.calls.bytes == 0)
-        total_keep(&report, &(struct report_sums){SLICE("0"), SLICE("0"), .spend = SLICE("0")});
-    ok = ok && report_doubtful(config->postgres, &report.query, &report.doubt, err);
-    if (ok) {
-        head_out(&printing);
-        printing.format->foot(&report);
-        line_out(&report);
-    }
-    buf_free(&report.out);
-    return ok ? 0 : fail(err);
+    const struct report_view view = {
+        .answer = answer, .by = query.by, .by_count = query.by_count, .zone = query.zone};
+    buf_init(&line, REPORT_HTML_MAX_BYTES);
+    format->print(&view, &line);
+    buf_free(&line);
+    report_free(answer);
+    return 0;
 }
 
 int cmd_report(const struct config *config, const struct operands *given, struct err *err)

@@ -27,13 +27,17 @@ static const struct {
     {"budgets_fiscal_start", "a year begins in month 1 to 12"},
 };
 
+/* In our words instead of the server's. */
 static bool refused(const struct pg *pg, struct err *err)
 {
+    static const char not_a_number[] = "22P02";
+    const char *constraint =
+        strcmp(pg->sqlstate, not_a_number) == 0 ? "budgets_amount" : pg->constraint;
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        if (strcmp(pg->constraint, refusals[i].constraint) == 0)
+        if (strcmp(constraint, refusals[i].constraint) == 0) {
+            err_clear(err);
             return err_set(err, ERR_INPUT, "%s", refusals[i].text);
-    if (strcmp(pg->sqlstate, "22P02") == 0)
-        return err_set(err, ERR_INPUT, "an amount is a number of US dollars from 0 on");
+        }
     return false;
 }
 

@@ -1,41 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The query is put together from the rows of a table of dimensions; values go in as parameters.
- * Each group comes with the totals, so that what --limit leaves out can be told.
- */
+/* One statement gives groups, the others and the total, of the period and of the one before, in one
+ * snapshot. */
 #include "store/report.h"
 
 #include "store/lock_holder.h"
 #include "store/migrate.h"
 #include "store/pg.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* What may stand after --by, and what it is in SQL. A call with two tags counts under both. */
+/* What may stand after --by, and what it is in SQL, of a line of the sums (summed) or of a row. $1
+ * is the zone. A call with two tags counts under both. */
 static const struct {
     const char *name, *sql;
+    bool summed;
 } dimension[] = {
-    {"model", "coalesce(model, '')"},
-    {"group", "coalesce(model_group, '')"},
-    {"provider", "coalesce(provider, '')"},
-    {"team", "coalesce(nullif(team_alias, ''), team_id)"},
-    {"user", "user_id"},
-    {"key", "coalesce(nullif(api_key_alias, ''), api_key)"},
-    {"org", "organization_id"},
-    {"end_user", "end_user"},
-    {"tag", "tag"},
-    {"day", "to_char(day, 'YYYY-MM-DD')"},
-    {"month", "to_char(day, 'YYYY-MM')"},
-    {"call_type", "coalesce(call_type, '')"},
-    {"status", "pricing_status"},
-    {"reason", "pricing_reason"},
-    {"mapping", "mapping"},
+    {"model", "coalesce(s.model, '')", true},
+    {"group", "coalesce(s.model_group, '')", true},
+    {"provider", "coalesce(s.provider, '')", true},
+    {"team", "coalesce(nullif(s.team_alias, ''), s.team_id, '')", true},
+    {"user", "coalesce(s.user_id, '')", true},
+    {"key", "coalesce(nullif(s.api_key_alias, ''), s.api_key, '')", true},
+    {"org", "coalesce(s.organization_id, '')", true},
+    {"end_user", "coalesce(s.end_user, '')", false},
+    {"tag", "coalesce(t.tag, '')", false},
+    {"day", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM-DD')", true},
+    {"month", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM')", true},
+    {"call_type", "coalesce(s.call_type, '')", true},
+    {"status", "coalesce(s.pricing_status, '')", true},
+    {"reason", "coalesce(s.pricing_reason, '')", false},
+    {"mapping", "coalesce(s.mapping, '')", false},
 };
 
 #define DIMENSIONS (sizeof(dimension) / sizeof(dimension[0]))
-#define SQL_MAX 8192
-#define SUMS 6 /* of struct report_sums */
+#define SQL_MAX 16384
+#define SUMS 9 /* of struct report_sums */
+#define QUARTER_US INT64_C(900000000)
+
+struct report_answer {
+    PGresult *rows, *doubtful;
+    size_t keys;
+    struct report_period period;
+    bool overlaps, summed; /* from the sums */
+};
 
 const char *const *report_dimensions(void)
 {
@@ -57,156 +65,386 @@ static bool unknown_dimension(const char *name, struct err *err)
     return false;
 }
 
-static bool sql_add_keys(struct buf *sql, const struct report_options *options, bool *tags,
-                         struct err *err)
+static bool dimensions_find(const struct report_options *options, size_t found[REPORT_KEYS_MAX],
+                            struct report_answer *answer, struct err *err)
 {
+    answer->keys = options->by_count;
+    answer->summed = true;
     for (size_t k = 0; k < options->by_count; k++) {
         size_t i = 0;
         while (i < DIMENSIONS && strcmp(dimension[i].name, options->by[k]) != 0)
             i++;
         if (i == DIMENSIONS)
             return unknown_dimension(options->by[k], err);
-        buf_printf(sql, "%s AS k%zu, ", dimension[i].sql, k);
-        *tags |= strcmp(dimension[i].name, "tag") == 0;
+        found[k] = i;
+        answer->summed &= dimension[i].summed;
+        answer->overlaps |= strcmp(dimension[i].name, "tag") == 0;
     }
     return true;
 }
 
-static void sql_add_time(struct buf *sql, struct pg_args *args, const char *operator, int64_t us)
-{
-    pg_arg_time(args, us);
-    buf_printf(sql, " AND start_time %s $%d", operator, args->count);
-}
+/* --- the period */
 
-/* The groups as texts, each with the total of all groups that are left by the limit. */
-static void sql_add_outside(struct buf *sql, const struct report_options *options)
-{
-    static const char *const sum[] = {"calls", "unpriced", "input", "output", "spend", "gateway"};
-    buf_add_text(sql, "SELECT ");
-    for (size_t k = 0; k < options->by_count; k++)
-        buf_printf(sql, "k%zu, ", k);
-    for (size_t i = 0; i < SUMS; i++)
-        buf_printf(sql, "trim_scale(%s)::text, ", sum[i]);
-    for (size_t i = 0; i < SUMS; i++)
-        buf_printf(sql, "trim_scale(coalesce(sum(%s) OVER (), 0))::text%s", sum[i],
-                   i + 1 < SUMS ? ", " : " FROM (SELECT *, row_number() OVER () AS place FROM (");
-    buf_add_text(sql, "SELECT ");
-}
+/* $1 the zone, $2 how many, $3 hour, day or month, $4 the month. A period that is under way is
+ * compared with as much of the one before; now is the end of the quarter of an hour, as the sums
+ * have it. */
+static const char period_of_name[] =
+    "SELECT since AT TIME ZONE 'UTC', CASE unit WHEN 'month' THEN until ELSE n.now END AT TIME "
+    "ZONE 'UTC',"
+    " before AT TIME ZONE 'UTC', least(before + (least(n.now, until) - since), since) AT TIME ZONE "
+    "'UTC'"
+    " FROM (SELECT date_bin('15 minutes', now() + interval '15 minutes' - interval '1 microsecond',"
+    " timestamptz '2000-01-01 00:00+00') AS now) n CROSS JOIN LATERAL (SELECT $3::text AS unit, "
+    "CASE $3"
+    " WHEN 'month' THEN $4::text::timestamp WHEN 'hour' THEN (n.now AT TIME ZONE $1) - "
+    "make_interval(hours => $2::integer)"
+    " ELSE date_trunc('day', now() AT TIME ZONE $1) - make_interval(days => $2::integer - 1) END "
+    "AS at,"
+    " CASE $3 WHEN 'month' THEN interval '1 month' WHEN 'hour' THEN make_interval(hours => $2)"
+    " ELSE make_interval(days => $2) END AS length) l"
+    " CROSS JOIN LATERAL (SELECT l.at AT TIME ZONE $1 AS since, (l.at + l.length) AT TIME ZONE $1 "
+    "AS until,"
+    " (l.at - l.length) AT TIME ZONE $1 AS before) p";
 
-static bool sql_build(struct buf *sql, struct pg_args *args, const struct report_options *options,
-                      struct err *err)
+static bool last_parse(const char *text, int32_t *many, const char **unit)
 {
-    bool tags = false;
-    sql_add_outside(sql, options);
-    if (!sql_add_keys(sql, options, &tags, err))
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || n < 1 || n > 3660 || !end[0] || end[1] || !strchr("hdw", *end))
         return false;
-    buf_add_text(sql, "sum(calls)::numeric AS calls, count(*) FILTER (WHERE"
-                      " pricing_status = 'unpriced' AND calls > 0)::numeric AS unpriced,"
-                      " coalesce(sum(input_tokens), 0) AS input,"
-                      " coalesce(sum(output_tokens), 0) AS output, sum(spend) AS spend,"
-                      " round(sum(gateway_cost), 18) AS gateway FROM spendlog.spend_entries");
-    if (tags)
-        buf_add_text(sql, " LEFT JOIN LATERAL unnest(request_tags) AS tag ON true");
-    buf_add_text(sql, " WHERE true");
-    if (options->since_us != INT64_MIN)
-        sql_add_time(sql, args, ">=", options->since_us);
-    if (options->until_us != INT64_MAX)
-        sql_add_time(sql, args, "<", options->until_us);
-    buf_add_text(sql, " GROUP BY ");
-    for (size_t k = 0; k < options->by_count; k++)
-        buf_printf(sql, "%s%zu", k ? ", " : "", k + 1);
-    buf_printf(sql, " ORDER BY %zu DESC NULLS LAST", options->by_count + 5);
-    for (size_t k = 0; k < options->by_count; k++)
-        buf_printf(sql, ", %zu", k + 1);
-    if (options->limit > 0)
-        buf_printf(sql, " LIMIT %lld", (long long)options->limit);
-    buf_add_text(sql, ") g) t ORDER BY place");
-    return buf_ok(sql) ? true : err_set(err, ERR_FATAL, "report: query too long");
+    *many = (int32_t)(*end == 'w' ? n * 7 : n);
+    *unit = *end == 'h' ? "hour" : "day";
+    return true;
 }
 
-static struct report_sums sums_at(const PGresult *res, int row, int column)
+static bool period_ask(struct pg *pg, const struct report_options *options,
+                       struct report_period *period, struct err *err)
 {
-    return (struct report_sums){
-        .calls = pg_text(res, row, column),
-        .unpriced = pg_text(res, row, column + 1),
-        .input_tokens = pg_text(res, row, column + 2),
-        .output_tokens = pg_text(res, row, column + 3),
-        .spend = pg_text(res, row, column + 4),
-        .gateway_cost = pg_text(res, row, column + 5),
-    };
-}
-
-static void rows_give(const PGresult *res, size_t keys, report_fn *on_row, void *context)
-{
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct report_row row = {.sums = sums_at(res, i, (int)keys),
-                                 .total = sums_at(res, i, (int)keys + SUMS)};
-        for (size_t k = 0; k < keys; k++)
-            row.key[k] = pg_text(res, i, (int)k);
-        on_row(&row, context);
+    struct pg_args args;
+    char month[16] = "";
+    int32_t many = 1;
+    const char *unit = "month";
+    if (options->last && !last_parse(options->last, &many, &unit))
+        return err_set(err, ERR_USAGE, "--last: \"%s\" is not a time as 24h, 7d or 4w",
+                       options->last);
+    if (options->month && (strlen(options->month) != 7 || options->month[4] != '-'))
+        return err_set(err, ERR_USAGE, "--month: \"%s\" is not a month as 2026-10", options->month);
+    if (options->month)
+        snprintf(month, sizeof(month), "%s-01", options->month);
+    pg_args_init(&args);
+    pg_arg_text(&args, slice_of(options->zone));
+    pg_arg_int4(&args, many);
+    pg_arg_text(&args, slice_of(unit));
+    pg_arg_text(&args, slice_of(month[0] ? month : "2000-01-01"));
+    PGresult *res = pg_query(pg, period_of_name, &args, err);
+    if (res)
+        *period = (struct report_period){pg_time_us(res, 0, 0), pg_time_us(res, 0, 1),
+                                         pg_time_us(res, 0, 2), pg_time_us(res, 0, 3)};
+    pg_args_free(&args);
+    PQclear(res);
+    if (!res && pg->sqlstate[0] == '2') {
+        err_clear(err);
+        return err_set(err, ERR_USAGE, "\"%s\" is not a time zone, or \"%s\" is not a month",
+                       options->zone, month);
     }
+    return res != NULL;
 }
 
-bool report_run(const char *conninfo, const struct report_options *options, report_fn *on_row,
-                void *context, struct err *err)
+static bool period_find(struct pg *pg, const struct report_options *options,
+                        struct report_period *period, struct err *err)
 {
-    struct pg pg = {0};
-    struct pg_options pg_options = {
-        .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
+    int64_t since = options->since_us, until = options->until_us;
+    if (since >= until)
+        return err_set(err, ERR_USAGE, "--since is not before --until");
+    if (!period_ask(pg, options, period, err))
+        return false;
+    if (options->last || options->month)
+        return true;
+    *period = (struct report_period){since, until, 0, 0};
+    if (since != INT64_MIN && until != INT64_MAX && since - (until - since) > INT64_MIN / 2) {
+        period->before_since_us = since - (until - since);
+        period->before_until_us = since;
+    }
+    return true;
+}
+
+static bool on_quarters(const struct report_period *p)
+{
+    return (p->since_us == INT64_MIN || p->since_us % QUARTER_US == 0) &&
+           (p->until_us == INT64_MAX || p->until_us % QUARTER_US == 0) &&
+           p->before_since_us % QUARTER_US == 0 && p->before_until_us % QUARTER_US == 0;
+}
+
+static bool on_days(const struct report_period *p)
+{
+    return (p->since_us == INT64_MIN || p->since_us % US_PER_DAY == 0) &&
+           (p->until_us == INT64_MAX || p->until_us % US_PER_DAY == 0) &&
+           p->before_since_us % US_PER_DAY == 0 && p->before_until_us % US_PER_DAY == 0;
+}
+
+/* --- the statement */
+
+/* Whole days are read from what is merged per day, those in which a period begins or ends by
+ * quarters of an hour; where days of a zone are asked for, all of them are. */
+static void sql_add_summed(struct buf *sql, bool days)
+{
+    static const char lines[] =
+        "SELECT l.*, '' AS end_user, '' AS mapping, l.day + make_interval(mins => 15 * "
+        "coalesce(l.slot, 0)) AS at,"
+        " CASE l.pricing_status WHEN 'unpriced' THEN l.calls END AS unpriced FROM "
+        "spendlog.spend_sums l"
+        " WHERE l.level = 'all' AND l.day >= coalesce(least($2::timestamp, $4::timestamp)::date, "
+        "'-infinity')"
+        " AND l.day <= coalesce($3::timestamp::date, 'infinity') AND l.grain =";
+    static const char edges[] =
+        "(coalesce((SELECT array_agg(t::date) FROM unnest(ARRAY[$2::timestamp, $3, $4, $5]) t"
+        " WHERE isfinite(t) AND t <> date_trunc('day', t)), '{}'))";
+    buf_printf(sql, "%s 'delta' UNION ALL %s 'slot'", lines, lines);
+    if (days)
+        buf_printf(sql, " AND l.day = ANY %s UNION ALL %s 'day' AND l.day <> ALL %s", edges, lines,
+                   edges);
+}
+
+/* Lines s of what is summed: at, figures as counts and sums. $2 to $5: begin and end of the period
+ * and of the one before, of which each may be NULL. */
+static void sql_add_lines(struct buf *sql, const struct report_answer *answer, bool days)
+{
+    if (answer->summed) {
+        buf_add_text(sql, "SELECT * FROM (");
+        sql_add_summed(sql, days);
+    } else {
+        buf_add_text(
+            sql, "SELECT *, 1 AS entries, (spend IS NOT NULL)::integer AS spent, (gateway_cost IS "
+                 "NOT NULL)::integer"
+                 " AS gateway_calls, CASE WHEN pricing_status = 'unpriced' AND calls > 0 THEN 1 "
+                 "END AS unpriced"
+                 " FROM (SELECT e.*, e.start_time AS at FROM spendlog.spend_entries e"
+                 " WHERE e.start_time >= coalesce(least($2::timestamp, $4::timestamp), '-infinity')"
+                 " AND e.start_time < coalesce($3::timestamp, 'infinity')");
+    }
+    buf_add_text(
+        sql,
+        ") l WHERE (at >= coalesce($2::timestamp, '-infinity') AND at < coalesce($3::timestamp,"
+        " 'infinity') OR at >= $4::timestamp AND at < $5::timestamp)");
+}
+
+/* Sums over lines s by is_now: calls, unpriced, tokens, spend, gateway, before. */
+static const char sql_sums[] =
+    "coalesce(sum(s.calls) FILTER (WHERE s.is_now), 0)::numeric AS calls,"
+    " coalesce(sum(s.unpriced) FILTER (WHERE s.is_now), 0)::numeric AS unpriced,"
+    " coalesce(sum(s.input_tokens) FILTER (WHERE s.is_now), 0)::numeric AS input,"
+    " coalesce(sum(s.output_tokens) FILTER (WHERE s.is_now), 0)::numeric AS output,"
+    " CASE WHEN sum(s.spent) FILTER (WHERE s.is_now) <> 0 THEN sum(s.spend) FILTER (WHERE "
+    "s.is_now) END AS spend,"
+    " CASE WHEN sum(s.gateway_calls) FILTER (WHERE s.is_now) <> 0 THEN"
+    " round(sum(s.gateway_cost) FILTER (WHERE s.is_now), 18) END AS gateway,"
+    " sum(s.spend) FILTER (WHERE NOT s.is_now) AS before";
+
+static const char sql_figures[] =
+    ", trim_scale(calls)::text, trim_scale(unpriced)::text, trim_scale(input)::text, "
+    "trim_scale(output)::text,"
+    " trim_scale(spend)::text, trim_scale(gateway)::text,"
+    " round(100 * spend / nullif((SELECT spend FROM whole), 0), 1)::text, trim_scale(before)::text,"
+    " round(100 * (coalesce(spend, 0) - before) / nullif(before, 0), 1)::text";
+
+static void sql_add_keys(struct buf *sql, size_t keys, const char *before, const char *prefix)
+{
+    for (size_t k = 0; k < keys; k++)
+        buf_printf(sql, "%s%s%zu", k ? ", " : before, prefix, k);
+}
+
+static void sql_add_groups(struct buf *sql, const struct report_answer *answer,
+                           const size_t found[REPORT_KEYS_MAX])
+{
+    buf_add_text(sql, ", groups AS (SELECT ");
+    for (size_t k = 0; k < answer->keys; k++)
+        buf_printf(sql, "%s AS k%zu, ", dimension[found[k]].sql, k);
+    buf_printf(sql, "%s FROM marked s%s GROUP BY ", sql_sums,
+               answer->overlaps ? " LEFT JOIN LATERAL unnest(s.request_tags) AS t (tag) ON true"
+                                : "");
+    for (size_t k = 0; k < answer->keys; k++)
+        buf_printf(sql, "%s%zu", k ? ", " : "", k + 1);
+    buf_add_text(
+        sql,
+        " HAVING coalesce(sum(s.entries) FILTER (WHERE s.is_now), 0) <> 0), placed AS (SELECT *,"
+        " row_number() OVER (ORDER BY spend DESC NULLS LAST");
+    sql_add_keys(sql, answer->keys, ", ", "k");
+    buf_add_text(sql, ") AS place FROM groups)");
+}
+
+static void sql_build(struct buf *sql, const struct report_answer *answer, bool days,
+                      const size_t found[REPORT_KEYS_MAX], int64_t limit)
+{
+    char kept[64] = "";
+    if (limit > 0)
+        snprintf(kept, sizeof(kept), " WHERE place <= %lld", (long long)limit);
+    buf_add_text(
+        sql,
+        "WITH marked AS MATERIALIZED (SELECT s.*, s.at >= coalesce($2::timestamp, '-infinity') AND"
+        " s.at < coalesce($3::timestamp, 'infinity') AS is_now FROM (");
+    sql_add_lines(sql, answer, days);
+    buf_printf(sql, ") s WHERE $1::text IS NOT NULL), whole AS (SELECT %s FROM marked s)",
+               sql_sums);
+    sql_add_groups(sql, answer, found);
+    buf_add_text(sql, " SELECT 0 AS kind, 1::bigint AS groups, place");
+    sql_add_keys(sql, answer->keys, ", ", "k");
+    buf_printf(sql, "%s FROM placed%s", sql_figures, kept);
+    if (limit > 0) {
+        buf_add_text(sql, " UNION ALL SELECT 1, groups, 0");
+        for (size_t k = 0; k < answer->keys; k++)
+            buf_add_text(sql, ", ''");
+        buf_printf(sql,
+                   "%s FROM (SELECT count(*) AS groups, sum(calls) AS calls, sum(unpriced) AS "
+                   "unpriced, sum(input) AS"
+                   " input, sum(output) AS output, sum(spend) AS spend, sum(gateway) AS gateway, "
+                   "sum(before) AS before"
+                   " FROM placed WHERE place > %lld) o WHERE groups > 0",
+                   sql_figures, (long long)limit);
+    }
+    buf_add_text(sql, " UNION ALL SELECT 2, (SELECT count(*) FROM placed), 0");
+    for (size_t k = 0; k < answer->keys; k++)
+        buf_add_text(sql, ", ''");
+    buf_printf(sql, "%s FROM whole ORDER BY 1, 3", sql_figures);
+    buf_add_char(sql, '\0');
+}
+
+/* --- asking */
+
+static void args_period(struct pg_args *args, const struct report_period *p)
+{
+    pg_arg_time_open(args, p->since_us);
+    pg_arg_time_open(args, p->until_us);
+    pg_arg_time_open(args, p->before_until_us ? p->before_since_us : INT64_MIN);
+    pg_arg_time_open(args, p->before_until_us ? p->before_until_us : INT64_MIN);
+}
+
+/* Days or months are asked for. */
+static bool of_days(const struct report_answer *answer, const size_t found[REPORT_KEYS_MAX])
+{
+    for (size_t k = 0; k < answer->keys; k++)
+        if (strstr(dimension[found[k]].sql, "s.at"))
+            return true;
+    return false;
+}
+
+static bool rows_ask(struct pg *pg, const struct report_options *options,
+                     const size_t found[REPORT_KEYS_MAX], struct report_answer *answer,
+                     struct err *err)
+{
     struct pg_args args;
     struct buf sql;
-    bool ok = false;
-
-    if (options->since_us >= options->until_us)
-        return err_set(err, ERR_USAGE, "--since is not before --until");
-    pg_args_init(&args);
     buf_init(&sql, SQL_MAX);
-    if (sql_build(&sql, &args, options, err) && migrate_open(&pg, &pg_options, err)) {
-        buf_add_char(&sql, '\0');
-        PGresult *res = lock_holder_await_rows(&pg, err) ? pg_query(&pg, sql.p, &args, err) : NULL;
-        if (res)
-            rows_give(res, options->by_count, on_row, context);
-        ok = res != NULL;
-        PQclear(res);
-        pg_close(&pg);
-    }
+    bool days = strcmp(options->zone, "UTC") == 0 || !of_days(answer, found);
+    answer->summed &= on_quarters(&answer->period);
+    sql_build(&sql, answer, days, found, options->limit);
+    pg_args_init(&args);
+    pg_arg_text(&args, slice_of(options->zone));
+    args_period(&args, &answer->period);
+    if (!buf_ok(&sql))
+        err_set(err, ERR_FATAL, "report: query too long");
+    else if (pg_command(pg, "SET jit = off", err) && lock_holder_await_rows(pg, err))
+        answer->rows = pg_query(pg, sql.p, &args, err);
     buf_free(&sql);
     pg_args_free(&args);
+    return answer->rows != NULL;
+}
+
+/* Days of the sums where the period is days, else the rows. */
+static bool doubtful_ask(struct pg *pg, struct report_answer *answer, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_time_open(&args, answer->period.since_us);
+    pg_arg_time_open(&args, answer->period.until_us);
+    answer->doubtful =
+        pg_query(pg,
+                 on_days(&answer->period)
+                     ? "SELECT coalesce(sum(calls), 0)::text, trim_scale(coalesce(sum(CASE "
+                       "pricing_status WHEN 'unpriced' THEN"
+                       " gateway_cost ELSE spend END), 0))::text FROM spendlog.spend_sums WHERE "
+                       "level = 'doubt' AND grain IN"
+                       " ('delta', 'day') AND day >= coalesce($1::timestamp, '-infinity')::date"
+                       " AND day < coalesce($2::timestamp, 'infinity')::date"
+                     : "SELECT count(*)::text, trim_scale(coalesce(sum(at_stake), 0))::text FROM "
+                       "spendlog.doubtful_rows WHERE"
+                       " start_time >= coalesce($1::timestamp, '-infinity') AND start_time < "
+                       "coalesce($2::timestamp, 'infinity')",
+                 &args, err);
+    pg_args_free(&args);
+    return answer->doubtful != NULL;
+}
+
+bool report_run(const char *conninfo, const struct report_options *options,
+                struct report_answer **out, struct err *err)
+{
+    struct pg pg = {0};
+    const struct pg_options pg_options = {
+        .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
+    size_t found[REPORT_KEYS_MAX];
+    struct report_answer *answer = calloc(1, sizeof(*answer));
+    if (!answer)
+        return err_set(err, ERR_FATAL, "out of memory");
+    bool ok = dimensions_find(options, found, answer, err) && migrate_open(&pg, &pg_options, err);
+    if (ok) {
+        ok = period_find(&pg, options, &answer->period, err) &&
+             rows_ask(&pg, options, found, answer, err) && doubtful_ask(&pg, answer, err);
+        pg_close(&pg);
+    }
+    if (ok)
+        *out = answer;
+    else
+        report_free(answer);
     return ok;
 }
 
-static void text_copy(char *to, size_t capacity, struct slice from)
+void report_free(struct report_answer *answer)
 {
-    snprintf(to, capacity, SLICE_FMT, SLICE_ARG(from));
+    if (!answer)
+        return;
+    PQclear(answer->rows);
+    PQclear(answer->doubtful);
+    free(answer);
 }
 
-bool report_doubtful(const char *conninfo, const struct report_options *options,
-                     struct report_doubt *doubt, struct err *err)
+/* --- the answer */
+
+size_t report_rows(const struct report_answer *answer)
 {
-    struct pg pg = {0};
-    struct pg_options pg_options = {
-        .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
-    struct pg_args args;
-    struct buf sql;
-    if (!migrate_open(&pg, &pg_options, err))
-        return false;
-    pg_args_init(&args);
-    buf_init(&sql, SQL_MAX);
-    buf_add_text(&sql, "SELECT count(*)::text, trim_scale(coalesce(sum(at_stake), 0))::text"
-                       " FROM spendlog.doubtful_rows WHERE true");
-    if (options->since_us != INT64_MIN)
-        sql_add_time(&sql, &args, ">=", options->since_us);
-    if (options->until_us != INT64_MAX)
-        sql_add_time(&sql, &args, "<", options->until_us);
-    buf_add_char(&sql, '\0');
-    PGresult *res = pg_query(&pg, sql.p, &args, err);
-    if (res) {
-        text_copy(doubt->calls, sizeof(doubt->calls), pg_text(res, 0, 0));
-        text_copy(doubt->at_stake, sizeof(doubt->at_stake), pg_text(res, 0, 1));
-    }
-    PQclear(res);
-    pg_close(&pg);
-    buf_free(&sql);
-    pg_args_free(&args);
-    return res != NULL;
+    return (size_t)PQntuples(answer->rows);
+}
+
+struct report_row report_row(const struct report_answer *answer, size_t number)
+{
+    const PGresult *res = answer->rows;
+    int i = (int)number, at = 3 + (int)answer->keys;
+    struct report_row row = {.groups = pg_int(res, i, 1)};
+    row.kind = (int)pg_int(res, i, 0);
+    for (size_t k = 0; k < answer->keys; k++)
+        row.key[k] = pg_text(res, i, 3 + (int)k);
+    struct slice text[SUMS];
+    for (int s = 0; s < SUMS; s++)
+        text[s] = pg_text(res, i, at + s);
+    row.sums = (struct report_sums){text[0], text[1], text[2], text[3], text[4],
+                                    text[5], text[6], text[7], text[8]};
+    return row;
+}
+
+struct report_period report_period(const struct report_answer *answer)
+{
+    return answer->period;
+}
+
+bool report_overlaps(const struct report_answer *answer)
+{
+    return answer->overlaps;
+}
+
+struct slice report_doubtful_calls(const struct report_answer *answer)
+{
+    return pg_text(answer->doubtful, 0, 0);
+}
+
+struct slice report_doubtful_at_stake(const struct report_answer *answer)
+{
+    return pg_text(answer->doubtful, 0, 1);
 }

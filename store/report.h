@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Spend by dimension: sums over spend_entries (rows and posted adjustments), in PostgreSQL. A group
- * without any priced row has no spend, not 0.
+ * Spend by dimension over a period, beside the period before: from the sums where these tell the
+ * dimensions apart, else from rows and corrections. A group without any priced row has no spend,
+ * not 0.
  */
 #ifndef STORE_REPORT_H
 #define STORE_REPORT_H
@@ -17,7 +18,10 @@ struct report_options {
     const char *by[REPORT_KEYS_MAX]; /* names of report_dimensions(), at least one */
     size_t by_count;
     int64_t since_us, until_us; /* start time in [since, until); INT64_MIN, INT64_MAX: open */
-    int64_t limit;              /* groups, largest spend first; 0 = all */
+    const char *last;           /* instead: "7d", "4w", "24h" up to now; or NULL */
+    const char *month;          /* instead: "2026-10"; or NULL */
+    const char *zone;           /* of days and months; "UTC" */
+    int64_t limit;              /* groups, largest spend first, the others in one line; 0 = all */
 };
 
 /* Sums as the database writes them, plain decimals of any length: none is too large to be shown. */
@@ -25,30 +29,42 @@ struct report_sums {
     struct slice calls, unpriced;
     struct slice input_tokens, output_tokens;
     struct slice spend, gateway_cost; /* empty: none of it has one */
+    struct slice share;               /* percent of what was spent in all; empty: not to be told */
+    struct slice before;              /* spend of the period before; empty: there is none */
+    struct slice change;              /* percent; empty: not to be told */
 };
 
 struct report_row {
+    enum { REPORT_GROUP, REPORT_OTHER, REPORT_TOTAL } kind;
+    int64_t groups; /* in it: of REPORT_OTHER, how many */
     struct slice key[REPORT_KEYS_MAX];
     struct report_sums sums;
-    struct report_sums
-        total; /* of all rows that the report shows; costs are 0 when there are none */
 };
 
-/* Texts live until the callback returns. */
-typedef void report_fn(const struct report_row *row, void *context);
+/* UTC; INT64_MIN, INT64_MAX: open. No period before: both 0. */
+struct report_period {
+    int64_t since_us, until_us, before_since_us, before_until_us;
+};
+
+struct report_answer;
 
 /* Names that `by` takes; NULL ends the list. */
 const char *const *report_dimensions(void);
 
-/* What of the same time is doubtful (spendlog.doubtful_rows), into texts of the caller's. */
-struct report_doubt {
-    char calls[32], at_stake[64];
-};
-bool report_doubtful(const char *conninfo, const struct report_options *options,
-                     struct report_doubt *doubt, struct err *err) MUST_CHECK;
+/* ERR_USAGE: no such dimension, since is not before until, no such zone or period. */
+bool report_run(const char *conninfo, const struct report_options *options,
+                struct report_answer **answer, struct err *err) MUST_CHECK;
+void report_free(struct report_answer *answer);
 
-/* ERR_USAGE: no such dimension, or since is not before until. */
-bool report_run(const char *conninfo, const struct report_options *options, report_fn *on_row,
-                void *context, struct err *err) MUST_CHECK;
+/* Groups, then the others if they are cut off, then the total of all. Texts live as long as the
+ * answer. */
+size_t report_rows(const struct report_answer *answer);
+struct report_row report_row(const struct report_answer *answer, size_t number);
+struct report_period report_period(const struct report_answer *answer);
+/* The groups overlap: a call with two tags counts under both. */
+bool report_overlaps(const struct report_answer *answer);
+/* What of the same time is doubtful (spendlog.doubtful_rows). */
+struct slice report_doubtful_calls(const struct report_answer *answer);
+struct slice report_doubtful_at_stake(const struct report_answer *answer);
 
 #endif

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does to a running service, and what he asks it."""
 import csv
+import html
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import time
 from http import client
 from decimal import Decimal
 
-from harness.report import Failed, check, check_equal, wait_for
+from harness.report import Failed, Skipped, check, check_equal, wait_for
 from harness.servers import ROOT, SPENDLOG, free_port, run_checked
 from integration.stage import Stage, demo_event, demo_lines, message_of
 
@@ -104,6 +106,95 @@ def report_adds_up(servers):
             check("Search" in stage.command("report", "-q", "--by", "team", "--format", form),
                   f"format {form} without a team")
         return f"{total} USD"
+
+
+def report_compares_periods(servers):
+    """Top N, the others and the total are what the rows come to, of the period and of the one before, in a zone."""
+    with Stage(servers, "report-periods") as stage:
+        stage.produce(demo_lines())
+        stage.consume()
+        day = stage.value("SELECT max(start_time)::date FROM spendlog.spend_logs")
+        # as much again two days earlier, but for one team, and in the order of a database that merged half of it
+        stage.command("compact", "-q")
+        stage.sql(f"CREATE TEMP TABLE more AS SELECT * FROM spendlog.spend_logs WHERE start_time::date = '{day}' AND team_id <> "
+                  "(SELECT max(team_id) FROM spendlog.spend_logs); UPDATE more SET start_time = start_time - interval '2 days', "
+                  "end_time = NULL, first_token_time = NULL; SELECT spendlog.ensure_partition(start_time::date) FROM more "
+                  "GROUP BY start_time::date; INSERT INTO spendlog.spend_logs SELECT * FROM more; "
+                  "SELECT spendlog.sums_remake('-infinity', 'infinity')")
+
+        def rows(since, until, where="true"):
+            return stage.sql(f"SELECT coalesce(sum(spend), 0), sum(calls) FROM spendlog.spend_entries WHERE {where} AND "
+                             f"start_time >= {since} AND start_time < {until}")[0]
+
+        def report(*words):
+            return [json.loads(line, parse_float=Decimal) for line in stage.command("report", "-q", "--json", *words).splitlines()]
+        zone = "Asia/Kathmandu"
+        begin = f"((date_trunc('day', now() AT TIME ZONE '{zone}') - interval '1 day') AT TIME ZONE '{zone}' AT TIME ZONE 'UTC')"
+        for merged in (False, True):
+            if merged:
+                stage.command("compact", "-q")
+            for by in ("team", "model", "provider,status", "day"):
+                lines = report("--by", by, "--last", "2d", "--tz", zone, "--top", "2")
+                want = rows(begin, "'infinity'")
+                check_equal([sum(Decimal(line["spend"] or 0) for line in lines), sum(line["calls"] for line in lines)],
+                            [Decimal(want[0]), int(want[1])], f"by {by}, merged {merged}")
+                check(len(lines) <= 3 and all("other_groups" not in line for line in lines[:2]), f"by {by}: {lines}")
+            lines = report("--by", "team", "--last", "2d", "--tz", zone)
+            for line in lines:
+                named = "coalesce(nullif(team_alias, ''), team_id) = '" + line["team"] + "'"
+                before = rows(f"{begin} - interval '2 days'", f"{begin}", named)[0]
+                least = rows(f"{begin} - interval '2 days'", "(now() AT TIME ZONE 'UTC') - interval '2 days'", named)[0]
+                check(line["spend_before"] is None or Decimal(least) <= line["spend_before"] <= Decimal(before),
+                      f"before of {line}: {least} to {before}")
+                if line["spend_before"] and line["spend"]:
+                    check(abs(line["change_percent"] - 100 * (line["spend"] - line["spend_before"]) / line["spend_before"])
+                          < Decimal("0.06"), f"change of {line}")
+            check(sum(line["share_percent"] or 0 for line in lines).__round__() in (99, 100, 101), f"shares: {lines}")
+        month = stage.value(f"SELECT to_char('{day}'::date, 'YYYY-MM')")
+        lines = report("--by", "tag", "--month", month)
+        total = rows(f"'{month}-01'", f"'{month}-01'::date + interval '1 month'")
+        check(sum(line["calls"] for line in lines) > int(total[1]), "tags of this stage do not overlap")
+        text = stage.command("report", "-q", "--by", "tag", "--month", month)
+        check("tags overlap" in text and f"{int(total[1]):,}" in text.split("(total)")[1], f"the true total: {text}")
+        for words in (("--last", "7"), ("--last", "0d"), ("--month", "2026-13"), ("--month", "soon"), ("--tz", "Mars/Olympus"),
+                      ("--last", "7d", "--month", month), ("--last", "7d", "--since", day), ("--top", "0")):
+            stage.command("report", *words, code=64)
+
+
+def browser():
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if shutil.which(name):
+            return name
+    raise Skipped("no Chromium here")
+
+
+def a_page_is_read_by_a_browser(servers):
+    """The HTML of a report in a real browser: names are texts, nothing is loaded, columns sort, the total stays below."""
+    program = browser()
+    with Stage(servers, "page", partitions=1) as stage:
+        team = "<img src=x onerror=alert(1)>"
+        stage.produce(demo_lines() + [message_of(demo_event(id="evil", litellm_call_id="evil", metadata={
+            "user_api_key_team_id": team, "user_api_key_team_alias": team}))])
+        stage.consume()
+        page = stage.command("report", "-q", "--by", "team,provider", "--last", "7d", "--top", "60", "--format", "html")
+        probe = ("<script>document.querySelectorAll('th button')[5].click();"
+                 "const b = [...document.querySelectorAll('tbody tr')].map(r => +r.cells[5].dataset.v);"
+                 "document.title = JSON.stringify({sorted: b.every((v, i) => i == 0 || b[i - 1] >= v), rows: b.length > 3,"
+                 " images: document.images.length, foot: document.querySelector('tfoot').textContent.includes('(total)'),"
+                 " names: [...document.querySelectorAll('td.k')].map(c => c.textContent), wide: document.body.scrollWidth <= innerWidth,"
+                 " loaded: performance.getEntriesByType('resource').length})</script></body>")
+        path = os.path.join(stage.folder, "page.html")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(page.replace("</body>", probe))
+        for width in (1280, 400):
+            done = subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
+                                   f"--user-data-dir={stage.folder}/browser", "--dump-dom", "file://" + path],
+                                  capture_output=True, text=True, timeout=240)
+            found = re.search(r"<title>(.*?)</title>", done.stdout, re.S)
+            check(found, f"no page: {done.stderr[-600:]}")
+            seen = json.loads(html.unescape(found.group(1)))
+            check(team in seen.pop("names"), "a name is not there as it is")
+            check_equal(seen, {"sorted": True, "rows": True, "images": 0, "foot": True, "wide": True, "loaded": 0}, f"{width} pixels")
 
 
 def explained_from_the_database(servers):
@@ -462,5 +553,5 @@ def errors_help(servers):
 ALL = (errors_help, half_open_requests_are_given_up, term_is_heard_while_it_starts,
        doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
-       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up,
+       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, report_compares_periods, a_page_is_read_by_a_browser,
        explained_from_the_database, many_rows_of_one_request)

@@ -347,7 +347,8 @@ def names_steer_nothing(servers, seed):
         for by in ("model", "team", "tag", "user"):
             for row in csv.reader(io.StringIO(seen[f"report --by {by} --format csv"])):
                 check(row[0][:1] not in tuple("=+-@\t\r"), f"a cell is a formula: {row[0]!r}")
-            check("<script>" not in seen[f"report --by {by} --format html"], "a page runs a name")
+            page = seen[f"report --by {by} --format html"]  # which has a script of its own, and no other
+            check(page.count("<script") == 1 and not any(name in page for name in HOSTILE if "<" in name), "a page runs a name")
         return f"{len(asked)} commands, {len(HOSTILE)} names"
 
 
