@@ -111,7 +111,7 @@ endef
 $(foreach a,$(ARCHIVES),$(eval $(call layer,$(a))))
 layers: $(ARCHIVES:%=$(B)/layers/%) $(call obj,$(SRC)) ## each folder linked with those that it may see; no circles of files
 	@echo "layers: $(words $(ARCHIVES)) folders, each links with what it may see alone"
-	@scripts/circles.sh $(filter-out $(B)/pricing/%,$(call obj,$(SRC)))
+	@scripts/circles.sh $(call obj,$(SRC))
 
 build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@

@@ -370,3 +370,27 @@ void consumer_close(struct consumer *consumer)
     fake_kafka.closes++;
     free(consumer);
 }
+
+bool consumer_each_topic(struct consumer *consumer, topic_fn *each, void *context, struct err *err)
+{
+    (void)consumer;
+    (void)err;
+    each(FAKE_TOPIC, FAKE_PARTITIONS, context);
+    return true;
+}
+
+bool consumer_newest(struct consumer *consumer, const char *topic, int32_t partitions,
+                     struct kafka_message *message, struct err *err)
+{
+    (void)consumer;
+    (void)err;
+    *message = (struct kafka_message){.kind = POLL_NOTHING, .topic = topic};
+    for (int i = 0; i < partitions && message->kind == POLL_NOTHING; i++)
+        if (logs[i].high > logs[i].low) {
+            message->kind = POLL_MESSAGE;
+            message->partition = i;
+            message->offset = logs[i].high - 1;
+            message->value = slice_of(logs[i].value[message->offset]);
+        }
+    return true;
+}

@@ -314,3 +314,17 @@ void writer_idle(struct writer *writer)
 {
     (void)writer;
 }
+
+void writer_caches(const struct writer *writer, struct writer_caches *caches)
+{
+    (void)writer;
+    *caches = (struct writer_caches){.recent_keys = fake_writer.place_count};
+}
+
+bool writer_database_state(struct writer *writer, struct database_state *state, struct err *err)
+{
+    (void)writer;
+    (void)err;
+    *state = (struct database_state){.sums_deltas = 3, .sums_merged_age_us = 1000000};
+    return true;
+}

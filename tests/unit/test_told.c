@@ -80,7 +80,8 @@ static json_t *ask(struct control *control, const char *word)
     assert_string_equal(client.err.text, "");
     assert_true(client.ok);
     json_t *object = json_loadb(client.answer.p, client.answer.bytes, 0, NULL);
-    assert_non_null(object);
+    if (!object)
+        fail_msg("\"%.*s\" is not JSON", (int)client.answer.bytes, client.answer.p);
     buf_free(&client.answer);
     return object;
 }
@@ -117,6 +118,8 @@ static void status_is_one_object_of_lanes_partitions_and_counts(void **state)
     assert_true(json_is_null(json_object_get(status, "why_not")));
     assert_int_equal(int_of(status, "rows"), 6);
     assert_int_equal(int_of(status, "pid"), getpid());
+    assert_int_equal(int_of(json_array_get(json_object_get(status, "caches"), 0), "recent_keys"),
+                     6);
     assert_true(int_of(status, "memory_bytes") > 0);
     const json_t *partitions = json_object_get(status, "partitions");
     assert_int_equal(json_array_size(partitions), 2);
