@@ -160,7 +160,7 @@ size_t payload_write(const struct payload_plan *plan, uint64_t n, int64_t start_
     add(&text,
         "\"request_tags\":[\"prod\",\"release-%u\"],\"end_user\":\"customer-%u\","
         "\"api_base\":\"https://api.example.com/v1/\",\"model_group\":\"%s\",\"model_id\":\"\"",
-        (unsigned)(r % 9), (unsigned)(r % 5000), models[m].model);
+        (unsigned)(r % 9), (unsigned)(r % plan->end_users), models[m].model);
     if (plan->big)
         add_bodies(&text, models[m].model);
     add(&text, "}");
@@ -179,6 +179,8 @@ int payload_options(struct payload_plan *plan, int argc, char **argv)
         const char *value = argv[++at];
         if (strcmp(name, "keys") == 0)
             plan->keys = (unsigned)strtoul(value, NULL, 10);
+        else if (strcmp(name, "end-users") == 0)
+            plan->end_users = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "models") == 0)
             plan->models = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "duplicates-ppm") == 0)

@@ -5,7 +5,7 @@
 A real Kafka and a real PostgreSQL of its own, both of scripts/local.sh. Every figure that is compared with another
 one was measured in the same run, in turn with it, best of ROUNDS: machines are noisy, ratios much less so.
 
-    BENCH_EVENTS=200000 tests/bench/run.py [--long | --reprice | --peers] [--rounds N] [--no-write]
+    BENCH_EVENTS=200000 tests/bench/run.py [--long | --reprice | --peers | --versions] [--rounds N] [--no-write]
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness.report import Failed, wait_for  # noqa: E402
 from harness.servers import ROOT, SPENDLOG, Servers, run_checked  # noqa: E402
-from bench import bench_reprice, peers  # noqa: E402
+from bench import bench_reprice, columns, peers, versions  # noqa: E402
 from bench.processes import tree_cpu_s  # noqa: E402
 
 PROGRAMS = os.path.join(ROOT, "build/release/tests/bench")
@@ -80,23 +80,26 @@ class Bench:
         self.sql("CREATE TABLE public.l0 (LIKE spendlog.stored_rows)")
         self.partitions()
 
-    def partitions(self):
+    def partitions(self, database="spend"):
         for day in range(self.base_us // 86400000000, int(time.time()) // 86400 + 1):
-            self.sql(f"SELECT spendlog.ensure_partition(DATE '1970-01-01' + {day})")
+            self.servers.psql(database, f"SELECT spendlog.ensure_partition(DATE '1970-01-01' + {day})")
 
     def sql(self, text):
         return self.servers.psql("spend", text)
 
     @property
     def conninfo(self):
-        return f"host={self.servers.socket_folder} port=5432 user=spendlog dbname=spend"
+        return self.conninfo_of("spend")
 
-    def configuration(self, topic, lanes):
+    def conninfo_of(self, database):
+        return f"host={self.servers.socket_folder} port=5432 user=spendlog dbname={database}"
+
+    def configuration(self, topic, lanes, database="spend"):
         path = os.path.join(self.servers.folder, f"{topic}-{lanes}.yaml")
         with open(path, "w") as text:
             text.write(f"kafka: {{bootstrap.servers: \"{self.servers.brokers}\", group.id: bench}}\n"
                        f"topics:\n  - name: {topic}\n"
-                       f"postgres: {self.conninfo}\n"
+                       f"postgres: {self.conninfo_of(database)}\n"
                        f"lanes: {lanes}\nbatch: {{rows: 10000, wait_ms: {WAIT_MS}}}\n"
                        "storage: {retain_days: 0}\nmetrics: {listen: \"\"}\n")
         return path
@@ -151,9 +154,12 @@ class Bench:
         return result
 
     def run_service(self, topic, lanes):
-        """CPU seconds and largest RSS in MB of a `spendlog run` that reads the topic to its end."""
+        return self.service(SPENDLOG, self.configuration(topic, lanes))
+
+    def service(self, program, configuration):
+        """CPU seconds and largest RSS in MB of a `spendlog run` that reads its topic to the end."""
         log = open(os.path.join(self.servers.folder, "spendlog.log"), "a")
-        child = subprocess.Popen([SPENDLOG, "run", "-q", "--exit-eof", "-c", self.configuration(topic, lanes)],
+        child = subprocess.Popen([program, "run", "-q", "--exit-eof", "-c", configuration],
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -171,9 +177,12 @@ class Bench:
                                f"'{topic}'")[0][0])
         if records != self.events[size]:
             raise Failed(f"{topic}: {records} records of {self.events[size]} events")
-        return Result(rate=float(self.sql(RATE)[0][0]), own=(cpu_s - self.startup_cpu_s) / million, rss=rss_mb,
+        return Result(rate=self.rate("spend"), own=(cpu_s - self.startup_cpu_s) / million, rss=rss_mb,
                       postgres=(tree_cpu_s(self.postgres_pid) - postgres) / million,
                       broker=(tree_cpu_s(self.broker_pid) - broker) / million)
+
+    def rate(self, database):
+        return float(self.servers.psql(database, RATE)[0][0])
 
     def startup_measure(self, topic):
         """What starting costs, on a topic that has been read to its end."""
@@ -240,6 +249,10 @@ class Bench:
         results["latency"] = self.latency(results["run", "small", 2]["rate"] / 10)
         results["table"] = self.sizes()
         return results
+
+    def measure_columns(self):
+        self.sizes()
+        return columns.report(columns.measure(self, self.rounds), self.events["sizes"], self.rounds, machine())
 
     def measure_peers(self):
         self.load("small", "small")
@@ -450,6 +463,7 @@ def main():
     parser.add_argument("--long", action="store_true", help="the rate on a table of 10 million rows")
     parser.add_argument("--reprice", action="store_true", help="the speed of `spendlog reprice` only")
     parser.add_argument("--peers", action="store_true", help="other programs beside 2 lanes only; writes nothing")
+    parser.add_argument("--versions", action="store_true", help="beside 0.1.0, and what each column costs, only")
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("BENCH_ROUNDS", 3)))
     parser.add_argument("--no-write", action="store_true", help="print only; docs/benchmarks.md stays")
     options = parser.parse_args()
@@ -465,10 +479,13 @@ def main():
                 bench.measure_long(int(os.environ.get("BENCH_ROWS", 10000000))), options.rounds, where)
         elif options.peers:
             print("\n".join(peers.report(bench.measure_peers())))
-        elif not options.reprice:
+        elif not (options.reprice or options.versions):
             sections["bench"] = report(bench.measure(), events, options.rounds, where)
             sections["bench-otlp"] = otlp_report(bench.program("bench_otlp"), where)
-        if not (options.long or options.peers):
+        if not (options.long or options.peers or options.reprice):
+            sections["bench-versions"] = versions.report(versions.measure(bench, options.rounds, say), events, options.rounds, where)
+            sections["bench-columns"] = bench.measure_columns()
+        if not (options.long or options.peers or options.versions):
             sections["bench-reprice"] = reprice_report(
                 bench_reprice.measure(bench.servers, events, options.rounds), options.rounds, where)
     finally:
