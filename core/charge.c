@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 const struct unit_info unit_info[UNIT_COUNT] = {
-#define UNIT(id, side, name) [UNIT_##id] = {name, SIDE_##side},
+#define UNIT(id, side, code, name) [UNIT_##id] = {name, SIDE_##side, code},
 #include "core/units.def"
 #undef UNIT
 };

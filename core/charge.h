@@ -10,7 +10,7 @@
 #include "core/flags.h"
 
 enum unit {
-#define UNIT(id, side, name) UNIT_##id,
+#define UNIT(id, side, code, name) UNIT_##id,
 #include "core/units.def"
 #undef UNIT
     UNIT_COUNT
@@ -37,6 +37,7 @@ enum charge_status {
 struct unit_info {
     const char *name;
     enum cost_side side;
+    char code; /* in rows: store/row_items.h */
 };
 
 struct reason_info {

@@ -52,8 +52,22 @@ static bool flags_unchanged(const struct reprice *run, struct row_field flags,
     return run->options.book || reprice_flags(&flags, charge) == (int32_t)copy_int(&flags);
 }
 
+/* Those of rows of before there were items are not known. */
+static bool items_are(struct row_field field, const struct charge *charge,
+                      const struct facts *facts)
+{
+    struct row_items items;
+    if (text_is(field, ROW_ITEMS_UNKNOWN))
+        return true;
+    row_items_of(charge, facts, &items);
+    return items.there ? field.bytes == (int32_t)items.bytes &&
+                             memcmp(field.p, items.text, items.bytes) == 0
+                       : field.bytes < 0;
+}
+
 static bool unchanged(const struct reprice *run, const struct reprice_shape *shape,
-                      const struct row_field *field, const struct charge *charge)
+                      const struct row_field *field, const struct facts *facts,
+                      const struct charge *charge)
 {
     const char *reason = reason_info[charge->reason].name;
     bool has = charge->has_spend;
@@ -63,7 +77,8 @@ static bool unchanged(const struct reprice *run, const struct reprice_shape *sha
            money_is(at(shape, field, COLUMN_INPUT), has, charge->side[SIDE_INPUT]) &&
            money_is(at(shape, field, COLUMN_OUTPUT), has, charge->side[SIDE_OUTPUT]) &&
            money_is(at(shape, field, COLUMN_OTHER), has, charge->side[SIDE_OTHER]) &&
-           flags_unchanged(run, at(shape, field, COLUMN_FLAGS), charge);
+           flags_unchanged(run, at(shape, field, COLUMN_FLAGS), charge) &&
+           items_are(at(shape, field, COLUMN_ITEMS), charge, facts);
 }
 
 enum verdict {
@@ -119,7 +134,8 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
         !row_usage_add(&field[shape->usage], &run->call, facts, NULL))
         return VERDICT_UNREADABLE;
     run->options.price(facts, charge, run->options.context);
-    return unchanged(run, shape, field, charge) && book_stored(run, at(shape, field, COLUMN_BOOK))
+    return unchanged(run, shape, field, facts, charge) &&
+                   book_stored(run, at(shape, field, COLUMN_BOOK))
                ? VERDICT_UNCHANGED
                : VERDICT_CHANGED;
 }
@@ -230,7 +246,7 @@ static bool row_take(struct reprice *run, const struct reprice_day *day, enum re
     if (run->options.dry_run)
         return true;
     if (verdict == VERDICT_CHANGED)
-        reprice_stage(run, method, shape, field, &charge);
+        reprice_stage(run, method, shape, field, &facts, &charge);
     return method == METHOD_REWRITE || run->staged_rows < run->options.slice_rows ||
            reprice_slice_write(run, day, method, false, err);
 }

@@ -7,6 +7,7 @@
 
 #include "store/copy.h"
 #include "store/reprice.h"
+#include "store/row_items.h"
 
 /* What a run reads of a row beside the facts. The ones from BOOK on are what pricing makes. */
 enum reprice_column {
@@ -21,6 +22,7 @@ enum reprice_column {
     COLUMN_OUTPUT,
     COLUMN_OTHER,
     COLUMN_FLAGS,
+    COLUMN_ITEMS,
     COLUMN_COUNT
 };
 
@@ -134,7 +136,7 @@ int32_t reprice_flags(const struct row_field *stored, const struct charge *charg
 /* Adds a changed row to the slice. */
 void reprice_stage(struct reprice *run, enum reprice_method method,
                    const struct reprice_shape *shape, const struct row_field *field,
-                   const struct charge *charge);
+                   const struct facts *facts, const struct charge *charge);
 /* The slice in one transaction; with the last one the day is done. */
 bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err) MUST_CHECK;

@@ -19,7 +19,7 @@ static const char *const column_name[COLUMN_COUNT] = {
     [COLUMN_STATUS] = "pricing_status", [COLUMN_REASON] = "pricing_reason",
     [COLUMN_SPEND] = "spend",           [COLUMN_INPUT] = "input_cost",
     [COLUMN_OUTPUT] = "output_cost",    [COLUMN_OTHER] = "other_cost",
-    [COLUMN_FLAGS] = "flags",
+    [COLUMN_FLAGS] = "flags",           [COLUMN_ITEMS] = "items",
 };
 
 /* Their names in spend_adjustments when pricing makes them; NULL: it does not. */
@@ -28,6 +28,7 @@ static const char *const posted_name[COLUMN_COUNT] = {
     [COLUMN_REASON] = "new_reason",      [COLUMN_SPEND] = "new_spend",
     [COLUMN_INPUT] = "new_input_cost",   [COLUMN_OUTPUT] = "new_output_cost",
     [COLUMN_OTHER] = "new_other_cost",   [COLUMN_FLAGS] = "new_flags",
+    [COLUMN_ITEMS] = "new_items",
 };
 
 /* `p` is the adjustment that overlays the row, if there is one. */

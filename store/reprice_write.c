@@ -18,8 +18,8 @@
 #define ADJUSTMENT_COLUMNS                                                                         \
     "run_id, start_time, identity, kind, posted_on, old_spend, new_spend, old_status, new_status," \
     " old_reason, new_reason, old_price_book_id, new_price_book_id, new_input_cost,"               \
-    " new_output_cost, new_other_cost, new_flags, adjusted_at"
-#define ADJUSTMENT_COLUMN_COUNT 18
+    " new_output_cost, new_other_cost, new_flags, new_items, adjusted_at"
+#define ADJUSTMENT_COLUMN_COUNT 19
 
 /* --- staging -------------------------------------------------------------------------------- */
 
@@ -39,13 +39,15 @@ int32_t reprice_flags(const struct row_field *stored, const struct charge *charg
 
 void reprice_stage(struct reprice *run, enum reprice_method method,
                    const struct reprice_shape *shape, const struct row_field *field,
-                   const struct charge *charge)
+                   const struct facts *facts, const struct charge *charge)
 {
     struct buf *rows = &run->staged;
     const char *reason = reason_info[charge->reason].name;
     int64_t started = copy_int(&field[shape->column[COLUMN_START_TIME]]);
     bool has = charge->has_spend;
+    struct row_items items;
 
+    row_items_of(charge, facts, &items);
     buf_add_be16(rows, ADJUSTMENT_COLUMN_COUNT);
     copy_add_int8(rows, run->run_id);
     copy_add_field(rows, &field[shape->column[COLUMN_START_TIME]]);
@@ -67,6 +69,10 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
     copy_add_money(rows, has, charge->side[SIDE_OUTPUT]);
     copy_add_money(rows, has, charge->side[SIDE_OTHER]);
     copy_add_int4(rows, reprice_flags(&field[shape->column[COLUMN_FLAGS]], charge));
+    if (items.there)
+        copy_add_bytes(rows, (struct slice){items.text, items.bytes});
+    else
+        copy_add_null(rows);
     copy_add_bytes(rows, (struct slice){run->adjusted_at, sizeof(run->adjusted_at)});
     run->staged_rows++;
     if (started < run->staged_first)

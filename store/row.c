@@ -11,10 +11,10 @@
 
 /* The first two are patched: row_patch() knows where they are. */
 static const char *const fixed_column[] = {
-    "batch_id",     "price_book_id", "identity",       "partition_id",
-    "kafka_offset", "record_index",  "content_hash",   "flags",
-    "spend",        "input_cost",    "output_cost",    "other_cost",
-    "mapping",      "time_source",   "pricing_status", "pricing_reason"};
+    "batch_id",       "price_book_id", "identity", "partition_id", "kafka_offset",
+    "record_index",   "content_hash",  "flags",    "spend",        "input_cost",
+    "output_cost",    "other_cost",    "items",    "mapping",      "time_source",
+    "pricing_status", "pricing_reason"};
 
 #define FIXED_COUNT (sizeof(fixed_column) / sizeof(fixed_column[0]))
 
@@ -58,7 +58,7 @@ enum {
 /* --- a row ---------------------------------------------------------------------------------- */
 
 char *row_put_common(char *p, const struct event *event, const struct charge *charge,
-                     const struct row_place *place)
+                     const struct row_items *items, const struct row_place *place)
 {
     bool has = charge->has_spend;
     p = field_bytes(p, event->identity, sizeof(event->identity));
@@ -70,16 +70,17 @@ char *row_put_common(char *p, const struct event *event, const struct charge *ch
     p = field_money(p, has, charge->spend);
     p = field_money(p, has, charge->side[SIDE_INPUT]);
     p = field_money(p, has, charge->side[SIDE_OUTPUT]);
-    return field_money(p, has, charge->side[SIDE_OTHER]);
+    p = field_money(p, has, charge->side[SIDE_OTHER]);
+    return items->there ? field_bytes(p, items->text, items->bytes) : field_null(p);
 }
 
 static char *put_fixed(char *p, const struct event *event, const struct charge *charge,
-                       const struct row_place *place)
+                       const struct row_items *items, const struct row_place *place)
 {
     const char *reason = reason_info[charge->reason].name;
     p = field_int8(p, 0);
     p = field_int4(p, 0);
-    p = row_put_common(p, event, charge, place);
+    p = row_put_common(p, event, charge, items, place);
     p = field_word(p, event->mapping);
     p = field_word(p, row_time_source[event->time_source]);
     p = field_word(p, charge_status_name[charge->status]);
@@ -213,10 +214,10 @@ char *row_put_usage(char *p, const struct facts *facts, const u128 *set, bool js
 
 /* --- a row, continued ----------------------------------------------------------------------- */
 
-static size_t room_for(const struct event *event)
+static size_t room_for(const struct event *event, const struct row_items *items)
 {
-    size_t bytes =
-        (FIXED_COUNT + FACT_COUNT + LABEL_COUNT) * FIELD_BYTES_MAX + strlen(event->mapping);
+    size_t bytes = (FIXED_COUNT + FACT_COUNT + LABEL_COUNT) * FIELD_BYTES_MAX +
+                   strlen(event->mapping) + items->bytes;
     for (unsigned word = 0; word < FACT_WORDS; word++) {
         uint64_t left = facts_of(&event->facts, text_facts, word);
         for (; left; left &= left - 1)
@@ -250,11 +251,12 @@ static bool check(const struct event *event, struct err *err)
     return true;
 }
 
-char *row_begin(struct buf *rows, const struct event *event, struct err *err)
+char *row_begin(struct buf *rows, const struct event *event, const struct row_items *items,
+                struct err *err)
 {
     if (!check(event, err))
         return NULL;
-    char *first = buf_reserve(rows, room_for(event));
+    char *first = buf_reserve(rows, room_for(event, items));
     if (!first) {
         rows->failed = false;
         err_set(err, ERR_FATAL, "the row does not fit into the batch");
@@ -265,11 +267,13 @@ char *row_begin(struct buf *rows, const struct event *event, struct err *err)
 bool row_encode(struct buf *rows, const struct event *event, const struct charge *charge,
                 const struct row_place *place, struct err *err)
 {
-    char *first = row_begin(rows, event, err), *p = first;
+    struct row_items items;
+    row_items_of(charge, &event->facts, &items);
+    char *first = row_begin(rows, event, &items, err), *p = first;
     if (!p)
         return false;
     p = put_be16(p, FIELD_COUNT);
-    p = put_fixed(p, event, charge, place);
+    p = put_fixed(p, event, charge, &items, place);
     p = put_facts(p, &event->facts);
     p = put_labels(p, &event->labels);
     p = row_put_usage(p, &event->facts, &row_usage_facts, true);

@@ -10,6 +10,7 @@
 #include "store/numeric.h"
 #include "store/pg.h"
 #include "store/row.h"
+#include "store/row_items.h"
 
 #define FIELD_BYTES_MAX 128 /* of any field or member of usage but for its text */
 
@@ -114,11 +115,12 @@ static inline char *field_value(char *p, enum field_kind kind, const union value
 char *row_put_usage(char *p, const struct facts *facts, const u128 *set, bool jsonb);
 
 /* What is the same in a row of either form, after batch id and price book: identity, place,
- * content, flags, money. */
+ * content, flags, money and its items. */
 char *row_put_common(char *p, const struct event *event, const struct charge *charge,
-                     const struct row_place *place);
+                     const struct row_items *items, const struct row_place *place);
 /* Room for the whole row; NULL: there is none, or the event cannot be stored. */
-char *row_begin(struct buf *rows, const struct event *event, struct err *err);
+char *row_begin(struct buf *rows, const struct event *event, const struct row_items *items,
+                struct err *err);
 extern const u128 row_usage_facts;
 
 #endif

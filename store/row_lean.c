@@ -54,9 +54,10 @@ static const u128 number_facts = OF_ONE_CALL | (0
 #define FACT_IS_LEAN(kind, store) (STORE_##store == STORE_COLUMN && KIND_##kind != KIND_TEXT)
 
 static const char *const fixed_column[] = {
-    "batch_id",     "price_book_id", "call_no",        "caller_no",     "identity", "partition_id",
-    "kafka_offset", "record_index",  "content_hash",   "flags",         "spend",    "input_cost",
-    "output_cost",  "other_cost",    "pricing_status", "pricing_reason"};
+    "batch_id",       "price_book_id", "call_no",      "caller_no",    "identity",
+    "partition_id",   "kafka_offset",  "record_index", "content_hash", "flags",
+    "spend",          "input_cost",    "output_cost",  "other_cost",   "items",
+    "pricing_status", "pricing_reason"};
 
 #define FIXED_COUNT (sizeof(fixed_column) / sizeof(fixed_column[0]))
 
@@ -304,7 +305,7 @@ static char *put_labels(char *p, const struct labels *labels)
 }
 
 static char *row_put_lean(char *p, const struct event *event, const struct charge *charge,
-                          const struct row_place *place)
+                          const struct row_items *items, const struct row_place *place)
 {
     const char *reason = reason_info[charge->reason].name;
     struct slice metadata = metadata_of(event);
@@ -313,7 +314,7 @@ static char *row_put_lean(char *p, const struct event *event, const struct charg
     p = field_int4(p, 0);
     p = field_int8(p, 0);
     p = field_int8(p, 0);
-    p = row_put_common(p, event, charge, place);
+    p = row_put_common(p, event, charge, items, place);
     p = field_word(p, charge_status_name[charge->status]);
     p = reason && reason[0] ? field_word(p, reason) : field_null(p);
     p = put_facts(p, &event->facts);
@@ -325,9 +326,11 @@ static char *row_put_lean(char *p, const struct event *event, const struct charg
 bool row_encode_lean(struct buf *rows, const struct event *event, const struct charge *charge,
                      const struct row_place *place, struct err *err)
 {
-    char *first = row_begin(rows, event, err);
+    struct row_items items;
+    row_items_of(charge, &event->facts, &items);
+    char *first = row_begin(rows, event, &items, err);
     if (!first)
         return false;
-    rows->bytes += (size_t)(row_put_lean(first, event, charge, place) - first);
+    rows->bytes += (size_t)(row_put_lean(first, event, charge, &items, place) - first);
     return true;
 }

@@ -106,6 +106,44 @@ def there_and_back(servers):
         return f"{run['changed']} of {ROWS} rows, {run['delta']} USD"
 
 
+def items_priced(config, events):
+    """{request id: items} of what `spendlog price` says of events that have one of their own."""
+    lines = [json.loads(line, parse_float=Decimal, parse_int=Decimal)
+             for line in run_checked([SPENDLOG, "price", "-q", "-c", config, "--items", events]).splitlines()]
+    ids = [line.get("request_id") for line in lines]
+    return {line["request_id"]: sorted((i["unit"], i["quantity"], i["amount"]) for i in line["items"])
+            for line in lines if line.get("request_id") and ids.count(line["request_id"]) == 1 and line["status"] != "skipped"}
+
+
+def items_stored(stage):
+    found = {}
+    for name, unit, quantity, amount in stage.sql("SELECT request_id, unit, quantity, amount FROM spendlog.spend_items"):
+        found.setdefault(name, []).append((unit, Decimal(quantity), Decimal(amount)))
+    return {name: sorted(items) for name, items in found.items()}
+
+
+def items_are_the_charge(servers):
+    """Each row has the items that pricing its event gives, to the last digit, as read and as priced anew, there and back."""
+    with Repricing(servers, "reprice-items", rows=1, days=1) as world:
+        stage = world.stage
+        with open(EVENTS, "rb") as events:
+            stage.produce(events.read().splitlines())
+        stage.consume()
+        for book in ("a", "b", "a"):
+            world.command(book, "reprice", "--include-reported")
+            wanted = items_priced(world.config[book], EVENTS)
+            stored = items_stored(stage)
+            for name, items in wanted.items():
+                check_equal(stored.get(name, []), items, f"items of {name}, prices {book}")
+            check_equal(stage.sql("SELECT s.request_id, s.spend, s.items FROM spendlog.spend_logs s LEFT JOIN LATERAL (SELECT sum(i.amount) AS amount "
+                                  "FROM spendlog.spend_items i WHERE i.start_time = s.start_time AND i.identity = s.identity) i "
+                                  "ON true WHERE coalesce(s.spend, 0) <> coalesce(i.amount, 0)"), [], "rows whose items are not their spend")
+        check(" 0 differences" in stage.command("verify", "-q"), "verify")
+        stage.sql("UPDATE spendlog.stored_rows SET items = 'Sx1' WHERE items IS NULL AND pricing_status = 'priced'")
+        check(" 0 differences" not in stage.command("verify", "-q", code=1), "verify of items that a hand changed")
+        return f"{sum(map(len, wanted.values()))} items of {len(wanted)} rows"
+
+
 def killed_and_resumed(servers, seed):
     """Killed 20 times at random points and resumed, the table is that of one clean run; rollups always equal rows."""
     with Repricing(servers, "reprice-kill") as world:
@@ -264,4 +302,4 @@ def bad_input_is_told(servers):
         check_equal(world.value("SELECT count(*) FROM spendlog.reprice_runs WHERE state <> 'done'"), "0", "runs")
 
 
-ALL = (there_and_back, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, more_than_fits_is_told, bad_input_is_told)
+ALL = (there_and_back, items_are_the_charge, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, more_than_fits_is_told, bad_input_is_told)

@@ -117,6 +117,138 @@ static void random_events(struct world *w, unsigned partition, uint64_t seed, si
     }
 }
 
+/* --- items ---------------------------------------------------------------------------------- */
+
+/* Counts that a row has, with a chance that they are what the items count. */
+static void chance_tokens(struct chance *chance, struct event *event, const struct charge *charge)
+{
+    static const enum fact fact[] = {FACT_INPUT_TOKENS, FACT_OUTPUT_TOKENS, FACT_CACHE_READ_TOKENS,
+                                     FACT_CACHE_WRITE_TOKENS, FACT_REASONING_TOKENS};
+    int64_t whole[2] = {0, 0};
+    for (size_t f = 0; f < sizeof(fact) / sizeof(fact[0]); f++)
+        if (chance_below(chance, 4))
+            facts_set_int(&event->facts, fact[f], chance_below(chance, 5));
+    for (size_t i = 0; i < charge->item_count; i++) {
+        const struct charge_item *item = &charge->item[i];
+        enum cost_side side = unit_info[item->unit].side;
+        if (side != SIDE_OTHER && item->quantity.scale == 0 &&
+            strstr(unit_info[item->unit].name, "_tokens"))
+            whole[side] += (int64_t)item->quantity.coef;
+    }
+    for (int side = SIDE_INPUT; side <= SIDE_OUTPUT; side++)
+        if (chance_below(chance, 4))
+            facts_set_int(&event->facts, fact[side], whole[side]);
+}
+
+static struct decimal chance_rate(struct chance *chance)
+{
+    static const unsigned scale[] = {0, 1, 6, 7, 8, 9, 18, 24};
+    struct decimal rate = decimal_from_int(chance_below(chance, 1000)), ten = {1, 1, false};
+    for (unsigned left = scale[chance_below(chance, 8)]; left; left--)
+        assert_true(decimal_mul(&rate, &ten, &rate));
+    rate.negative = rate.coef && chance_below(chance, 9) == 0;
+    return rate;
+}
+
+/* A charge as pricing makes them: amounts are products, sides and spend the sums of the items. */
+static void chance_charge(struct chance *chance, struct charge *charge)
+{
+    static const struct rate_source source = {"map", 1, "entry", "key"};
+    static const enum unit often[] = {UNIT_INPUT_TEXT_TOKENS,       UNIT_OUTPUT_TEXT_TOKENS,
+                                      UNIT_CACHE_READ_TOKENS,       UNIT_CACHE_WRITE_TOKENS,
+                                      UNIT_OUTPUT_REASONING_TOKENS, UNIT_STATED_COST};
+    *charge =
+        (struct charge){.status = (enum charge_status)chance_below(chance, CHARGE_STATUS_COUNT)};
+    charge->has_spend = charge->status != CHARGE_UNPRICED;
+    for (size_t left = charge->has_spend ? chance_below(chance, 6) : 0; left; left--) {
+        struct charge_item *item = &charge->item[charge->item_count++];
+        item->unit = chance_below(chance, 3) ? often[chance_below(chance, 6)]
+                                             : (enum unit)chance_below(chance, UNIT_COUNT);
+        item->quantity = chance_below(chance, 4) ? decimal_from_int(1 + chance_below(chance, 5))
+                                                 : chance_rate(chance);
+        item->rate = chance_below(chance, 8) ? chance_rate(chance) : DECIMAL_ONE;
+        item->multiplier = chance_below(chance, 3) ? DECIMAL_ONE : chance_rate(chance);
+        item->source = &source;
+        const struct decimal *factor[] = {&item->quantity, &item->rate, &item->multiplier};
+        struct money *side = &charge->side[unit_info[item->unit].side];
+        assert_true(money_product(factor, 3, &item->amount) &&
+                    money_add(*side, item->amount, side) &&
+                    money_add(charge->spend, item->amount, &charge->spend));
+    }
+}
+
+static void add_wanted(struct buf *wanted, bool more, const struct event *event,
+                       const struct charge *charge)
+{
+    char text[DECIMAL_TEXT_MAX];
+    for (size_t i = 0; i < charge->item_count; i++) {
+        const struct charge_item *item = &charge->item[i];
+        buf_printf(wanted, "%s(%lld, '%s', ", more || i ? ", " : "",
+                   (long long)event->facts.v[FACT_STARTED_AT].i, unit_info[item->unit].name);
+        buf_printf(wanted, "%.*s, ", (int)decimal_format(&item->quantity, text), text);
+        buf_printf(wanted, "%.*s)", (int)money_format(item->amount, text), text);
+    }
+}
+
+static void items_read_back(void **state)
+{
+    struct world *w = *state;
+    struct chance chance = {.state = 18};
+    struct buf wanted;
+    bool some = false;
+    buf_init(&wanted, 16 << 20);
+    buf_add_text(
+        &wanted,
+        "CREATE TABLE public.wanted (at bigint, unit text, quantity numeric, amount numeric);"
+        " INSERT INTO public.wanted VALUES ");
+    for (int64_t i = 0; i < 3000; i++) {
+        struct event event = {0};
+        struct charge charge;
+        chance_charge(&chance, &charge);
+        facts_set_int(&event.facts, FACT_STARTED_AT, BASE_US + i);
+        facts_set_text(&event.facts, FACT_MODEL, SLICE("a model"));
+        chance_tokens(&chance, &event, &charge);
+        if (i == 1500) { /* wide rows from here on */
+            commit(w);
+            w->batch.words.table[WORDS_CALL].budget = 0;
+            memset(w->batch.words.table[WORDS_CALL].seen, 0, 8 << 15);
+        }
+        add_event(w, 0, &event, &charge);
+        add_wanted(&wanted, some, &event, &charge);
+        some = some || charge.item_count;
+    }
+    commit(w);
+    buf_add_char(&wanted, '\0');
+    sql(wanted.p);
+    assert_int_equal(scalar("WITH w AS (SELECT at, unit, quantity, amount FROM public.wanted),"
+                            " s AS (SELECT (extract(epoch FROM start_time) * 1000000)::bigint, "
+                            "unit, quantity, amount"
+                            " FROM spendlog.spend_items) SELECT count(*) FROM ((TABLE w EXCEPT ALL "
+                            "TABLE s) UNION ALL"
+                            " (TABLE s EXCEPT ALL TABLE w)) d"),
+                     0);
+    buf_free(&wanted);
+    sql("DROP TABLE public.wanted");
+    assert_true(scalar("SELECT count(*) FROM spendlog.stored_rows WHERE items IS NULL") > 100);
+}
+
+/* The table of units and core/units.def are the same. */
+static void units_are_known_to_the_database(void **state)
+{
+    char query[256];
+    (void)state;
+    for (int u = 0; u < UNIT_COUNT; u++) {
+        static const char *const side[] = {
+            [SIDE_INPUT] = "input", [SIDE_OUTPUT] = "output", [SIDE_OTHER] = "other"};
+        snprintf(query, sizeof(query),
+                 "SELECT count(*) FROM spendlog.charge_units WHERE code = '%c' AND unit = '%s' AND "
+                 "side = '%s'",
+                 unit_info[u].code, unit_info[u].name, side[unit_info[u].side]);
+        assert_int_equal(scalar(query), 1);
+    }
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.charge_units"), UNIT_COUNT);
+}
+
 static void both_forms_say_the_same(void **state)
 {
     struct world *w = *state;
@@ -413,6 +545,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(both_forms_say_the_same),
+        TEST(items_read_back),
+        TEST(units_are_known_to_the_database),
         TEST(ids_that_are_uuids_read_back_as_they_were),
         TEST(words_stand_once),
         TEST(contents_that_meet_at_a_number_stay_apart),
