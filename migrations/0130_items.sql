@@ -69,7 +69,8 @@ INSERT INTO spendlog.charge_units (code, unit, side) VALUES
   ('F', 'margin_fixed', 'other'),
   ('G', 'guardrail', 'other');
 
-ALTER TABLE spendlog.stored_rows ADD COLUMN items text DEFAULT '?';
+ALTER TABLE spendlog.stored_rows ADD COLUMN
+  items text DEFAULT '?';
 ALTER TABLE spendlog.stored_rows ALTER COLUMN items DROP DEFAULT;
 COMMENT ON COLUMN spendlog.stored_rows.items IS 'items of the charge that other columns do not say; NULL: none; ?: not known. spend_items reads it';
 ALTER TABLE spendlog.spend_adjustments ADD COLUMN new_items text DEFAULT '?';

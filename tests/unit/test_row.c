@@ -329,6 +329,72 @@ static void money_is_written_to_the_last_digit(void **state)
     expect_text(f, "pricing_reason", "");
 }
 
+static void add_item(struct fixture *f, enum unit unit, const char *quantity, const char *rate)
+{
+    struct charge_item *item = &f->charge.item[f->charge.item_count++];
+    struct money *side = &f->charge.side[unit_info[unit].side];
+    *item = (struct charge_item){.unit = unit, .multiplier = DECIMAL_ONE};
+    assert_true(decimal_parse(slice_of(quantity), &item->quantity, NULL) &&
+                decimal_parse(slice_of(rate), &item->rate, NULL) &&
+                money_multiply(&item->quantity, &item->rate, &item->amount) &&
+                money_add(*side, item->amount, side) &&
+                money_add(f->charge.spend, item->amount, &f->charge.spend));
+}
+
+static void priced(struct fixture *f, int64_t input, int64_t output)
+{
+    f->charge = (struct charge){.status = CHARGE_PRICED, .has_spend = true};
+    facts_set_int(&f->event.facts, FACT_INPUT_TOKENS, input);
+    facts_set_int(&f->event.facts, FACT_OUTPUT_TOKENS, output);
+    facts_clear(&f->event.facts, FACT_CACHE_READ_TOKENS);
+    buf_reset(&f->rows);
+}
+
+static void items_say_what_no_column_says(void **state)
+{
+    struct fixture *f = *state;
+    encode(f);
+    expect_null(f, "items");
+
+    priced(f, 100, 20);
+    add_item(f, UNIT_INPUT_TEXT_TOKENS, "100", "3e-6");
+    add_item(f, UNIT_OUTPUT_TEXT_TOKENS, "20", "15e-6");
+    encode(f);
+    expect_null(f, "items");
+
+    priced(f, 100, 20);
+    facts_set_int(&f->event.facts, FACT_CACHE_READ_TOKENS, 60);
+    add_item(f, UNIT_INPUT_TEXT_TOKENS, "40", "3e-6");
+    add_item(f, UNIT_CACHE_READ_TOKENS, "60", "0.00000033");
+    add_item(f, UNIT_OUTPUT_TEXT_TOKENS, "20", "15e-6");
+    add_item(f, UNIT_WEB_SEARCHES, "2", "0.01");
+    encode(f);
+    expect_text(f, "items", "rx33e-8 S2x.01");
+
+    priced(f, 100, 20); /* nothing of the input is text; of the output less than was counted */
+    add_item(f, UNIT_CACHE_READ_TOKENS, "70", "0.00000033");
+    add_item(f, UNIT_OUTPUT_TEXT_TOKENS, "19", "15e-6");
+    encode(f);
+    expect_text(f, "items", "i- r70x33e-8 o19x15e-6");
+
+    priced(f, 100, 20); /* a quantity times price that an amount does not hold */
+    add_item(f, UNIT_INPUT_TEXT_TOKENS, "100", "3e-6");
+    add_item(f, UNIT_OUTPUT_TEXT_TOKENS, "20", "15e-6");
+    add_item(f, UNIT_MARGIN, "0.0003000000000000001", "0.333");
+    encode(f);
+    expect_text(f, "items", "M3000000000000001e-19=999e-7");
+}
+
+static void items_of_a_stated_cost_are_the_cost(void **state)
+{
+    struct fixture *f = *state;
+    priced(f, 100, 20);
+    f->charge.status = CHARGE_REPORTED;
+    add_item(f, UNIT_STATED_COST, "0.25", "1");
+    encode(f);
+    expect_null(f, "items");
+}
+
 static void labels_are_empty_when_absent(void **state)
 {
     struct fixture *f = *state;
@@ -484,6 +550,8 @@ int main(void)
         ROW_TEST(usage_of_another_making_is_refused),
         ROW_TEST(an_unpriced_row_has_no_money),
         ROW_TEST(money_is_written_to_the_last_digit),
+        ROW_TEST(items_say_what_no_column_says),
+        ROW_TEST(items_of_a_stated_cost_are_the_cost),
         ROW_TEST(labels_are_empty_when_absent),
         ROW_TEST(labels_are_written_as_their_kind),
         ROW_TEST(place_and_identity_are_in_the_row),
