@@ -579,7 +579,7 @@ static void a_day_is_replaced_by_itself_only(void **state)
         {"SELECT spendlog.swap_partition('2025-07-15')", "55000"},
         {CLAIM "SELECT spendlog.swap_partition('2025-07-15')", "P0002"},
         {CLAIM "SELECT spendlog.shadow_create('2025-07-15');"
-               "INSERT INTO spendlog.reprice_20250715 SELECT * FROM spendlog.spend_logs",
+               "INSERT INTO spendlog.reprice_20250715 SELECT * FROM spendlog.stored_rows",
          "42501"},
         /* nothing was copied: all rows would be gone */
         {CLAIM "SELECT spendlog.shadow_create('2025-07-15'); SELECT"

@@ -4,6 +4,7 @@ import lzma
 import os
 import re
 import subprocess
+import time
 from decimal import Decimal
 
 from harness.report import check, check_equal
@@ -57,6 +58,45 @@ def upgraded_from_0_1_0(servers):
                     Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs")), "spend_daily is the rows")
 
 
+# Each row so many times more, at other offsets, with what counts them.
+MORE = 40
+MULTIPLY = f"""
+INSERT INTO spendlog.spend_logs SELECT m.* FROM spendlog.spend_logs l CROSS JOIN generate_series(1, {MORE}) AS g (n)
+CROSS JOIN LATERAL jsonb_populate_record(l, jsonb_build_object('identity', md5(l.identity::text || g.n)::uuid,
+  'kafka_offset', l.kafka_offset + g.n * 100000, 'call_id', l.call_id || '-' || g.n)) m;
+UPDATE spendlog.kafka_offsets SET rows = rows * {MORE + 1}, records = records + rows * {MORE},
+  next_offset = next_offset + {MORE} * 100000 + 100000;
+UPDATE spendlog.ingest_batches SET rows = rows * {MORE + 1}"""
+NO_DRIFT = "drift: {events: 0}\n"  # its prices were apart from the gateway's on purpose
+
+
+def rows_of_0_1_0_become_lean(servers):
+    """migrate adds up what 0.1.0 left; migrate --carry gives its days the new form: rows, sums and verify say the same throughout."""
+    table = "SELECT sum(hashtextextended((to_jsonb(s) - 'items')::text, 0)::numeric), count(*), sum(spend) FROM spendlog.spend_logs s"
+    with Stage(servers, "carried", partitions=2) as stage:
+        with lzma.open(OLD, "rt", encoding="utf-8") as text:
+            load(servers, stage, "carried_old", text.read())
+        stage.sql(MULTIPLY)
+        started = time.monotonic()
+        stage.command("migrate", "-q")
+        migrated = time.monotonic()
+        before = stage.sql(table)
+        check_equal((int(before[0][1]), Decimal(before[0][2])), (OLD_ROWS * (MORE + 1), OLD_SPEND * (MORE + 1)), "rows and spend")
+        check_equal(stage.sql("SELECT sum(calls), sum(spend) FROM spendlog.spend_daily"), [before[0][1:]], "sums of what was there")
+        stage.sums_agree()
+        differences = stage.command("verify", "-q", extra=NO_DRIFT)
+        carried = time.monotonic()
+        stage.command("migrate", "-q", "--carry")
+        ended = time.monotonic()
+        check_equal(stage.sql(table), before, "the table, carried over")
+        check_equal(stage.value("SELECT count(*) FROM spendlog.stored_rows WHERE call_no IS NULL"), "0", "wide rows")
+        check_equal(stage.value("SELECT count(*) FROM spendlog.carried_days WHERE carried_at IS NULL"), "0", "days left")
+        check_equal(stage.sql("SELECT sum(amount) FROM spendlog.spend_items"), stage.sql("SELECT trim_scale(sum(spend)) FROM spendlog.spend_logs"), "sides of rows without items")
+        check_equal(sorted(stage.command("verify", "-q", extra=NO_DRIFT).splitlines()), sorted(differences.splitlines()), "verify, before and after")
+        check(" 0 differences" in differences, differences)
+        return f"{before[0][1]} rows: {migrated - started:.0f} s to migrate, {ended - carried:.0f} s to carry over"
+
+
 def newer_schema_is_refused(servers):
     """An old program on a newer schema says so in every command and stops; --version tells the schema's version."""
     newest = max(int(name[:4]) for name in os.listdir(os.path.join(ROOT, "migrations")) if name[:4].isdigit())
@@ -85,4 +125,4 @@ def dumped_and_restored(servers):
         check(" 0 differences" in stage.command("verify", "-q"), "verify")
 
 
-ALL = (newer_schema_is_refused, upgraded_from_0_1_0, dumped_and_restored)
+ALL = (newer_schema_is_refused, upgraded_from_0_1_0, rows_of_0_1_0_become_lean, dumped_and_restored)
