@@ -7,14 +7,27 @@ cd "$(dirname "$0")/.."
 
 # shellcheck source=scripts/ending.sh
 . scripts/ending.sh
-ending :
+running=
+stop_step() { # suites take some seconds to stop their servers
+    [ -n "$running" ] && kill -TERM -- "-$running" 2>/dev/null || return 0
+    for _ in {1..600}; do
+        kill -0 -- "-$running" 2>/dev/null || return 0
+        sleep 0.1
+    done
+}
+ending stop_step
 
-# A step that fails ends the run: set -e.
+# A step that fails ends the run: set -e. Each is a process group of its own (set -m), waited for in the
+# background, so that a signal is heard at once and handed on: suites stop their servers.
+set -m
 step() { # NAME COMMAND...
     local name=$1 start=$SECONDS
     shift
     printf '\n== check: %s\n' "$name"
-    "$@" </dev/null
+    "$@" </dev/null &
+    running=$!
+    wait "$running"
+    running=
     printf '== check: %s ok (%d s)\n' "$name" $((SECONDS - start))
 }
 
