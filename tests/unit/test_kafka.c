@@ -15,6 +15,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -279,11 +280,28 @@ static void headers_beyond_the_limit_are_not_seen(void **state)
     struct kafka_message message;
     (void)state;
     member_here(&m, 1);
-    produce(&m, "value", 5, headers_make(HEADERS_MAX + 1));
+    for (unsigned more = 0; more <= 1; more++)
+        produce(&m, "value", 5, headers_make(HEADERS_MAX + more));
     read_from(&m, 0);
-    await(&m, POLL_MESSAGE, &message);
-    assert_int_equal(message.envelope.header_count, HEADERS_MAX);
-    consumer_release(&message);
+    assert_true(log_init("warn", "text"));
+    for (unsigned more = 0; more <= 1; more++) {
+        char told[512] = "";
+        FILE *log = tmpfile();
+        int saved = dup(STDERR_FILENO);
+        fflush(stderr);
+        dup2(fileno(log), STDERR_FILENO);
+        await(&m, POLL_MESSAGE, &message);
+        dup2(saved, STDERR_FILENO);
+        close(saved);
+        rewind(log);
+        told[fread(told, 1, sizeof(told) - 1, log)] = '\0';
+        fclose(log);
+        assert_int_equal(message.envelope.header_count, HEADERS_MAX);
+        assert_int_equal(strstr(told, "65 headers: those from the 65th on are not seen") != NULL,
+                         more);
+        consumer_release(&message);
+    }
+    assert_true(log_init("error", "text"));
     consumer_close(m.consumer);
 }
 
