@@ -16,6 +16,7 @@
 #include "core/embed.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "store/budget.h"
 #include "store/exclude.h"
 #include "store/migrate.h"
 #include "store/periods.h"
@@ -130,18 +131,31 @@ static bool ask_exclude(struct err *err)
            exclude_run(CONNINFO, &request, each_exclusion, NULL, err);
 }
 
-static void each_row(const struct report_row *row, void *context)
-{
-    (void)row, (void)context;
-}
-
 static bool ask_report(struct err *err)
 {
-    const struct report_options options = {
-        .by = {"model"}, .by_count = 1, .since_us = INT64_MIN, .until_us = INT64_MAX};
-    struct report_doubt doubt;
-    return report_run(CONNINFO, &options, each_row, NULL, err) &&
-           report_doubtful(CONNINFO, &options, &doubt, err);
+    struct report_answer *answer = NULL;
+    const struct report_options options = {.by = {"model"},
+                                           .by_count = 1,
+                                           .since_us = INT64_MIN,
+                                           .until_us = INT64_MAX,
+                                           .zone = "UTC"};
+    bool ok = report_run(CONNINFO, &options, &answer, err);
+    if (ok)
+        report_free(answer);
+    return ok;
+}
+
+static void each_budget(const struct budget *budget, void *context)
+{
+    (void)budget, (void)context;
+}
+
+static bool ask_budget(struct err *err)
+{
+    const struct budget_request request = {"team", "t", "month", "1", "UTC", 1};
+    bool met;
+    return budget_set(CONNINFO, &request, &met, err) &&
+           budget_each(CONNINFO, 0, each_budget, NULL, err);
 }
 
 static bool each_rejected(const struct rejected_event *event, void *context)
@@ -320,11 +334,11 @@ static const struct {
     const char *name;
     bool (*ask)(struct err *err);
 } asked[] = {
-    {"verify", ask_verify},   {"periods", ask_periods},     {"retention", ask_retention},
-    {"exclude", ask_exclude}, {"report", ask_report},       {"rejected", ask_rejected},
-    {"check", ask_check},     {"drift", ask_drift},         {"migrate", ask_migrate},
-    {"stored", ask_stored},   {"dry run", ask_reprice_dry}, {"reprice", ask_reprice_new},
-    {"offsets", ask_offsets}, {"commit", ask_commit},
+    {"verify", ask_verify},       {"periods", ask_periods}, {"retention", ask_retention},
+    {"exclude", ask_exclude},     {"report", ask_report},   {"budget", ask_budget},
+    {"rejected", ask_rejected},   {"check", ask_check},     {"drift", ask_drift},
+    {"migrate", ask_migrate},     {"stored", ask_stored},   {"dry run", ask_reprice_dry},
+    {"reprice", ask_reprice_new}, {"offsets", ask_offsets}, {"commit", ask_commit},
 };
 
 /* --- and each statement of it fails ---------------------------------------------------------- */
