@@ -119,7 +119,7 @@ static void one_row_deleted_by_hand_is_found(void **state)
     assert_int_equal(findings.count[VERIFY_ROWS], 1);
     assert_int_equal(findings.expected, 40);
     assert_int_equal(findings.found, 39);
-    assert_string_equal(findings.place, "group g, llm.usage [1]");
+    assert_string_equal(findings.place, "group g, llm.usage/1");
     sql("INSERT INTO spendlog.spend_logs SELECT * FROM spendlog.kept");
     sql("DROP TABLE spendlog.kept");
     assert_int_equal(verify(&findings, &totals), 0);

@@ -59,6 +59,7 @@ static const char *const stored_row[120] = {"#1", "0123456789abcdef", "m", "r", 
 static struct fake_answer answers[] = {
     {"FROM spendlog.schema_migrations", history, 4, 0},
     {"SELECT s.name, s.setting", NULL, 4, 0},
+    {"extname = 'citus'", NULL, 1, 0},
     {"schema_exists", boolean, 1, 1},
     {"has_schema", boolean, 1, 1},
     {"spendlog.days_claim", NULL, 2, 0},
