@@ -6,6 +6,7 @@
  */
 #include "pricing/map/node.h"
 
+#include "core/hex.h"
 #include "core/utf8.h"
 
 #include <stdio.h>
@@ -44,14 +45,6 @@ static bool take(struct reader *r, char c)
         return false;
     r->p++;
     return true;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static bool read_hex4(struct reader *r, unsigned *code)

@@ -679,9 +679,112 @@ static void a_row_of_an_unknown_structure_refuses_the_map(void **state)
         load_error(NULL, maps[i]);
 }
 
+#define ENTRY(rate) "{\"litellm_provider\": \"openai\", \"mode\": \"chat\", " rate "}"
+
+static struct book *book_here(const char *config, const char *map)
+{
+    struct err err = {0};
+    struct book *book = book_with(config, map, OVERRIDES_MERGE, REPORTED_FALLBACK, &err);
+    if (!book)
+        fail_msg("%s", err.text);
+    return book;
+}
+
+static struct books_moves moves_between(const char *old_map, const char *new_map)
+{
+    struct book *old = book_here(NULL, old_map);
+    struct book *new = book_here(NULL, new_map);
+    struct books_moves moves;
+    assert_true(books_compare(old, new, &moves));
+    book_free(old);
+    book_free(new);
+    return moves;
+}
+
+static void what_moved_between_two_books_is_counted_by_model(void **state)
+{
+    (void)state;
+    struct books_moves
+        m =
+            moves_between(
+                "{\"same\": " ENTRY("\"input_cost_per_token\": 1") ", \"gone\": " ENTRY(
+                    "\"input_cost_per_token\": 1") ", \"tenth\": " ENTRY("\"input_cost_per_token\":"
+                                                                         " 10") ","
+                                                                                " \"more\": " ENTRY("\"input_cost_per_token\": 10") ", \"less\": " ENTRY(
+                                                                                    "\"input_cost_"
+                                                                                    "per_token\": "
+                                                                                    "10") ", "
+                                                                                          "\"key\":"
+                                                                                          " " ENTRY("\"input_cost_per_token\": 1") "}",
+                "{\"same\": " ENTRY("\"input_cost_per_token\": 1") ", \"new\": " ENTRY("\"input_"
+                                                                                       "cost_per_"
+                                                                                       "token\": 1") ", \"tenth\": " ENTRY(
+                    "\"input_cost_per_token\": 11") ","
+                                                    " \"more\": " ENTRY("\"input_cost_per_token\": "
+                                                                        "11.1") ", "
+                                                                                "\"less\": " ENTRY("\"input_cost_per_token\": 8.9") ", \"key\": " ENTRY(
+                                                                                    "\"input_cost_"
+                                                                                    "per_token\": "
+                                                                                    "1, "
+                                                                                    "\"output_cost_"
+                                                                                    "per_token\": "
+                                                                                    "2") "}");
+    assert_int_equal(m.models, 6);
+    assert_int_equal(m.added, 1);
+    assert_int_equal(m.gone, 1);
+    assert_int_equal(m.moved, 3); /* more, less and key; a tenth is not more than a tenth */
+}
+
+static void a_line_keep(const char *text, void *context)
+{
+    strncat(context, text, 4000 - strlen(context));
+    strcat(context, "\n");
+}
+
+static void a_deployments_prices_are_shown_as_set_inherited_and_lost(void **state)
+{
+    (void)state;
+    char text[4096] = "";
+    struct book *book = book_here(CONFIG("input_cost_per_token: 0.5"), NULL);
+    assert_true(prices_show(book, SLICE("m"), false, a_line_keep, text));
+    assert_non_null(strstr(text, "input_cost_per_token"));
+    assert_non_null(strstr(text, "set"));
+    assert_non_null(strstr(text, "inherited"));
+    text[0] = '\0';
+    assert_true(prices_show(book, SLICE("m"), true, a_line_keep, text));
+    assert_non_null(strstr(text, "\"input_cost_per_token\""));
+    assert_false(prices_show(book, SLICE("nobody's"), false, a_line_keep, text));
+    book_free(book);
+}
+
+static void a_name_in_a_map_may_be_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *map, *said;
+    } bad[] = {
+        {"{\"a\\u00\"}", "\\u escape"},
+        {"{\"a\\u00zz\": 1}", "bad \\u escape"},
+        {"{\"a\\u0000\": 1}", "U+0000 or a lone surrogate"},
+        {"{\"a\\ud800\": 1}", "U+0000 or a lone surrogate"},
+        {"{\"a\\ud83d\\u0041\": 1}", "lone surrogate"},
+        {"{\"a\\x\": 1}", "unknown escape"},
+    };
+    char text[4096] = "";
+    struct book *book =
+        book_here(NULL, "{\"m\\u00e9\\uD83D\\ude00\": " ENTRY("\"input_cost_per_token\": 1") "}");
+    assert_true(prices_show(book, SLICE("m\u00e9\U0001F600"), false, a_line_keep, text));
+    book_free(book);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        expect_error(NULL, bad[i].map, bad[i].said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_moved_between_two_books_is_counted_by_model),
+        cmocka_unit_test(a_deployments_prices_are_shown_as_set_inherited_and_lost),
+        cmocka_unit_test(a_name_in_a_map_may_be_escaped),
         cmocka_unit_test(a_bad_price_in_the_configuration_is_an_error_with_its_line),
         cmocka_unit_test(a_bad_price_in_the_map_ends_the_load),
         cmocka_unit_test(a_member_that_comes_twice_is_refused),
