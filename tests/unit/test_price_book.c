@@ -679,7 +679,21 @@ static void a_row_of_an_unknown_structure_refuses_the_map(void **state)
         load_error(NULL, maps[i]);
 }
 
-#define ENTRY(rate) "{\"litellm_provider\": \"openai\", \"mode\": \"chat\", " rate "}"
+/* A cost map of chat models: pairs of a name and the members that are its prices, then NULL. */
+static const char *map_of(const char *const pairs[])
+{
+    static char text[2048];
+    size_t bytes = (size_t)snprintf(text, sizeof(text), "{");
+    for (size_t i = 0; pairs[i]; i += 2)
+        bytes += (size_t)snprintf(text + bytes, sizeof(text) - bytes,
+                                  "%s\"%s\": {\"litellm_provider\": \"openai\", \"mode\":"
+                                  " \"chat\", %s}",
+                                  i ? ", " : "", pairs[i], pairs[i + 1]);
+    snprintf(text + bytes, sizeof(text) - bytes, "}");
+    return text;
+}
+
+#define INPUT(rate) "\"input_cost_per_token\": " rate
 
 static struct book *book_here(const char *config, const char *map)
 {
@@ -690,49 +704,26 @@ static struct book *book_here(const char *config, const char *map)
     return book;
 }
 
-static struct books_moves moves_between(const char *old_map, const char *new_map)
-{
-    struct book *old = book_here(NULL, old_map);
-    struct book *new = book_here(NULL, new_map);
-    struct books_moves moves;
-    assert_true(books_compare(old, new, &moves));
-    book_free(old);
-    book_free(new);
-    return moves;
-}
-
 static void what_moved_between_two_books_is_counted_by_model(void **state)
 {
+    static const char *const before[] = {
+        "same",      INPUT("1"), "gone",      INPUT("1"), "tenth",    INPUT("10"), "more",
+        INPUT("10"), "less",     INPUT("10"), "key",      INPUT("1"), NULL};
+    static const char *const after[] = {
+        "same",  INPUT("1"),   "new",  INPUT("1"),
+        "tenth", INPUT("11"),  "more", INPUT("11.1"),
+        "less",  INPUT("8.9"), "key",  INPUT("1, \"output_cost_per_token\": 2"),
+        NULL};
+    struct book *old = book_here(NULL, map_of(before)), *new = book_here(NULL, map_of(after));
+    struct books_moves moves;
     (void)state;
-    struct books_moves
-        m =
-            moves_between(
-                "{\"same\": " ENTRY("\"input_cost_per_token\": 1") ", \"gone\": " ENTRY(
-                    "\"input_cost_per_token\": 1") ", \"tenth\": " ENTRY("\"input_cost_per_token\":"
-                                                                         " 10") ","
-                                                                                " \"more\": " ENTRY("\"input_cost_per_token\": 10") ", \"less\": " ENTRY(
-                                                                                    "\"input_cost_"
-                                                                                    "per_token\": "
-                                                                                    "10") ", "
-                                                                                          "\"key\":"
-                                                                                          " " ENTRY("\"input_cost_per_token\": 1") "}",
-                "{\"same\": " ENTRY("\"input_cost_per_token\": 1") ", \"new\": " ENTRY("\"input_"
-                                                                                       "cost_per_"
-                                                                                       "token\": 1") ", \"tenth\": " ENTRY(
-                    "\"input_cost_per_token\": 11") ","
-                                                    " \"more\": " ENTRY("\"input_cost_per_token\": "
-                                                                        "11.1") ", "
-                                                                                "\"less\": " ENTRY("\"input_cost_per_token\": 8.9") ", \"key\": " ENTRY(
-                                                                                    "\"input_cost_"
-                                                                                    "per_token\": "
-                                                                                    "1, "
-                                                                                    "\"output_cost_"
-                                                                                    "per_token\": "
-                                                                                    "2") "}");
-    assert_int_equal(m.models, 6);
-    assert_int_equal(m.added, 1);
-    assert_int_equal(m.gone, 1);
-    assert_int_equal(m.moved, 3); /* more, less and key; a tenth is not more than a tenth */
+    assert_true(books_compare(old, new, &moves));
+    assert_int_equal(moves.models, 6);
+    assert_int_equal(moves.added, 1);
+    assert_int_equal(moves.gone, 1);
+    assert_int_equal(moves.moved, 3); /* more, less and key: a tenth is not more than a tenth */
+    book_free(old);
+    book_free(new);
 }
 
 static void a_line_keep(const char *text, void *context)
@@ -771,8 +762,8 @@ static void a_name_in_a_map_may_be_escaped(void **state)
         {"{\"a\\x\": 1}", "unknown escape"},
     };
     char text[4096] = "";
-    struct book *book =
-        book_here(NULL, "{\"m\\u00e9\\uD83D\\ude00\": " ENTRY("\"input_cost_per_token\": 1") "}");
+    static const char *const pairs[] = {"m\\u00e9\\uD83D\\ude00", INPUT("1"), NULL};
+    struct book *book = book_here(NULL, map_of(pairs));
     assert_true(prices_show(book, SLICE("m\u00e9\U0001F600"), false, a_line_keep, text));
     book_free(book);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
