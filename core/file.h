@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of the operator: configuration, prices, secrets. */
+/*
+ * Files of the operator: configuration, prices, secrets. What cannot be read is an error that names
+ * the file, before anything waits for it; the stream that is given belongs to the caller.
+ */
 #ifndef CORE_FILE_H
 #define CORE_FILE_H
 

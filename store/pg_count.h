@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happened on all connections of the process, for metrics. */
+/*
+ * What happened on all connections of the process, for metrics: counted by store/pg*.c in whichever
+ * thread has the connection, since the process began, without a lock.
+ */
 #ifndef STORE_PG_COUNT_H
 #define STORE_PG_COUNT_H
 
