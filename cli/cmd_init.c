@@ -5,6 +5,7 @@
  * its own beside it, which only its owner may read: the configuration itself holds no secret.
  */
 #include "cli/command.h"
+#include "run/ready.h"
 
 #include "core/buf.h"
 #include "core/embed.h"
@@ -226,22 +227,42 @@ static bool files_write(const char *path, struct answers *answers, struct err *e
          file_write(path, buf_slice(&text), 0644, err);
     explicit_bzero(conninfo, sizeof(conninfo));
     buf_free(&text);
-    if (ok)
-        show_line(stdout, "written: %s, and the connection string in %s", path, secret);
     return ok;
 }
 
-/* What was written reads as a configuration, or the answer that does not is named. */
+/* Whether `run` would begin with what was written; else the answer that it would not is named. */
+static bool files_read(const char *path, struct err *err)
+{
+    struct config config;
+    if (!config_load(&config, path, err))
+        return false;
+    bool ok = run_ready(&config, err);
+    if (ok && config.litellm_config && access(config.litellm_config, R_OK) != 0)
+        ok = err_set(err, ERR_CONFIG, "%s: %s", config.litellm_config, strerror(errno));
+    config_free(&config);
+    return ok;
+}
+
+/* Nothing stays that a second try would stumble over. */
+static bool files_keep(const char *path, struct err *err)
+{
+    char secret[4096];
+    conninfo_path(path, secret, sizeof(secret));
+    if (!files_read(path, err)) {
+        unlink(path);
+        unlink(secret);
+        return err_prefix(err, "nothing is written");
+    }
+    show_line(stdout, "written: %s, and the connection string in %s", path, secret);
+    return true;
+}
+
 static bool init(struct err *err)
 {
     struct answers answers = {0};
-    struct config config;
     const char *path = output_path();
-    if (!answers_take(&answers, err) || !files_write(path, &answers, err))
+    if (!answers_take(&answers, err) || !files_write(path, &answers, err) || !files_keep(path, err))
         return false;
-    if (!config_load(&config, path, err))
-        return false;
-    config_free(&config);
     puts("next: spendlog check --offline   what every configured model will cost\n"
          "      spendlog migrate           the schema, in an empty database\n"
          "      spendlog check             the whole way: broker, topic, database, a message");

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,15 @@ def containers_are_the_demo(servers):
         for other, condition in service.get("depends_on", {}).items():
             want = "service_completed_successfully" if other in once else "service_healthy"
             check_equal(condition["condition"], want, f"{name} waits for {other}")
+    if shutil.which("docker-compose"):  # reads it without an engine
+        clean = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
+        empty = os.path.join(servers.folder, "empty.env")
+        with open(empty, "w", encoding="ascii"):
+            pass
+        for password, code in (({"POSTGRES_PASSWORD": "x"}, 0), ({}, 1)):
+            done = subprocess.run(["docker-compose", "--env-file", empty, "config", "-q"], cwd=ROOT, env={**clean, **password},
+                                  capture_output=True, text=True)
+            check_equal(done.returncode, code, f"docker-compose config: {done.stderr}")
     check("/state" in str(compose["producer"]["volumes"]), "the producer forgets when its events were made")
     for name in (".gitignore", ".dockerignore"):
         with open(os.path.join(ROOT, name)) as text:
@@ -275,7 +285,12 @@ def init_writes_what_check_walks(servers):
     for conninfo in ("host=x password=y", "postgresql://u:secret@h/d"):
         said = init_in(refusing, *named, conninfo, code=64)
         check("standard input" in said and "secret" not in said, f"init says {said}")
-    check_equal(os.listdir(refusing), [], "files beside a refused connection string")
+    for odd, word in (("a:99999\nt\ng\nhost=x\n\n", "port 99999"), ("a\n^([\ng\nhost=x\n\n", "regular expression"),
+                      ("a\nt\ng\nhost=x port=0\n\n", "port of the connection string"), ("a\nt\ng\nhost=x dbnam=y\n\n", "cannot be read"),
+                      ("a\nt\ng\nhost=x\n/nonexistent.yaml\n", "/nonexistent.yaml: No such file")):
+        said = init_in(refusing, stdin=odd, code=78)
+        check(word in said and "nothing is written" in said and "next:" not in said, f"init of {odd!r} says {said}")
+    check_equal(os.listdir(refusing), [], "files beside answers that were refused")
     for text, word in ((None, "spendlog init"), ("", "is empty"), ("# nothing\n", "is empty")):
         if text is not None:
             with open(os.path.join(refusing, "spendlog.yaml"), "w") as out:
