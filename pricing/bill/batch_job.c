@@ -232,21 +232,35 @@ static const struct rule *row_rule(const struct call *call, const struct rule *o
     return named ? named->rule : NULL;
 }
 
-/* Each request by its own model and thresholds. false: a model that is in no map. */
-static bool bill_rows(struct call *call, const struct rule *own)
+static void bill_row(struct call *call, const struct facts *line, const struct rule *rule)
+{
+    struct batch_rates rates = batch_rates_of(call, line, rule);
+    uplift_line(call, rule);
+    bill_request(call, line, rule, &rates);
+    if (!call->bill.charge->rule[0])
+        call->bill.charge->rule = rule->name;
+}
+
+/* Each request by its own model and thresholds. One whose model is in no map costs nothing in
+ * LiteLLM, and the rest is billed; mode merge has no price then. */
+static enum outcome bill_rows(struct call *call, const struct rule *own)
 {
     struct slice rows = facts_text(call->facts, FACT_BATCH_ROWS), model;
     struct facts line;
+    bool unmapped = false, priced = false;
     call->bill.merges = true;
     while (rows.bytes && read_row(slice_cut(&rows, ';'), &line, &model)) {
         const struct rule *rule = row_rule(call, own, model);
-        if (!rule)
-            return false;
-        struct batch_rates rates = batch_rates_of(call, &line, rule);
-        uplift_line(call, rule);
-        bill_request(call, &line, rule, &rates);
+        if (rule)
+            bill_row(call, &line, rule);
+        priced |= rule != NULL;
+        unmapped |= rule == NULL;
     }
-    return true;
+    if (unmapped && (merges(call) || !priced))
+        return OUTCOME_UNMAPPED;
+    if (unmapped)
+        call->bill.missing = UNIT_INPUT_TEXT_TOKENS;
+    return OUTCOME_PRICED;
 }
 
 /* A job of many lines is priced line by line. Where the event has only their sum, lines of several
@@ -256,10 +270,10 @@ enum outcome job_price(struct call *call)
     const struct plan *plan = call->plan;
     const struct rule *rule = plan->line_own ? plan->line_own : call->candidate->rule;
     call->skips_extras = true;
+    if (rows_add_up(call->facts))
+        return bill_rows(call, rule);
     if (!rule)
         return OUTCOME_UNMAPPED;
-    if (rows_add_up(call->facts))
-        return bill_rows(call, rule) ? OUTCOME_PRICED : OUTCOME_UNMAPPED;
     struct batch_rates rates = batch_rates_of(call, call->facts, rule);
     if (!plan->single_model || (rates.crossed && plan->is_job)) {
         call->reason = REASON_UNDERIVABLE_MIXED_BATCH;

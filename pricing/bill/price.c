@@ -233,12 +233,6 @@ static bool lacks_attempts(const struct call *call)
             parts_fall_short(facts));
 }
 
-/* Calls by the token, in mode litellm, have rates that LiteLLM leaves standing. */
-static bool bills_beside_the_hour(const struct plan *plan)
-{
-    return plan->override.left_standing && plan->class <= CALL_TEXT;
-}
-
 static enum outcome try_candidates(struct call *call, const struct trace *trace)
 {
     if (takes_stated_cost(call) && call->plan->candidate_count)
@@ -248,7 +242,7 @@ static enum outcome try_candidates(struct call *call, const struct trace *trace)
         bill_start(&call->bill, call->bill.charge);
         call->reason = REASON_NONE;
         enum outcome outcome = run(call);
-        if (outcome == OUTCOME_PRICED && call->provisioned && !bills_beside_the_hour(call->plan))
+        if (outcome == OUTCOME_PRICED && call->provisioned && merges(call))
             bill_start(&call->bill, call->bill.charge);
         call->used = call->bill.used;
         call->known |= call->candidate->rule != NULL;

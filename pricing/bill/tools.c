@@ -54,11 +54,12 @@ static void router_add(struct call *call)
                   rule_rate(call->plan->router, RATE_INPUT, VARIANT_PLAIN));
 }
 
-/* Reserved capacity pays for searches, which have prices of the model, and for nothing else here.
- */
+/* Reserved capacity pays for searches, which have prices of the model, and for nothing else here;
+ * in mode litellm those prices are 0 (5.5). */
 void tools_add(struct call *call)
 {
-    const struct rule *rule = call->plan->provisioned ? NULL : call->candidate->tools;
+    const struct rule *rule =
+        call->plan->provisioned && merges(call) ? NULL : call->candidate->tools;
     call->bill.multiplier = NULL;
     if (rule)
         maps_add(call, rule);

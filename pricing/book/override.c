@@ -67,6 +67,97 @@ bool override_set_fields(const struct deployment *deployment, struct fields *set
     return true;
 }
 
+/* ---- provisioned throughput (5.5) --------------------------------------------------------------
+ */
+
+/* Mode litellm: what LiteLLM sets to 0 in a deployment that is paid by the hour, whether it was set
+ * or not; of what litellm_params sets, every other price too. All else stands, as set or as in the
+ * map, and is billed **Q**. */
+static const char *const zeroed_keys[] = {
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "input_cost_per_character",
+    "output_cost_per_character",
+    "cache_read_input_token_cost",
+    "cache_read_input_token_cost_above_200k_tokens",
+    "explicit_cache_read_input_token_cost",
+    "cache_creation_input_token_cost",
+    "cache_creation_input_token_cost_above_200k_tokens",
+    "cache_creation_input_token_cost_above_1hr",
+    "cache_creation_input_token_cost_above_12hr",
+    "cache_creation_input_token_cost_above_12hr_flex",
+    "cache_creation_input_token_cost_above_12hr_priority",
+    "cache_creation_input_token_cost_above_12hr_ultrafast",
+    "cache_creation_input_token_cost_above_12hr_batches",
+    "cache_creation_input_token_cost_above_12hr_above_272k_tokens",
+    "cache_creation_input_token_cost_above_12hr_above_272k_tokens_flex",
+    "cache_creation_input_token_cost_above_12hr_above_272k_tokens_priority",
+    "cache_creation_input_token_cost_above_12hr_above_272k_tokens_ultrafast",
+    "cache_creation_input_token_cost_above_12hr_above_272k_tokens_batches",
+    "google_maps_grounding_cost_per_query",
+};
+static const char *const zeroed_sizes[] = {"search_context_size_low", "search_context_size_medium",
+                                           "search_context_size_high"};
+static const char zeroed_table[] = "search_context_cost_per_query";
+
+static struct node *make_zero(struct arena *arena, const struct deployment *deployment,
+                              const char *key)
+{
+    const struct node zero = {.kind = NODE_NUMBER,
+                              .key = key,
+                              .text = "0",
+                              .file = deployment->file,
+                              .line = deployment->line};
+    return node_copy(arena, &zero);
+}
+
+static bool set_zero(struct arena *arena, const struct deployment *deployment, const char *key,
+                     struct fields *set)
+{
+    const struct node *zero = make_zero(arena, deployment, key);
+    return zero && fields_set(set, zero, deployment->model_name);
+}
+
+static bool zero_searches(struct arena *arena, const struct deployment *deployment,
+                          struct fields *set)
+{
+    struct node *table = make_zero(arena, deployment, zeroed_table);
+    if (!table)
+        return false;
+    table->kind = NODE_MAP;
+    for (size_t i = 0; i < COUNT(zeroed_sizes); i++) {
+        struct node *size = make_zero(arena, deployment, zeroed_sizes[i]);
+        if (!size)
+            return false;
+        node_append(table, size);
+    }
+    return fields_set(set, table, deployment->model_name);
+}
+
+static bool zero_reserved(struct arena *arena, const struct deployment *deployment,
+                          struct fields *set)
+{
+    fields_remove(set, "tiered_pricing");
+    for (const struct node *n = deployment->params->children; n; n = n->next)
+        if (n->kind != NODE_NULL && list_has(&list_custom, slice_of(n->key)) &&
+            strstr(n->key, "cost") && !set_zero(arena, deployment, n->key, set))
+            return false;
+    for (size_t i = 0; i < COUNT(zeroed_keys); i++)
+        if (!set_zero(arena, deployment, zeroed_keys[i], set))
+            return false;
+    return zero_searches(arena, deployment, set);
+}
+
+/* What the deployment sets, as it is billed. */
+static bool billed_fields(struct arena *arena, const struct deployment *deployment,
+                          enum overrides_mode mode, struct fields *set, struct err *err)
+{
+    if (!override_set_fields(deployment, set, err))
+        return false;
+    return !deployment->is_ptu || mode == OVERRIDES_MERGE ||
+           zero_reserved(arena, deployment, set) || too_many(err, deployment);
+}
+
 static bool sets_any(const struct fields *fields, const char *const keys[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -384,7 +475,7 @@ bool override_fields(struct arena *arena, const struct deployment *deployment,
 {
     struct fields set = {.count = 0};
     out->count = 0;
-    if (!override_set_fields(deployment, &set, err))
+    if (!billed_fields(arena, deployment, mode, &set, err))
         return false;
     if (mode == OVERRIDES_MERGE) {
         if (base && !merge_base(arena, &set, base, variants, true, out))
@@ -392,7 +483,8 @@ bool override_fields(struct arena *arena, const struct deployment *deployment,
         return lay_over(&set, out) || too_many(err, deployment);
     }
     *out = set;
-    return !base || inherit_like_litellm(out, base) || too_many(err, deployment);
+    return !base || deployment->is_ptu || inherit_like_litellm(out, base) ||
+           too_many(err, deployment);
 }
 
 /* ---- building ----------------------------------------------------------------------------------
@@ -463,55 +555,15 @@ static bool build_image(struct arena *arena, const struct resolver *r,
     return out->image != NULL;
 }
 
-/* Mode litellm: of what model_info sets, LiteLLM takes these for 0 where the hour pays (5.5). */
-static bool is_paid_by_the_hour(const char *key)
-{
-    static const char *const keys[] = {
-        "input_cost_per_token",
-        "output_cost_per_token",
-        "input_cost_per_character",
-        "output_cost_per_character",
-        "cache_read_input_token_cost",
-        "cache_read_input_token_cost_above_200k_tokens",
-        "explicit_cache_read_input_token_cost",
-        "cache_creation_input_token_cost",
-        "cache_creation_input_token_cost_above_1hr",
-        "cache_creation_input_token_cost_above_200k_tokens",
-    };
-    for (size_t i = 0; i < COUNT(keys); i++)
-        if (strcmp(key, keys[i]) == 0)
-            return true;
-    return slice_starts(slice_of(key), SLICE("cache_creation_input_token_cost_above_12hr"));
-}
-
-static bool is_member(const struct node *map, const struct node *member)
-{
-    const struct node *n = map->children;
-    while (n && n != member)
-        n = n->next;
-    return n != NULL;
-}
-
-/* Provisioned throughput is paid by the hour: no rate for everything set or inherited. In mode
- * litellm some rates of model_info stay **Q**: true if any does. */
-static bool drop_reserved(struct fields *fields, const struct deployment *deployment,
-                          enum overrides_mode mode, const struct variants *variants)
+/* Mode merge: provisioned throughput is paid by the hour, and has no rate at all. */
+static void drop_reserved(struct fields *fields, const struct variants *variants)
 {
     struct price_key key;
-    bool any = false;
-    for (size_t i = fields->count; i-- > 0;) {
-        const struct node *value = fields->field[i].value;
-        if (!price_key_parse(slice_of(value->key), variants, NULL, &key))
-            continue;
-        if (mode == OVERRIDES_LITELLM && is_member(deployment->info, value) &&
-            !is_paid_by_the_hour(value->key))
-            any = true;
-        else
+    for (size_t i = fields->count; i-- > 0;)
+        if (price_key_parse(slice_of(fields->field[i].value->key), variants, NULL, &key))
             fields->field[i] = fields->field[--fields->count];
-    }
     fields_remove(fields, "tiered_pricing");
     fields_remove(fields, "off_peak_pricing");
-    return any;
 }
 
 bool override_build(struct arena *arena, const struct resolver *r,
@@ -523,11 +575,11 @@ bool override_build(struct arena *arena, const struct resolver *r,
     struct fields set = {.count = 0}, entry;
     *out =
         (struct override){.base = find_base(r, deployment, base_model.bytes ? base_model : model)};
-    if (!override_set_fields(deployment, &set, err) ||
+    if (!billed_fields(arena, deployment, r->overrides, &set, err) ||
         !override_fields(arena, deployment, r->overrides, variants, out->base, &entry, err))
         return false;
-    if (deployment->is_ptu)
-        out->left_standing = drop_reserved(&entry, deployment, r->overrides, variants);
+    if (deployment->is_ptu && r->overrides == OVERRIDES_MERGE)
+        drop_reserved(&entry, variants);
     out->entry = compile(arena, r, deployment, &entry, err);
     if (!out->entry)
         return false;
@@ -549,8 +601,6 @@ const struct rule *override_job_rule(struct arena *arena, const struct resolver 
     if (!published ||
         !override_fields(arena, deployment, r->overrides, variants, own->base, &job, &ignored))
         return own->entry;
-    if (deployment->is_ptu)
-        (void)drop_reserved(&job, deployment, OVERRIDES_MERGE, variants);
     if (!inherit_for_job(&job, published, variants))
         return own->entry;
     const struct rule *rule = compile(arena, r, deployment, &job, &ignored);

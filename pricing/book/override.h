@@ -15,7 +15,6 @@ struct override {
     const struct rule *set;   /* only what it sets: images and OCR lay it over the map (8.3, 8.5) */
     const struct rule *image; /* the map's entry with `set` laid over it, nothing dropped */
     bool sets_job_price;      /* mode litellm: batch jobs are billed by it at all */
-    bool left_standing;       /* mode litellm: rates beside those that the hour pays for (5.5) */
     const struct entry *base; /* B: the map entry it stands on, or NULL */
 };
 

@@ -13,15 +13,11 @@ def speech_tokens(request, answer, row, own, place):
         not row.has("per_character") and not row.has("output_cost_per_image")
 
 
-def answer_clock(request, answer, row, own, place):
-    """An answer of the Responses API is timed by the clock of the moment that it is priced in."""
-    return answer["kind"] == "responses" and (row.has("cost_per_second") or any("cost_per_second" in key for key in own))
-
-
 def batch_place(request, answer, row, own, place):
     """Where a Vertex batch ran decides its uplift; LiteLLM takes it from the client or its own environment."""
+    others = {line["response"]["body"]["model"] for line in request.get("batch_lines", ())} - {request["model"].split("/", 1)[-1]}
     return answer["kind"] == "batch" and row.provider == "vertex_ai" and not place and \
-        row.called.has("regional_endpoint_uplift_multiplier")
+        (bool(others) or row.called.has("regional_endpoint_uplift_multiplier"))
 
 
 def image_place(request, answer, row, own, place):

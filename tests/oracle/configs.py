@@ -47,6 +47,52 @@ def reserved(rng, info, request):
     return ["config:ptu"]
 
 
+def rates(rng, row):
+    return {"input_cost_per_token": price(rng, row.entry.get("input_cost_per_token")),
+            "output_cost_per_token": price(rng, row.entry.get("output_cost_per_token"))}
+
+
+def off_peak(rng, row):
+    """Cheaper hours, by list, by text or by windows of weekdays."""
+    hours = rng.choice(("16:30-00:30", ["00:00-08:00", "20:00-22:15"], "00:00-12:00"))
+    made = {"hours_utc": hours} if rng.random() < 0.6 else \
+        {"windows": [{"hours_utc": hours, "weekdays": rng.sample((1, 2, 3, 4, 5, 6, 7, "mon", "Saturday", "sun"), 4)}], "weekday_timezone": "Asia/Shanghai"}
+    wanted = ("input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost")
+    return {"off_peak_pricing": {**made, **{k: price(rng, row.entry.get(k)) for k in rng.sample(wanted, rng.randint(1, 3))}}}
+
+
+def tiered(rng, row):
+    edges = sorted(rng.sample((1000, 32000, 128000, 200000, 256000), rng.randint(1, 3)))
+    bounds = list(zip([0, *edges], [*edges, 10**9]))
+    return {"tiered_pricing": [{"range": list(bound), **dict(list(rates(rng, row).items())[:rng.choice((1, 2, 2))]),
+                                **({"cache_read_input_token_cost": price(rng, None)} if rng.random() < 0.3 else {})}
+                               for bound in bounds]}
+
+
+def searches(rng, row):
+    return {"search_context_cost_per_query": {f"search_context_size_{size}": rng.choice((0.01, 0.03, 0))
+                                              for size in ("low", "medium", "high")}}
+
+
+def uplifts(rng, row):
+    key = rng.choice(("regional_processing_uplift_multiplier_eu", "regional_endpoint_uplift_multiplier",
+                      "fedramp_uplift_multiplier", "provider_specific_entry"))
+    return {key: {"us": 1.5, "fast": 2.0} if key == "provider_specific_entry" else rng.choice((1.2, 2, 1))}
+
+
+TABLES = (off_peak, tiered, searches, uplifts, lambda rng, row: {"mode": rng.choice(("chat", "completion", "embedding"))},
+          lambda rng, row: {"input_cost_per_token": None}, lambda rng, row: {"cost_per_second": 0.0004})
+
+
+def of_environment(rng, params, info, request):
+    """A price that the environment holds, or should."""
+    where = rng.choice([where for where in (params, info) if any("cost" in key for key in where)] or [info])
+    key = rng.choice(sorted(key for key in where if "cost_per" in key and not isinstance(where[key], dict)) or ["output_cost_per_token"])
+    where[key] = "os.environ/ORACLE_PRICE"
+    request["environment"] = {**request.get("environment", {}), "ORACLE_PRICE": rng.choice(("0.000003", "4e-6", "0"))}
+    return ["config:environment"]
+
+
 def deployment(rng, request, key, row, alias):
     params, info, tags = {"model": request["model"], "api_key": "sk-oracle"}, {}, []
     base = (request.get("litellm_params") or {}).get("api_base")
@@ -63,6 +109,14 @@ def deployment(rng, request, key, row, alias):
         for name, value in own_prices(rng, key, row).items():
             (info if rng.random() < 0.6 else params)[name] = value
         tags.append("config:prices")
+    if kind == "prices" and rng.random() < 0.35:
+        info.update(rng.choice(TABLES)(rng, row))
+        tags.append("config:table")
+    if kind in ("prices", "id") and rng.random() < 0.06:
+        tags += of_environment(rng, params, info, request)
+    if row.provider == "bedrock" and rng.random() < 0.4:
+        params["aws_region_name"] = rng.choice(("us-east-1", "eu-central-1", "us-gov-west-1"))
+        tags.append("config:region")
     if kind == "provider":
         tags += through_another(params, info, request, row)
     if kind == "ptu":
@@ -99,6 +153,15 @@ def config(rng, request, key, row):
     shared, more = settings(rng, row.provider, request["model"])
     request["deployment"] = 0
     whole = {"model_list": [made]}
+    if "config:id" in tags and rng.random() < 0.5:
+        other = {"model_name": alias, "litellm_params": {"model": made["litellm_params"]["model"], "api_key": "sk-oracle"},
+                 "model_info": {"id": f"other-{rng.randint(0, 9999)}", **rates(rng, row)}}
+        whole["model_list"].insert(rng.randint(0, 1), other)
+        request["deployment"] = rng.randint(0, 1)
+        tags.append("config:two")
     if shared:
         whole["litellm_settings"] = shared
+    for name, value in (shared.get("cost_discount_config") or {}).items():
+        if rng.random() < 0.2:
+            shared["cost_discount_config"] = {**shared["cost_discount_config"], "a-provider-nobody-knows": value}
     return whole, ["config", *tags, *more]

@@ -2,7 +2,7 @@
 """Requests and their answers, one function per kind of call. Each gives (request, answer, tags)."""
 import json
 
-from oracle import sessions, usage as tokens
+from oracle import names, sessions, usage as tokens
 
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over\n", "a", "läzy", "dog", "again ", "  ")
 SIZES = ("1024x1024", "512x512", "1536x1024", "1024x1792", "256x256", "2048*2048")
@@ -88,8 +88,39 @@ def search_of(rng, key, row, req, message, use):
     return ["builtin_tool", f"tool:{way}"]
 
 
+def guardrails(rng):
+    """What checks of a prompt cost, beside the call; some are reported and not billed."""
+    return [{"guardrail_name": f"g{i}", "guardrail_status": "success", "guardrail_response": "",
+             **rng.choice(({"guardrail_cost": round(rng.uniform(0, 0.01), 6)}, {"guardrail_cost": None}, {})),
+             **rng.choice(({}, {}, {"guardrail_cost_in_spend": False}))} for i in range(rng.randint(1, 3))]
+
+
+def asides(rng, row, req, body, use):
+    """What comes with an answer of some provider, and is billed or not."""
+    tags = []
+    if rng.random() < 0.03:
+        req.setdefault("metadata", {})["standard_logging_guardrail_information"] = guardrails(rng)
+        tags.append("guardrail")
+    if row.provider in ("vertex_ai", "gemini") and rng.random() < 0.15:
+        body["provider_specific_fields"] = {"traffic_type": rng.choice(
+            ("ON_DEMAND", "ON_DEMAND_PRIORITY", "ON_DEMAND_FLEX", "FLEX", "PROVISIONED_THROUGHPUT"))}
+        tags.append("traffic_type")
+    if row.provider == "xai" and rng.random() < 0.2:
+        use["server_side_tool_usage_details"] = {"web_search_calls": rng.randint(0, 3), "x_search_calls": rng.randint(0, 2)}
+        tags.append("tool:xai")
+    if row.provider == "deepseek" or rng.random() < 0.01:
+        read = (use.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        use["prompt_cache_hit_tokens"], use["prompt_cache_miss_tokens"] = read, use["prompt_tokens"] - read
+    if rng.random() < 0.01:
+        use.clear()
+        use.update({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+        tags.append("no_usage")
+    return tags
+
+
 def chat(rng, ident, key, row):
     req = request(rng, ident, row, rng.choice(("completion", "acompletion")))
+    named = names.rename(rng, req, row)
     use = tokens.chat(rng, key, row)
     if row.provider in ("anthropic", "bedrock", "vertex_ai", "azure_ai") and "claude" in row.name:
         use = tokens.anthropic(rng, use, row)
@@ -100,7 +131,8 @@ def chat(rng, ident, key, row):
     name, how = served(rng, row, req["model"])
     body = {"id": f"chatcmpl-{ident}", "created": 1789000000, "model": name, "object": "chat.completion", "usage": use,
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
-    tags += tier_of(rng, key, row, req, body, use) + region_of(rng, key, row, req) + how
+    tags += tier_of(rng, key, row, req, body, use) + region_of(rng, key, row, req) + how + named
+    tags += asides(rng, row, req, body, use)
     if rng.random() < 0.12:
         req["stream"] = True
         tags.append("stream")
@@ -109,14 +141,16 @@ def chat(rng, ident, key, row):
 
 def completion(rng, ident, key, row):
     req = request(rng, ident, row, rng.choice(("text_completion", "atext_completion")))
+    named = names.rename(rng, req, row)
     body = {"id": f"cmpl-{ident}", "created": 1789000000, "model": served(rng, row, req["model"])[0],
             "object": "text_completion", "usage": tokens.chat(rng, key, row),
             "choices": [{"index": 0, "finish_reason": "stop", "text": text(rng)}]}
-    return req, {"kind": "text", "body": body}, ["completion"]
+    return req, {"kind": "text", "body": body}, ["completion", *named]
 
 
 def embedding(rng, ident, key, row):
     req = request(rng, ident, row, rng.choice(("embedding", "aembedding")), messages="x")
+    named = names.rename(rng, req, row)
     prompt = tokens.prompt_size(rng, row)
     details = tokens.prompt_details(rng, key, prompt) if rng.random() < 0.5 else {}
     use = {"prompt_tokens": prompt, "completion_tokens": 0, "total_tokens": prompt,
@@ -124,7 +158,7 @@ def embedding(rng, ident, key, row):
     body = {"model": served(rng, row, req["model"])[0], "data": [{"embedding": [0.1], "index": 0, "object": "embedding"}],
             "object": "list", "usage": use}
     tags = tier_of(rng, key, row, req, {}, use) if rng.random() < 0.2 else []
-    return req, {"kind": "embedding", "body": body}, ["embedding", *tags]
+    return req, {"kind": "embedding", "body": body}, ["embedding", *tags, *named]
 
 
 def responses(rng, ident, key, row):
@@ -190,6 +224,12 @@ def image(rng, ident, key, row):
         tags.append("image:tokens")
     hidden = {}
     params = {}
+    if row.provider == "fal_ai" and rng.random() < 0.4:
+        body["data"][0]["provider_specific_fields"] = {"width": rng.choice((512, 1024, 2048)), "height": rng.choice((512, 1080))}
+    if "usage" in body and rng.random() < 0.1:
+        body["usage"]["web_search_requests"] = rng.randint(0, 3)
+    if rng.random() < 0.1:
+        params["n"] = n
     if rng.random() < 0.3:
         params["size"] = rng.choice(SIZES[:5])
     if rng.random() < 0.3:
@@ -204,7 +244,8 @@ def image(rng, ident, key, row):
 
 
 def video(rng, ident, key, row):
-    req = request(rng, ident, row, rng.choice(("create_video", "acreate_video")), messages="a cat")
+    req = request(rng, ident, row, rng.choice(
+        ("create_video", "acreate_video", "acreate_video", "avideo_remix", "video_edit")), messages="a cat")
     use = {}
     if rng.random() < 0.9:
         use["duration_seconds"] = rng.randint(1, 80) / 4
@@ -218,7 +259,7 @@ def video(rng, ident, key, row):
     if "input_cost_per_image" in key or rng.random() < 0.05:
         use["billable_input_image_count"] = rng.randint(1, 4)
     body = {"id": f"video-{ident}", "object": "video", "status": "queued", "created_at": 1789000000,
-            "model": served(rng, row, req["model"])[0], "usage": use}
+            "model": served(rng, row, req["model"])[0], "usage": use if rng.random() < 0.95 else None}
     return req, {"kind": "video", "body": body}, ["video"]
 
 
@@ -270,6 +311,8 @@ def search(rng, ident, key, row):
     if "/" in row.name and rng.random() < 0.6:
         req["model"] = row.name
     wanted = {"max_results": rng.randint(1, 40)} if rng.random() < 0.5 else {}
+    if rng.random() < 0.3:
+        wanted["depth" if row.provider == "linkup" else "search_depth"] = rng.choice(("basic", "advanced", "deep", "standard"))
     req["optional_params"] = wanted
     return req, {"kind": "search", "body": {"results": [], "object": "search"}}, ["search"]
 
@@ -289,14 +332,19 @@ def extraction(rng, ident, key, row):
     return req, {"kind": "extraction", "body": body}, ["extraction"]
 
 
+# Whom a line of a batch may name although the job was sent for another.
+OTHER_MODELS = ("gpt-4o", "gpt-4o-mini-2024-07-18", "claude-sonnet-4-5", "gemini-2.5-flash", "a-model-nobody-knows")
+
+
 def batch(rng, ident, key, row):
     req = request(rng, ident, row, "aretrieve_batch")
     lines = []
     for i in range(rng.choice((1, 1, 2, 3))):
         use = tokens.chat(rng, key, row)
         use.pop("cost", None)
-        lines.append({"id": f"b{i}", "custom_id": f"c{i}", "response": {"status_code": 200, "body": {
-            "id": f"x{i}", "object": "chat.completion", "model": req["model"].split("/", 1)[-1], "usage": use,
+        model = req["model"].split("/", 1)[-1] if rng.random() < 0.85 else rng.choice(OTHER_MODELS)
+        lines.append({"id": f"b{i}", "custom_id": f"c{i}", "response": {"status_code": rng.choice((200,) * 9 + (400,)), "body": {
+            "id": f"x{i}", "object": "chat.completion", "model": model, "usage": use,
             "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}}]}}})
     req["batch_lines"] = lines
     body = {"id": f"batch-{ident}", "completion_window": "24h", "created_at": 1789000000, "object": "batch",
@@ -305,9 +353,16 @@ def batch(rng, ident, key, row):
     return req, {"kind": "batch", "body": body}, tags
 
 
+def moderation(rng, ident, key, row):
+    req = request(rng, ident, row, rng.choice(("moderation", "amoderation")), messages="x")
+    body = {"id": f"modr-{ident}", "model": req["model"].split("/", 1)[-1], "results": [
+        {"flagged": False, "categories": {}, "category_scores": {}, "category_applied_input_types": {}}]}
+    return req, {"kind": "moderation", "body": body}, ["moderation"]
+
+
 def unbilled(rng, ident, key, row):
     req, answer, tags = responses(rng, ident, key, row)
-    req["call_type"] = rng.choice(("aget_responses", "adelete_responses"))
+    req["call_type"] = rng.choice(("aget_responses", "adelete_responses", "alist_input_items", "acancel_responses"))
     return req, answer, ["unbilled"]
 
 
@@ -315,7 +370,7 @@ BY_MODE = {
     "chat": chat, "completion": completion, "embedding": embedding, "responses": responses,
     "image_generation": image, "image_edit": image, "video_generation": video, "audio_speech": speech,
     "audio_transcription": transcription, "rerank": rerank, "ocr": ocr, "search": search, "decisions": decisions,
-    "extraction": extraction, "realtime": sessions.realtime,
+    "extraction": extraction, "realtime": sessions.realtime, "moderation": moderation,
 }
 def mcp_tool(rng, ident, key, row):
     """A tool of an MCP server: its price is the server's, in the event, and no row's of a map."""

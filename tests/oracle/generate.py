@@ -35,6 +35,10 @@ def through_proxies(rng, request, answer, tags):
         tags.append("served:rewritten")
 
 
+# What the configuration with every price spelled out does not say in full.
+NOT_SPELLED = {"named", "config:environment", "config:table", "config:two"}
+
+
 def spec(entries, seed, index):
     rng = random.Random(f"{seed}/{index}")
     key, row = entries.pick(rng)
@@ -48,7 +52,7 @@ def spec(entries, seed, index):
     if rng.random() < 0.2 and family not in (families.search, families.mcp_tool):
         made["config"], more = configs.config(rng, request, key, row)
         tags += more
-        if rng.random() < 0.35 and spelled.can_be_spelled(row, family.__name__):
+        if rng.random() < 0.35 and not NOT_SPELLED & set(tags) and spelled.can_be_spelled(row, family.__name__):
             made["spelled"] = spelled.config(made["config"], row)
             tags += ["merge"] if made["spelled"] else []
     failed_attempts(rng, request, answer, tags)
@@ -62,7 +66,13 @@ def spec(entries, seed, index):
     return made
 
 
-def specs(map_entries, seed, count):
-    entries = Map(map_entries)
-    for index in range(count):
-        yield spec(entries, seed, index)
+def specs(map_entries, seed, count, wanted=None):
+    """`count` requests; with `wanted`, those that have this tag, of a hundred times as many at most."""
+    entries, made = Map(map_entries), 0
+    for index in range(100 * count if wanted else count):
+        if made == count:
+            return
+        one = spec(entries, seed, index)
+        if not wanted or wanted in one["tags"]:
+            made += 1
+            yield one

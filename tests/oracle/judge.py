@@ -48,15 +48,16 @@ def close(got, want):
 
 def judge(case, ours):
     """LiteLLM logs 0 for what it cannot price, and takes a missing rate for 0: no price agrees with the one, and in
-    mode merge declines the other."""
+    mode merge declines the other. What guardrails cost beside such a 0 is no price of the call."""
     want, priced = case["expected"]["response_cost"] or 0.0, case["expected"]["priced"]
+    guardrails = (case["expected"].get("cost_breakdown") or {}).get("guardrail_cost") or 0.0
     has = ours.get("spend") is not None
     agrees = has and close(float(ours["spend"]), want)
     if ours["status"] in ("rejected", "skipped", "failed"):
         return "disagrees"
     if "underivable" in case["tags"]:
         return "declines" if not has else "agrees" if agrees else "approx."
-    if (not has and (not priced or want == 0)) or (priced and agrees):
+    if (not has and (not priced or close(want - guardrails, 0))) or (priced and agrees):
         return "agrees"
     if has and not priced and any(tags <= set(case["tags"]) for tags in DEPARTURES):
         return "departs"

@@ -329,6 +329,8 @@ def in_child(work):
                 for line in work():
                     out.write(line + "\n")
             code = 0
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
         finally:
             os._exit(code)
     os.close(write)
@@ -353,7 +355,7 @@ def spelled_figure(spec):
     return json.dumps(made.get("expected"))
 
 
-def configured(spec):
+def configured(spec):  # no line: this LiteLLM refuses the configuration
     os.environ.update(spec["request"].get("environment", {}))
     try:
         return in_children(spec)

@@ -3,7 +3,7 @@
 """
 Agreement with a LiteLLM from PyPI: it makes events and prices them, spendlog prices the same events.
 
-    tests/oracle/run.py VERSION [--seed N] [--events N] [--map FILE] [--keep FILE] [--quiet]
+    tests/oracle/run.py VERSION [--seed N] [--events N] [--tag TAG] [--map FILE] [--keep FILE] [--quiet]
     tests/oracle/run.py VERSION --cases FILE      kept cases once more: spendlog alone, LiteLLM does not run
 
 The first run of a version makes a virtual environment in build/oracle/ with pip; nothing else reaches a network,
@@ -61,7 +61,7 @@ def kept(path):
 
 def made(options, python, map_file, seed, folder):
     with open(map_file) as source:
-        specs = list(generate.specs(json.load(source), seed, options.events))
+        specs = list(generate.specs(json.load(source), seed, options.events, options.tag))
     return ask_litellm(python, specs, folder, options.map and map_file, options.workers)
 
 
@@ -77,6 +77,7 @@ def main():
     parser.add_argument("version")
     parser.add_argument("--seed", default=None)
     parser.add_argument("--events", type=int, default=2000)
+    parser.add_argument("--tag", help="only events with this tag, to look into one thing")
     parser.add_argument("--map", help="another map than the one that this LiteLLM brings")
     parser.add_argument("--keep", help="write the cases to this file")
     parser.add_argument("--cases", help="judge the cases of this file, which --keep wrote")

@@ -380,6 +380,23 @@ static void a_line_of_a_batch_is_priced_by_the_model_that_it_says(void **state)
                  "0.0014");
 }
 
+/* LiteLLM bills the lines it knows; mode merge has no price where one is missing. */
+static void a_line_of_a_model_that_nobody_knows_costs_nothing_in_mode_litellm(void **state)
+{
+    (void)state;
+#define JOB                                                                                        \
+    "provider=openai call_type=retrieve_batch batch=true input_tokens=3000 output_tokens=300 "     \
+    "batch_models=gpt-4.1 batch_rows=2000,200," NO_DETAILS "nobody-knows;1000,100," NO_DETAILS
+    struct book *litellm = book_of("model_list: []\n", OVERRIDES_LITELLM);
+    expect_spend(litellm, JOB "gpt-4.1 batch_line_models=nobody-knows,gpt-4.1", "0.0014");
+    expect_status(litellm, JOB "no-one batch_line_models=nobody-knows,no-one", CHARGE_UNPRICED,
+                  "unknown_model");
+    book_free(litellm);
+    expect_status(plain, JOB "gpt-4.1 batch_line_models=nobody-knows,gpt-4.1", CHARGE_UNPRICED,
+                  "no_rate");
+#undef JOB
+}
+
 /* Of a cut list only the sum is left: it is the price where lines of one model cannot have crossed
  * a threshold. */
 static void a_sum_beyond_a_threshold_is_not_the_price_of_a_batch_of_many(void **state)
@@ -593,6 +610,35 @@ static void rates_beside_those_of_the_hour_are_billed_in_mode_litellm(void **sta
     unsetenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION");
 #undef RESERVED
 #undef CALL
+}
+
+/* An image keeps the map's row under what the deployment sets: LiteLLM sets the token rates to 0.
+ */
+static void images_of_reserved_capacity_cost_what_mode_litellm_leaves_standing(void **state)
+{
+    (void)state;
+#define RESERVED(params, info)                                                                     \
+    "model_list:\n- model_name: m\n"                                                               \
+    "  litellm_params: {model: xai/grok-imagine-image-2.0" params "}\n"                            \
+    "  model_info: {ptu_count: 100, cost_per_ptu_per_hour: 2, team_id: t,\n"                       \
+    "               ptu_effective_from: 2026-01-01" info "}\n"
+    static const char call[] = "provider=xai model=xai/grok-imagine-image-2.0 model_group=m "
+                               "call_type=image_generation images=2";
+    setenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION", "true", 1);
+    struct book *book = book_of(RESERVED("", ""), OVERRIDES_LITELLM);
+    expect_spend(book, call, "0.08");
+    book_free(book);
+    book = book_of(RESERVED("", ", output_cost_per_image_1K: 0.25"), OVERRIDES_LITELLM);
+    expect_spend(book, call, "0.5");
+    book_free(book);
+    book = book_of(RESERVED(", output_cost_per_image_1K: 0.25", ""), OVERRIDES_LITELLM);
+    expect_status(book, call, CHARGE_FREE, "provisioned_throughput");
+    book_free(book);
+    book = book_of(RESERVED("", ""), OVERRIDES_MERGE);
+    expect_status(book, call, CHARGE_FREE, "provisioned_throughput");
+    book_free(book);
+    unsetenv("LITELLM_ENABLE_PTU_COST_ATTRIBUTION");
+#undef RESERVED
 }
 
 /* What a deployment stands on is looked up before LiteLLM registers its model, at 0. */
@@ -1417,6 +1463,7 @@ int main(void)
         cmocka_unit_test(a_family_that_runs_away_does_not_match),
         cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
         cmocka_unit_test(a_line_of_a_batch_is_priced_by_the_model_that_it_says),
+        cmocka_unit_test(a_line_of_a_model_that_nobody_knows_costs_nothing_in_mode_litellm),
         cmocka_unit_test(a_sum_beyond_a_threshold_is_not_the_price_of_a_batch_of_many),
         cmocka_unit_test(a_batch_without_output_costs_nothing),
         cmocka_unit_test(a_cache_hit_after_billed_attempts_is_not_free),
@@ -1427,6 +1474,7 @@ int main(void)
         cmocka_unit_test(reserved_capacity_costs_nothing_more),
         cmocka_unit_test(reserved_capacity_pays_for_jobs_and_not_for_file_search),
         cmocka_unit_test(rates_beside_those_of_the_hour_are_billed_in_mode_litellm),
+        cmocka_unit_test(images_of_reserved_capacity_cost_what_mode_litellm_leaves_standing),
         cmocka_unit_test(a_pricing_provider_finds_what_the_called_name_is),
         cmocka_unit_test(a_batch_inherits_writes_by_lifetime),
         cmocka_unit_test(a_sum_of_attempts_has_a_price_where_it_is_linear),
