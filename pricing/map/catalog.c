@@ -158,8 +158,15 @@ static bool read_families(struct arena *book, struct catalog *catalog, const str
                           struct err *err)
 {
     const struct node *rules = node_get(families, "rules");
-    if (!rules || rules->kind != NODE_LIST)
+    if (families->kind != NODE_MAP)
+        return node_err(err, families, "%s must be a map", FAMILIES);
+    if (!rules || rules->kind == NODE_NULL)
         return true;
+    if (rules->kind != NODE_LIST)
+        return node_err(err, rules, "%s: rules must be a list", FAMILIES);
+    for (const struct node *rule = rules->children; rule; rule = rule->next)
+        if (rule->kind != NODE_MAP)
+            return node_err(err, rule, "%s: a rule must be a map", FAMILIES);
     catalog->family = arena_alloc(book, (rules->count + 1) * sizeof(*catalog->family));
     if (!catalog->family)
         return err_set(err, ERR_CONFIG, "the price book is too large");
@@ -183,10 +190,13 @@ static bool check_structure(const struct catalog *catalog, const struct node *ra
     const struct node *aliases = node_get(raw, "aliases");
     if (aliases && aliases->kind != NODE_LIST && aliases->kind != NODE_NULL)
         return node_err(err, aliases, "model \"%.200s\": aliases must be a list", raw->key);
+    for (const struct node *name = aliases ? aliases->children : NULL; name; name = name->next)
+        if (name->kind != NODE_TEXT)
+            return node_err(err, aliases, "model \"%.200s\": an alias must be a text", raw->key);
     for (const struct node *n = raw->children; n; n = n->next) {
         bool told = gate_member(n, &catalog->variants) == MEMBER_UNKNOWN;
         unknown += told;
-        known += !told;
+        known += !told && !gate_harmless_key(slice_of(n->key));
     }
     return known || !unknown ||
            node_err(err, raw, "\"%.200s\" has no member that is known, %.100s first", raw->key,
@@ -309,6 +319,8 @@ struct catalog *catalog_build(struct arena *book, const struct node *models, con
     learn_variants(catalog, models);
     bool ok =
         make_index(book, catalog, count_names(models), err) && add_rows(book, catalog, models, err);
+    if (ok && catalog->count == 0)
+        ok = node_err(err, models, "a cost map without a model");
     return ok ? catalog : NULL;
 }
 

@@ -12,6 +12,8 @@
 #include "pricing/diff.h"
 #include "tests/unit/pricing_fixture.h"
 
+#include "pricing/map/catalog.h"
+
 #define CONFIG(info)                                                                               \
     "model_list:\n"                                                                                \
     "- model_name: m\n"                                                                            \
@@ -240,6 +242,30 @@ static void a_dumped_book_comes_back_the_same(void **state)
     buf_free(&json);
     book_free(again);
     book_free(book);
+}
+
+/* What is built in a way that nobody knows is refused, and the map before it stays. */
+static void a_map_of_an_unknown_structure_is_refused(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {
+        "{}",
+        "{\"sample_spec\": {\"mode\": \"chat\"}}",
+        "{\"m\": {\"max_tokens\": 3, \"meter\": {\"a\": 1}}}",
+        "{\"m\": {\"mode\": \"chat\", \"aliases\": [\"n\", 1]}}",
+        "{\"m\": {\"mode\": \"chat\"}, \"fallback_generalizations\": [1]}",
+        "{\"m\": {\"mode\": \"chat\"}, \"fallback_generalizations\": {\"rules\": 1}}",
+        "{\"m\": {\"mode\": \"chat\"}, \"fallback_generalizations\": {\"rules\": [1]}}",
+        "{\"m\": {\"alias_of\": \"n\"}, \"n\": {\"alias_of\": \"m\"}}",
+    };
+    for (size_t i = 0; i < 2 * sizeof(broken) / sizeof(broken[0]); i++) {
+        struct err err = {0};
+        struct arena arena;
+        arena_init(&arena, 16u << 20);
+        assert_null(catalog_parse(&arena, slice_of(broken[i / 2]), "map.json", i % 2, &err));
+        assert_int_equal(err.kind, ERR_CONFIG);
+        arena_free(&arena);
+    }
 }
 
 static void a_broken_dump_is_refused(void **state)
@@ -786,6 +812,7 @@ int main(void)
         cmocka_unit_test(the_shape_of_a_configuration_is_checked),
         cmocka_unit_test(included_files_add_their_deployments),
         cmocka_unit_test(a_dumped_book_comes_back_the_same),
+        cmocka_unit_test(a_map_of_an_unknown_structure_is_refused),
         cmocka_unit_test(a_broken_dump_is_refused),
         cmocka_unit_test(a_dump_of_other_rules_is_told_from_a_broken_one),
         cmocka_unit_test(secrets_are_not_dumped),
