@@ -225,12 +225,19 @@ static bool parts_fall_short(const struct facts *facts)
     return facts_int(facts, FACT_INPUT_TEXT_TOKENS) && sum < facts_int(facts, FACT_INPUT_TOKENS);
 }
 
+/* A sum of attempts does not say which cached tokens were read explicitly. */
+static bool reads_explicitly(const struct rule *rule, const struct facts *facts)
+{
+    return rule && rule_rate(rule, RATE_EXPLICIT_READ, VARIANT_PLAIN) &&
+           facts_int(facts, FACT_CACHE_READ_TOKENS) > 0;
+}
+
 static bool lacks_attempts(const struct call *call)
 {
     const struct facts *facts = call->facts;
-    return has_failed_attempts(facts) &&
-           (may_cross(call->candidate->rule, facts_int(facts, FACT_INPUT_TOKENS)) ||
-            parts_fall_short(facts));
+    const struct rule *rule = call->candidate->rule;
+    return has_failed_attempts(facts) && (may_cross(rule, facts_int(facts, FACT_INPUT_TOKENS)) ||
+                                          reads_explicitly(rule, facts) || parts_fall_short(facts));
 }
 
 static enum outcome try_candidates(struct call *call, const struct trace *trace)

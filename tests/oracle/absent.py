@@ -51,8 +51,9 @@ def meters(request, answer, row, own, place):
 
 
 def attempts(request, answer, row, own, place):
-    """Usage of failed attempts comes as one sum with the answer's: what is not billed by the token, and thresholds."""
-    return "failed_attempts" in request and bool(row.thresholds() or row.has("second") or row.has("query"))
+    """Usage of failed attempts comes as one sum with the answer's: what is not billed by the token, thresholds, and
+    which cached tokens were read explicitly."""
+    return "failed_attempts" in request and bool(row.thresholds() or any(map(row.has, ("second", "query", "explicit"))))
 
 
 def audio_length(request, answer, row, own, place):

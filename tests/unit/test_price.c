@@ -380,6 +380,17 @@ static void a_line_of_a_batch_is_priced_by_the_model_that_it_says(void **state)
                  "0.0014");
 }
 
+static void a_sum_of_attempts_does_not_say_what_was_read_explicitly(void **state)
+{
+    (void)state;
+#define CALL                                                                                       \
+    "provider=streamlake model=streamlake/qwen3.8-27b call_type=chat input_tokens=1000 "           \
+    "output_tokens=0 failed_attempts_cost=0.1 cache_read_tokens="
+    expect_status(plain, CALL "500", CHARGE_UNPRICED, "underivable_failed_attempts");
+    expect_spend(plain, CALL "0", "0.0005");
+#undef CALL
+}
+
 /* LiteLLM bills the lines it knows; mode merge has no price where one is missing. */
 static void a_line_of_a_model_that_nobody_knows_costs_nothing_in_mode_litellm(void **state)
 {
@@ -1463,6 +1474,7 @@ int main(void)
         cmocka_unit_test(a_family_that_runs_away_does_not_match),
         cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
         cmocka_unit_test(a_line_of_a_batch_is_priced_by_the_model_that_it_says),
+        cmocka_unit_test(a_sum_of_attempts_does_not_say_what_was_read_explicitly),
         cmocka_unit_test(a_line_of_a_model_that_nobody_knows_costs_nothing_in_mode_litellm),
         cmocka_unit_test(a_sum_beyond_a_threshold_is_not_the_price_of_a_batch_of_many),
         cmocka_unit_test(a_batch_without_output_costs_nothing),
