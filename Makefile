@@ -168,6 +168,7 @@ test: $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(TESTS)) build/gen/decimal_ca
 	@tests/cases/bugs/run.py $(B)/spendlog
 	@tests/cases/pages/run.py $(B)/spendlog
 	@tests/limits/run.py $(B)/spendlog
+	@tests/oracle/test_judge.py
 
 unit: $(B)/tests/unit/test_$(or $(T),lane) $(if $(filter decimal,$(T)),build/gen/decimal_cases.txt) ## one unit test: T=lane [TEST='pattern of its functions'] [VARIANT=asan]
 	$<
