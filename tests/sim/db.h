@@ -25,7 +25,7 @@ enum table {
     TABLE_BOOKS,
     TABLE_DELTAS,
     TABLE_DAYS,
-    TABLE_DROPPED,
+    TABLE_DROPPED, /* rows that went with their day */
     TABLES
 };
 
@@ -97,10 +97,6 @@ struct row {           /* a version */
         struct {
             int32_t day;
         } day;
-        struct {
-            int64_t partition_id, rows, calls;
-            __int128 spend;
-        } dropped;
         struct {
             struct text name;
             int64_t count;

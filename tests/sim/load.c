@@ -32,9 +32,10 @@ static struct key *key_new(bool refusable)
     else if (!sim_chance(sim.dials.unnamed))
         snprintf(key->id, sizeof(key->id), "k%u", ++ids);
     /* Around now, over some days; in milliseconds. */
-    key->start_us = sim_chance(sim.dials.untimed)
-                        ? -1
-                        : clock_now_us() / 1000 * 1000 - (int64_t)sim_below(3 * 86400000) * 1000;
+    key->start_us =
+        sim_chance(sim.dials.untimed)
+            ? -1
+            : clock_now_us() / 1000 * 1000 - (int64_t)sim_below(LOAD_DAYS * 86400000) * 1000;
     key->next = load_keys;
     load_keys = key;
     return key;
@@ -81,11 +82,13 @@ static void put_bad(struct buf *json)
 {
     static const char *const bad[] = {"{\"id\":\"x\",\"m\":\"gpt-a\",\"n\":-5}",
                                       "{\"id\":\"x\",\"n\":1.5}"};
-    if (sim_below(3))
+    if (sim_below(3)) {
         buf_add_text(json, bad[sim_below(2)]);
-    else
-        buf_printf(json, "{\"id\":\"f%u\",\"m\":\"gpt-a\",\"n\":3,\"ts\":%lld}", sim_below(100),
-                   (long long)FUTURE_MS);
+        return;
+    }
+    int64_t ts = sim_below(2) ? FUTURE_MS : clock_now_us() / 1000 - 30 * INT64_C(86400000);
+    buf_printf(json, "{\"id\":\"f%u\",\"m\":\"gpt-a\",\"n\":3,\"ts\":%lld}", sim_below(100),
+               (long long)ts);
 }
 
 static void put_record(struct buf *json, const struct sent_record *record)

@@ -6,6 +6,7 @@
 #include "tests/sim/sim.h"
 
 #define LOAD_TOPIC "usage"
+#define LOAD_DAYS 2 /* events are as old as that, or far older */
 #define RECORDS_PER_MESSAGE_MAX 64
 
 /* What makes an event: its id and, when it has one, its own time. */
@@ -15,6 +16,7 @@ struct key {
     int64_t start_us;   /* -1: the message's time is taken, the identity is guarded */
     unsigned count;     /* records of it that were produced */
     const void *stored; /* the checker's: its row */
+    bool dropped;       /* the same: one went with its day */
 };
 
 enum want { WANT_ROW, WANT_SKIPPED, WANT_REJECTED, WANT_REFUSED };

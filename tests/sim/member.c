@@ -187,6 +187,7 @@ void members_start(unsigned count)
         m->config = shared.config;
         m->config.member = m->name;
         m->config.kafka_gap_skip = 1;
+        m->config.retain_days = LOAD_DAYS + 1;
         m->config.batch_rows = sim.dials.batch_rows;
         m->config.batch_wait_ms = sim.dials.batch_wait_ms;
         m->books.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;

@@ -34,12 +34,12 @@ FAULTS = (
          "bool offsets_after(struct writer *w, struct batch *batch, struct err *err);\n"
          "bool offsets_after(struct writer *w, struct batch *batch, struct err *err)\n{\n"
          "    return write_offsets(w, batch, err);\n}"),
-        ("    fault_point(\"before_commit\");\n    return commit(w, err);",
+        ("    assert(!w->fenced && !w->copying && !w->rejecting);\n    return commit(w, err);",
          "    extern bool offsets_after(struct writer *, struct batch *, struct err *);\n"
          "    return commit(w, err) && offsets_after(w, batch, err);"))),
     Fault("a row is forgotten when a batch is begun again", (
-        ("    w->rejecting = false;\n    w->fenced = false;\n    rows_mark_near(w, batch);\n",
-         "    w->rejecting = false;\n    w->fenced = false;\n    rows_mark_near(w, batch);\n"
+        ("    w->fenced = w->guard_again = false;\n    rows_mark_near(w, batch);\n",
+         "    w->fenced = w->guard_again = false;\n    rows_mark_near(w, batch);\n"
          "    if (w->look_first && batch->row_count > 2)\n        batch->rows[1].fate = ROW_DUPLICATE_NEAR;\n"),)),
     Fault("the compare-and-set is dropped", (
         ("        return offset == range->first_offset && index == range->first_index;", "        return true;"),
@@ -47,12 +47,18 @@ FAULTS = (
     Fault("sums are not taken back for a duplicate", (
         ("        if (batch->rows[i].fate == ROW_NEW)\n            sums_count(", "        if (batch->rows[i].fate != ROW_REFUSED)\n            sums_count("),)),
     Fault("the index of a sibling is ignored", (
-        ("    m.first_index = range->next_offset == message->offset ? range->next_index : 0;", "    m.first_index = 0;"),)),
+        ("    m.first_index = first_index(rc, range);", "    m.first_index = 0 * first_index(rc, range);"),)),
     Fault("a dictionary entry is thought known after a failover", (
         ("        if (!pg_int(res, 0, LOCK_KNOWN))", "        if (false)"),
         ("    days_known_forget(&w->days);\n    words_known_forget(&w->known);\n}", "    days_known_forget(&w->days);\n}"))),
     Fault("a batch is split wrongly at its limit", (
         ("    rc->next_index = record->index;\n", "    rc->next_index = record->index + 1;\n"),)),
+    # what the simulator found, put back
+    Fault("a row that is refused guards its identity", (
+        ("    if (!rows_guard_stands(w, batch))\n", "    if (!rows_guard_stands(w, batch) && !w->guard_again)\n"),)),
+    Fault("a book that went back ends the service", (
+        ('err_set(err, ERR_RETRY, "price book %.12s is not stored any more", hash)',
+         'err_set(err, ERR_FATAL, "price book %.12s is not stored any more", hash)'),)),
 )
 
 

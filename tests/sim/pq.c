@@ -232,6 +232,7 @@ void server_replace(size_t transactions)
         if (b->tx)
             backend_end(b);
     db_go_back(transactions);
+    server.replaced++;
 }
 
 void server_reap(void)
@@ -286,6 +287,7 @@ PGconn *PQconnectStartParams(const char *const *names, const char *const *values
     task_sleep(sim_below(3));
     PGconn *conn = sim_alloc(sizeof(*conn));
     conn->owner = member_self();
+    conn->replaced = server.replaced;
     conn->words = "connection refused";
     conn->lost = owner_is_dead(conn) || server.down_ms > sim.now_ms || sim_fault(sim.dials.cut);
     if (!conn->lost)
@@ -671,7 +673,8 @@ PGresult *PQexecPrepared(PGconn *conn, const char *name, int count, const char *
     const struct params params = {count, values, lengths};
     const struct statement *statement = conn->prepared[number_of(name)];
     (void)formats, (void)format;
-    statement = statement ? statement : &unknown;
+    if (!statement || (conn->replaced != server.replaced && !sim.dials.keeps_prepared))
+        statement = &unknown;
     return execute(conn, statement->begins, statement, &params);
 }
 

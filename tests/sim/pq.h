@@ -47,6 +47,7 @@ struct copy {
 struct pg_conn {
     struct backend *backend;
     const void *owner; /* the member */
+    unsigned replaced; /* of the server that it was made to */
     bool lost;
     const char *words; /* why */
     const struct statement *prepared[PREPARED_MAX];
@@ -85,6 +86,7 @@ struct server {
     int64_t down_ms, read_only_ms, full_ms; /* until then */
     size_t results;                         /* that were not cleared */
     unsigned statements;
+    unsigned replaced; /* times */
 };
 extern struct server server;
 
@@ -94,6 +96,8 @@ void server_crash(int64_t down_ms);
 void server_replace(size_t transactions);
 /* The server has noticed that a member is gone. */
 void server_member_gone(const void *owner);
+/* A day with all its rows, unless somebody is at it. */
+void server_drop_a_day(void);
 void server_reap(void); /* transactions whose client is silent */
 
 #endif

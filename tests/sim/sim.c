@@ -44,7 +44,7 @@ unsigned sim_below(unsigned n)
 
 bool sim_chance(unsigned of_thousand)
 {
-    return sim_below(1000) < of_thousand;
+    return of_thousand > 0 && sim_below(1000) < of_thousand;
 }
 
 bool sim_fault(unsigned of_thousand)
@@ -143,46 +143,81 @@ void sim_committed(void)
 
 /* --- a seed --------------------------------------------------------------------------------- */
 
-/* A kind of fault is there in one history of two, and then often or seldom. */
-static unsigned some(unsigned most)
+/* Each dial has a generator of its own, by the seed and its name: one more leaves the others as
+ * they are. */
+static uint64_t dial_state;
+
+static void dial_begin(const char *name)
 {
-    return sim_below(2) ? 0 : 1 + sim_below(most);
+    dial_state = sim.seed * UINT64_C(0x9e3779b97f4a7c15);
+    for (; *name; name++)
+        dial_state = (dial_state ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+}
+
+static unsigned dial_below(unsigned n)
+{
+    uint64_t kept = sim.state;
+    sim.state = dial_state;
+    unsigned drawn = sim_below(n);
+    dial_state = sim.state;
+    sim.state = kept;
+    return drawn;
+}
+
+static unsigned between(const char *name, unsigned least, unsigned most)
+{
+    dial_begin(name);
+    return least + dial_below(most - least + 1);
+}
+
+/* A kind of fault is there in one history of two, and then often or seldom. */
+static unsigned some(const char *name, unsigned most)
+{
+    dial_begin(name);
+    return dial_below(2) ? 0 : 1 + dial_below(most);
+}
+
+static void dials_of_faults(struct dials *d)
+{
+    d->cut = some("cut", 20);
+    d->commit_lost = some("commit_lost", 200);
+    d->refused = some("refused", 20);
+    d->kafka_fails = some("kafka_fails", 40);
+    d->repeats = some("repeats", 500);
+    d->go_back = some("go_back", 120);
+    d->replace = some("replace", 120);
+    d->outage = some("outage", 100);
+    d->freeze = some("freeze", 150);
+    d->kill = some("kill", 150);
+    d->stop = some("stop", 100);
+    d->rebalance = some("rebalance", 200);
+    d->retain = some("retain", 60);
+    d->reload = some("reload", 150);
+    d->step = some("step", 100);
+    d->drop_day = some("drop_day", 100);
+    d->add_partition = some("add_partition", 30);
+    d->yields = some("yields", 1000);
+    d->keeps_prepared = between("keeps_prepared", 0, 1);
+    d->word_mask = between("word_mask", 0, 3) ? UINT64_MAX : 3;
 }
 
 static void dials_draw(void)
 {
     struct dials *d = &sim.dials;
-    d->members = 1 + sim_below(MEMBERS_MAX);
-    d->partitions = 1 + sim_below(PARTITIONS_MAX);
-    d->messages = 20 + sim_below(120);
-    d->batch_rows = 1 + sim_below(sim_below(2) ? 4 : 40);
-    d->batch_wait_ms = 50 + sim_below(400);
-    d->cut = some(20);
-    d->commit_lost = some(200);
-    d->refused = some(20);
-    d->kafka_fails = some(40);
-    d->repeats = some(500);
-    d->go_back = some(120);
-    d->replace = some(120);
-    d->outage = some(100);
-    d->freeze = some(150);
-    d->kill = some(150);
-    d->stop = some(100);
-    d->rebalance = some(200);
-    d->retain = some(60);
-    d->reload = some(150);
-    d->step = some(100);
-    d->resend = some(500);
-    d->conflict = some(500);
-    d->siblings = some(600);
-    d->odd = some(200);
-    d->refusable = some(60);
-    d->untimed = some(300);
-    d->unnamed = some(200);
-    d->holes = some(200);
-    d->yields = some(1000);
-    d->keeps_prepared = sim_below(2);
-    d->word_mask = sim_below(4) ? UINT64_MAX : 3;
+    d->members = between("members", 1, MEMBERS_MAX);
+    d->partitions = between("partitions", 1, PARTITIONS_MAX);
+    d->messages = between("messages", 20, 140);
+    d->batch_rows = between("batch_rows", 1, between("small", 0, 1) ? 4 : 40);
+    d->batch_wait_ms = between("batch_wait_ms", 50, 450);
+    d->resend = some("resend", 500);
+    d->conflict = some("conflict", 500);
+    d->siblings = some("siblings", 600);
+    d->odd = some("odd", 200);
+    d->refusable = some("refusable", 60);
+    d->untimed = some("untimed", 300);
+    d->unnamed = some("unnamed", 200);
+    d->holes = some("holes", 200);
+    dials_of_faults(d);
 }
 
 static unsigned produced; /* times */
@@ -203,7 +238,26 @@ static size_t lacking(void)
     return 1 + (sim_below(4) ? sim_below(4) : sim_below((unsigned)db.committed + 1));
 }
 
-static void fault(void)
+static void fault_of_operators(void)
+{
+    const struct dials *d = &sim.dials;
+    if (sim_chance(d->reload))
+        members_reload();
+    if (sim_chance(d->step))
+        sim.wall_step_us += ((int64_t)sim_below(7200) - 3600) * 1000000;
+    if (sim_chance(d->retain)) {
+        int32_t p = (int32_t)sim_below(d->partitions);
+        broker_retain(p, broker_log[p].low + sim_below(20));
+    }
+    if (sim_chance(d->drop_day))
+        server_drop_a_day();
+    if (d->partitions < PARTITIONS_MAX && sim_chance(d->add_partition)) {
+        sim.dials.partitions++;
+        broker_rebalance();
+    }
+}
+
+static void fault_of_server(void)
 {
     const struct dials *d = &sim.dials;
     if (sim_chance(d->go_back)) {
@@ -228,6 +282,12 @@ static void fault(void)
         else
             server.full_ms = until_ms;
     }
+}
+
+static void fault(void)
+{
+    const struct dials *d = &sim.dials;
+    fault_of_server();
     if (sim_chance(d->freeze))
         member_freeze(sim_below(MEMBERS_MAX), sim_below(sim_below(2) ? 3000 : 40000));
     if (sim_chance(d->kill))
@@ -236,14 +296,7 @@ static void fault(void)
         member_stop(sim_below(MEMBERS_MAX));
     if (sim_chance(d->rebalance))
         broker_rebalance();
-    if (sim_chance(d->reload))
-        members_reload();
-    if (sim_chance(d->step))
-        sim.wall_step_us += ((int64_t)sim_below(7200) - 3600) * 1000000;
-    if (sim_chance(d->retain)) {
-        int32_t p = (int32_t)sim_below(d->partitions);
-        broker_retain(p, broker_log[p].low + sim_below(20));
-    }
+    fault_of_operators();
 }
 
 static void faults(void *context)

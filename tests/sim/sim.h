@@ -33,8 +33,8 @@ struct dials {
     unsigned refused;     /* a statement fails for a reason of the server's */
     unsigned kafka_fails; /* a question to the broker is not answered */
     unsigned repeats;     /* the first message of an assignment comes twice */
-    unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step,
-        book_lost;
+    unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step;
+    unsigned drop_day, add_partition;
     unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
     unsigned yields;     /* between two messages */
     bool keeps_prepared; /* a pooler that hides another server remembers statements */
@@ -57,7 +57,7 @@ extern struct sim sim;
 uint64_t sim_random(void);
 unsigned sim_below(unsigned n); /* 0 to n - 1 */
 bool sim_chance(unsigned of_thousand);
-/* A fault: never when it is quiet. */
+/* A fault: never when it is quiet. A dial at 0 draws nothing: new dials leave old seeds alone. */
 bool sim_fault(unsigned of_thousand);
 
 /* Memory that a seed needs until its end; zeroed. */

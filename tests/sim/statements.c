@@ -415,6 +415,32 @@ STATEMENT(day_ensure)
     return res;
 }
 
+static bool day_is_in_use(int32_t day)
+{
+    for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
+        if (r->v.row.day == day && row_in_way(r, NULL))
+            return true;
+    return false;
+}
+
+void server_drop_a_day(void)
+{
+    struct row *day = db.first[TABLE_DAYS];
+    for (unsigned skip = sim_below(4); day && skip > 0 && day->next; skip--)
+        day = day->next;
+    if (!day || row_in_way(day, NULL) || !row_is_seen(day, NULL) || day_is_in_use(day->v.day.day))
+        return;
+    struct tx *tx = tx_begin(NULL, 0);
+    for (struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
+        if (r->v.row.day == day->v.day.day && row_is_seen(r, NULL)) {
+            db_add(tx, TABLE_DROPPED, 0)->v = r->v;
+            db_end(tx, r);
+        }
+    sim_trace("server: day %d is dropped", (int)day->v.day.day);
+    db_end(tx, day);
+    tx_commit(tx);
+}
+
 STATEMENT(expired)
 {
     PGresult *res = answer_new(PGRES_TUPLES_OK, 4);
@@ -893,7 +919,7 @@ STATEMENT(holders)
 
 struct fields {
     int count;
-    char name[COPY_COLUMNS_MAX][32];
+    struct text name[COPY_COLUMNS_MAX];
     const char *p[COPY_COLUMNS_MAX];
     int bytes[COPY_COLUMNS_MAX];
 };
@@ -904,7 +930,7 @@ static void columns_read(struct fields *f, const char *sql)
     f->count = 0;
     for (;;) {
         size_t bytes = strcspn(p, ",) ");
-        snprintf(f->name[f->count++], sizeof(f->name[0]), "%.*s", (int)bytes, p);
+        f->name[f->count++] = (struct text){p, bytes};
         p += bytes;
         if (*p == ')')
             return;
@@ -915,8 +941,9 @@ static void columns_read(struct fields *f, const char *sql)
 /* -1: there is none, or it is NULL. */
 static int field_of(const struct fields *f, const char *name)
 {
+    const struct text wanted = {name, strlen(name)};
     for (int i = 0; i < f->count; i++)
-        if (strcmp(f->name[i], name) == 0)
+        if (text_eq(f->name[i], wanted))
             return f->bytes[i] < 0 ? -1 : i;
     return -1;
 }
