@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define KEEP_BATCHES 16 /* that keep their messages after one with a refused row */
@@ -126,6 +127,7 @@ enum lane_outcome lane_flush(struct lane *lane, struct err *err)
 {
     if (lane->batch.range_count == 0)
         return LANE_FINE;
+    assert(lane->state == LANE_READING);
     enum lane_outcome outcome = topics_still_there(lane, err);
     if (outcome != LANE_FINE)
         return outcome;

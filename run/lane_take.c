@@ -13,6 +13,8 @@
 #include "run/privacy.h"
 #include "run/topics.h"
 
+#include <assert.h>
+
 #define BATCH_PART_BYTES (24u << 20) /* of encoded rows: BATCH_BYTES_MAX less a large row */
 #define PAYLOAD_KEPT_MAX (8u << 20)
 
@@ -274,6 +276,8 @@ static void read_part(struct record_context *rc)
                                       message->time_ms, may_be_kept(rc));
     mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
 
+    assert(range->next_offset <= message->offset);
+    assert(!rc->split || rc->next_index >= m.first_index);
     range->messages += !rc->split;
     range->next_offset = message->offset + !rc->split;
     range->next_index = rc->split ? rc->next_index : 0;

@@ -40,7 +40,8 @@ bool stored_book_put(struct pg *pg, const char *hash, struct slice json, int32_t
     pg_args_free(&args);
     if (!res || !id_of(pg, hash, id, &found, err))
         return false;
-    return found ? true : err_set(err, ERR_FATAL, "price book %.12s is not stored", hash);
+    /* Between the two statements the database went back. */
+    return found ? true : err_set(err, ERR_RETRY, "price book %.12s is not stored any more", hash);
 }
 
 bool stored_book_find(struct pg *pg, const char *hash, int32_t *id, struct err *err)

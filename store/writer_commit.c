@@ -10,6 +10,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -304,6 +305,7 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
     if (!rows_sum(w, batch, err) || !counts_tally(w, batch, err) || !counts_write(w, batch, err))
         return false;
     fault_point("before_commit");
+    assert(!w->fenced && !w->copying && !w->rejecting);
     return commit(w, err);
 }
 
@@ -400,6 +402,10 @@ static void conclude(struct writer *w, struct batch *batch)
     for (size_t i = 0; i < batch->range_count; i++) {
         struct batch_range *range = &batch->range[i];
         const struct range_counts *tally = &w->counts[i];
+        assert(range->state->next_offset == range->first_offset || batch->retry);
+        assert(
+            range->next_offset > range->first_offset ||
+            (range->next_offset == range->first_offset && range->next_index >= range->first_index));
         range->rows = tally->rows;
         range->duplicates = tally->duplicates;
         range->rejected = tally->rejected;

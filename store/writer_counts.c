@@ -45,6 +45,9 @@ bool counts_tally(struct writer *w, const struct batch *batch, struct err *err)
         const struct range_counts *t = &w->counts[i];
         assert(t->rows + t->duplicates + t->rejected ==
                batch->range[i].rows + batch->range[i].rejected);
+        assert(t->conflicts <= t->duplicates);
+        assert(t->rows == t->by_status[CHARGE_PRICED] + t->by_status[CHARGE_FREE] +
+                              t->by_status[CHARGE_REPORTED] + t->by_status[CHARGE_UNPRICED]);
     }
     return true;
 }

@@ -21,6 +21,7 @@
 #include "store/row.h"
 #include "store/row_order.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* libpq copies what it is given and sends it at once. Client CPU for 10,000 rows of 800 bytes: row
@@ -287,6 +288,9 @@ static void row_add(struct writer *w, struct batch *batch, const struct batch_ro
 {
     char *p = batch->encoded.p + row->offset;
     const struct words_table *table = batch->words.table;
+    assert(w->batch_id > 0 && w->book_id > 0);
+    assert(!row->lean || (table[WORDS_CALL].entry[row->words[WORDS_CALL]].wanted &&
+                          table[WORDS_CALLER].entry[row->words[WORDS_CALLER]].wanted));
     if (row->lean)
         row_patch_lean(p, w->batch_id, w->book_id,
                        table[WORDS_CALL].entry[row->words[WORDS_CALL]].number,
