@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prometheus text metrics and a health page over HTTP (libmicrohttpd). metrics_start() listens and
- * answers from a thread of its own, until metrics_stop() ends that; the group that it tells of has to
- * outlive it.
+ * answers from a thread of its own, until metrics_stop() ends that; the group that it tells of has
+ * to outlive it.
  */
 #ifndef RUN_METRICS_H
 #define RUN_METRICS_H
