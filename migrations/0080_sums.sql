@@ -1,35 +1,29 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Sums, equal to the rows at every commit: whatever changes what rows come to appends signed deltas in its
+-- Sums, equal to the rows at every commit: whatever changes what rows come to appends signed lines in its
 -- own transaction. The members add up a batch themselves (store/sums.c) and append by COPY; functions below
 -- do it for what changes rows afterwards: adjustments of a reprice, rows set aside. Nobody updates a sum.
 --
--- One table of three kinds of lines (grain): `delta` as appended, `slot` per quarter of an hour and `day`
--- per day, both merged from deltas. A question reads delta and slot, or delta and day, and adds up.
+-- Three tables of the same lines: `spend_deltas` as appended; `spend_slots` per quarter of an hour and
+-- `spend_days` per day, both merged from deltas. A line has, as a row has, numbers of the dictionaries
+-- instead of words, or the words where its rows are wide. What a line counts for is in `about`, so that one
+-- line does for a group of rows; only end users have lines of their own. spend_sums shows all of it in words.
 
 SET LOCAL ROLE spendlog_owner;
 
-CREATE TABLE spendlog.spend_sums (
-  grain text NOT NULL DEFAULT 'delta',
+CREATE TABLE spendlog.spend_deltas (
   day date NOT NULL,
   slot smallint,
-  level text NOT NULL,
-  coarse smallint NOT NULL DEFAULT 0,
-  label text NOT NULL,
-  provider text NOT NULL,
-  model text NOT NULL,
-  model_group text NOT NULL,
-  api_key text NOT NULL,
-  api_key_alias text NOT NULL,
-  user_id text NOT NULL,
-  team_id text NOT NULL,
-  team_alias text NOT NULL,
-  organization_id text NOT NULL,
-  call_type text NOT NULL,
-  status text NOT NULL,
-  pricing_status text NOT NULL,
-  pricing_reason text NOT NULL,
+  about smallint NOT NULL,
+  call_no bigint,
+  caller_no bigint,
+  input_tokens bigint,
+  output_tokens bigint,
+  cache_read_tokens bigint,
+  cache_write_tokens bigint,
+  reasoning_tokens bigint,
+  duration_us bigint,
   entries integer NOT NULL,
-  calls integer NOT NULL,
+  calls integer,
   spent integer,
   costed integer,
   gateway_calls integer,
@@ -46,21 +40,184 @@ CREATE TABLE spendlog.spend_sums (
   output_cost numeric,
   other_cost numeric,
   gateway_cost numeric,
-  input_tokens numeric,
-  output_tokens numeric,
-  cache_read_tokens numeric,
-  cache_write_tokens numeric,
-  reasoning_tokens numeric,
-  duration_us numeric
-) PARTITION BY LIST (grain);
-COMMENT ON TABLE spendlog.spend_sums IS 'What rows come to: read grains delta and slot, or delta and day, and add up. Signed; never updated';
+  pricing_status text NOT NULL,
+  pricing_reason text,
+  label text,
+  provider text,
+  model text,
+  model_group text,
+  call_type text,
+  status text,
+  api_key text,
+  api_key_alias text,
+  user_id text,
+  team_id text,
+  team_alias text,
+  organization_id text,
+  request_tags text[]
+) WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 5000);
+COMMENT ON COLUMN spendlog.spend_deltas.day IS 'UTC; of the call''s start, or on which a posted correction counts';
+COMMENT ON COLUMN spendlog.spend_deltas.slot IS 'quarter of an hour of the day, 0 to 95; NULL: of the whole day';
+COMMENT ON COLUMN spendlog.spend_deltas.about IS
+  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart';
+COMMENT ON COLUMN spendlog.spend_deltas.call_no IS 'shared_calls has the words; NULL: they are in the line, NULL for none';
+COMMENT ON COLUMN spendlog.spend_deltas.caller_no IS 'shared_callers has the words; NULL: they are in the line, NULL for none';
+COMMENT ON COLUMN spendlog.spend_deltas.entries IS 'how many entries (spend_entries) are in it, less those that were taken out: 0 is nothing';
+COMMENT ON COLUMN spendlog.spend_deltas.calls IS 'NULL: as many as entries';
+COMMENT ON COLUMN spendlog.spend_deltas.spent IS
+  'entries that have a spend; likewise gateway_calls, input_calls, ... of their figures; NULL: all, where the line has the figure';
+COMMENT ON COLUMN spendlog.spend_deltas.costed IS 'entries whose spend is known by its parts; NULL: those that have a spend';
+COMMENT ON COLUMN spendlog.spend_deltas.differing IS 'of what is compared: calls whose spend is not the gateway''s; NULL: none';
+COMMENT ON COLUMN spendlog.spend_deltas.by_clock IS 'of what is compared: calls priced per second, by the gateway''s clock; NULL: none';
+COMMENT ON COLUMN spendlog.spend_deltas.spend IS 'US dollars; NULL: nothing of it has a price';
+COMMENT ON COLUMN spendlog.spend_deltas.input_cost IS 'US dollars; NULL: none; likewise output_cost, other_cost';
+COMMENT ON COLUMN spendlog.spend_deltas.duration_us IS 'microseconds, of the timed calls';
+
+CREATE TABLE spendlog.spend_slots (LIKE spendlog.spend_deltas INCLUDING ALL);
+CREATE TABLE spendlog.spend_days (LIKE spendlog.spend_deltas INCLUDING ALL);
+COMMENT ON TABLE spendlog.spend_deltas IS 'Lines of the sums as they were appended: not merged yet';
+COMMENT ON TABLE spendlog.spend_slots IS 'Lines of the sums merged per quarter of an hour';
+COMMENT ON TABLE spendlog.spend_days IS 'Lines of the sums merged per day';
+
+-- What a member appends fits; what is merged from it may be anything.
+DO $$
+DECLARE
+  merged text;
+BEGIN
+  FOREACH merged IN ARRAY ARRAY['spend_slots', 'spend_days'] LOOP
+    EXECUTE (SELECT format('ALTER TABLE spendlog.%I %s', merged, string_agg(format('ALTER COLUMN %I TYPE numeric', c), ', '))
+             FROM unnest(ARRAY['input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens',
+               'reasoning_tokens', 'duration_us']) AS c);
+    EXECUTE format('CREATE INDEX %1$s_day ON spendlog.%1$I (day)', merged);
+    EXECUTE format('CREATE INDEX %1$s_caller ON spendlog.%1$I (caller_no, day)', merged);
+    EXECUTE format('CREATE INDEX %1$s_wide ON spendlog.%1$I (day) WHERE call_no IS NULL AND about & 1 <> 0', merged);
+  END LOOP;
+END
+$$;
+CREATE INDEX spend_deltas_wide ON spendlog.spend_deltas (day) WHERE call_no IS NULL AND about & 1 <> 0;
+CREATE INDEX spend_days_open ON spendlog.spend_days (day) WHERE about & 4 <> 0;
+CREATE INDEX spend_days_doubt ON spendlog.spend_days (day) WHERE about & 8 <> 0;
+CREATE INDEX spend_days_label ON spendlog.spend_days (label, day) WHERE label IS NOT NULL;
+
+-- The lines of a key, a team, a user or an organization are found by its callers.
+CREATE INDEX shared_callers_key ON spendlog.shared_callers (api_key);
+CREATE INDEX shared_callers_team ON spendlog.shared_callers (team_id);
+CREATE INDEX shared_callers_user ON spendlog.shared_callers (user_id);
+CREATE INDEX shared_callers_organization ON spendlog.shared_callers (organization_id);
+
+-- --- how a line is read
+
+-- The columns of a line in three kinds, and what each of a line d says: NULL for none of it.
+CREATE FUNCTION spendlog.sum_columns() RETURNS TABLE (place integer, name text, kind text, reading text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT k.place::integer, k.name, 'key', 'd.' || k.name
+  FROM unnest('{day,slot,about,label,call_no,caller_no,pricing_status,pricing_reason,provider,model,model_group,'
+    'call_type,status,api_key,api_key_alias,user_id,team_id,team_alias,organization_id,request_tags}'::text[])
+    WITH ORDINALITY AS k (name, place)
+  UNION ALL
+  SELECT * FROM (VALUES
+    (21, 'entries', 'count', 'd.entries'),
+    (22, 'calls', 'count', 'coalesce(d.calls, d.entries)'),
+    (23, 'spent', 'count', 'CASE WHEN d.spend IS NOT NULL THEN coalesce(d.spent, d.entries) END'),
+    (24, 'costed', 'count', 'CASE WHEN d.spend IS NOT NULL THEN coalesce(d.costed, d.spent, d.entries) END'),
+    (25, 'gateway_calls', 'count', 'CASE WHEN d.gateway_cost IS NOT NULL THEN coalesce(d.gateway_calls, d.entries) END'),
+    (26, 'input_calls', 'count', 'CASE WHEN d.input_tokens IS NOT NULL THEN coalesce(d.input_calls, d.entries) END'),
+    (27, 'output_calls', 'count', 'CASE WHEN d.output_tokens IS NOT NULL THEN coalesce(d.output_calls, d.entries) END'),
+    (28, 'cache_read_calls', 'count',
+      'CASE WHEN d.cache_read_tokens IS NOT NULL THEN coalesce(d.cache_read_calls, d.entries) END'),
+    (29, 'cache_write_calls', 'count',
+      'CASE WHEN d.cache_write_tokens IS NOT NULL THEN coalesce(d.cache_write_calls, d.entries) END'),
+    (30, 'reasoning_calls', 'count',
+      'CASE WHEN d.reasoning_tokens IS NOT NULL THEN coalesce(d.reasoning_calls, d.entries) END'),
+    (31, 'timed_calls', 'count', 'CASE WHEN d.duration_us IS NOT NULL THEN coalesce(d.timed_calls, d.entries) END'),
+    (32, 'differing', 'count', 'd.differing'),
+    (33, 'by_clock', 'count', 'd.by_clock'),
+    (34, 'spend', 'figure', 'd.spend'),
+    (35, 'input_cost', 'figure', 'coalesce(d.input_cost, CASE WHEN d.spend IS NOT NULL THEN 0 END)'),
+    (36, 'output_cost', 'figure', 'coalesce(d.output_cost, CASE WHEN d.spend IS NOT NULL THEN 0 END)'),
+    (37, 'other_cost', 'figure', 'coalesce(d.other_cost, CASE WHEN d.spend IS NOT NULL THEN 0 END)'),
+    (38, 'gateway_cost', 'figure', 'd.gateway_cost'),
+    (39, 'input_tokens', 'figure', 'd.input_tokens'),
+    (40, 'output_tokens', 'figure', 'd.output_tokens'),
+    (41, 'cache_read_tokens', 'figure', 'd.cache_read_tokens'),
+    (42, 'cache_write_tokens', 'figure', 'd.cache_write_tokens'),
+    (43, 'reasoning_tokens', 'figure', 'd.reasoning_tokens'),
+    (44, 'duration_us', 'figure', 'd.duration_us')) AS v (place, name, kind, reading)
+$$;
+
+-- Names of the columns of these kinds, each in a form: '%1$I' is the name, '%2$s' what it says.
+CREATE FUNCTION spendlog.sum_list(form text, VARIADIC kinds text[]) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format(form, c.name, c.reading), ', ' ORDER BY c.place) FROM spendlog.sum_columns() c
+        WHERE c.kind = ANY (kinds));
+
+-- All lines with explicit counts, by the numbers; and in words, by level.
+DO $$
+DECLARE
+  words text[] := '{provider,model,model_group,call_type,status,api_key,api_key_alias,user_id,team_id,team_alias,organization_id}';
+  shown text := 'day,slot,level,coarse,label,provider,model,model_group,api_key,api_key_alias,user_id,team_id,'
+    'team_alias,organization_id,call_type,status,pricing_status,pricing_reason,'
+    || replace(spendlog.sum_list('%1$I', 'count', 'figure'), ' ', '');
+  branches text;
+BEGIN
+  EXECUTE 'CREATE VIEW spendlog.stored_sums WITH (security_invoker = true) AS '
+    || (SELECT string_agg(format('SELECT %L::text AS grain, %s FROM spendlog.%I d', t.grain,
+          (SELECT string_agg(CASE WHEN c.kind = 'figure' THEN format('(%s)::numeric AS %I', c.reading, c.name)
+                                  ELSE format('%s AS %I', c.reading, c.name) END, ', ' ORDER BY c.place)
+           FROM spendlog.sum_columns() c), t.name), ' UNION ALL ')
+        FROM (VALUES ('delta', 'spend_deltas'), ('slot', 'spend_slots'), ('day', 'spend_days')) AS t (grain, name));
+
+  SELECT string_agg(format('SELECT s.grain, %s FROM spendlog.stored_sums s%s WHERE s.call_no IS %s AND %s',
+    (SELECT string_agg(CASE
+       WHEN c = 'level' THEN format('%L::text AS level', l.level)
+       WHEN c = 'coarse' THEN format('(%s)::smallint AS coarse', l.coarse)
+       WHEN c = 'label' THEN format('%s AS label', l.label)
+       WHEN c IN ('differing', 'by_clock') AND l.level <> 'drift' THEN format('NULL::integer AS %I', c)
+       WHEN c = 'pricing_reason' THEN 'coalesce(s.pricing_reason, '''') AS pricing_reason'
+       WHEN c = ANY (words) AND f.wide THEN format('coalesce(s.%1$I, '''') AS %1$I', c)
+       WHEN c = ANY (words[1:5]) THEN format('coalesce(c.%1$I, '''') AS %1$I', c)
+       WHEN c = ANY (words) THEN format('k.%I', c)
+       ELSE format('s.%I', c) END, ', ' ORDER BY n)
+     FROM unnest(string_to_array(shown, ',')) WITH ORDINALITY AS u (c, n)),
+    CASE WHEN f.wide THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
+      'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END
+    || CASE l.level WHEN 'tag' THEN format(' CROSS JOIN LATERAL unnest(%s.request_tags) AS t (tag)',
+                                           CASE WHEN f.wide THEN 's' ELSE 'k' END) ELSE '' END,
+    CASE WHEN f.wide THEN 'NULL' ELSE 'NOT NULL' END, l.condition), ' UNION ALL ')
+  INTO branches
+  FROM (VALUES
+    ('all', 's.about & 1 <> 0', '0', '''''::text'),
+    ('tag', 's.about & 1 <> 0', '0', 't.tag'),
+    ('end_user', 's.about & 16 <> 0', 'CASE WHEN s.about & 64 <> 0 THEN 1 ELSE 0 END', 's.label'),
+    ('end_user', 's.about & 32 <> 0', '2', '''''::text'),
+    ('drift', 's.about & 2 <> 0', '0', '''''::text'),
+    ('open', 's.about & 4 <> 0', '0', '''''::text'),
+    ('doubt', 's.about & 8 <> 0', '0', '''''::text')) AS l (level, condition, coarse, label)
+  CROSS JOIN (VALUES (false), (true)) AS f (wide);
+  EXECUTE 'CREATE VIEW spendlog.spend_sums WITH (security_invoker = true) AS ' || branches;
+END
+$$;
+-- The query behind spend_sums over lines of one grain from elsewhere: d is a line of spend_deltas.
+CREATE FUNCTION spendlog.sums_in_words(lines text, grain text) RETURNS text
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+RETURN replace(rtrim(pg_get_viewdef('spendlog.spend_sums'::regclass), ';'), 'spendlog.stored_sums s',
+  format('(SELECT %L::text AS grain, %s FROM %s d) s', grain, spendlog.sum_list('%2$s AS %1$I', 'key', 'count', 'figure'),
+         lines));
+
+COMMENT ON VIEW spendlog.stored_sums IS 'What rows come to, by the numbers of the dictionaries: read grains delta and slot, or delta and day, and add up';
+COMMENT ON COLUMN spendlog.stored_sums.about IS
+  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart';
+COMMENT ON VIEW spendlog.spend_sums IS 'What rows come to: read grains delta and slot, or delta and day, and add up. Signed; never updated';
 COMMENT ON COLUMN spendlog.spend_sums.grain IS 'delta: appended with what it counts; slot, day: merged from deltas, per quarter of an hour and per day';
 COMMENT ON COLUMN spendlog.spend_sums.day IS 'UTC; of the call''s start, or on which a posted correction counts';
 COMMENT ON COLUMN spendlog.spend_sums.slot IS 'quarter of an hour of the day, 0 to 95; NULL: of the whole day';
 COMMENT ON COLUMN spendlog.spend_sums.level IS
-  'all: everything, by all columns; tag, end_user: by label; drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
+  'all: everything; tag, end_user: by label; drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
 COMMENT ON COLUMN spendlog.spend_sums.coarse IS
-  '0: by all columns of the level; 1: by label and day alone; 2: labels were too many to be told apart';
+  '0: by all columns; 1: by label and day alone; 2: labels were too many to be told apart';
 COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag or end user; else empty';
 COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that were taken out: 0 is nothing';
 COMMENT ON COLUMN spendlog.spend_sums.spent IS 'entries that have a spend; likewise costed, gateway_calls, ... of their columns; NULL: none';
@@ -68,16 +225,6 @@ COMMENT ON COLUMN spendlog.spend_sums.differing IS 'level drift: calls whose spe
 COMMENT ON COLUMN spendlog.spend_sums.by_clock IS 'level drift: calls priced per second, by the gateway''s clock';
 COMMENT ON COLUMN spendlog.spend_sums.spend IS 'US dollars; NULL: nothing of it has a price';
 COMMENT ON COLUMN spendlog.spend_sums.duration_us IS 'microseconds, of the timed calls';
-
-CREATE TABLE spendlog.spend_deltas PARTITION OF spendlog.spend_sums FOR VALUES IN ('delta')
-  WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 5000);
-CREATE TABLE spendlog.spend_slots PARTITION OF spendlog.spend_sums FOR VALUES IN ('slot');
-CREATE TABLE spendlog.spend_days PARTITION OF spendlog.spend_sums FOR VALUES IN ('day');
-CREATE INDEX spend_slots_day ON spendlog.spend_slots (day, level);
-CREATE INDEX spend_days_day ON spendlog.spend_days (day, level);
-COMMENT ON TABLE spendlog.spend_deltas IS 'spend_sums as they were appended: not merged yet';
-COMMENT ON TABLE spendlog.spend_slots IS 'spend_sums merged per quarter of an hour';
-COMMENT ON TABLE spendlog.spend_days IS 'spend_sums merged per day';
 
 -- A pass gives each day lines that are apart from each other; several passes give the same line again.
 CREATE TABLE spendlog.sums_days (
@@ -97,45 +244,50 @@ COMMENT ON COLUMN spendlog.dropped_partitions.rows_unsummed IS 'those of the row
 -- --- statements, as text
 
 -- An entry is what is added up: a row, a posted correction, a row taken out or put back. Entries that are
--- only `checked` count in the levels of what is to be looked at.
+-- only `checked` count among what is to be looked at.
 
 CREATE FUNCTION spendlog.slot_of(at timestamp) RETURNS smallint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (extract(hour FROM at) * 4 + div(extract(minute FROM at), 15))::smallint;
 COMMENT ON FUNCTION spendlog.slot_of(timestamp) IS 'Quarter of an hour of the day, 0 to 95';
 
--- Of FROM that gives the row s, and v (sign, counted, checked, spend, input_cost, output_cost, other_cost,
+-- What a row s says of itself: numbers or words.
+CREATE FUNCTION spendlog.sum_words() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 's.call_no, s.caller_no, s.provider, s.model, s.model_group, s.call_type, s.status, s.api_key, s.api_key_alias, '
+  's.user_id, s.team_id, s.team_alias, s.organization_id, s.request_tags, s.end_user';
+
+-- Of FROM that gives the stored row s, and v (sign, counted, checked, spend, input_cost, output_cost, other_cost,
 -- status, reason, flags, now_status, now_flags): how the row is to be taken. now_*: what the latest posted
--- correction says.
+-- correction says. `alone`: figures that do not fit beside others in one line.
 CREATE FUNCTION spendlog.sum_rows(source text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN
   'SELECT v.sign, s.start_time::date AS day, spendlog.slot_of(s.start_time) AS slot, v.counted, 1 AS calls, '
   'v.spend, v.input_cost, v.output_cost, v.other_cost, s.gateway_cost, s.input_tokens, s.output_tokens, '
   's.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens, '
-  'extract(epoch FROM s.end_time - s.start_time) * 1000000 AS duration_us, '
-  's.provider, s.model, s.model_group, s.api_key, s.api_key_alias, s.user_id, s.team_id, s.team_alias, '
-  's.organization_id, s.end_user, s.request_tags, s.call_type, s.status, v.status AS pricing_status, '
-  'v.reason AS pricing_reason, '
+  '(extract(epoch FROM s.end_time - s.start_time) * 1000000)::bigint AS duration_us, '
+  || spendlog.sum_words() || ', v.status AS pricing_status, coalesce(v.reason, '''') AS pricing_reason, '
   'v.checked AND s.gateway_cost IS NOT NULL AND v.status IN (''priced'', ''free'') AS drift, '
   'v.checked AND (v.status = ''unpriced'' OR (v.status = ''reported'' AND v.reason IN '
   '(''unknown_model'', ''no_rate'', ''rate_missing'', ''unknown_price_key''))) '
   'AND v.now_status IN (''unpriced'', ''reported'') AS open, '
   -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
   'v.checked AND v.flags & 117442304 <> 0 AND v.now_flags & 117442304 <> 0 AS doubtful, '
-  'v.spend <> s.gateway_cost AS differing, v.flags >> 27 & 1 = 1 AS by_clock '
+  'v.spend <> s.gateway_cost AS differing, v.flags >> 27 & 1 = 1 AS by_clock, '
+  'CASE WHEN greatest(s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, '
+  's.reasoning_tokens) > 1099511627776 OR s.end_time > s.start_time + interval ''10 days'' THEN s.identity END AS alone '
   'FROM ' || source;
 
--- Of FROM that gives the row s, which may be gone, and c (day, slot, money and counts): a change of sums
+-- Of FROM that gives the stored row s, which may be gone, and c (day, slot, money and counts): a change of sums
 -- beside the row.
 CREATE FUNCTION spendlog.sum_changes(source text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN
   'SELECT c.sign, c.day, c.slot, true, 0, c.spend, c.input_cost, c.output_cost, c.other_cost, c.gateway_cost, '
-  'c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens, NULL::numeric, '
-  's.provider, s.model, s.model_group, s.api_key, s.api_key_alias, s.user_id, s.team_id, s.team_alias, '
-  's.organization_id, s.end_user, s.request_tags, s.call_type, s.status, c.status, '''', '
-  'false, false, false, false, false FROM ' || source;
+  'c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens, NULL::bigint, '
+  || spendlog.sum_words() || ', c.status, '''', false, false, false, false, false, '
+  'CASE WHEN c.input_tokens IS NOT NULL THEN c.identity END FROM ' || source;
 
 -- The two kinds of changes.
 CREATE FUNCTION spendlog.sum_posted(adjustments text) RETURNS text
@@ -147,7 +299,7 @@ RETURN spendlog.sum_changes(
   'NULL::bigint AS input_tokens, NULL::bigint AS output_tokens, NULL::bigint AS cache_read_tokens, '
   'NULL::bigint AS cache_write_tokens, NULL::bigint AS reasoning_tokens, a.new_status AS status '
   'FROM ' || adjustments || ' a WHERE a.kind = ''posted'') c '
-  'LEFT JOIN spendlog.spend_logs s ON s.start_time = c.start_time AND s.identity = c.identity');
+  'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity');
 
 -- Of entries e of exclusions with a sign, and the status they count under: NULL is the row's.
 CREATE FUNCTION spendlog.sum_excluded(exclusions text) RETURNS text
@@ -157,16 +309,16 @@ RETURN spendlog.sum_changes(
   'THEN spendlog.slot_of(e.start_time) ELSE 0::smallint END AS slot, e.spend, e.input_cost, e.output_cost, '
   'e.other_cost, e.gateway_cost, e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, '
   'e.reasoning_tokens, coalesce(e.status, l.pricing_status) AS status '
-  'FROM ' || exclusions || ' e LEFT JOIN spendlog.spend_logs l '
+  'FROM ' || exclusions || ' e LEFT JOIN spendlog.stored_rows l '
   'ON l.start_time = e.start_time AND l.identity = e.identity) c '
-  'LEFT JOIN spendlog.spend_logs s ON s.start_time = c.start_time AND s.identity = c.identity');
+  'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity');
 
 -- Every entry of the days in [since, until).
 CREATE FUNCTION spendlog.sum_entries(since date, until date) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET datestyle = 'ISO, YMD'
 RETURN spendlog.sum_rows(format(
-  'spendlog.spend_logs s '
+  'spendlog.stored_rows s '
   'LEFT JOIN spendlog.excluded_rows x ON x.start_time = s.start_time AND x.identity = s.identity '
   'LEFT JOIN (SELECT DISTINCT ON (a.start_time, a.identity) a.start_time, a.identity, a.new_status, a.new_flags '
   'FROM spendlog.spend_adjustments a WHERE a.kind = ''posted'' '
@@ -181,93 +333,69 @@ RETURN spendlog.sum_rows(format(
   || ' UNION ALL ' || spendlog.sum_excluded(format('(SELECT *, 1 AS sign, NULL::text AS status FROM spendlog.exclusions '
     'WHERE counts_on >= %L AND counts_on < %L)', since, until));
 
--- Columns of spend_sums from level on, in their order.
-CREATE FUNCTION spendlog.sum_columns() RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN 'day, slot, level, label, provider, model, model_group, api_key, api_key_alias, user_id, team_id, '
-  'team_alias, organization_id, call_type, status, pricing_status, pricing_reason, entries, calls, spent, costed, '
-  'gateway_calls, input_calls, output_calls, cache_read_calls, cache_write_calls, reasoning_calls, timed_calls, '
-  'differing, by_clock, spend, input_cost, output_cost, other_cost, gateway_cost, input_tokens, output_tokens, '
-  'cache_read_tokens, cache_write_tokens, reasoning_tokens, duration_us';
-
 -- Whether a line g comes to anything.
 CREATE FUNCTION spendlog.sum_something() RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '(g.entries <> 0 OR g.calls <> 0 OR coalesce(g.spent, 0) <> 0 OR coalesce(g.costed, 0) <> 0 '
-  'OR coalesce(g.gateway_calls, 0) <> 0 OR coalesce(g.input_calls, 0) <> 0 OR coalesce(g.output_calls, 0) <> 0 '
-  'OR coalesce(g.cache_read_calls, 0) <> 0 OR coalesce(g.cache_write_calls, 0) <> 0 '
-  'OR coalesce(g.reasoning_calls, 0) <> 0 OR coalesce(g.timed_calls, 0) <> 0 OR coalesce(g.differing, 0) <> 0 '
-  'OR coalesce(g.by_clock, 0) <> 0 OR coalesce(g.spend, 0) <> 0 OR coalesce(g.input_cost, 0) <> 0 '
-  'OR coalesce(g.output_cost, 0) <> 0 OR coalesce(g.other_cost, 0) <> 0 OR coalesce(g.gateway_cost, 0) <> 0 '
-  'OR coalesce(g.input_tokens, 0) <> 0 OR coalesce(g.output_tokens, 0) <> 0 '
-  'OR coalesce(g.cache_read_tokens, 0) <> 0 OR coalesce(g.cache_write_tokens, 0) <> 0 '
-  'OR coalesce(g.reasoning_tokens, 0) <> 0 OR coalesce(g.duration_us, 0) <> 0)';
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN '(g.entries <> 0 OR ' || (SELECT string_agg(format('coalesce(g.%I, 0) <> 0', c.name), ' OR ' ORDER BY c.place)
+  FROM spendlog.sum_columns() c WHERE c.kind <> 'key' AND c.name <> 'entries') || ')';
 
 -- The figures of a group; `money`: the entries are differences of money alone, of rows that count as before.
 CREATE FUNCTION spendlog.sum_figures(money boolean) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE WHEN money THEN $sql$0 AS entries, 0 AS calls, NULL::integer AS spent, NULL::integer AS costed, NULL::integer AS gateway_calls, NULL::integer AS input_calls,
-    NULL::integer AS output_calls, NULL::integer AS cache_read_calls, NULL::integer AS cache_write_calls,
-    NULL::integer AS reasoning_calls, NULL::integer AS timed_calls,
-    nullif(sum(e.differing) FILTER (WHERE k.level = 'drift'), 0) AS differing, NULL::integer AS by_clock,
-    sum(e.spend) AS spend, sum(e.input_cost) AS input_cost, sum(e.output_cost) AS output_cost,
+RETURN CASE WHEN money THEN $sql$0::bigint AS entries, 0::bigint AS calls, 0::bigint AS spent, 0::bigint AS costed,
+    NULL::bigint AS gateway_calls, NULL::bigint AS input_calls, NULL::bigint AS output_calls,
+    NULL::bigint AS cache_read_calls, NULL::bigint AS cache_write_calls, NULL::bigint AS reasoning_calls,
+    NULL::bigint AS timed_calls, nullif(sum(e.differing) FILTER (WHERE k.label IS NULL AND e.drift), 0) AS differing,
+    NULL::bigint AS by_clock, sum(e.spend) AS spend, sum(e.input_cost) AS input_cost, sum(e.output_cost) AS output_cost,
     sum(e.other_cost) AS other_cost, NULL::numeric AS gateway_cost, NULL::numeric AS input_tokens,
     NULL::numeric AS output_tokens, NULL::numeric AS cache_read_tokens, NULL::numeric AS cache_write_tokens,
     NULL::numeric AS reasoning_tokens, NULL::numeric AS duration_us$sql$
 ELSE $sql$sum(e.sign) AS entries, sum(e.sign * e.calls) AS calls,
-    nullif(sum(e.sign) FILTER (WHERE e.spend IS NOT NULL), 0) AS spent,
-    nullif(sum(e.sign) FILTER (WHERE e.input_cost IS NOT NULL), 0) AS costed,
-    nullif(sum(e.sign) FILTER (WHERE e.gateway_cost IS NOT NULL), 0) AS gateway_calls,
-    nullif(sum(e.sign) FILTER (WHERE e.input_tokens IS NOT NULL), 0) AS input_calls,
-    nullif(sum(e.sign) FILTER (WHERE e.output_tokens IS NOT NULL), 0) AS output_calls,
-    nullif(sum(e.sign) FILTER (WHERE e.cache_read_tokens IS NOT NULL), 0) AS cache_read_calls,
-    nullif(sum(e.sign) FILTER (WHERE e.cache_write_tokens IS NOT NULL), 0) AS cache_write_calls,
-    nullif(sum(e.sign) FILTER (WHERE e.reasoning_tokens IS NOT NULL), 0) AS reasoning_calls,
-    nullif(sum(e.sign) FILTER (WHERE e.duration_us IS NOT NULL), 0) AS timed_calls,
-    nullif(sum(e.sign) FILTER (WHERE k.level = 'drift' AND e.differing), 0) AS differing,
-    nullif(sum(e.sign) FILTER (WHERE k.level = 'drift' AND e.by_clock), 0) AS by_clock,
+    sum(e.sign) FILTER (WHERE e.spend IS NOT NULL) AS spent,
+    coalesce(sum(e.sign) FILTER (WHERE e.input_cost IS NOT NULL), 0) AS costed,
+    sum(e.sign) FILTER (WHERE e.gateway_cost IS NOT NULL) AS gateway_calls,
+    sum(e.sign) FILTER (WHERE e.input_tokens IS NOT NULL) AS input_calls,
+    sum(e.sign) FILTER (WHERE e.output_tokens IS NOT NULL) AS output_calls,
+    sum(e.sign) FILTER (WHERE e.cache_read_tokens IS NOT NULL) AS cache_read_calls,
+    sum(e.sign) FILTER (WHERE e.cache_write_tokens IS NOT NULL) AS cache_write_calls,
+    sum(e.sign) FILTER (WHERE e.reasoning_tokens IS NOT NULL) AS reasoning_calls,
+    sum(e.sign) FILTER (WHERE e.duration_us IS NOT NULL) AS timed_calls,
+    nullif(sum(e.sign) FILTER (WHERE k.label IS NULL AND e.drift AND e.differing), 0) AS differing,
+    nullif(sum(e.sign) FILTER (WHERE k.label IS NULL AND e.drift AND e.by_clock), 0) AS by_clock,
     sum(e.sign * e.spend) AS spend, sum(e.sign * e.input_cost) AS input_cost,
     sum(e.sign * e.output_cost) AS output_cost, sum(e.sign * e.other_cost) AS other_cost,
-    sum(e.sign * e.gateway_cost) AS gateway_cost, sum(e.sign * e.input_tokens::numeric) AS input_tokens,
-    sum(e.sign * e.output_tokens::numeric) AS output_tokens,
-    sum(e.sign * e.cache_read_tokens::numeric) AS cache_read_tokens,
-    sum(e.sign * e.cache_write_tokens::numeric) AS cache_write_tokens,
-    sum(e.sign * e.reasoning_tokens::numeric) AS reasoning_tokens, sum(e.sign * e.duration_us) AS duration_us$sql$ END;
+    sum(e.sign * e.gateway_cost) AS gateway_cost, sum(e.sign * e.input_tokens) AS input_tokens,
+    sum(e.sign * e.output_tokens) AS output_tokens, sum(e.sign * e.cache_read_tokens) AS cache_read_tokens,
+    sum(e.sign * e.cache_write_tokens) AS cache_write_tokens, sum(e.sign * e.reasoning_tokens) AS reasoning_tokens,
+    sum(e.sign * e.duration_us) AS duration_us$sql$ END;
 
--- What entries come to, in these columns, by level and all that the level tells apart; groups that come to
--- nothing left out. store/sums.c does the same for a batch.
+-- What entries come to, as lines in the order of sum_columns(); those that come to nothing left out. store/sums.c
+-- does the same for a batch.
 CREATE FUNCTION spendlog.sum_select(entries text, money boolean) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN format($sql$
-SELECT g.* FROM (
-  SELECT e.day, CASE WHEN k.checks THEN NULL ELSE e.slot END AS slot, k.level, k.label,
-    coalesce(e.provider, '') AS provider, coalesce(e.model, '') AS model,
-    CASE WHEN k.checks THEN '' ELSE coalesce(e.model_group, '') END AS model_group,
-    CASE WHEN k.checks THEN '' ELSE coalesce(e.api_key, '') END AS api_key,
-    CASE WHEN k.level = 'all' THEN coalesce(e.api_key_alias, '') ELSE '' END AS api_key_alias,
-    CASE WHEN k.level = 'all' THEN coalesce(e.user_id, '') ELSE '' END AS user_id,
-    CASE WHEN k.checks THEN '' ELSE coalesce(e.team_id, '') END AS team_id,
-    CASE WHEN k.level = 'all' THEN coalesce(e.team_alias, '') ELSE '' END AS team_alias,
-    CASE WHEN k.level = 'all' THEN coalesce(e.organization_id, '') ELSE '' END AS organization_id,
-    CASE WHEN k.level = 'all' THEN coalesce(e.call_type, '') ELSE '' END AS call_type,
-    CASE WHEN k.checks THEN '' ELSE coalesce(e.status, '') END AS status,
-    CASE WHEN k.level = 'drift' THEN '' ELSE coalesce(e.pricing_status, '') END AS pricing_status,
-    CASE WHEN k.level = 'open' THEN coalesce(e.pricing_reason, '') ELSE '' END AS pricing_reason,
-    %s
-  FROM (%s) e
+SELECT %1$s FROM (
+  SELECT e.day, e.slot, k.about, k.label, e.call_no, e.caller_no, coalesce(e.pricing_status, '') AS pricing_status,
+    CASE WHEN k.label IS NULL THEN nullif(e.pricing_reason, '') END AS pricing_reason,
+    nullif(e.provider, '') AS provider, nullif(e.model, '') AS model, nullif(e.model_group, '') AS model_group,
+    nullif(e.call_type, '') AS call_type, nullif(e.status, '') AS status, nullif(e.api_key, '') AS api_key,
+    nullif(e.api_key_alias, '') AS api_key_alias, nullif(e.user_id, '') AS user_id, nullif(e.team_id, '') AS team_id,
+    nullif(e.team_alias, '') AS team_alias, nullif(e.organization_id, '') AS organization_id,
+    nullif(e.request_tags, '{}') AS request_tags, e.alone, %2$s
+  FROM (%3$s) e
   CROSS JOIN LATERAL (
-    SELECT 'all' AS level, '' AS label, false AS checks WHERE e.counted
-    UNION ALL SELECT 'tag', t.tag, false FROM unnest(e.request_tags) AS t (tag) WHERE e.counted
-    UNION ALL SELECT 'end_user', e.end_user, false WHERE e.counted AND e.end_user <> ''
-    UNION ALL SELECT 'drift', '', true WHERE e.drift
-    UNION ALL SELECT 'open', '', true WHERE e.open
-    UNION ALL SELECT 'doubt', '', true WHERE e.doubtful) k
-  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17) g
-WHERE %s$sql$, spendlog.sum_figures(money), entries, spendlog.sum_something());
+    SELECT (e.counted::integer + (e.drift IS TRUE)::integer * 2 + (e.open IS TRUE)::integer * 4
+      + (e.doubtful IS TRUE)::integer * 8)::smallint AS about, NULL::text AS label
+    WHERE e.counted OR e.drift OR e.open OR e.doubtful
+    UNION ALL SELECT 16::smallint, e.end_user WHERE e.counted AND e.end_user <> '') k
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21) g
+WHERE %4$s$sql$, spendlog.sum_list('g.%1$I', 'key', 'count', 'figure'), spendlog.sum_figures(money), entries,
+  spendlog.sum_something());
 
 CREATE FUNCTION spendlog.sum_insert(entries text, money boolean DEFAULT false) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN format('INSERT INTO spendlog.spend_deltas (%s) %s', spendlog.sum_columns(),
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN format('INSERT INTO spendlog.spend_deltas (%s) %s', spendlog.sum_list('%1$I', 'key', 'count', 'figure'),
   spendlog.sum_select(entries, money));
 
 -- --- what changes rows
@@ -296,20 +424,19 @@ BEGIN
   same := 'a.kind = ''audit'' AND a.new_status = a.old_status AND a.new_reason = a.old_reason '
           'AND (coalesce(a.new_flags, s.flags) # s.flags) & 251660032 = 0 ';
   source := adjustments || format(
-    ' a JOIN spendlog.spend_logs s ON s.start_time = a.start_time AND s.identity = a.identity '
+    ' a JOIN spendlog.stored_rows s ON s.start_time = a.start_time AND s.identity = a.identity '
     'AND s.start_time BETWEEN %L AND %L AND a.old_price_book_id = s.price_book_id '
     'AND a.old_spend IS NOT DISTINCT FROM s.spend AND a.old_status = s.pricing_status '
-    'AND a.old_reason = s.pricing_reason ', since, until);
+    'AND a.old_reason = coalesce(s.pricing_reason, '''') ', since, until);
   EXECUTE spendlog.sum_insert(
     'SELECT s.start_time::date AS day, spendlog.slot_of(s.start_time) AS slot, true AS counted, '
     'a.new_spend - s.spend AS spend, a.new_input_cost - s.input_cost AS input_cost, '
     'a.new_output_cost - s.output_cost AS output_cost, a.new_other_cost - s.other_cost AS other_cost, '
-    's.provider, s.model, s.model_group, s.api_key, s.api_key_alias, s.user_id, s.team_id, s.team_alias, '
-    's.organization_id, s.end_user, s.request_tags, s.call_type, s.status, s.pricing_status, s.pricing_reason, '
+    || spendlog.sum_words() || ', s.pricing_status, s.pricing_reason, '
     's.gateway_cost IS NOT NULL AND s.pricing_status IN (''priced'', ''free'') AS drift, '
     's.pricing_status = ''reported'' AND s.pricing_reason IN '
     '(''unknown_model'', ''no_rate'', ''rate_missing'', ''unknown_price_key'') AS open, '
-    's.flags & 117442304 <> 0 AS doubtful, '
+    's.flags & 117442304 <> 0 AS doubtful, NULL::uuid AS alone, '
     '(a.new_spend <> s.gateway_cost)::integer - (s.spend <> s.gateway_cost)::integer AS differing '
     'FROM ' || source || 'WHERE ' || same, true);
   EXECUTE spendlog.sum_insert(spendlog.sum_rows(source ||
@@ -395,7 +522,7 @@ BEGIN
   PERFORM set_config('enable_hashjoin', CASE WHEN seen.posted > 5000 THEN 'on' ELSE 'off' END, true);
   IF seen.posted > 0 THEN
     EXECUTE spendlog.sum_insert(spendlog.sum_rows(format(
-      'added a JOIN spendlog.spend_logs s ON s.start_time = a.start_time AND s.identity = a.identity '
+      'added a JOIN spendlog.stored_rows s ON s.start_time = a.start_time AND s.identity = a.identity '
       'AND s.start_time BETWEEN %L AND %L '
       'LEFT JOIN LATERAL (SELECT o.run_id, o.new_flags FROM spendlog.spend_adjustments o '
       'WHERE o.kind = ''posted'' AND o.start_time = a.start_time AND o.identity = a.identity '
@@ -415,7 +542,7 @@ COMMENT ON FUNCTION spendlog.sums_adjust() IS 'Appends to the sums what posted a
 CREATE TRIGGER spend_adjustments_sums AFTER INSERT ON spendlog.spend_adjustments
   REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION spendlog.sums_adjust();
 
--- A row that is set aside leaves the sums by its entry, and the levels of what is to be looked at by itself.
+-- A row that is set aside leaves the sums by its entry, and what is to be looked at by itself.
 CREATE FUNCTION spendlog.sums_exclude() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -424,7 +551,7 @@ SET timezone = 'UTC'
 AS $$
 BEGIN
   EXECUTE spendlog.sum_insert(spendlog.sum_rows(
-    'added e JOIN spendlog.spend_logs s ON s.start_time = e.start_time AND s.identity = e.identity '
+    'added e JOIN spendlog.stored_rows s ON s.start_time = e.start_time AND s.identity = e.identity '
     'LEFT JOIN LATERAL (SELECT o.new_status, o.new_flags FROM spendlog.spend_adjustments o '
     'WHERE o.kind = ''posted'' AND o.start_time = e.start_time AND o.identity = e.identity '
     'ORDER BY o.run_id DESC LIMIT 1) p ON true '
@@ -440,24 +567,27 @@ COMMENT ON FUNCTION spendlog.sums_exclude() IS 'Appends to the sums what rows se
 CREATE TRIGGER exclusions_sums AFTER INSERT ON spendlog.exclusions
   REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION spendlog.sums_exclude();
 
--- What is to be looked at is of rows that are there: a day that retention drops leaves these levels.
+-- What is to be looked at is of rows that are there: a day that retention drops is not among it any more.
 CREATE FUNCTION spendlog.sums_drop() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  columns text[] := string_to_array(spendlog.sum_columns(), ', ');
-  keys text := array_to_string(columns[1:17], ', ');
+  keys text := replace(spendlog.sum_list('s.%1$I', 'key'), 's.about', '(s.about & 12)::smallint');
+  less text := spendlog.sum_list('-sum(s.%1$I)', 'count', 'figure');
+  grouped text := '1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20';
 BEGIN
-  EXECUTE format('INSERT INTO spendlog.spend_deltas (%s) SELECT %s, %s FROM spendlog.spend_sums WHERE day = $1 '
-                 'AND level IN (''open'', ''doubt'') AND grain IN (''delta'', ''day'') GROUP BY %s '
-                 'HAVING sum(entries) <> 0', spendlog.sum_columns(), keys,
-                 (SELECT string_agg(format('-sum(%I)', c), ', ') FROM unnest(columns[18:]) c), keys)
+  EXECUTE format(
+    'WITH s AS MATERIALIZED (SELECT * FROM spendlog.stored_sums WHERE day = $1 AND about & 12 <> 0 AND grain <> ''day''), '
+    'slots AS (INSERT INTO spendlog.spend_slots (%1$s) SELECT %2$s, %3$s FROM s GROUP BY %4$s HAVING sum(entries) <> 0) '
+    'INSERT INTO spendlog.spend_days (%1$s) SELECT %5$s, %3$s FROM s GROUP BY %4$s HAVING sum(entries) <> 0',
+    spendlog.sum_list('%1$I', 'key', 'count', 'figure'), keys, less, grouped,
+    replace(keys, 's.slot', 'NULL::smallint'))
     USING NEW.day;
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION spendlog.sums_drop() IS 'Takes a dropped day out of the levels of what is to be looked at';
+COMMENT ON FUNCTION spendlog.sums_drop() IS 'Takes a dropped day out of what is to be looked at';
 CREATE TRIGGER dropped_partitions_sums AFTER INSERT OR UPDATE OF rows ON spendlog.dropped_partitions
   FOR EACH ROW EXECUTE FUNCTION spendlog.sums_drop();
 
@@ -482,9 +612,12 @@ BEGIN
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
   DELETE FROM spendlog.sums_days s WHERE s.day >= since AND s.day < until;
-  EXECUTE format('WITH gone AS (DELETE FROM spendlog.spend_sums WHERE day >= %L AND day < %L) %s', since, until,
-                 spendlog.sum_insert(spendlog.sum_entries(since, until)));
+  PERFORM set_config('spendlog.sums', 'remade', true); -- what is kept beside merged lines is told apart by it
+  EXECUTE (SELECT 'WITH ' || string_agg(format('%1$s AS (DELETE FROM spendlog.%1$I WHERE day >= %2$L AND day < %3$L)',
+             name, since, until), ', ') FROM unnest(ARRAY['spend_deltas', 'spend_slots', 'spend_days']) AS name)
+    || ' ' || spendlog.sum_insert(spendlog.sum_entries(since, until));
   GET DIAGNOSTICS made = ROW_COUNT;
+  PERFORM set_config('spendlog.sums', '', true);
   RETURN made;
 END
 $$;
@@ -492,7 +625,8 @@ COMMENT ON FUNCTION spendlog.sums_remake(date, date) IS 'Makes the sums of the d
 
 -- Where the sums are not what the rows come to, per level, day and grain: how many lines differ, and calls
 -- and spend of both sides. Of a day whose rows are gone, or with entries of such rows, less is known: then
--- only that is compared. `wholly`: by all columns; else calls and spend of whole days.
+-- only that is compared. `wholly`: by all columns; else calls and spend of whole days. Tags are a column of
+-- all.
 CREATE FUNCTION spendlog.sums_differ(wholly boolean)
 RETURNS TABLE (level text, day date, grain text, lines bigint, sum_calls numeric, row_calls numeric, sum_spend numeric,
                row_spend numeric)
@@ -505,52 +639,53 @@ SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 DECLARE
-  counts text[] := '{entries,calls,spent,costed,gateway_calls,input_calls,output_calls,cache_read_calls,'
-    'cache_write_calls,reasoning_calls,timed_calls,differing,by_clock,spend,input_cost,output_cost,other_cost,'
-    'gateway_cost,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,reasoning_tokens,duration_us}';
-  keys text[] := '{provider,model,model_group,api_key,api_key_alias,user_id,team_id,team_alias,organization_id,'
-    'call_type,status,pricing_status,pricing_reason}';
+  word text[] := '{c.provider,c.model,c.model_group,c.call_type,c.status,k.api_key,k.api_key_alias,k.user_id,k.team_id,'
+    'k.team_alias,k.organization_id}';
 BEGIN
   RETURN QUERY EXECUTE format($sql$
     WITH made AS MATERIALIZED (%1$s),
-    kept AS (SELECT * FROM spendlog.spend_sums),
     -- 0: all columns; 1: the label; 2: the day alone
     detail AS MATERIALIZED (
       SELECT d.level, d.day, max(d.detail) AS detail FROM (
-        SELECT level, day, max(coarse) AS detail FROM kept GROUP BY 1, 2
+        SELECT 'end_user' AS level, day, CASE WHEN about & 32 <> 0 THEN 2 ELSE 1 END AS detail
+        FROM spendlog.stored_sums WHERE about & 96 <> 0
         UNION ALL
         SELECT l.level, o.day, 2 FROM (
           SELECT posted_on AS day, start_time, identity FROM spendlog.spend_adjustments WHERE kind = 'posted'
           UNION ALL SELECT counts_on, start_time, identity FROM spendlog.exclusions) o
-        CROSS JOIN (VALUES ('all'), ('tag'), ('end_user')) AS l (level)
-        WHERE NOT EXISTS (SELECT FROM spendlog.spend_logs s
+        CROSS JOIN (VALUES ('all'), ('end_user')) AS l (level)
+        WHERE NOT EXISTS (SELECT FROM spendlog.stored_rows s
                           WHERE s.start_time = o.start_time AND s.identity = o.identity)
       ) d GROUP BY 1, 2),
     dropped AS (SELECT p.day, p.rows - p.rows_unsummed AS rows, p.spend FROM spendlog.dropped_partitions p),
     -- of grain slot: the rows and what is appended or merged; of grain day: the two merged ones
     both_sides AS (
       SELECT 1 AS side, m.*, 'slot' AS grain FROM made m
-      UNION ALL SELECT -1, %2$s, 'slot' FROM kept k
-        WHERE k.grain IN ('delta', CASE WHEN k.level IN ('drift', 'open', 'doubt') THEN 'day' ELSE 'slot' END)
-      UNION ALL SELECT CASE k.grain WHEN 'slot' THEN 1 ELSE -1 END, %2$s, 'day' FROM kept k
-        WHERE k.grain <> 'delta' AND k.level NOT IN ('drift', 'open', 'doubt')),
+      UNION ALL SELECT -1, %2$s, 'slot' FROM spendlog.stored_sums k WHERE k.grain IN ('delta', 'slot')
+      UNION ALL SELECT 1, %2$s, 'day' FROM spendlog.stored_sums k WHERE k.grain = 'slot'
+      UNION ALL SELECT -1, %2$s, 'day' FROM spendlog.stored_sums k WHERE k.grain = 'day'),
     lines AS (
-      SELECT b.level, b.day, b.grain,
+      SELECT l.level, b.day, b.grain,
         sum(b.calls) FILTER (WHERE b.side = -1) AS sum_calls, sum(b.calls) FILTER (WHERE b.side = 1) AS row_calls,
         sum(b.spend) FILTER (WHERE b.side = -1) AS sum_spend, sum(b.spend) FILTER (WHERE b.side = 1) AS row_spend,
         %3$s AS differs
-      FROM both_sides b LEFT JOIN detail d ON d.level = b.level AND d.day = b.day
-      WHERE b.grain = 'day' OR b.level IN ('open', 'doubt') OR NOT EXISTS (SELECT FROM dropped p WHERE p.day = b.day)
-      GROUP BY b.level, b.day, b.grain %4$s),
+      FROM both_sides b
+      LEFT JOIN spendlog.shared_calls c ON c.call_no = b.call_no
+      LEFT JOIN spendlog.shared_callers k ON k.caller_no = b.caller_no
+      JOIN (VALUES ('all', 1), ('end_user', 48), ('drift', 2), ('open', 4), ('doubt', 8)) AS l (level, bits)
+        ON b.about & l.bits <> 0
+      LEFT JOIN detail d ON d.level = l.level AND d.day = b.day
+      WHERE b.grain = 'day' OR l.level IN ('open', 'doubt') OR NOT EXISTS (SELECT FROM dropped p WHERE p.day = b.day)
+      GROUP BY l.level, b.day, b.grain %4$s),
     gone AS (
       SELECT 'all' AS level, p.day, g.grain, 1::bigint AS lines, coalesce(k.calls, 0) AS sum_calls,
         (p.rows + coalesce(m.calls, 0))::numeric AS row_calls, coalesce(k.spend, 0) AS sum_spend,
         coalesce(p.spend, 0) + coalesce(m.spend, 0) AS row_spend
       FROM dropped p CROSS JOIN (VALUES ('slot')) AS g (grain)
-      LEFT JOIN (SELECT day, sum(calls) AS calls, sum(spend) AS spend FROM made WHERE level = 'all' GROUP BY 1) m
+      LEFT JOIN (SELECT day, sum(calls) AS calls, sum(spend) AS spend FROM made WHERE about & 1 <> 0 GROUP BY 1) m
         ON m.day = p.day
-      LEFT JOIN LATERAL (SELECT sum(k.calls) AS calls, sum(k.spend) AS spend FROM kept k
-        WHERE k.level = 'all' AND k.day = p.day AND k.grain IN ('delta', g.grain)) k ON true
+      LEFT JOIN LATERAL (SELECT sum(k.calls) AS calls, sum(k.spend) AS spend FROM spendlog.stored_sums k
+        WHERE k.about & 1 <> 0 AND k.day = p.day AND k.grain IN ('delta', g.grain)) k ON true
       WHERE p.rows > 0)
     SELECT l.level, l.day, l.grain, count(*) FILTER (WHERE l.differs), coalesce(sum(l.sum_calls), 0)::numeric,
       coalesce(sum(l.row_calls), 0)::numeric, coalesce(sum(l.sum_spend), 0), coalesce(sum(l.row_spend), 0)
@@ -559,13 +694,18 @@ BEGIN
     SELECT g.* FROM gone g WHERE g.sum_calls <> g.row_calls OR g.sum_spend <> g.row_spend
     ORDER BY 2, 1, 3$sql$,
     spendlog.sum_select(spendlog.sum_entries('-infinity', 'infinity'), false),
-    (SELECT string_agg('k.' || c, ', ') FROM unnest(string_to_array(spendlog.sum_columns(), ', ')) c),
-    (SELECT string_agg(format('coalesce(sum(b.side * b.%I), 0) <> 0', c), ' OR ') FROM unnest(
-       CASE WHEN wholly THEN counts ELSE '{entries,calls,spend}' END) c),
+    spendlog.sum_list('k.%1$I', 'key', 'count', 'figure'),
+    (SELECT string_agg(format('coalesce(sum(b.side * b.%I)%s, 0) <> 0', c.name,
+       CASE WHEN c.name IN ('differing', 'by_clock') THEN ' FILTER (WHERE l.level = ''drift'')' ELSE '' END), ' OR ')
+     FROM spendlog.sum_columns() c
+     WHERE c.kind <> 'key' AND (wholly OR c.name IN ('entries', 'calls', 'spend'))),
     CASE WHEN wholly THEN
-      (SELECT string_agg(format(', CASE WHEN coalesce(d.detail, 0) = 0 THEN b.%I ELSE '''' END', c), '')
-       FROM unnest(keys) c)
-      || ', CASE WHEN coalesce(d.detail, 0) < 2 THEN b.label ELSE '''' END'
+      (SELECT string_agg(format(', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.%s, %s, '''') END',
+         split_part(w, '.', 2), w), '') FROM unnest(word) w)
+      || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.request_tags, k.request_tags, ''{}'') END'
+      || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN b.pricing_status END'
+      || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.pricing_reason, '''') END'
+      || ', CASE WHEN coalesce(d.detail, 0) < 2 THEN b.label END'
       || ', CASE WHEN coalesce(d.detail, 0) = 0 AND b.grain = ''slot'' THEN b.slot END'
     ELSE '' END);
 END
@@ -574,7 +714,7 @@ COMMENT ON FUNCTION spendlog.sums_differ(boolean) IS 'Where the sums are not wha
 
 -- --- the sums of what is stored
 
-LOCK TABLE spendlog.spend_logs IN SHARE MODE;
+LOCK TABLE spendlog.stored_rows IN SHARE MODE;
 DO $$
 BEGIN
   SET LOCAL jit = off;
@@ -586,18 +726,18 @@ ANALYZE spendlog.spend_deltas;
 
 -- --- privileges
 
-REVOKE ALL ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_rows(text), spendlog.sum_changes(text),
-  spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date), spendlog.sum_columns(),
-  spendlog.sum_figures(boolean), spendlog.sum_select(text, boolean), spendlog.sum_something(),
-  spendlog.sum_insert(text, boolean), spendlog.sums_adjust(),
-  spendlog.sums_audit(text, timestamp, timestamp, boolean),
-  spendlog.sums_exclude(), spendlog.sums_drop(), spendlog.sums_remake(date, date), spendlog.sums_differ(boolean)
+REVOKE ALL ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_rows(text),
+  spendlog.sum_changes(text), spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date),
+  spendlog.sum_columns(), spendlog.sum_list(text, text[]), spendlog.sums_in_words(text, text), spendlog.sum_figures(boolean),
+  spendlog.sum_select(text, boolean), spendlog.sum_something(), spendlog.sum_insert(text, boolean),
+  spendlog.sums_adjust(), spendlog.sums_audit(text, timestamp, timestamp, boolean), spendlog.sums_exclude(),
+  spendlog.sums_drop(), spendlog.sums_remake(date, date), spendlog.sums_differ(boolean)
   FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_rows(text), spendlog.sum_changes(text),
-  spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date), spendlog.sum_columns(),
-  spendlog.sum_figures(boolean), spendlog.sum_select(text, boolean), spendlog.sum_something(),
-  spendlog.sums_differ(boolean)
+GRANT EXECUTE ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_rows(text),
+  spendlog.sum_changes(text), spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date),
+  spendlog.sum_columns(), spendlog.sum_list(text, text[]), spendlog.sums_in_words(text, text), spendlog.sum_figures(boolean),
+  spendlog.sum_select(text, boolean), spendlog.sum_something(), spendlog.sums_differ(boolean)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT INSERT ON spendlog.spend_deltas TO spendlog_writer;
-GRANT SELECT ON spendlog.spend_sums, spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days
-  TO spendlog_writer, spendlog_repricer, spendlog_reader;
+GRANT SELECT ON spendlog.stored_sums, spendlog.spend_sums, spendlog.spend_deltas, spendlog.spend_slots,
+  spendlog.spend_days TO spendlog_writer, spendlog_repricer, spendlog_reader;

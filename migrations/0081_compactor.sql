@@ -6,48 +6,35 @@ SET LOCAL ROLE spendlog_owner;
 
 INSERT INTO spendlog.locks (name) VALUES ('sums');
 
--- Lines of spend_sums added up, as a statement: by all columns, per quarter of an hour or per day.
-CREATE FUNCTION spendlog.sum_merge(source text, grain text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN format($sql$
-INSERT INTO spendlog.%1$I (grain, coarse, %2$s)
-SELECT %3$L, g.* FROM (
-  SELECT d.coarse, d.day, %4$s AS slot, d.level, d.label, d.provider, d.model, d.model_group, d.api_key,
-    d.api_key_alias, d.user_id, d.team_id, d.team_alias, d.organization_id, d.call_type, d.status, d.pricing_status,
-    d.pricing_reason, sum(d.entries) AS entries, sum(d.calls) AS calls, nullif(sum(d.spent), 0) AS spent,
-    nullif(sum(d.costed), 0) AS costed, nullif(sum(d.gateway_calls), 0) AS gateway_calls,
-    nullif(sum(d.input_calls), 0) AS input_calls, nullif(sum(d.output_calls), 0) AS output_calls,
-    nullif(sum(d.cache_read_calls), 0) AS cache_read_calls, nullif(sum(d.cache_write_calls), 0) AS cache_write_calls,
-    nullif(sum(d.reasoning_calls), 0) AS reasoning_calls, nullif(sum(d.timed_calls), 0) AS timed_calls,
-    nullif(sum(d.differing), 0) AS differing, nullif(sum(d.by_clock), 0) AS by_clock, sum(d.spend) AS spend,
-    sum(d.input_cost) AS input_cost, sum(d.output_cost) AS output_cost, sum(d.other_cost) AS other_cost,
-    sum(d.gateway_cost) AS gateway_cost, sum(d.input_tokens) AS input_tokens, sum(d.output_tokens) AS output_tokens,
-    sum(d.cache_read_tokens) AS cache_read_tokens, sum(d.cache_write_tokens) AS cache_write_tokens,
-    sum(d.reasoning_tokens) AS reasoning_tokens, sum(d.duration_us) AS duration_us
-  FROM %5$s d WHERE %6$s
-  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18) g
-WHERE %7$s RETURNING day$sql$,
-  CASE grain WHEN 'slot' THEN 'spend_slots' ELSE 'spend_days' END, spendlog.sum_columns(), grain,
-  CASE grain WHEN 'slot' THEN 'd.slot' ELSE 'NULL::smallint' END, source,
-  CASE grain WHEN 'slot' THEN 'd.level NOT IN (''drift'', ''open'', ''doubt'')' ELSE 'true' END,
-  spendlog.sum_something());
+-- Lines d of a table added up into a merged one, as a statement that gives their days. Merged counts are explicit.
+CREATE FUNCTION spendlog.sum_merge(source text, merged text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('INSERT INTO spendlog.%1$I (%2$s) SELECT %3$s FROM (SELECT %4$s, %5$s FROM %6$s d '
+  'GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20) g WHERE %7$s RETURNING day',
+  merged, spendlog.sum_list('%1$I', 'key', 'count', 'figure'), spendlog.sum_list('g.%1$I', 'key', 'count', 'figure'),
+  CASE merged WHEN 'spend_days' THEN replace(spendlog.sum_list('d.%1$I', 'key'), 'd.slot', 'NULL::smallint AS slot')
+    ELSE spendlog.sum_list('d.%1$I', 'key') END,
+  (SELECT string_agg(format('sum(%s) AS %I', CASE c.kind WHEN 'count' THEN c.reading ELSE 'd.' || c.name END, c.name), ', '
+     ORDER BY c.place) FROM spendlog.sum_columns() c WHERE c.kind <> 'key'),
+  source, spendlog.sum_something());
 
 CREATE FUNCTION spendlog.sums_merge_day(day date) RETURNS bigint
 LANGUAGE plpgsql STRICT
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET jit = off
-SET work_mem = '32MB'
+SET enable_sort = off
+SET work_mem = '64MB'
 AS $$
 DECLARE
   kept bigint := 0;
   got bigint;
-  grain text;
+  merged text;
 BEGIN
-  FOREACH grain IN ARRAY ARRAY['slot', 'day'] LOOP
-    EXECUTE format('WITH t AS (DELETE FROM spendlog.%I WHERE day = %L RETURNING *) ',
-                   CASE grain WHEN 'slot' THEN 'spend_slots' ELSE 'spend_days' END, day)
-      || spendlog.sum_merge('t', grain);
+  FOREACH merged IN ARRAY ARRAY['spend_slots', 'spend_days'] LOOP
+    EXECUTE format('WITH t AS (DELETE FROM spendlog.%I WHERE day = %L RETURNING *) ', merged, day)
+      || spendlog.sum_merge('t', merged);
     GET DIAGNOSTICS got = ROW_COUNT;
     kept := kept + got;
   END LOOP;
@@ -56,15 +43,16 @@ BEGIN
 END
 $$;
 
--- Merges up to `most` deltas, then the day that needs it most. `taken` deltas became `made` lines; NULL:
--- another session is at it.
+-- Merges up to `most` deltas; a pass that found fewer, the day that needs it most as well. `taken` deltas became
+-- `made` lines; NULL: another session is at it.
 CREATE FUNCTION spendlog.sums_compact(most integer, OUT taken bigint, OUT made bigint, OUT merged date)
 LANGUAGE plpgsql STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 SET jit = off
-SET work_mem = '32MB'
+SET enable_sort = off
+SET work_mem = '64MB'
 AS $$
 BEGIN
   PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE SKIP LOCKED;
@@ -73,15 +61,17 @@ BEGIN
   END IF;
   EXECUTE 'WITH t AS (DELETE FROM spendlog.spend_deltas WHERE ctid = ANY (ARRAY('
           'SELECT ctid FROM spendlog.spend_deltas LIMIT $1)) RETURNING *), '
-          'slots AS (' || spendlog.sum_merge('t', 'slot') || '), '
-          'days AS (' || spendlog.sum_merge('t', 'day') || '), '
+          'slots AS (' || spendlog.sum_merge('t', 'spend_slots') || '), '
+          'days AS (' || spendlog.sum_merge('t', 'spend_days') || '), '
           'counted AS (SELECT day, count(*) AS lines FROM (SELECT day FROM slots UNION ALL SELECT day FROM days) b '
           'GROUP BY 1), '
           'noted AS (INSERT INTO spendlog.sums_days AS s (day, lines) SELECT day, lines FROM counted ORDER BY day '
           'ON CONFLICT ON CONSTRAINT sums_days_pkey DO UPDATE SET added = s.added + excluded.lines) '
           'SELECT (SELECT count(*) FROM t), (SELECT coalesce(sum(lines), 0) FROM counted)'
     INTO taken, made USING most;
-  SELECT s.day INTO merged FROM spendlog.sums_days s WHERE s.added > s.lines ORDER BY s.added DESC, s.day LIMIT 1;
+  IF taken < most THEN
+    SELECT s.day INTO merged FROM spendlog.sums_days s WHERE s.added > s.lines ORDER BY s.added DESC, s.day LIMIT 1;
+  END IF;
   IF merged IS NOT NULL THEN
     PERFORM spendlog.sums_merge_day(merged);
   END IF;
@@ -133,18 +123,24 @@ LANGUAGE plpgsql STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  gone bigint;
+  old date[];
+  lines_of text;
+  deleted bigint;
+  gone bigint := 0;
 BEGIN
   UPDATE spendlog.dropped_partitions p SET rows_unsummed = p.rows
   WHERE p.day < before AND p.rows_unsummed <> p.rows
     AND NOT EXISTS (SELECT FROM spendlog.stored_days() s WHERE s.day = p.day);
-  DELETE FROM spendlog.spend_sums s USING spendlog.dropped_partitions p
-  WHERE s.day < before AND p.day = s.day AND p.rows_unsummed = p.rows
-    AND NOT EXISTS (SELECT FROM spendlog.stored_days() d WHERE d.day = s.day);
-  GET DIAGNOSTICS gone = ROW_COUNT;
-  DELETE FROM spendlog.sums_days s USING spendlog.dropped_partitions p
-  WHERE s.day < before AND p.day = s.day
-    AND NOT EXISTS (SELECT FROM spendlog.stored_days() d WHERE d.day = s.day);
+  old := (SELECT array_agg(p.day) FROM spendlog.dropped_partitions p
+          WHERE p.day < before AND NOT EXISTS (SELECT FROM spendlog.stored_days() s WHERE s.day = p.day));
+  PERFORM set_config('spendlog.sums', 'remade', true);
+  FOREACH lines_of IN ARRAY ARRAY['spend_deltas', 'spend_slots', 'spend_days'] LOOP
+    EXECUTE format('DELETE FROM spendlog.%I WHERE day = ANY ($1)', lines_of) USING old;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    gone := gone + deleted;
+  END LOOP;
+  PERFORM set_config('spendlog.sums', '', true);
+  DELETE FROM spendlog.sums_days s WHERE s.day = ANY (old);
   RETURN gone;
 END
 $$;

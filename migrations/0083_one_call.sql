@@ -5,9 +5,9 @@
 
 SET LOCAL ROLE spendlog_owner;
 
-CREATE INDEX spend_logs_ids_brin ON spendlog.spend_logs USING brin (
-  request_id text_bloom_ops, call_id text_bloom_ops, session_id text_bloom_ops,
-  (coalesce(nullif(request_id, ''), identity::text)) text_bloom_ops)
+CREATE INDEX spend_logs_ids_brin ON spendlog.stored_rows USING brin (
+  request_id text_bloom_ops, (coalesce(call_uuid::text, call_id, '')) text_bloom_ops,
+  session_id text_bloom_ops, (coalesce(nullif(request_id, ''), identity::text)) text_bloom_ops)
   WITH (pages_per_range = 32, autosummarize = on);
 
 -- What is left of the days before `before`.
@@ -34,3 +34,34 @@ $$;
 COMMENT ON FUNCTION spendlog.summarize_days(date) IS 'Completes the BRIN indexes of the three days before a day';
 REVOKE ALL ON FUNCTION spendlog.summarize_days(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.summarize_days(date) TO spendlog_writer;
+
+-- The planner takes random ids for ones that stand anywhere, expects the filters to exclude nothing, and where two
+-- of them are asked (OR) or a day is small it would rather read the day. These functions leave it no such choice.
+
+-- Rows whose request id or gateway's own id it is; of rows without a request id, the identity, as in LiteLLM_SpendLogs.
+CREATE FUNCTION spendlog.calls_named(id text) RETURNS TABLE (start_time timestamp, identity uuid)
+LANGUAGE sql STABLE STRICT ROWS 2
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0
+SET jit = off
+AS $$
+  SELECT s.start_time, s.identity FROM spendlog.spend_logs s
+  WHERE id <> '' AND (s.call_id = id OR coalesce(nullif(s.request_id, ''), s.identity::text) = id)
+$$;
+COMMENT ON FUNCTION spendlog.calls_named(text) IS 'Rows whose request id or call id it is, found by the index; join spend_logs by both columns';
+
+CREATE FUNCTION spendlog.calls_of_session(id text) RETURNS TABLE (start_time timestamp, identity uuid)
+LANGUAGE sql STABLE STRICT ROWS 50
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0
+SET jit = off
+AS $$
+  SELECT s.start_time, s.identity FROM spendlog.spend_logs s WHERE id <> '' AND s.session_id = id
+$$;
+COMMENT ON FUNCTION spendlog.calls_of_session(text) IS 'Rows of a session, found by the index; join spend_logs by both columns';
+
+REVOKE ALL ON FUNCTION spendlog.calls_named(text), spendlog.calls_of_session(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION spendlog.calls_named(text), spendlog.calls_of_session(text)
+  TO spendlog_writer, spendlog_repricer, spendlog_reader;

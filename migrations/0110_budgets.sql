@@ -90,11 +90,15 @@ SET datestyle = 'ISO, YMD'
 SET jit = off
 AS $$
 BEGIN
+  IF current_setting('spendlog.sums', true) = 'remade' THEN
+    RETURN NULL; -- budgets_remake() looks at what there is now
+  END IF;
   INSERT INTO spendlog.coarse_days AS c (level, day, coarse)
-  SELECT g.level, g.day, max(g.coarse) FROM gone g WHERE g.coarse > 0 GROUP BY 1, 2 ORDER BY 1, 2
+  SELECT 'end_user', g.day, max(CASE WHEN g.about & 32 <> 0 THEN 2 ELSE 1 END) FROM gone g WHERE g.about & 96 <> 0
+  GROUP BY 2 ORDER BY 2
   ON CONFLICT ON CONSTRAINT coarse_days_pkey DO UPDATE SET coarse = greatest(c.coarse, excluded.coarse);
   IF EXISTS (SELECT FROM spendlog.budgets) THEN
-    EXECUTE spendlog.budget_keep('gone');
+    EXECUTE spendlog.budget_keep('(' || spendlog.sums_in_words('gone', 'delta') || ')');
   END IF;
   RETURN NULL;
 END
@@ -113,6 +117,9 @@ AS $$
 DECLARE
   days date[] := (SELECT array_agg(DISTINCT g.day) FROM gone g);
 BEGIN
+  IF days IS NULL OR current_setting('spendlog.sums', true) IS DISTINCT FROM 'remade' THEN
+    RETURN NULL; -- merged once more
+  END IF;
   PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE;
   DELETE FROM spendlog.budget_sums s WHERE s.day = ANY (days);
   DELETE FROM spendlog.coarse_days c WHERE c.day = ANY (days);
@@ -125,7 +132,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION spendlog.budgets_remake() IS 'Makes budget_sums of days anew whose merged sums were deleted';
-CREATE TRIGGER spend_sums_budgets AFTER DELETE ON spendlog.spend_sums
+CREATE TRIGGER spend_slots_budgets AFTER DELETE ON spendlog.spend_slots
+  REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION spendlog.budgets_remake();
+CREATE TRIGGER spend_days_budgets AFTER DELETE ON spendlog.spend_days
   REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION spendlog.budgets_remake();
 
 -- --- periods

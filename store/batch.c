@@ -158,7 +158,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     bool lean = row_words_take(&batch->words, event, words);
     if (!(lean ? row_encode_lean : row_encode)(&batch->encoded, event, charge, &place, err))
         return false;
-    if (!sums_take(&batch->sums, event, charge, &figures)) {
+    if (!sums_take(&batch->sums, event, charge, lean ? words : NULL, &figures)) {
         batch->encoded.bytes = offset;
         return err_set(err, ERR_FATAL, "the batch is full");
     }

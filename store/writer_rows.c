@@ -458,20 +458,30 @@ bool rows_guard_stands(struct writer *w, struct batch *batch)
 
 /* --- sums ----------------------------------------------------------------------------------- */
 
-bool rows_sum(struct writer *w, struct batch *batch, struct err *err)
+static bool sums_copy(struct writer *w, const struct batch *batch, bool wide, struct err *err)
 {
     char sql[1024];
+    size_t lines;
     int64_t stored;
+    copy_in_start(&w->sums);
+    if (!sums_encode(&batch->sums, &batch->words, wide, &w->sums, &lines))
+        return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
+    w->sum_lines += lines;
+    if (lines == 0)
+        return true;
+    snprintf(sql, sizeof(sql), "COPY spendlog.spend_deltas (%s) FROM STDIN (FORMAT binary)",
+             wide ? sums_columns_wide : sums_columns_lean);
+    return copy_in(&w->pg, sql, &w->sums, &stored, err);
+}
+
+bool rows_sum(struct writer *w, struct batch *batch, struct err *err)
+{
+    w->sum_lines = 0;
     sums_begin(&batch->sums);
     for (size_t i = 0; i < batch->row_count; i++)
         if (batch->rows[i].fate == ROW_NEW)
             sums_count(&batch->sums, batch->rows[i].figures);
-    copy_in_start(&w->sums);
-    if (!sums_encode(&batch->sums, &w->sums, &w->sum_lines))
+    if (!sums_fold(&batch->sums))
         return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
-    if (w->sum_lines == 0)
-        return true;
-    snprintf(sql, sizeof(sql), "COPY spendlog.spend_deltas (%s) FROM STDIN (FORMAT binary)",
-             sums_columns);
-    return copy_in(&w->pg, sql, &w->sums, &stored, err);
+    return sums_copy(w, batch, false, err) && sums_copy(w, batch, true, err);
 }

@@ -49,7 +49,7 @@ static int teardown(void **state)
     sql("DELETE FROM spendlog.closed_periods; DELETE FROM spendlog.day_claims;"
         "SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
         "DELETE FROM spendlog.dropped_partitions; DELETE FROM spendlog.dropped_sums;"
-        "DELETE FROM spendlog.spend_sums;"
+        "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days;"
         "UPDATE spendlog.retention SET keep_days = NULL, keep_sums_days = NULL, days_per_day = 8");
     return differing;
 }
@@ -442,7 +442,8 @@ static void a_strange_hand_leaves_a_mark(void **state)
         sql("UPDATE spendlog.strange_hands SET accepted_by = 'me'");
         assert_int_equal(hands_told(), 0);
         sql("SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
-            "DELETE FROM spendlog.spend_sums; DELETE FROM spendlog.dropped_partitions");
+            "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days;"
+            "DELETE FROM spendlog.dropped_partitions");
     }
     batch_reset(&w->batch);
     ten_rows(w);

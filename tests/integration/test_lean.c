@@ -51,7 +51,7 @@ static int teardown(void **state)
     sql("DELETE FROM spendlog.closed_periods; DELETE FROM spendlog.day_claims;"
         "SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
         "DELETE FROM spendlog.dropped_partitions; DELETE FROM spendlog.dropped_sums;"
-        "DELETE FROM spendlog.spend_sums;"
+        "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days;"
         "DELETE FROM spendlog.carried_days; DELETE FROM spendlog.shared_calls;"
         "DELETE FROM spendlog.shared_callers");
     return differing;

@@ -134,6 +134,8 @@ static void labels_make(struct labels *labels, struct texts *t, uint64_t call)
     }
     labels->v[LABEL_TAGS].t = &t->list;
     labels->present |= UINT64_C(1) << LABEL_TAGS;
+    if (of(call, 31, 5) == 0)
+        label_set(labels, LABEL_METADATA, "{\"of\":\"\\u0061 wide row\"}");
 }
 
 static void call_add(struct batch *batch, struct partition_state *state, uint64_t call,
@@ -452,10 +454,10 @@ static void merging_leaves_one_line_of_a_kind(void **state)
     sql("SELECT spendlog.sums_merge_day(day) FROM spendlog.sums_days ORDER BY day");
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_deltas"), 0);
     assert_int_equal(
-        scalar("SELECT count(*) FROM (SELECT FROM spendlog.spend_sums GROUP BY grain, day, slot,"
-               " level, coarse, label, provider, model, model_group, api_key, api_key_alias,"
-               " user_id, team_id, team_alias, organization_id, call_type, status, pricing_status,"
-               " pricing_reason HAVING count(*) > 1) d"),
+        scalar("SELECT count(*) FROM (SELECT FROM spendlog.stored_sums GROUP BY grain, day, slot,"
+               " about, label, call_no, caller_no, provider, model, model_group, api_key,"
+               " api_key_alias, user_id, team_id, team_alias, organization_id, request_tags,"
+               " call_type, status, pricing_status, pricing_reason HAVING count(*) > 1) d"),
         0);
     assert_int_equal(sums_differing(), 0);
 }
@@ -483,7 +485,7 @@ static void a_planted_attodollar_is_found(void **state)
         "UPDATE spendlog.spend_slots SET spend = spend %c 0.000000000000000001 WHERE ctid = (SELECT"
         " min(ctid) FROM spendlog.spend_slots WHERE spend > 0.001 AND day = '2025-07-01')",
         "UPDATE spendlog.spend_days SET spend = spend %c 0.000000000000000001 WHERE ctid = (SELECT"
-        " min(ctid) FROM spendlog.spend_days WHERE level = 'tag' AND spend > 0.001 AND"
+        " min(ctid) FROM spendlog.spend_days WHERE label <> '' AND spend > 0.001 AND"
         " day = '2025-07-01')",
         "UPDATE spendlog.spend_logs SET spend = spend %c 0.000000000000000001 WHERE identity ="
         " (SELECT max(identity::text)::uuid FROM spendlog.spend_logs WHERE spend > 0.001 AND"
@@ -513,14 +515,14 @@ static void ids_set(struct labels *labels, uint64_t call, char id[3][48])
     label_set(labels, LABEL_SESSION, id[2]);
 }
 
-/* 5000 end users in one batch: their names are not kept, what they come to is. */
-static void labels_that_are_too_many_are_told_as_such(void **state)
+/* Calls from `first` on, of as many end users, this far apart. */
+static void users_write(struct life *life, uint64_t first, uint64_t count, int64_t apart_us,
+                        int64_t tokens)
 {
-    struct life *life = *state;
     struct err err = {0};
     batch_reset(&life->batch);
     assert_true(writer_put_book(life->member[0], BOOK_A, SLICE("{}"), &err));
-    for (uint64_t call = 100000; call < 105000; call++) {
+    for (uint64_t call = first; call < first + count; call++) {
         char name[32], id[3][48];
         struct event event = {.mapping = "litellm", .has_identity = true, .content_hash = call};
         struct charge charge = {.status = CHARGE_PRICED, .has_spend = true, .spend.atto = 1};
@@ -531,7 +533,9 @@ static void labels_that_are_too_many_are_told_as_such(void **state)
                                           .price_book_id = BOOK_A};
         charge.side[SIDE_OTHER].atto = 1;
         memcpy(event.identity, &call, sizeof(call));
-        facts_set_int(&event.facts, FACT_STARTED_AT, BASE_US + (int64_t)call);
+        facts_set_int(&event.facts, FACT_STARTED_AT,
+                      BASE_US + (int64_t)call + (int64_t)(call - first) * apart_us);
+        facts_set_int(&event.facts, FACT_INPUT_TOKENS, tokens);
         snprintf(name, sizeof(name), "person-%llu", (unsigned long long)call);
         label_set(&event.labels, LABEL_END_USER, name);
         ids_set(&event.labels, call, id);
@@ -540,11 +544,53 @@ static void labels_that_are_too_many_are_told_as_such(void **state)
         assert_true(batch_add_row(&life->batch, &event, &charge, &origin, &err));
     }
     commit_or_fail(life->member[0], &life->batch);
+}
+
+/* 5000 end users in one batch: their names are not kept, what they come to is. */
+static void labels_that_are_too_many_are_told_as_such(void **state)
+{
+    users_write(*state, 100000, 5000, 0, 1);
     assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.spend_sums WHERE level = 'end_user'"
-                            " AND coarse = 2 AND label = '' AND slot IS NULL"),
+                            " AND coarse = 2 AND label = ''"),
                      5000);
     assert_int_equal(
         scalar("SELECT count(*) FROM spendlog.spend_deltas WHERE label LIKE 'person%'"), 0);
+    assert_int_equal(sums_differing(), 0);
+}
+
+/* Each row is a group of its own: of another hour and another end user. */
+static void a_backfill_writes_no_more_lines_than_rows(void **state)
+{
+    int64_t lines = scalar("SELECT count(*) FROM spendlog.spend_deltas");
+    users_write(*state, 200000, 300, INT64_C(3600) * 1000000, 1);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_deltas") - lines, 300);
+    assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.spend_by_end_user WHERE coarse = 2"),
+                     5300);
+    assert_int_equal(sums_differing(), 0);
+    users_write(*state, 300000, 300, 1, 1); /* the same of one hour keeps the names */
+    assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.spend_by_end_user WHERE coarse = 0"
+                            " AND end_user LIKE 'person-300%'"),
+                     300);
+}
+
+/* In the batch, and when lines are merged. */
+static void tokens_beyond_64_bits_are_added_up(void **state)
+{
+    static const char beyond[] = "SELECT (s.tokens = r.tokens AND s.tokens > 8e21)::integer FROM"
+                                 " (SELECT sum(input_tokens) AS tokens FROM spendlog.spend_daily"
+                                 "  WHERE day >= '2025-07-15') s,"
+                                 " (SELECT sum(input_tokens) AS tokens FROM spendlog.spend_logs"
+                                 "  WHERE start_time >= '2025-07-15') r";
+    struct err err = {0};
+    int64_t taken, made;
+    for (uint64_t first = 400000; first < 400900; first += 300)
+        users_write(*state, first, 300, 1, INT64_MAX - 1);
+    assert_int_equal(scalar(beyond), 1);
+    assert_true(compact_run(conninfo_of("writer"), &taken, &made, &err));
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_deltas"), 0);
+    assert_int_equal(scalar(beyond), 1);
+    assert_int_equal(sums_differing(), 0);
+    sql("SELECT spendlog.sums_remake('2025-07-15', '2025-07-16')");
     assert_int_equal(sums_differing(), 0);
 }
 
@@ -583,6 +629,8 @@ int main(void)
         cmocka_unit_test(a_planted_attodollar_is_found),
         cmocka_unit_test(labels_that_are_too_many_are_told_as_such),
         cmocka_unit_test(one_call_is_found_without_reading_its_day),
+        cmocka_unit_test(a_backfill_writes_no_more_lines_than_rows),
+        cmocka_unit_test(tokens_beyond_64_bits_are_added_up),
     };
     return cmocka_run_group_tests(tests, life_begin, life_end);
 }

@@ -243,19 +243,6 @@ BEGIN
 END
 $$;
 
--- Where calls are looked up by an index, it is by what the view shows of their ids.
-DO $$
-BEGIN
-  IF to_regclass('spendlog.spend_logs_ids_brin') IS NOT NULL THEN
-    DROP INDEX spendlog.spend_logs_ids_brin;
-    CREATE INDEX spend_logs_ids_brin ON spendlog.stored_rows USING brin (
-      request_id text_bloom_ops, (coalesce(call_uuid::text, call_id, '')) text_bloom_ops,
-      session_id text_bloom_ops, (coalesce(nullif(request_id, ''), identity::text)) text_bloom_ops)
-      WITH (pages_per_range = 32, autosummarize = on);
-  END IF;
-END
-$$;
-
 -- --- functions, as before, over the table of rows
 
 CREATE OR REPLACE FUNCTION spendlog.stored_days() RETURNS TABLE (day date, leaf oid)
@@ -469,6 +456,9 @@ BEGIN
     RAISE EXCEPTION 'the adjustments of % are not in the books: staged_take() first', day
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
+  -- Who adds rows to the day waits from here on. What is adjusted was there before, and nobody else changes it.
+  PERFORM spendlog.sums_audit('spendlog.' || spendlog.staged_name(day), day::timestamp,
+                              day + interval '1 day' - interval '1 microsecond', true);
   EXECUTE format('LOCK TABLE spendlog.%I IN SHARE ROW EXCLUSIVE MODE', leaf);
 
   now_xid := pg_current_xact_id()::text::bigint;
@@ -484,8 +474,6 @@ BEGIN
       present_digest, known.filled_rows, late, copied_digest USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
 
-  PERFORM spendlog.sums_audit('spendlog.' || spendlog.staged_name(day), day::timestamp,
-                              day + interval '1 day' - interval '1 microsecond', true);
   LOCK TABLE spendlog.stored_rows IN ACCESS EXCLUSIVE MODE;
   EXECUTE format('ALTER TABLE spendlog.stored_rows DETACH PARTITION spendlog.%I', leaf);
   EXECUTE format('ALTER TABLE spendlog.stored_rows ATTACH PARTITION spendlog.%I '
