@@ -1069,11 +1069,10 @@ static PGresult *row_copy(struct pg_conn *conn, const struct fields *f)
 
 static PGresult *line_copy(struct pg_conn *conn, const struct fields *f)
 {
-    int level = field_of(f, "level");
-    if (level < 0 || f->bytes[level] != 3 || memcmp(f->p[level], "all", 3) != 0)
+    if (!(field_int(f, "about") & 1)) /* of an end user alone: its rows are in another line */
         return NULL;
     struct row *r = db_add(conn->backend->tx, TABLE_DELTAS, 0);
-    r->v.delta.calls = field_int(f, "calls");
+    r->v.delta.calls = field_int(f, "entries");
     field_numeric(f, "spend", &r->v.delta.spend);
     return NULL;
 }
