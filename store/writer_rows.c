@@ -221,6 +221,7 @@ bool rows_guard(struct writer *w, struct batch *batch, struct err *err)
     res = pg_run(&w->pg, &guarded, &w->args, err);
     bool ok = res && mark_stored(&s, res, err);
     PQclear(res);
+    rows_follow(batch);
     return ok;
 }
 
