@@ -26,7 +26,7 @@ CREATE TRIGGER sums_merged_note AFTER INSERT OR UPDATE ON spendlog.sums_days
 
 -- Counted up to 100,000 deltas; above that PostgreSQL's own estimate.
 CREATE FUNCTION spendlog.sums_state(OUT deltas bigint, OUT merged_age_us bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE WHEN d.counted < 100000 THEN d.counted
@@ -37,4 +37,5 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.sums_state() IS 'Deltas that are not merged yet (above 100,000: about so many), and microseconds since the compactor came by';
 REVOKE ALL ON FUNCTION spendlog.sums_state() FROM PUBLIC;
+GRANT SELECT ON spendlog.sums_merged TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT EXECUTE ON FUNCTION spendlog.sums_state() TO spendlog_writer, spendlog_repricer, spendlog_reader;
