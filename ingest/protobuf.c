@@ -91,7 +91,7 @@ static struct slice keep_text(struct schema_protobuf *pb, struct slice text)
 static struct slice joined(struct schema_protobuf *pb, struct slice scope, struct slice name)
 {
     char *text = keep(pb, scope.bytes + 1 + name.bytes);
-    if (!text)
+    if (pb->failed)
         return (struct slice){NULL, 0};
     memcpy(text, scope.p, scope.bytes);
     text[scope.bytes] = '.';
