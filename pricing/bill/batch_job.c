@@ -124,10 +124,6 @@ static void bill_half_input(struct call *call, const struct facts *facts, const 
     const struct rate *input = rule_rate(rule, RATE_INPUT, VARIANT_PLAIN);
     const struct rate *write = rule_rate(rule, RATE_WRITE, VARIANT_PLAIN);
     usage_read_parts(facts, &in);
-    if (!input) {
-        bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS, in.prompt, input);
-        return;
-    }
     bill_count(&call->bill, UNIT_INPUT_TEXT_TOKENS, in.prompt - in.cached - in.written,
                halved(input));
     bill_count(&call->bill, UNIT_CACHE_READ_TOKENS, in.cached,

@@ -29,7 +29,7 @@ struct candidate {
     bool found_by_name;        /* video without a duration: any raw key of that name */
 };
 
-#define CANDIDATES_TRIED_MAX 3
+#define CANDIDATES_TRIED_MAX 4
 
 /* A rule under a name that a part of the event says. */
 struct named_rule {

@@ -60,11 +60,33 @@ static void families_last(struct plan *plan)
     memcpy(plan->candidate, sorted, count * sizeof(*sorted));
 }
 
+/* What the provider that is called was sent: the full name without that provider. Empty where no
+ * pricing_provider has the rows looked for under another one. */
+static struct slice sent_name(const struct planner *p)
+{
+    const struct priced_deployment *d = p->plan->deployment;
+    struct slice full = plan_full_name(p->facts), called = facts_text(p->facts, FACT_PROVIDER);
+    if (!d || p->plan->custom || !d->deployment->pricing_provider[0])
+        return SLICE("");
+    if (called.bytes == 0)
+        called = slice_of(d->provider);
+    if (called.bytes == 0 || !names_has_segment(full, called))
+        return SLICE("");
+    return (struct slice){full.p + called.bytes + 1, full.bytes - called.bytes - 1};
+}
+
+/* LiteLLM's name of the call: what was sent, unless the answer brings the full name along. */
+static struct slice called_name(const struct planner *p, struct slice sent)
+{
+    bool brought = facts_has(p->facts, FACT_MODEL_REQUESTED);
+    return sent.bytes && !brought ? sent : plan_full_name(p->facts);
+}
+
 /* Section 4.1, without a deployment or in mode litellm. */
 void add_candidates(struct planner *p)
 {
     const struct priced_deployment *d = p->plan->deployment;
-    struct slice full = plan_full_name(p->facts), answered = answered_name(p);
+    struct slice sent = sent_name(p), full = called_name(p, sent), answered = answered_name(p);
     struct slice provider = p->plan->provider_name, selected = full;
     struct slice base_model = slice_of(d ? d->deployment->base_model : "");
     if (p->plan->custom)
@@ -85,6 +107,8 @@ void add_candidates(struct planner *p)
     use_own_provider(p);
     add_candidate(p, answered);
     add_candidate(p, full);
+    if (p->r.overrides == OVERRIDES_MERGE)
+        add_candidate(p, sent);
     if (!p->plan->custom)
         families_last(p->plan);
 }

@@ -510,6 +510,17 @@ static struct slice base_provider(const struct resolver *r, const struct deploym
     return provider.bytes ? provider : said;
 }
 
+/* What the provider that is called is sent: under a pricing_provider the rows are another's. */
+static struct slice sent_name(const struct deployment *deployment, struct slice name)
+{
+    struct slice called = slice_of(deployment->provider);
+    if (called.bytes == 0)
+        called = names_provider(name);
+    if (called.bytes == 0 || !names_has_segment(name, called))
+        return name;
+    return (struct slice){name.p + called.bytes + 1, name.bytes - called.bytes - 1};
+}
+
 static const struct entry *find_base(const struct resolver *r, const struct deployment *deployment,
                                      struct slice name)
 {
@@ -524,6 +535,9 @@ static const struct entry *find_base(const struct resolver *r, const struct depl
             return entry;
     }
     struct found found = names_lookup(&plain, name, base_provider(r, deployment, name));
+    if (!found.entry && r->overrides == OVERRIDES_MERGE && deployment->pricing_provider[0])
+        found = names_lookup(&plain, sent_name(deployment, name),
+                             slice_of(deployment->pricing_provider));
     if (!found.entry && r->overrides == OVERRIDES_MERGE)
         return catalog_find_folded(r->catalog, name);
     return found.entry;

@@ -39,6 +39,14 @@ def image_size(request, answer, row, own, place):
     return answer["kind"] == "image" and bool(by_size) and any(name not in answer["body"] for name in asked)
 
 
+def image_quality(request, answer, row, own, place):
+    """xAI's price by resolution is that of low quality, which only the request may have named, or have asked otherwise."""
+    by_resolution = row.has("per_image_1K") or row.has("per_image_2K") or \
+        any(key in own for key in ("output_cost_per_image_1K", "output_cost_per_image_2K"))
+    asked = set(request.get("optional_params", {})) & {"quality", "resolution"}
+    return answer["kind"] == "image" and row.provider == "xai" and by_resolution and any(name not in answer["body"] for name in asked)
+
+
 def stream_bill(request, answer, row, own, place):
     """A stream's usage.cost may be the gateway's own bill."""
     use = answer["body"].get("usage") if isinstance(answer["body"], dict) else None
@@ -67,7 +75,7 @@ def ocr_model(request, answer, row, own, place):
     return answer["kind"] == "ocr" and "deployment" in request
 
 
-KINDS = (audio_length, ocr_model, meters, attempts, speech_tokens, batch_place, image_place, search_results, image_size, stream_bill)
+KINDS = (audio_length, ocr_model, meters, attempts, speech_tokens, batch_place, image_place, search_results, image_size, image_quality, stream_bill)
 
 
 def tags(request, answer, row, config):

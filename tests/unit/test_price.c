@@ -668,6 +668,55 @@ static void a_pricing_provider_finds_what_the_called_name_is(void **state)
     book_free(book);
 }
 
+/* The rows of a pricing_provider are not the called provider's: the name is looked up as it was
+ * sent. In mode litellm only where the answer does not bring the full name along, which the
+ * deployment has registered at 0. */
+static void a_pricing_provider_has_rows_of_what_was_sent(void **state)
+{
+    (void)state;
+#define DEPLOYMENT(info)                                                                           \
+    "model_list:\n- model_name: m\n  litellm_params: {model: openai/moonshotai/Kimi-K3}\n"         \
+    "  model_info: {pricing_provider: sail" info "}\n"
+#define CALL                                                                                       \
+    "provider=openai model=openai/moonshotai/Kimi-K3 model_answered=nobody-knows model_group=m "   \
+    "call_type=chat service_tier=flex input_tokens=1000 output_tokens=100"
+#define BROUGHT " model_requested=openai/moonshotai/Kimi-K3"
+    struct book *book = book_of(DEPLOYMENT(""), OVERRIDES_MERGE);
+    expect_spend(book, CALL, "0.001875");
+    expect_spend(book, CALL BROUGHT, "0.001875");
+    book_free(book);
+    book = book_of(DEPLOYMENT(""), OVERRIDES_LITELLM);
+    expect_spend(book, CALL, "0.001875");
+    expect_status(book, CALL BROUGHT, CHARGE_UNPRICED, "no_rate");
+    book_free(book);
+    book = book_of(DEPLOYMENT(", input_cost_per_token: 3e-6"), OVERRIDES_MERGE);
+    expect_spend(book, CALL BROUGHT, "0.001875");
+    book_free(book);
+#undef DEPLOYMENT
+#undef CALL
+#undef BROUGHT
+}
+
+/* LiteLLM takes an input rate that is not set for 0, and bills what is written and read. */
+static void a_job_without_an_input_rate_is_billed_for_what_is_written(void **state)
+{
+    (void)state;
+#define JOB                                                                                        \
+    "provider=vertex_ai model_group=m model=vertex_ai/claude-haiku-4-5@20251001 "                  \
+    "call_type=retrieve_batch batch=true input_tokens=2851 output_tokens=936 "                     \
+    "cache_read_tokens=1903 cache_write_tokens=358 batch_models=claude-haiku-4-5@20251001 "        \
+    "batch_line_models=claude-haiku-4-5@20251001 "                                                 \
+    "batch_rows=2851,936,1903,-,-,-,358,-,-,-,-,590,-,-,-,-,claude-haiku-4-5@20251001"
+    static const char config[] = "model_list:\n- model_name: m\n"
+                                 "  litellm_params: {model: vertex_ai/claude-haiku-4-5@20251001}\n"
+                                 "  model_info: {cache_creation_input_token_cost: 3.75e-06,\n"
+                                 "    cache_creation_input_token_cost_batches: 3.125e-07}\n";
+    struct book *book = book_of(config, OVERRIDES_LITELLM);
+    expect_spend(book, JOB, "0.00067125");
+    book_free(book);
+#undef JOB
+}
+
 /* Called as an OpenAI endpoint, only priced as Vertex: LiteLLM knows no place of it. */
 static void a_pricing_provider_brings_no_place(void **state)
 {
@@ -1488,6 +1537,8 @@ int main(void)
         cmocka_unit_test(rates_beside_those_of_the_hour_are_billed_in_mode_litellm),
         cmocka_unit_test(images_of_reserved_capacity_cost_what_mode_litellm_leaves_standing),
         cmocka_unit_test(a_pricing_provider_finds_what_the_called_name_is),
+        cmocka_unit_test(a_pricing_provider_has_rows_of_what_was_sent),
+        cmocka_unit_test(a_job_without_an_input_rate_is_billed_for_what_is_written),
         cmocka_unit_test(a_batch_inherits_writes_by_lifetime),
         cmocka_unit_test(a_sum_of_attempts_has_a_price_where_it_is_linear),
         cmocka_unit_test(a_job_has_no_pricing_provider_in_mode_litellm),
