@@ -135,11 +135,12 @@ def what_is_measured_is_told(servers):
     """Every metric stands in docs/operations.md; board, alerts, their tests and that page name none that is not there."""
     port = free_port()
     with Stage(servers, "named", partitions=1) as stage:
+        stage.sql("SET ROLE spendlog_owner; SELECT spendlog.budget_set('all', '', 'month', 100)")
         member = stage.start(metrics=f"127.0.0.1:{port}")
         wait_until_ready(member, port)
         stage.produce([message_of(demo_event())])
         stage.await_rows(1)
-        wait_for("the database was asked", lambda: "spendlog_sums_unmerged" in page_of(port), 60)
+        wait_for("the database was asked", lambda: all(name in page_of(port) for name in ("spendlog_sums_unmerged", "spendlog_budget_usd")), 60)
         kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page_of(port), re.M))
         check_equal(member.end(), 0, f"exit code{member.tail()}")
     there = {name + end for name, kind in kinds.items() for end in (("_bucket", "_sum", "_count", "") if kind == "histogram" else ("",))}
