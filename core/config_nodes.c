@@ -126,6 +126,7 @@ static bool topic_name_check(const struct yaml_node *node, struct err *err)
     regex_t regex;
     const char *name = node->text.p;
     if (name[0] == '^') {
+        /* libc's, not core/pattern.h: what librdkafka subscribes by. */
         if (regcomp(&regex, name, REG_EXTENDED | REG_NOSUB) != 0)
             return yaml_err(err, node, "name: \"%s\" is not a regular expression", name);
         regfree(&regex);

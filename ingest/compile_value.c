@@ -408,7 +408,7 @@ static bool match_compile(struct compiler *compiler, const struct yaml_node *nod
     struct err err = {0};
     if (node->kind != YAML_SCALAR)
         return yaml_err(compiler->err, node, "`match` is a pattern");
-    *pattern = pattern_compile(node->text, compiler->process, &err);
+    *pattern = pattern_compile(node->text, PATTERN_POSIX, compiler->process, &err);
     return *pattern || yaml_err(compiler->err, node, "%s", err.text);
 }
 

@@ -7,8 +7,8 @@
 #define INGEST_PROGRAM_H
 
 #include "core/event.h"
+#include "core/pattern.h"
 #include "core/yaml.h"
-#include "ingest/pattern.h"
 #include "ingest/timestamp.h"
 #include "ingest/trie.h"
 

@@ -21,6 +21,7 @@ static bool topic_open(struct topic *to, const struct config *config,
         mappings_otlp(to->mappings);
     if ((from->defaults && !mappings_defaults(to->mappings, from->defaults, err)))
         return false;
+    /* libc's, not core/pattern.h: what librdkafka subscribes by. */
     if (from->name[0] == '^' && regcomp(&to->regex, from->name, REG_EXTENDED | REG_NOSUB) != 0)
         return err_set(err, ERR_CONFIG, "%s:%u: \"%s\" is not a regular expression", config->path,
                        from->line, from->name);

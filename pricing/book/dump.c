@@ -71,7 +71,7 @@ static void write_map(struct buf *out, const struct catalog *catalog, int64_t fr
     for (size_t i = 0; i < catalog->family_count; i++) {
         if (i)
             buf_add_char(out, ',');
-        buf_add_json_string(out, catalog->family[i].pattern);
+        buf_add_json_string(out, catalog->family[i].text);
     }
     buf_add_text(out, "]}");
 }
@@ -250,10 +250,10 @@ static bool read_families(struct book *book, struct catalog *catalog, const stru
     if (!catalog->family)
         return bad(err, "too large");
     for (const struct node *n = families->children; n; n = n->next)
-        if (n->kind == NODE_TEXT &&
-            family_compile(slice_of(n->text), &catalog->family[catalog->family_count]))
+        if (n->kind == NODE_TEXT && family_compile(slice_of(n->text), &book->arena,
+                                                   &catalog->family[catalog->family_count]))
             catalog->family_count++;
-    return true;
+    return !book->arena.full || bad(err, "too large");
 }
 
 static bool read_maps(struct book *book, const struct node *maps, struct err *err)

@@ -171,10 +171,10 @@ static bool read_families(struct arena *book, struct catalog *catalog, const str
     if (!catalog->family)
         return err_set(err, ERR_CONFIG, "the price book is too large");
     for (const struct node *rule = rules->children; rule; rule = rule->next)
-        if (is_capability(rule) && family_compile(slice_of(node_text(rule, "pattern")),
+        if (is_capability(rule) && family_compile(slice_of(node_text(rule, "pattern")), book,
                                                   &catalog->family[catalog->family_count]))
             catalog->family_count++;
-    return true;
+    return !book->full || err_set(err, ERR_CONFIG, "the price book is too large");
 }
 
 /* A row that is built in a way we do not know must not become a row without a price. */

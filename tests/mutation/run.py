@@ -32,7 +32,7 @@ GUARDS = (
           "for (size_t i = 0; wrappers <= WRAPPERS_MAX && i", "mapper"),
     Guard("tokens of an event", "if (count <= limits->tokens)", "if (count <= limits->tokens + 1)", "sanity"),
     Guard("cost of an event", "i128 most = limits->cost * ATTO;", "i128 most = limits->cost * ATTO + 1;", "sanity"),
-    Guard("steps of a family's pattern", "        m->bad = true;\n        return false;\n", "        return false;\n",
+    Guard("steps of a family's pattern", "if (++run->steps > STEPS_MAX)", "if (++run->steps == STEPS_MAX)",
           "price_key"),
     Guard("size of a file of a zone", "return n > FILE_BYTES_MAX ? NULL : file_read", "return file_read", "ceilings"),
     Guard("usage that lies too deep", "if (depth == DEPTH_MAX) /* whatever", "if (depth == DEPTH_MAX + 9) /* whatever",

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: ingest */
-/* The regular expressions of mappings: what they match, what they refuse, and that no text makes
- * them slow. */
-#include "ingest/pattern.h"
+/* Regular expressions as mappings use them: what they match, what they refuse, and that no text
+ * makes them slow. */
+#include "core/pattern.h"
 
 #include <regex.h>
 #include <setjmp.h>
@@ -17,7 +16,7 @@ static struct arena arena;
 static const struct pattern *compiled(const char *text)
 {
     struct err err = {0};
-    const struct pattern *pattern = pattern_compile(slice_of(text), &arena, &err);
+    const struct pattern *pattern = pattern_compile(slice_of(text), PATTERN_POSIX, &arena, &err);
     if (!pattern)
         fail_msg("%s: %s", text, err.text);
     return pattern;
@@ -63,6 +62,10 @@ static const struct row {
     {"^[a-z]+://([^/:?#]+)", "https://eu.api.openai.com:443/v1", "eu.api.openai.com"},
     {"/messages(\\?|$)", "/v1/messages", ""},
     {"((a)|b)c", "bc", "b"},
+    {"^(?:a+)?b", "aab", "aab"},
+    {"^(?:a{2})*b", "aaab", NULL},
+    {"^(?:a+){2}b", "ab", NULL},
+    {"^(?:a*)*b", "aab", "aab"},
     {"\xc3\xa9+", "caf\xc3\xa9", "\xc3\xa9"},
 };
 
@@ -133,7 +136,7 @@ static void broken_patterns_are_refused_with_a_place(void **state)
                                          "\\", "\\k", "(ab){2}", "a|*"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         struct err err = {0};
-        assert_null(pattern_compile(slice_of(broken[i]), &arena, &err));
+        assert_null(pattern_compile(slice_of(broken[i]), PATTERN_POSIX, &arena, &err));
         assert_int_equal(err.kind, ERR_CONFIG);
         assert_non_null(strstr(err.text, "at byte"));
     }
@@ -145,14 +148,20 @@ static void patterns_beyond_their_limits_are_refused(void **state)
     static char text[4096];
     struct err err = {0};
     memset(text, 'a', 2000);
-    assert_null(pattern_compile(slice_of(text), &arena, &err));
+    assert_null(pattern_compile(slice_of(text), PATTERN_POSIX, &arena, &err));
     assert_int_equal(err.kind, ERR_CONFIG);
+    memcpy(text, "((((((((((((((((((a))))))))))))))))))", 38);
+    err = (struct err){0};
+    assert_null(pattern_compile(slice_of(text), PATTERN_POSIX, &arena, &err));
+    assert_non_null(strstr(err.text, "groups nested too deep"));
+    assert_non_null(pattern_compile((struct slice){text + 1, 35}, PATTERN_POSIX, &arena, &err));
     for (int sets = 32; sets <= 33; sets++) {
         text[0] = '\0';
         for (int i = 0; i < sets; i++)
             snprintf(text + 4 * i, 5, "[%cz]", 'a' + i % 20);
         err = (struct err){0};
-        assert_int_equal(pattern_compile(slice_of(text), &arena, &err) != NULL, sets == 32);
+        assert_int_equal(pattern_compile(slice_of(text), PATTERN_POSIX, &arena, &err) != NULL,
+                         sets == 32);
         assert_int_equal(err.kind, sets == 32 ? ERR_NONE : ERR_CONFIG);
     }
 }
@@ -166,8 +175,8 @@ static void repetitions_are_bounded(void **state)
     struct err err = {0};
     struct slice group;
     bool gave_up = false;
-    assert_non_null(pattern_compile(SLICE("^a{9999}$"), &arena, &err));
-    assert_null(pattern_compile(SLICE("^a{10000}$"), &arena, &err));
+    assert_non_null(pattern_compile(SLICE("^a{9999}$"), PATTERN_POSIX, &arena, &err));
+    assert_null(pattern_compile(SLICE("^a{10000}$"), PATTERN_POSIX, &arena, &err));
     assert_int_equal(err.kind, ERR_CONFIG);
     assert_non_null(strstr(err.text, "broken repetition at byte"));
     memset(text, 'a', sizeof(text) - 1);

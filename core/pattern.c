@@ -2,24 +2,42 @@
 /*
  * A recursive-descent parser emits a small program, a backtracking loop runs it. Single-character
  * atoms carry their repetition themselves, so the usual pattern recurses once per atom, not once
- * per character. Jumps are relative: code can be moved when a split has to go before it.
+ * per character. Jumps are relative: code can be moved when a split has to go before it, and
+ * copied.
  */
-#include "ingest/pattern.h"
+#include "core/pattern.h"
 
+#include <ctype.h>
 #include <stdint.h>
 
 #define CODE_MAX 1024
 #define SETS_MAX 32
 #define REPEAT_MAX UINT16_MAX
+#define NESTED_MAX 17
 #define STEPS_MAX 20000 /* also bounds the depth of recursion */
 
-enum op { OP_CHAR, OP_SET, OP_SPLIT, OP_JUMP, OP_SAVE, OP_BEGIN, OP_END, OP_MATCH };
+enum op {
+    OP_CHAR,
+    OP_SET,
+    OP_SPLIT,
+    OP_JUMP,
+    OP_SAVE,
+    OP_AGAIN,
+    OP_AHEAD,
+    OP_BEGIN,
+    OP_END,
+    OP_MATCH
+};
+
+/* What a run saves: the whole match, group 1, and where the loops it is in began their last round.
+ * Of loops at one depth only one is under way. */
+enum slot { SLOT_WHOLE, SLOT_GROUP = 2, SLOT_LOOP = 4, SLOTS = SLOT_LOOP + NESTED_MAX + 1 };
 
 struct instruction {
     uint8_t op;
-    uint8_t arg;           /* CHAR: the byte; SET: its number; SAVE: the slot */
-    uint16_t min, max;     /* CHAR, SET */
-    int16_t first, second; /* SPLIT, JUMP: relative */
+    uint8_t arg;       /* CHAR: the byte; SET: its number; SAVE, AGAIN: the slot; AHEAD: = or ! */
+    uint16_t min, max; /* CHAR, SET */
+    int16_t first, second; /* SPLIT, JUMP, AGAIN: relative; AHEAD: what is behind it */
 };
 
 struct set {
@@ -29,14 +47,14 @@ struct set {
 struct pattern {
     struct instruction *code;
     struct set *sets;
-    bool grouped;
+    bool grouped, any_case;
 };
 
 struct parser {
     const char *p, *end, *start;
     struct err *err;
     unsigned length, sets;
-    bool grouped;
+    bool grouped, python;
     struct instruction code[CODE_MAX];
     struct set set[SETS_MAX];
 };
@@ -56,6 +74,16 @@ static void set_invert(struct set *set)
 {
     for (int i = 0; i < 8; i++)
         set->bits[i] = ~set->bits[i];
+}
+
+/* Both cases of each letter that is there in one. */
+static void set_fold(struct set *set)
+{
+    for (unsigned c = 'a'; c <= 'z'; c++)
+        if (set_has(set, (unsigned char)c) || set_has(set, (unsigned char)toupper((int)c))) {
+            set_add(set, c, c);
+            set_add(set, (unsigned)toupper((int)c), (unsigned)toupper((int)c));
+        }
 }
 
 static bool fail(struct parser *parser, const char *what)
@@ -80,6 +108,13 @@ static bool insert(struct parser *parser, unsigned at, struct instruction instru
             (parser->length - 1 - at) * sizeof parser->code[0]);
     parser->code[at] = instruction;
     return true;
+}
+
+static bool char_emit(struct parser *parser, char c)
+{
+    unsigned char byte = (unsigned char)c;
+    uint8_t arg = (uint8_t)(parser->python ? tolower(byte) : byte);
+    return emit(parser, (struct instruction){OP_CHAR, arg, 1, 1, 0, 0});
 }
 
 static struct set *set_new(struct parser *parser)
@@ -112,7 +147,8 @@ static bool class_named(struct parser *parser, struct set *set)
 {
     struct slice rest = {parser->p, (size_t)(parser->end - parser->p)};
     for (size_t i = 0; i < sizeof class_table / sizeof class_table[0]; i++) {
-        if (!slice_starts(rest, slice_of(class_table[i].name)))
+        bool posix = class_table[i].name[0] == '[';
+        if ((posix && parser->python) || !slice_starts(rest, slice_of(class_table[i].name)))
             continue;
         for (const char *r = class_table[i].ranges; *r; r += 2)
             set_add(set, (unsigned char)r[0], (unsigned char)r[1]);
@@ -148,6 +184,8 @@ static bool bracket_parse(struct parser *parser)
     if (parser->p == parser->end)
         return fail(parser, "']' missing");
     parser->p++;
+    if (parser->python)
+        set_fold(set);
     if (inverted)
         set_invert(set);
     return set_emit(parser);
@@ -162,32 +200,58 @@ static bool escape_parse(struct parser *parser)
         return set_emit(parser);
     if (parser->end - parser->p < 2)
         return fail(parser, "nothing behind the backslash");
-    unsigned char c = (unsigned char)parser->p[1];
+    char c = parser->p[1];
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
         return fail(parser, "unknown escape");
     parser->p += 2;
-    return emit(parser, (struct instruction){OP_CHAR, c, 1, 1, 0, 0});
+    return char_emit(parser, c);
 }
 
 static bool alternatives_parse(struct parser *parser, unsigned depth);
 
-static bool group_parse(struct parser *parser, unsigned depth)
+/* The alternatives of a group and its closing bracket. */
+static bool inside_parse(struct parser *parser, unsigned depth)
 {
-    struct slice rest = {parser->p, (size_t)(parser->end - parser->p)};
-    bool silent = slice_starts(rest, SLICE("?:"));
-    bool saves = !silent && !parser->grouped; /* only group 1 is ever looked at */
-    parser->p += silent ? 2 : 0;
-    parser->grouped |= saves;
-    if (depth > 16)
+    if (depth == NESTED_MAX)
         return fail(parser, "groups nested too deep");
-    if (saves && !emit(parser, (struct instruction){.op = OP_SAVE, .arg = 2}))
-        return false;
     if (!alternatives_parse(parser, depth + 1))
         return false;
     if (parser->p == parser->end)
         return fail(parser, "')' missing");
     parser->p++;
-    return !saves || emit(parser, (struct instruction){.op = OP_SAVE, .arg = 3});
+    return true;
+}
+
+/* (?=...) and (?!...) behind the question mark: a program of its own, run where it stands. */
+static bool ahead_parse(struct parser *parser, unsigned depth)
+{
+    unsigned start = parser->length;
+    uint8_t sign = (uint8_t)*parser->p++;
+    if (!emit(parser, (struct instruction){.op = OP_AHEAD, .arg = sign}) ||
+        !inside_parse(parser, depth) || !emit(parser, (struct instruction){.op = OP_MATCH}))
+        return false;
+    parser->code[start].first = (int16_t)(parser->length - start);
+    return true;
+}
+
+/* Behind the opening bracket. */
+static bool group_parse(struct parser *parser, unsigned depth)
+{
+    struct slice rest = {parser->p, (size_t)(parser->end - parser->p)};
+    if (parser->python && (slice_starts(rest, SLICE("?=")) || slice_starts(rest, SLICE("?!")))) {
+        parser->p++;
+        return ahead_parse(parser, depth);
+    }
+    bool silent = slice_starts(rest, SLICE("?:"));
+    /* only group 1 is ever looked at */
+    bool saves = !silent && !parser->grouped && !parser->python;
+    parser->p += silent ? 2 : 0;
+    parser->grouped |= saves;
+    if (!saves)
+        return inside_parse(parser, depth);
+    return emit(parser, (struct instruction){.op = OP_SAVE, .arg = SLOT_GROUP}) &&
+           inside_parse(parser, depth) &&
+           emit(parser, (struct instruction){.op = OP_SAVE, .arg = SLOT_GROUP + 1});
 }
 
 static bool atom_parse(struct parser *parser, unsigned depth)
@@ -212,7 +276,7 @@ static bool atom_parse(struct parser *parser, unsigned depth)
         set = set_new(parser);
         if (!set)
             return false;
-        set_add(set, 1, 255);
+        set_add(set, parser->python ? 0 : 1, 255);
         return set_emit(parser);
     case '*':
     case '+':
@@ -221,7 +285,7 @@ static bool atom_parse(struct parser *parser, unsigned depth)
         return fail(parser, "nothing to repeat");
     default:
         parser->p++;
-        return emit(parser, (struct instruction){OP_CHAR, (uint8_t)c, 1, 1, 0, 0});
+        return char_emit(parser, c);
     }
 }
 
@@ -248,36 +312,81 @@ static bool bounds_parse(struct parser *parser, unsigned *min, unsigned *max)
         parser->p++;
         *max = number_parse(parser, REPEAT_MAX);
     }
-    if (parser->p == parser->end || *parser->p != '}' || *max < *min || *max == 0)
+    if (parser->p == parser->end || *parser->p != '}' || *max < *min ||
+        (*max == 0 && !parser->python))
         return fail(parser, "broken repetition");
     parser->p++;
     return true;
 }
 
-static bool repeat_parse(struct parser *parser, unsigned start)
+static bool code_copy(struct parser *parser, unsigned start, unsigned length)
+{
+    for (unsigned i = 0; i < length; i++)
+        if (!emit(parser, parser->code[start + i]))
+            return false;
+    return true;
+}
+
+static struct instruction split_over(unsigned length)
+{
+    return (struct instruction){.op = OP_SPLIT, .first = 1, .second = (int16_t)(length + 1)};
+}
+
+/* One round or more of all the code from `start`. A round that took nothing is the last. */
+static bool loop_close(struct parser *parser, unsigned start, unsigned depth)
+{
+    uint8_t slot = (uint8_t)(SLOT_LOOP + depth);
+    return insert(parser, start, (struct instruction){.op = OP_SAVE, .arg = slot}) &&
+           emit(parser, (struct instruction){.op = OP_AGAIN,
+                                             .arg = slot,
+                                             .first = (int16_t)(start - parser->length)});
+}
+
+/* x{2,}: x x+. x{1,3}: x, then a split over all of (x, a split over x, x). */
+static bool group_repeat(struct parser *parser, unsigned start, unsigned min, unsigned max,
+                         unsigned depth)
+{
+    unsigned length = parser->length - start, last = start;
+    for (unsigned i = 1; i < min; i++) {
+        last = parser->length;
+        if (!code_copy(parser, start, length))
+            return false;
+    }
+    if (max == REPEAT_MAX)
+        return loop_close(parser, last, depth) &&
+               (min > 0 || insert(parser, start, split_over(parser->length - start)));
+    for (unsigned left = max - min; left > 0; left--) {
+        struct instruction split = split_over(left * (length + 1) - 1);
+        if (left == max) { /* what is there already is optional too */
+            if (!insert(parser, start++, split))
+                return false;
+        } else if (!emit(parser, split) || !code_copy(parser, start, length)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool repeat_parse(struct parser *parser, unsigned start, unsigned depth)
 {
     struct instruction *atom = &parser->code[start];
     unsigned min, max, length = parser->length - start;
     if (!bounds_parse(parser, &min, &max))
         return false;
-    if (length == 1 && (atom->op == OP_CHAR || atom->op == OP_SET)) {
+    if (max == 0) {
+        parser->length = start;
+        return true;
+    }
+    bool single = length == 1 && (atom->op == OP_CHAR || atom->op == OP_SET);
+    /* (?:a+)? is a single one too, which has its repetition already. */
+    if (single && atom->min == 1 && atom->max == 1) {
         atom->min = (uint16_t)min;
         atom->max = (uint16_t)max;
         return true;
     }
-    if (min > 1 || (max > 1 && max < REPEAT_MAX))
+    if (!single && !parser->python && (min > 1 || (max > 1 && max < REPEAT_MAX)))
         return fail(parser, "a group can only be repeated by *, + or ?");
-    if (min == 1 && max == 1)
-        return true;
-    if (min == 1)
-        return emit(parser,
-                    (struct instruction){.op = OP_SPLIT, .first = (int16_t)-length, .second = 1});
-    if (max > 1 &&
-        !emit(parser, (struct instruction){.op = OP_JUMP, .first = (int16_t) - (length + 1)}))
-        return false;
-    return insert(parser, start,
-                  (struct instruction){
-                      .op = OP_SPLIT, .first = 1, .second = (int16_t)(parser->length - start + 1)});
+    return group_repeat(parser, start, min, max, depth);
 }
 
 static bool sequence_parse(struct parser *parser, unsigned depth)
@@ -286,7 +395,8 @@ static bool sequence_parse(struct parser *parser, unsigned depth)
         unsigned start = parser->length;
         if (!atom_parse(parser, depth))
             return false;
-        if (parser->p < parser->end && strchr("*+?{", *parser->p) && !repeat_parse(parser, start))
+        if (parser->p < parser->end && memchr("*+?{", *parser->p, 4) &&
+            !repeat_parse(parser, start, depth))
             return false;
     }
     return true;
@@ -313,9 +423,11 @@ static bool alternatives_parse(struct parser *parser, unsigned depth)
     return true;
 }
 
-const struct pattern *pattern_compile(struct slice text, struct arena *process, struct err *err)
+const struct pattern *pattern_compile(struct slice text, enum pattern_syntax syntax,
+                                      struct arena *arena, struct err *err)
 {
     struct parser parser = {.p = text.p, .start = text.p, .end = text.p + text.bytes, .err = err};
+    parser.python = syntax == PATTERN_PYTHON;
     if (!alternatives_parse(&parser, 0))
         return NULL;
     if (parser.p < parser.end) {
@@ -324,23 +436,23 @@ const struct pattern *pattern_compile(struct slice text, struct arena *process, 
     }
     parser.code[parser.length++] = (struct instruction){.op = OP_MATCH};
 
-    struct pattern *pattern = arena_alloc(process, sizeof *pattern);
-    struct instruction *code = arena_alloc(process, parser.length * sizeof *code);
-    struct set *sets = arena_alloc(process, parser.sets * sizeof *sets + 1);
+    struct pattern *pattern = arena_alloc(arena, sizeof *pattern);
+    struct instruction *code = arena_alloc(arena, parser.length * sizeof *code);
+    struct set *sets = arena_alloc(arena, parser.sets * sizeof *sets + 1);
     if (!pattern || !code || !sets) {
-        err_set(err, ERR_CONFIG, "the mappings are too large");
+        err_set(err, ERR_CONFIG, "too large for the memory of patterns");
         return NULL;
     }
     memcpy(code, parser.code, parser.length * sizeof *code);
     memcpy(sets, parser.set, parser.sets * sizeof *sets);
-    *pattern = (struct pattern){code, sets, parser.grouped};
+    *pattern = (struct pattern){code, sets, parser.grouped, parser.python};
     return pattern;
 }
 
 struct run {
     const struct pattern *pattern;
     const char *start, *end;
-    const char *save[4];
+    const char *save[SLOTS];
     unsigned steps;
 };
 
@@ -348,8 +460,10 @@ static bool run_at(struct run *run, const struct instruction *at, const char *p)
 
 static bool atom_matches(const struct run *run, const struct instruction *atom, const char *p)
 {
-    return atom->op == OP_CHAR ? (unsigned char)*p == atom->arg
-                               : set_has(&run->pattern->sets[atom->arg], (unsigned char)*p);
+    unsigned char c = (unsigned char)*p;
+    if (run->pattern->any_case)
+        c = (unsigned char)tolower(c);
+    return atom->op == OP_CHAR ? c == atom->arg : set_has(&run->pattern->sets[atom->arg], c);
 }
 
 /* As many as there are, then fewer. */
@@ -403,6 +517,16 @@ static bool run_at(struct run *run, const struct instruction *at, const char *p)
             continue;
         case OP_SAVE:
             return run_save(run, at, p);
+        case OP_AGAIN:
+            if (p != run->save[at->arg] && run_at(run, at + at->first, p))
+                return true;
+            break;
+        case OP_AHEAD:
+            /* Where it ran away, the step behind it fails: giving up is not an answer. */
+            if (run_at(run, at + 1, p) != (at->arg == '='))
+                return false;
+            at += at->first;
+            continue;
         case OP_BEGIN:
             if (p != run->start)
                 return false;
@@ -412,7 +536,7 @@ static bool run_at(struct run *run, const struct instruction *at, const char *p)
                 return false;
             break;
         case OP_MATCH:
-            run->save[1] = p;
+            run->save[SLOT_WHOLE + 1] = p;
             return true;
         }
         at++;
@@ -426,9 +550,9 @@ bool pattern_match(const struct pattern *pattern, struct slice text, struct slic
     bool anchored = pattern->code[0].op == OP_BEGIN;
     for (const char *p = run.start; p <= run.end; p++) {
         if (run_at(&run, pattern->code, p)) {
-            run.save[0] = p;
-            const char *from = run.save[pattern->grouped ? 2 : 0];
-            const char *to = run.save[pattern->grouped ? 3 : 1];
+            run.save[SLOT_WHOLE] = p;
+            enum slot slot = pattern->grouped ? SLOT_GROUP : SLOT_WHOLE;
+            const char *from = run.save[slot], *to = run.save[slot + 1];
             if (!from || !to)
                 return false;
             *out = (struct slice){from, (size_t)(to - from)};
