@@ -79,13 +79,16 @@ $$;
 
 ALTER TABLE spendlog.spend_logs RENAME TO stored_rows;
 
+-- Rows that are there have '?' as items, without being written: the default of the column when it is added.
 ALTER TABLE spendlog.stored_rows
   ADD COLUMN call_no bigint,
   ADD COLUMN caller_no bigint,
   ADD COLUMN call_uuid uuid,
   ADD COLUMN trace_uuid uuid,
   ADD COLUMN usage_text text,
-  ADD COLUMN metadata_text text;
+  ADD COLUMN metadata_text text,
+  ADD COLUMN items text DEFAULT '?';
+ALTER TABLE spendlog.stored_rows ALTER COLUMN items DROP DEFAULT;
 
 DO $$
 DECLARE
@@ -110,6 +113,7 @@ COMMENT ON COLUMN spendlog.stored_rows.call_uuid IS 'call_id, when it is one';
 COMMENT ON COLUMN spendlog.stored_rows.trace_uuid IS 'trace_id, when it is one';
 COMMENT ON COLUMN spendlog.stored_rows.usage_text IS 'numbers of usage, a JSON object that jsonb takes; NULL: none, or they are in usage';
 COMMENT ON COLUMN spendlog.stored_rows.metadata_text IS 'a JSON object that jsonb takes; NULL: none, or it is in metadata';
+COMMENT ON COLUMN spendlog.stored_rows.items IS 'items of the charge that other columns do not say; NULL: none; ?: not known. spend_items reads it';
 
 -- What is absent in a row or in its dictionary is '' for a label and NULL for a fact, as ever. Columns that
 -- rows are looked up by (request_id, session_id, end_user) are the table's own.
@@ -136,10 +140,12 @@ SELECT
   coalesce(s.mapping, c.mapping) AS mapping, coalesce(s.time_source, c.time_source) AS time_source,
   coalesce(s.request_tags, k.request_tags, '{}') AS request_tags,
   coalesce(s.metadata, s.metadata_text::jsonb) AS metadata,
-  coalesce(s.usage, s.usage_text::jsonb || c.usage_text::jsonb, s.usage_text::jsonb, c.usage_text::jsonb) AS usage
+  coalesce(s.usage, s.usage_text::jsonb || c.usage_text::jsonb, s.usage_text::jsonb, c.usage_text::jsonb) AS usage,
+  s.items
 FROM spendlog.stored_rows s
 LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no
 LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no;
+COMMENT ON COLUMN spendlog.spend_logs.items IS 'items of the charge that other columns do not say; spend_items reads it';
 COMMENT ON VIEW spendlog.spend_logs IS 'One row per billable call';
 
 -- The same of one table: a day, or what will become one.
@@ -151,7 +157,7 @@ RETURN replace(rtrim(pg_get_viewdef('spendlog.spend_logs'::regclass), ';'), 'spe
 COMMENT ON FUNCTION spendlog.rows_of(text) IS 'The query behind spend_logs, over one table of rows';
 
 -- Repairs by hand, and members of 0.1.0 until they are started anew, write through the view: wide rows. What
--- a hand changes becomes wide. The marks of strange_hands are the table's.
+-- a hand changes becomes wide, with items that nobody knows. The marks of strange_hands are the table's.
 CREATE FUNCTION spendlog.spend_logs_written() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -165,7 +171,7 @@ BEGIN
     other_cost, gateway_cost, pricing_status, pricing_reason, provider, model, model_requested,
     model_group, model_id, call_type, status, service_tier, request_id, call_id, trace_id, session_id,
     api_key, api_key_alias, user_id, team_id, team_alias, organization_id, end_user, requester_ip,
-    error_class, mapping, time_source, request_tags, metadata, usage)
+    error_class, mapping, time_source, request_tags, metadata, usage, items)
     VALUES (
     NEW.start_time, NEW.identity, NEW.batch_id, NEW.partition_id, NEW.kafka_offset, NEW.content_hash,
     NEW.end_time, NEW.first_token_time, NEW.input_tokens, NEW.output_tokens, NEW.total_tokens,
@@ -176,7 +182,7 @@ BEGIN
     NEW.service_tier, coalesce(NEW.request_id, ''), NEW.call_id, NEW.trace_id,
     coalesce(NEW.session_id, ''), NEW.api_key, NEW.api_key_alias, NEW.user_id, NEW.team_id, NEW.team_alias,
     NEW.organization_id, coalesce(NEW.end_user, ''), NEW.requester_ip, NEW.error_class, NEW.mapping,
-    NEW.time_source, NEW.request_tags, NEW.metadata, NEW.usage);
+    NEW.time_source, NEW.request_tags, NEW.metadata, NEW.usage, coalesce(NEW.items, '?'));
     RETURN NEW;
   ELSIF TG_OP = 'UPDATE' THEN
     UPDATE spendlog.stored_rows s SET (
@@ -186,7 +192,7 @@ BEGIN
     other_cost, gateway_cost, pricing_status, pricing_reason, provider, model, model_requested,
     model_group, model_id, call_type, status, service_tier, request_id, call_id, trace_id, session_id,
     api_key, api_key_alias, user_id, team_id, team_alias, organization_id, end_user, requester_ip,
-    error_class, mapping, time_source, request_tags, metadata, usage,
+    error_class, mapping, time_source, request_tags, metadata, usage, items,
     call_no, caller_no, call_uuid, trace_uuid, usage_text, metadata_text) = (
     NEW.start_time, NEW.identity, NEW.batch_id, NEW.partition_id, NEW.kafka_offset, NEW.content_hash,
     NEW.end_time, NEW.first_token_time, NEW.input_tokens, NEW.output_tokens, NEW.total_tokens,
@@ -198,6 +204,11 @@ BEGIN
     coalesce(NEW.session_id, ''), NEW.api_key, NEW.api_key_alias, NEW.user_id, NEW.team_id, NEW.team_alias,
     NEW.organization_id, coalesce(NEW.end_user, ''), NEW.requester_ip, NEW.error_class, NEW.mapping,
     NEW.time_source, NEW.request_tags, NEW.metadata, NEW.usage,
+    CASE WHEN (NEW.spend, NEW.input_cost, NEW.output_cost, NEW.other_cost, NEW.pricing_status, NEW.input_tokens,
+      NEW.output_tokens, NEW.cache_read_tokens, NEW.cache_write_tokens, NEW.reasoning_tokens, NEW.items)
+      IS DISTINCT FROM (OLD.spend, OLD.input_cost, OLD.output_cost, OLD.other_cost, OLD.pricing_status,
+      OLD.input_tokens, OLD.output_tokens, OLD.cache_read_tokens, OLD.cache_write_tokens, OLD.reasoning_tokens,
+      OLD.items) THEN '?' ELSE NEW.items END,
     NULL, NULL, NULL, NULL, NULL, NULL)
     WHERE s.start_time = OLD.start_time AND s.identity = OLD.identity;
     RETURN NEW;
@@ -431,6 +442,8 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 SET lock_timeout = '500ms'
+SET enable_nestloop = off
+SET enable_sort = off
 AS $$
 DECLARE
   leaf text := spendlog.partition_name(day);
@@ -566,52 +579,52 @@ BEGIN
 END
 $$;
 
--- usage in two parts, as store/row_lean.c has it: words that repeat, and what is of one call.
-CREATE FUNCTION spendlog.usage_part(usage jsonb, words boolean) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN (
-  SELECT jsonb_object_agg(e.key, e.value)::text FROM jsonb_each(usage) AS e (key, value)
-  WHERE words = (jsonb_typeof(e.value) IN ('string', 'boolean') AND e.key NOT IN ('batch_models',
-    'batch_line_models', 'batch_rows', 'session_models', 'session_log', 'image_dimensions', 'image_tool_items')));
-
--- The words of the wide rows of a table, with the numbers that they would have: s is the row.
+-- Every row s of a table, u with its usage in two parts (as store/row_lean.c has it: words that repeat, and what is
+-- of one call) and n with whether it may become lean, and the numbers that its words would have.
 CREATE FUNCTION spendlog.wide_words(table_name text) RETURNS text
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 RETURN format($query$
-  SELECT s.start_time, s.identity, s.call_no IS NULL AS is_wide, w.*,
-    hashtextextended(concat(w.provider, E'\n', w.model, E'\n', w.model_requested, E'\n', w.model_group, E'\n',
-      w.model_id, E'\n', w.call_type, E'\n', w.status, E'\n', w.service_tier, E'\n', w.mapping, E'\n',
-      w.time_source, E'\n', w.usage_text), 0) AS call_no,
-    hashtextextended(concat(w.api_key, E'\n', w.api_key_alias, E'\n', w.user_id, E'\n', w.team_id, E'\n',
-      w.team_alias, E'\n', w.organization_id, E'\n{', (SELECT string_agg('"' || replace(replace(t, '\', '\\'),
-        '"', '\"') || '"', ',' ORDER BY n) FROM unnest(w.request_tags) WITH ORDINALITY AS u (t, n)), '}'), 0)
-      AS caller_no
-  FROM spendlog.%I s CROSS JOIN LATERAL (SELECT s.provider, s.model, s.model_requested, s.model_group,
-    s.model_id, s.call_type, s.status, s.service_tier, s.mapping, s.time_source,
-    spendlog.usage_part(s.usage, true) AS usage_text, coalesce(s.api_key, '') AS api_key,
-    coalesce(s.api_key_alias, '') AS api_key_alias, coalesce(s.user_id, '') AS user_id,
-    coalesce(s.team_id, '') AS team_id, coalesce(s.team_alias, '') AS team_alias,
-    coalesce(s.organization_id, '') AS organization_id, coalesce(s.request_tags, '{}') AS request_tags) w
-  WHERE s.call_no IS NULL AND coalesce(jsonb_typeof(s.usage) = 'object' AND s.usage <> '{}', true)$query$, table_name);
+  spendlog.%I s
+  CROSS JOIN LATERAL (
+    SELECT jsonb_object_agg(e.key, e.value) FILTER (WHERE k.is_word)::text AS words,
+      jsonb_object_agg(e.key, e.value) FILTER (WHERE NOT k.is_word)::text AS numbers
+    FROM jsonb_each(CASE WHEN s.call_no IS NULL AND jsonb_typeof(s.usage) = 'object' THEN s.usage END) AS e (key, value)
+    CROSS JOIN LATERAL (SELECT jsonb_typeof(e.value) IN ('string', 'boolean') AND e.key NOT IN ('batch_models',
+      'batch_line_models', 'batch_rows', 'session_models', 'session_log', 'image_dimensions', 'image_tool_items')
+      AS is_word) k
+  ) u
+  CROSS JOIN LATERAL (
+    SELECT s.call_no IS NULL AND coalesce(jsonb_typeof(s.usage) = 'object' AND s.usage <> '{}', true) AS may,
+      hashtextextended(concat(s.provider, E'\n', s.model, E'\n', s.model_requested, E'\n', s.model_group, E'\n',
+        s.model_id, E'\n', s.call_type, E'\n', s.status, E'\n', s.service_tier, E'\n', s.mapping, E'\n',
+        s.time_source, E'\n', u.words), 0) AS call_no,
+      hashtextextended(concat(s.api_key, E'\n', s.api_key_alias, E'\n', s.user_id, E'\n', s.team_id, E'\n',
+        s.team_alias, E'\n', s.organization_id, E'\n{', (SELECT string_agg('"' || replace(replace(t, '\', '\\'),
+          '"', '\"') || '"', ',' ORDER BY n) FROM unnest(s.request_tags) WITH ORDINALITY AS a (t, n)), '}'), 0)
+        AS caller_no
+  ) n$query$, table_name);
 
 -- First, in a transaction of its own: the words. Whoever adds the same ones meanwhile is waited for.
 CREATE FUNCTION spendlog.carry_words(day date) RETURNS void
 LANGUAGE plpgsql STRICT
 SET search_path = pg_catalog, pg_temp
 SET work_mem = '64MB'
+SET enable_sort = off
+SET jit = off
 AS $$
 DECLARE
   wide text := spendlog.wide_words(spendlog.partition_name(day));
 BEGIN
-  EXECUTE format('INSERT INTO spendlog.shared_calls SELECT DISTINCT ON (w.call_no) w.call_no, w.provider, w.model, '
-    'w.model_requested, w.model_group, w.model_id, w.call_type, w.status, w.service_tier, w.mapping, '
-    'w.time_source, w.usage_text FROM (%s) w ORDER BY w.call_no '
+  EXECUTE format('INSERT INTO spendlog.shared_calls SELECT DISTINCT ON (w.call_no) w.* FROM (SELECT DISTINCT n.call_no, '
+    's.provider, s.model, s.model_requested, s.model_group, s.model_id, s.call_type, s.status, s.service_tier, '
+    's.mapping, s.time_source, u.words FROM %s WHERE n.may) w ORDER BY w.call_no '
     'ON CONFLICT ON CONSTRAINT shared_calls_pkey DO NOTHING', wide);
-  EXECUTE format('INSERT INTO spendlog.shared_callers SELECT DISTINCT ON (w.caller_no) w.caller_no, w.api_key, '
-    'w.api_key_alias, w.user_id, w.team_id, w.team_alias, w.organization_id, w.request_tags FROM (%s) w '
-    'ORDER BY w.caller_no ON CONFLICT ON CONSTRAINT shared_callers_pkey DO NOTHING', wide);
+  EXECUTE format('INSERT INTO spendlog.shared_callers SELECT DISTINCT ON (w.caller_no) w.* FROM (SELECT DISTINCT '
+    'n.caller_no, coalesce(s.api_key, ''''), coalesce(s.api_key_alias, ''''), coalesce(s.user_id, ''''), '
+    'coalesce(s.team_id, ''''), coalesce(s.team_alias, ''''), coalesce(s.organization_id, ''''), '
+    'coalesce(s.request_tags, ''{}'') FROM %s WHERE n.may) w ORDER BY w.caller_no '
+    'ON CONFLICT ON CONSTRAINT shared_callers_pkey DO NOTHING', wide);
 END
 $$;
 COMMENT ON FUNCTION spendlog.carry_words(date) IS 'Adds the words of a day''s wide rows to the dictionaries';
@@ -624,14 +637,15 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 SET work_mem = '64MB'
-SET enable_nestloop = off
+SET enable_mergejoin = off
+SET jit = off
 AS $$
 DECLARE
   leaf text := spendlog.partition_name(day);
   shadow text := spendlog.shadow_name(day);
   staged text := spendlog.staged_name(day);
   uuid_form text := '''^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$''';
-  said text := 'SELECT count(*) AS rows, sum(r.spend) AS spend, sum(hashtextextended(r::text, 0)::numeric) AS digest '
+  said text := 'SELECT count(*) AS rows, sum(r.spend) AS spend, sum(hash_record_extended(r, 0)::numeric) AS digest '
                'FROM (%s) r';
   before record;
   after record;
@@ -648,15 +662,19 @@ BEGIN
                  'CHECK (start_time >= %L AND start_time < %L)', shadow, day::timestamp, (day + 1)::timestamp);
   EXECUTE format('CREATE UNLOGGED TABLE spendlog.%I (LIKE spendlog.spend_adjustments)', staged);
 
-  EXECUTE format('INSERT INTO spendlog.%I (%s) SELECT %s FROM spendlog.%I s LEFT JOIN (SELECT w.start_time, '
-    'w.identity, c.call_no, k.caller_no FROM (%s) w JOIN spendlog.shared_calls c ON c.call_no = w.call_no '
-    'AND (c.provider, c.model, c.model_requested, c.model_group, c.model_id, c.call_type, c.status, '
-    'c.service_tier, c.mapping, c.time_source, c.usage_text) IS NOT DISTINCT FROM (w.provider, w.model, '
-    'w.model_requested, w.model_group, w.model_id, w.call_type, w.status, w.service_tier, w.mapping, '
-    'w.time_source, w.usage_text) JOIN spendlog.shared_callers k ON k.caller_no = w.caller_no '
-    'AND (k.api_key, k.api_key_alias, k.user_id, k.team_id, k.team_alias, k.organization_id, k.request_tags) '
-    '= (w.api_key, w.api_key_alias, w.user_id, w.team_id, w.team_alias, w.organization_id, w.request_tags)) l '
-    'ON l.start_time = s.start_time AND l.identity = s.identity ORDER BY s.start_time, s.identity', shadow,
+  -- l: the numbers, where both contents stand under them; else the row stays as it is.
+  EXECUTE format('INSERT INTO spendlog.%I (%s) SELECT %s FROM %s '
+    'LEFT JOIN spendlog.shared_calls c ON c.call_no = n.call_no AND (c.provider, c.model, c.model_requested, '
+    'c.model_group, c.model_id, c.call_type, c.status, c.service_tier, c.mapping, c.time_source, c.usage_text) '
+    'IS NOT DISTINCT FROM (s.provider, s.model, s.model_requested, s.model_group, s.model_id, s.call_type, s.status, '
+    's.service_tier, s.mapping, s.time_source, u.words) '
+    'LEFT JOIN spendlog.shared_callers k ON k.caller_no = n.caller_no AND (k.api_key, k.api_key_alias, k.user_id, '
+    'k.team_id, k.team_alias, k.organization_id, k.request_tags) = (coalesce(s.api_key, ''''), '
+    'coalesce(s.api_key_alias, ''''), coalesce(s.user_id, ''''), coalesce(s.team_id, ''''), '
+    'coalesce(s.team_alias, ''''), coalesce(s.organization_id, ''''), coalesce(s.request_tags, ''{}'')) '
+    'CROSS JOIN LATERAL (SELECT CASE WHEN n.may AND k.caller_no IS NOT NULL THEN c.call_no END AS call_no, '
+    'CASE WHEN n.may AND c.call_no IS NOT NULL THEN k.caller_no END AS caller_no) l '
+    'ORDER BY s.start_time, s.identity', shadow,
     (SELECT string_agg(quote_ident(c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
      WHERE c.attrelid = 'spendlog.stored_rows'::regclass AND c.attnum > 0 AND NOT c.attisdropped),
     (SELECT string_agg(CASE
@@ -674,13 +692,13 @@ BEGIN
        THEN format('CASE WHEN l.call_no IS NULL THEN s.%1$I WHEN s.%2$I ~ %3$s THEN s.%2$I::uuid END', c.attname,
                    replace(c.attname, '_uuid', '_id'), uuid_form)
        WHEN c.attname = 'usage_text'
-       THEN 'CASE WHEN l.call_no IS NULL THEN s.usage_text ELSE spendlog.usage_part(s.usage, false) END'
+       THEN 'CASE WHEN l.call_no IS NULL THEN s.usage_text ELSE u.numbers END'
        WHEN c.attname = 'metadata_text'
        THEN 'CASE WHEN l.call_no IS NULL THEN s.metadata_text ELSE s.metadata::text END'
        ELSE format('s.%I', c.attname) END, ', ' ORDER BY c.attnum)
      FROM pg_attribute c
      WHERE c.attrelid = 'spendlog.stored_rows'::regclass AND c.attnum > 0 AND NOT c.attisdropped),
-    leaf, spendlog.wide_words(leaf));
+    spendlog.wide_words(leaf));
 
   EXECUTE format(said, spendlog.rows_of(leaf)) INTO before;
   EXECUTE format(said, spendlog.rows_of(shadow)) INTO after;
@@ -714,6 +732,6 @@ END
 $$;
 COMMENT ON FUNCTION spendlog.carry_swap(date, bigint) IS 'Puts a day that was carried over in the place of the original';
 
-REVOKE ALL ON FUNCTION spendlog.usage_part(jsonb, boolean), spendlog.wide_words(text), spendlog.carry_words(date),
+REVOKE ALL ON FUNCTION spendlog.wide_words(text), spendlog.carry_words(date),
   spendlog.carry_fill(date), spendlog.carry_swap(date, bigint) FROM PUBLIC;
 GRANT SELECT ON spendlog.carried_days TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -468,6 +468,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET enable_material = off
 SET enable_seqscan = off
+SET enable_sort = off
 AS $$
 DECLARE
   mine xid := pg_current_xact_id()::xid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a charge is made of, as a row keeps it: a text of the items that its other columns do not
- * say already. spendlog.items_of() (migration 0130) reads it back, to the last digit.
+ * say already. spendlog.items_of() reads it back, to the last digit.
  *
  *     rx66e-8 t120x24e-6     items apart by spaces; each a unit's code (core/units.def), quantity,
  *                            and x with the price of one, or = with the amount
