@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spendlog reprice: prices stored rows again with the configured book, or says what that would do.
  */
+#include "cli/as_model.h"
 #include "cli/command.h"
 #include "cli/reprice_print.h"
 
@@ -15,8 +16,8 @@
 #define BOOK_MAX_BYTES (256u << 20)
 
 static struct {
-    const char *since, *until, *book, *format;
-    struct option_list model, provider, team, key, mapping;
+    const char *since, *until, *book, *format, *by;
+    struct option_list model, provider, team, key, mapping, as_model;
     bool unpriced, include_reported, dry_run, resume, all, json;
 } options;
 
@@ -37,6 +38,13 @@ const struct option_row reprice_options[] = {
      &options.include_reported},
     {"all", 0, NULL, "all rows there are: no filter is meant", OPTION_FLAG, &options.all},
     {"dry-run", 'n', NULL, "say what would change, change nothing", OPTION_FLAG, &options.dry_run},
+    {"as-model", 0, "MODEL=OTHER",
+     "with --dry-run: rows of MODEL (model, or provider/model) as if OTHER had answered",
+     OPTION_LIST, &options.as_model},
+    {"by", 0, "DIMENSION",
+     "with --dry-run: what all rows come to, and would, by team (the default with --as-model), "
+     "model, provider, group, key, key_alias, user, end_user, org, call_type, mapping, day",
+     OPTION_TEXT, &options.by},
     {"resume", 0, NULL, "go on with the run that did not end", OPTION_FLAG, &options.resume},
     {"format", 0, "FORMAT", "table, csv or json", OPTION_TEXT, &options.format},
     {"json", 0, NULL, "the same as --format json", OPTION_FLAG, &options.json},
@@ -51,12 +59,14 @@ struct job {
     struct reprice *run;
     struct reprice_progress progress;
     enum reprice_format format;
+    struct as_models as_models;
+    struct reprice_supposed supposed;
 };
 
 static void on_price(const struct facts *facts, struct charge *charge, void *context)
 {
     struct job *job = context;
-    pricer_price(job->pricer, facts, charge, NULL);
+    as_models_price(&job->as_models, job->pricer, facts, charge);
 }
 
 static void on_progress(const struct reprice_totals *totals, int64_t expected, void *context)
@@ -85,7 +95,8 @@ static bool filter_take(struct reprice_filter *filter, struct err *err)
     list_take(&options.mapping, &filter->mapping);
     filter->book = options.book;
     filter->unpriced = options.unpriced;
-    filter->include_reported = options.include_reported;
+    /* what the gateway said of one model says nothing of another */
+    filter->include_reported = options.include_reported || options.as_model.count > 0;
     return option_time("since", options.since, &filter->since_us, err) &&
            option_time("until", options.until, &filter->until_us, err);
 }
@@ -121,6 +132,18 @@ static bool agreed(void)
     fputs("price all of them again? [y/N] ", stderr);
     fflush(stderr);
     return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static bool supposed_take(struct job *job, struct err *err)
+{
+    const char *by = options.by ? options.by : options.as_model.count ? "team" : NULL;
+    job->supposed = (struct reprice_supposed){by, &job->as_models};
+    if (!as_models_take(&job->as_models, &options.as_model, err))
+        return false;
+    for (const char *const *name = reprice_groups(); by && *name; name++)
+        if (strcmp(by, *name) == 0)
+            return true;
+    return !by || err_set(err, ERR_USAGE, "--by: \"%.64s\" is not a dimension of --help", by);
 }
 
 /* A filter that was forgotten looks like one that was meant to be empty: it is asked, or said. */
@@ -179,7 +202,8 @@ static bool work(struct job *job, struct err *err)
         return false;
     if (report->days == 0)
         log_info("no day in that range has rows");
-    reprice_print(report, book_id(job->book), job->format);
+    as_models_tell_unused(&job->as_models);
+    reprice_print(report, book_id(job->book), &job->supposed, job->format);
     return true;
 }
 
@@ -191,6 +215,8 @@ int begin_reprice(const struct command *command, const struct operands *given)
     if (options.resume &&
         (options.dry_run || options.all || narrowed() || options.include_reported))
         return usage_error(command, "--resume takes the filter of the run it goes on with");
+    if ((options.as_model.count || options.by) && !options.dry_run)
+        return usage_error(command, "--as-model and --by are for --dry-run");
     if (options.all && narrowed())
         return usage_error(command, "--all and a filter contradict each other");
     fault_init();
@@ -207,9 +233,11 @@ int cmd_reprice(const struct config *config, const struct operands *given, struc
                                   .price = on_price,
                                   .progress = on_progress,
                                   .context = &job};
-    bool found = true, ok = filter_take(&filter, err) && format_take(&job.format, err);
+    bool found = true, ok = filter_take(&filter, err) && format_take(&job.format, err) &&
+                            supposed_take(&job, err);
 
     buf_init(&job.book_json, BOOK_MAX_BYTES);
+    run.by = job.supposed.by;
     job.run = ok ? reprice_open(&run, err) : NULL;
     ok = job.run && all_meant(&job, err) &&
          (options.resume ? resume(&job, &found, err) : begin(&job, &filter, err));

@@ -97,7 +97,117 @@ static void json_moves(struct buf *out, const struct reprice_report *report)
     buf_add_char(out, ']');
 }
 
-static void print_json(const struct reprice_report *report, const char *book_id, struct buf *out)
+/* --- what if -------------------------------------------------------------------------------- */
+
+/* A group, and what of it would have no price, or has none now. */
+struct supposed_group {
+    struct slice value;
+    int64_t rows, unpriced, gained;
+    struct sum before, after, unpriced_before, gained_after;
+};
+
+static struct supposed_group group_of(const struct reprice_report *report,
+                                      const struct tally_entry *entry)
+{
+    const struct tally_entry *unpriced =
+        tally_find(report->tally, TALLY_WHAT_IF_UNPRICED, entry->value);
+    const struct tally_entry *gained =
+        tally_find(report->tally, TALLY_WHAT_IF_GAINED, entry->value);
+    struct supposed_group group = {
+        .value = entry->value, .rows = entry->rows, .before = entry->before, .after = entry->after};
+    if (unpriced) {
+        group.unpriced = unpriced->rows;
+        group.unpriced_before = unpriced->before;
+    }
+    if (gained) {
+        group.gained = gained->rows;
+        group.gained_after = gained->after;
+    }
+    return group;
+}
+
+static void group_add(struct supposed_group *total, const struct supposed_group *group)
+{
+    total->rows += group->rows;
+    total->unpriced += group->unpriced;
+    total->gained += group->gained;
+    sum_add(&total->before, group->before);
+    sum_add(&total->after, group->after);
+    sum_add(&total->unpriced_before, group->unpriced_before);
+    sum_add(&total->gained_after, group->gained_after);
+}
+
+static void json_supposed_group(struct buf *out, const char *by, const struct supposed_group *group)
+{
+    buf_add_char(out, '{');
+    if (by)
+        result_text(out, by, group->value);
+    result_int(out, "rows", group->rows);
+    result_sum(out, "spend_before", group->before);
+    result_sum(out, "spend_after", group->after);
+    result_sum(out, "delta", sum_less(group->after, group->before));
+    result_int(out, "unpriced_rows", group->unpriced);
+    result_sum(out, "unpriced_spend_before", group->unpriced_before);
+    result_int(out, "gained_rows", group->gained);
+    result_sum(out, "gained_spend_after", group->gained_after);
+    buf_add_char(out, '}');
+}
+
+static void json_replaced(struct buf *out, const struct as_models *models)
+{
+    buf_add_text(out, ",\"as_model\":[");
+    for (size_t i = 0; i < models->count; i++) {
+        buf_add_text(out, i ? ",{" : "{");
+        result_text(out, "model", models->item[i].from);
+        result_text(out, "as", models->item[i].whole);
+        result_int(out, "rows", models->item[i].rows);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
+static void json_reasons(struct buf *out, const struct tally *tally)
+{
+    bool first = true;
+    buf_add_text(out, ",\"unpriced_by_reason\":{");
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct tally_entry *e = &tally->entry[i];
+        if (e->dimension != TALLY_WHAT_IF_REASON)
+            continue;
+        buf_printf(out, "%s\"" SLICE_FMT "\":%lld", first ? "" : ",", SLICE_ARG(e->value),
+                   (long long)e->rows);
+        first = false;
+    }
+    buf_add_char(out, '}');
+}
+
+static void json_supposed(struct buf *out, const struct reprice_report *report,
+                          const struct reprice_supposed *supposed)
+{
+    struct supposed_group total = {0};
+    bool first = true;
+    buf_add_text(out, ",\"what_if\":{");
+    result_text(out, "by", slice_of(supposed->by));
+    json_replaced(out, supposed->models);
+    buf_add_text(out, ",\"groups\":[");
+    for (size_t i = 0; i < report->tally->count; i++) {
+        if (report->tally->entry[i].dimension != TALLY_WHAT_IF)
+            continue;
+        struct supposed_group group = group_of(report, &report->tally->entry[i]);
+        if (!first)
+            buf_add_char(out, ',');
+        first = false;
+        json_supposed_group(out, supposed->by, &group);
+        group_add(&total, &group);
+    }
+    buf_add_text(out, "],\"total\":");
+    json_supposed_group(out, NULL, &total);
+    json_reasons(out, report->tally);
+    buf_add_char(out, '}');
+}
+
+static void print_json(const struct reprice_report *report, const char *book_id,
+                       const struct reprice_supposed *supposed, struct buf *out)
 {
     const struct reprice_totals *t = &report->totals;
     buf_add_char(out, '{');
@@ -122,6 +232,8 @@ static void print_json(const struct reprice_report *report, const char *book_id,
     json_groups(out, report->tally, TALLY_TEAM);
     json_groups(out, report->tally, TALLY_DAY);
     json_moves(out, report);
+    if (supposed->by)
+        json_supposed(out, report, supposed);
     buf_add_text(out, "}\n");
 }
 
@@ -219,7 +331,82 @@ static void table_moves(struct buf *out, const struct reprice_report *report)
     }
 }
 
-static void print_table(const struct reprice_report *report, const char *book_id, struct buf *out)
+#define SUPPOSED_WIDTH 30
+
+static void table_supposed_line(struct buf *out, const struct supposed_group *group)
+{
+    char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX], d[SUM_TEXT_MAX];
+    struct slice name = group->value.bytes ? group->value : SLICE("(none)");
+    buf_add_text(out, "  ");
+    show_add_column(out, name, SUPPOSED_WIDTH);
+    buf_printf(out, " %10lld %22s %22s %22s %10lld %22s\n", (long long)group->rows,
+               text_of(group->before, a), text_of(group->after, b),
+               text_of(sum_less(group->after, group->before), c), (long long)group->unpriced,
+               text_of(group->unpriced_before, d));
+}
+
+static void table_reasons(struct buf *out, const struct tally *tally)
+{
+    const char *before = "not priced: ";
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct tally_entry *e = &tally->entry[i];
+        if (e->dimension != TALLY_WHAT_IF_REASON)
+            continue;
+        buf_printf(out, "%s%lld " SLICE_FMT, before, (long long)e->rows, SLICE_ARG(e->value));
+        before = ", ";
+    }
+    if (before[0] == ',')
+        buf_add_text(out, "; they are in neither sum\n");
+}
+
+static void table_supposed_notes(struct buf *out, const struct reprice_report *report,
+                                 const struct reprice_supposed *supposed,
+                                 const struct supposed_group *total)
+{
+    char text[SUM_TEXT_MAX];
+    for (size_t i = 0; i < supposed->models->count; i++) {
+        const struct as_model *it = &supposed->models->item[i];
+        buf_printf(out, "%lld rows of ", (long long)it->rows);
+        show_add_column(out, it->from, 0);
+        buf_add_text(out, " as ");
+        show_add_column(out, it->whole, 0);
+        buf_add_char(out, '\n');
+    }
+    table_reasons(out, report->tally);
+    if (total->gained)
+        buf_printf(out,
+                   "%lld rows have no price now and would come to %s: they are in neither "
+                   "sum\n",
+                   (long long)total->gained, text_of(total->gained_after, text));
+}
+
+static void table_supposed(struct buf *out, const struct reprice_report *report,
+                           const struct reprice_supposed *supposed)
+{
+    struct supposed_group total = {.value = SLICE("(total)")};
+    unsigned shown = 0, left = 0;
+    buf_printf(out, "\nwhat if, by %-20s %10s %22s %22s %22s %10s %22s\n", supposed->by, "rows",
+               "now", "then", "change", "not priced", "of these, now");
+    for (size_t i = 0; i < report->tally->count; i++) {
+        if (report->tally->entry[i].dimension != TALLY_WHAT_IF)
+            continue;
+        struct supposed_group group = group_of(report, &report->tally->entry[i]);
+        group_add(&total, &group);
+        if (shown == TABLE_ROWS_MAX) {
+            left++;
+            continue;
+        }
+        table_supposed_line(out, &group);
+        shown++;
+    }
+    if (left)
+        buf_printf(out, "  ... and %u more; --format csv has them all\n", left);
+    table_supposed_line(out, &total);
+    table_supposed_notes(out, report, supposed, &total);
+}
+
+static void print_table(const struct reprice_report *report, const char *book_id,
+                        const struct reprice_supposed *supposed, struct buf *out)
 {
     const struct reprice_totals *t = &report->totals;
     char a[SUM_TEXT_MAX], b[SUM_TEXT_MAX], c[SUM_TEXT_MAX];
@@ -241,6 +428,8 @@ static void print_table(const struct reprice_report *report, const char *book_id
                    report->days_dropped);
     buf_printf(out, "spend before %s, after %s, delta %s USD\n", text_of(t->before, a),
                text_of(t->after, b), text_of(sum_less(t->after, t->before), c));
+    if (supposed->by)
+        table_supposed(out, report, supposed);
     table_groups(out, report->tally, TALLY_MODEL);
     table_groups(out, report->tally, TALLY_TEAM);
     table_groups(out, report->tally, TALLY_DAY);
@@ -248,16 +437,16 @@ static void print_table(const struct reprice_report *report, const char *book_id
 }
 
 void reprice_print(const struct reprice_report *report, const char *book_id,
-                   enum reprice_format format)
+                   const struct reprice_supposed *supposed, enum reprice_format format)
 {
     struct buf out;
     buf_init(&out, REPORT_MAX_BYTES);
     if (format == REPRICE_JSON)
-        print_json(report, book_id, &out);
+        print_json(report, book_id, supposed, &out);
     else if (format == REPRICE_CSV)
         print_csv(report, &out);
     else
-        print_table(report, book_id, &out);
+        print_table(report, book_id, supposed, &out);
     fwrite(out.p, 1, out.bytes, stdout);
     buf_free(&out);
 }

@@ -3,12 +3,20 @@
 #ifndef CLI_REPRICE_PRINT_H
 #define CLI_REPRICE_PRINT_H
 
+#include "cli/as_model.h"
+
 #include "store/reprice.h"
 
 enum reprice_format { REPRICE_TABLE, REPRICE_CSV, REPRICE_JSON };
 
+/* What a dry run was asked to suppose; by NULL: nothing. */
+struct reprice_supposed {
+    const char *by;
+    const struct as_models *models;
+};
+
 void reprice_print(const struct reprice_report *report, const char *book_id,
-                   enum reprice_format format);
+                   const struct reprice_supposed *supposed, enum reprice_format format);
 
 /* Progress on stderr: a bar on a terminal, else a line now and then; nothing when quiet. */
 struct reprice_progress {

@@ -74,6 +74,9 @@ typedef void reprice_progress_fn(const struct reprice_totals *totals, int64_t ex
 struct reprice_options {
     const char *conninfo;
     bool dry_run; /* reads only: no locks, no run record */
+    /* Dry runs: every row is tallied by this (TALLY_WHAT_IF and the ones after it), a name of
+     * reprice_groups(). NULL: only changes are, as ever. */
+    const char *by;
     reprice_price_fn *price;
     reprice_progress_fn *progress; /* or NULL */
     reprice_book_fn *book;         /* or NULL: all rows by the same book; dry runs only */
@@ -83,6 +86,9 @@ struct reprice_options {
 };
 
 struct reprice;
+
+/* What `by` may be; NULL ends the list. */
+const char *const *reprice_groups(void);
 
 /* Connects. */
 struct reprice *reprice_open(const struct reprice_options *options, struct err *err);

@@ -181,12 +181,6 @@ static void count_skipped(struct reprice *run, enum reprice_skip why, struct mon
         tally_add(&run->tally, TALLY_SKIPPED, slice_of(reprice_skip_name[why]), 1, spend, spend);
 }
 
-/* What a row came to before; the amount is 0 when there was none. */
-struct stored_spend {
-    bool has;
-    struct money amount;
-};
-
 static void count_changed(struct reprice *run, const struct reprice_day *day,
                           const struct reprice_shape *shape, const struct row_field *field,
                           const struct facts *facts, const struct stored_spend *stored,
@@ -219,6 +213,21 @@ struct stream {
     struct row_field field[REPRICE_COLUMNS_MAX];
 };
 
+static void count_what_if(struct reprice *run, const struct reprice_day *day,
+                          const struct stream *stream, enum verdict verdict,
+                          const struct stored_spend *stored, const struct charge *charge)
+{
+    struct slice group = slice_of(day->text);
+    if (stream->shape.group >= 0) {
+        const struct row_field *field = &stream->field[stream->shape.group];
+        group = (struct slice){field->p, field->bytes > 0 ? (size_t)field->bytes : 0};
+    }
+    if (verdict == VERDICT_UNCHANGED || verdict == VERDICT_CHANGED)
+        reprice_what_if(run, group, stored, charge);
+    else
+        reprice_what_if_skipped(run, group, stored, skip_of(verdict));
+}
+
 static bool row_take(struct reprice *run, const struct reprice_day *day, enum reprice_method method,
                      struct stream *stream, struct err *err)
 {
@@ -240,6 +249,8 @@ static bool row_take(struct reprice *run, const struct reprice_day *day, enum re
         count_changed(run, day, shape, field, &facts, &stored, &charge);
     else
         count_skipped(run, skip_of(verdict), stored.amount);
+    if (run->options.by)
+        count_what_if(run, day, stream, verdict, &stored, &charge);
     if (run->options.progress && run->total.considered % PROGRESS_ROWS == 0)
         run->options.progress(&run->total, run->expected, run->options.context);
 

@@ -26,10 +26,17 @@ enum reprice_column {
     COLUMN_COUNT
 };
 
-#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 4) /* usage twice, excluded, done */
+/* usage twice, excluded, group, done */
+#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 5)
 
 enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
 extern const char *const reprice_method_name[];
+
+/* What a row comes to now; the amount is 0 when there is none. */
+struct stored_spend {
+    bool has;
+    struct money amount;
+};
 
 enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_BOOK, SKIP_EXCLUDED, SKIP_COUNT };
 extern const char *const reprice_skip_name[SKIP_COUNT];
@@ -52,6 +59,7 @@ struct reprice_shape {
     int usage;    /* the part of it that the dictionary has */
     int excluded; /* marks rows that are set aside; -1 = not read */
     int done;     /* marks rows that this run has changed before; -1 = not read */
+    int group;    /* what options.by names; -1 = not read */
 };
 
 #define BOOKS_SEEN 64
@@ -129,6 +137,15 @@ bool reprice_day_dropped(struct reprice *run, const struct reprice_day *day,
 /* reprice_day.c */
 bool reprice_day_run(struct reprice *run, const struct reprice_day *day,
                      struct err *err) MUST_CHECK;
+
+/* reprice_what_if.c: what a row comes to and what it would, by options.by. */
+const char *reprice_group_column(const char *by); /* NULL: the day */
+/* A row that would be priced so. */
+void reprice_what_if(struct reprice *run, struct slice group, const struct stored_spend *stored,
+                     const struct charge *charge);
+/* A row that is left out, and why. */
+void reprice_what_if_skipped(struct reprice *run, struct slice group,
+                             const struct stored_spend *stored, enum reprice_skip why);
 
 /* reprice_write.c */
 /* A row's flags as they will be: what reading remarked, and what pricing remarks now. */

@@ -184,6 +184,11 @@ static void add_columns(struct reprice *run, const struct reprice_day *day,
                                 " WHERE x.start_time = s.start_time AND x.identity = s.identity)");
         shape->excluded = shape->count++;
     }
+    if (reprice_group_column(run->options.by)) {
+        buf_add_text(&run->sql, ", ");
+        row_column_show(&run->sql, reprice_group_column(run->options.by));
+        shape->group = shape->count++;
+    }
     if (day->changed == 0)
         return;
     buf_printf(&run->sql,
@@ -204,7 +209,7 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, double sample_percent,
                       struct reprice_shape *shape, struct err *err)
 {
-    *shape = (struct reprice_shape){.excluded = -1, .done = -1};
+    *shape = (struct reprice_shape){.excluded = -1, .done = -1, .group = -1};
     buf_reset(&run->sql);
     buf_add_text(&run->sql, "COPY (SELECT ");
     add_columns(run, day, shape);

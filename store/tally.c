@@ -9,7 +9,9 @@
 #define SLOTS (2u * TALLY_ENTRIES_MAX)
 #define TEXTS_MAX_BYTES (8u << 20)
 
-const char *const tally_dimension_name[TALLY_DIMENSIONS] = {"model", "team", "day", "skipped"};
+const char *const tally_dimension_name[TALLY_DIMENSIONS] = {
+    "model",          "team",          "day", "skipped", "what_if", "what_if_unpriced",
+    "what_if_gained", "what_if_reason"};
 
 bool tally_init(struct tally *tally, struct err *err)
 {
@@ -88,6 +90,13 @@ void tally_add(struct tally *tally, enum tally_dimension dimension, struct slice
     entry->rows += rows;
     sum_add(&entry->before, before);
     sum_add(&entry->after, after);
+}
+
+const struct tally_entry *tally_find(struct tally *tally, enum tally_dimension dimension,
+                                     struct slice value)
+{
+    uint32_t slot = *slot_of(tally, dimension, value);
+    return slot ? &tally->entry[slot - 1] : NULL;
 }
 
 static struct sum move_of(const struct tally_entry *entry)

@@ -12,7 +12,17 @@
 #define TALLY_ENTRIES_MAX 16384
 #define TALLY_OTHERS "(others)"
 
-enum tally_dimension { TALLY_MODEL, TALLY_TEAM, TALLY_DAY, TALLY_SKIPPED, TALLY_DIMENSIONS };
+enum tally_dimension {
+    TALLY_MODEL,
+    TALLY_TEAM,
+    TALLY_DAY,
+    TALLY_SKIPPED,
+    TALLY_WHAT_IF,          /* all rows that have a price either way, by what was asked */
+    TALLY_WHAT_IF_UNPRICED, /* those that would have none */
+    TALLY_WHAT_IF_GAINED,   /* those that have none now */
+    TALLY_WHAT_IF_REASON,   /* why there would be none */
+    TALLY_DIMENSIONS
+};
 
 extern const char *const tally_dimension_name[TALLY_DIMENSIONS];
 
@@ -36,6 +46,10 @@ void tally_free(struct tally *tally);
 
 void tally_add(struct tally *tally, enum tally_dimension dimension, struct slice value,
                int64_t rows, struct sum before, struct sum after);
+
+/* NULL: nothing was added to it. */
+const struct tally_entry *tally_find(struct tally *tally, enum tally_dimension dimension,
+                                     struct slice value);
 
 /* By the size of the move, greatest first; then by value. */
 void tally_sort(struct tally *tally);

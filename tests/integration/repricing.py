@@ -10,6 +10,7 @@ import subprocess
 import time
 from decimal import Decimal
 
+from harness.events import payload_of
 from harness.report import Failed, check, check_equal, wait_for
 from harness.servers import ROOT, SPENDLOG, run_checked
 from integration.stage import EVENTS, Stage
@@ -302,4 +303,99 @@ def bad_input_is_told(servers):
         check_equal(world.value("SELECT count(*) FROM spendlog.reprice_runs WHERE state <> 'done'"), "0", "runs")
 
 
-ALL = (there_and_back, items_are_the_charge, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, more_than_fits_is_told, bad_input_is_told)
+WHAT_IF_MAP = """{
+"now": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0.000002, "output_cost_per_token": 0.000008},
+"kept": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0.000001, "output_cost_per_token": 0.000001},
+"then": {"litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 0.000003, "output_cost_per_token": 0.000005},
+"half": {"litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 0.000003}
+}"""
+
+
+def everything(stage):
+    """What every table of the schema holds."""
+    tables = [name for (name,) in stage.sql(
+        "SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'spendlog'::regnamespace AND c.relkind IN ('r', 'p') "
+        "AND NOT c.relispartition ORDER BY 1")]
+    return {name: stage.value(f"SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {name} t")
+            for name in tables}
+
+
+def what_if_events():
+    """{team: (rows, tokens in, tokens out)} of the model that is replaced, and the messages."""
+    teams, messages = {}, []
+    for n in range(40):
+        model = "now" if n % 4 else "kept"
+        tokens = (1000 + 7 * n, 50 + n)
+        team = f"team-{n % 3}"
+        payload = payload_of(n, model, *tokens, time.time() - 3600 - n, service_tier="flex")
+        payload["metadata"]["user_api_key_team_id"] = team
+        messages.append(json.dumps(payload).encode())
+        if model == "now":
+            rows, given, taken = teams.get(team, (0, 0, 0))
+            teams[team] = (rows + 1, given + tokens[0], taken + tokens[1])
+    for n in range(40, 45):
+        messages.append(json.dumps(payload_of(n, "nobody-knows-it", 100, 10, time.time() - 3600 - n)).encode())
+    return teams, messages
+
+
+def what_if(servers):
+    """On another model: what each team comes to and would, what has no rate is told, and nothing at all is changed."""
+    stage = Stage(servers, "what-if")
+    try:
+        with open(os.path.join(stage.folder, "map.json"), "w") as out:
+            out.write(WHAT_IF_MAP)
+        with open(os.path.join(stage.folder, "dear.json"), "w") as out:
+            out.write(WHAT_IF_MAP.replace("0.000008", "0.000080"))
+        teams, messages = what_if_events()
+        stage.produce(messages)
+        stage.consume(pricing="{cost_map: ./map.json}")
+        config = {name: stage.config(name, user="spendlog", pricing=f"{{cost_map: ./{name}.json}}") for name in ("map", "dear")}
+
+        def dry(*words, book="map", code=0):
+            done = subprocess.run([SPENDLOG, "reprice", "-c", config[book], "--dry-run", *words], capture_output=True, text=True)
+            check_equal(done.returncode, code, f"exit code of {words}: {done.stderr[-300:]}")
+            return done.stdout if code == 0 else done.stderr
+
+        def asked(*words, book="map"):
+            told = json.loads(dry("--json", *words, book=book), parse_float=Decimal, parse_int=Decimal)["what_if"]
+            return told, {group[told["by"]]: group for group in told["groups"]}
+        before = everything(stage)
+        for left in ("openai/now", "now"):
+            told, groups = asked("--as-model", f"{left}=anthropic/then", "--model", "now")
+            for team, (rows, given, taken) in teams.items():
+                group = groups[team]
+                check_equal((group["rows"], group["spend_before"], group["spend_after"], group["unpriced_rows"]),
+                            (rows, given * Decimal("0.000002") + taken * Decimal("0.000008"),
+                             given * Decimal("0.000003") + taken * Decimal("0.000005"), 0), f"{left}, {team}")
+                check_equal(group["delta"], group["spend_after"] - group["spend_before"], "change")
+            check_equal(told["as_model"], [{"model": left, "as": "anthropic/then", "rows": 30}], "what was replaced")
+            check_equal(set(groups), set(teams), "teams")
+        told, groups = asked("--as-model", "openai/now=anthropic/half")
+        check_equal(told["unpriced_by_reason"], {"rate_missing of output_text_tokens": 30, "unknown_model": 5}, "why not")
+        check_equal(sum(g["unpriced_rows"] for g in groups.values()), 35, "rows without a price")
+        check_equal(told["total"]["spend_before"], told["total"]["spend_after"], "what is left is what was kept")
+        check_equal(told["total"]["rows"], 10, "rows with a price")
+        lost = sum(given * Decimal("0.000002") + taken * Decimal("0.000008") for _, given, taken in teams.values())
+        check_equal(told["total"]["unpriced_spend_before"], lost, "what those come to now")
+        told, _ = asked("--as-model", "nobody-knows-it=openai/kept")
+        check_equal((told["total"]["gained_rows"], told["total"]["gained_spend_after"]), (5, 5 * Decimal("0.00011")), "gained")
+        told, groups = asked("--by", "team", book="dear")
+        check_equal(told["total"]["delta"], sum(t[2] for t in teams.values()) * Decimal("0.000072"), "under other prices")
+        _, groups = asked("--by", "model")
+        check_equal({model: group["rows"] for model, group in groups.items()}, {"now": 30, "kept": 10, "nobody-knows-it": 0}, "models")
+        check("what if, by day" in dry("--as-model", "now=half", "--by", "day"), "by day")
+        table = dry("--as-model", "openai/now=anthropic/half")
+        check("30 rate_missing of output_text_tokens, 5 unknown_model; they are in neither sum" in table, f"told: {table}")
+        check("no row is of gpt-9" in subprocess.run([SPENDLOG, "reprice", "-c", config["map"], "--dry-run", "--as-model", "gpt-9=then"],
+                                                     capture_output=True, text=True).stderr, "a model that no row has")
+        for words in (("--as-model", "x"), ("--as-model", "x=y", "--as-model", "x=z"), ("--by", "moon")):
+            dry(*words, code=64)
+        check_equal(everything(stage), before, "tables after all of that")
+        done = subprocess.run([SPENDLOG, "reprice", "-c", config["map"], "--all", "--as-model", "a=b"], capture_output=True, text=True)
+        check_equal(done.returncode, 64, "exit code without --dry-run")
+        return f"{len(before)} tables unchanged"
+    finally:
+        stage.close()
+
+
+ALL = (what_if, there_and_back, items_are_the_charge, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, more_than_fits_is_told, bad_input_is_told)
