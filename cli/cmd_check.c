@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/show.h"
 #include "ingest/kafka.h"
+#include "ingest/registry.h"
 #include "store/server_check.h"
 #include "store/stored_drift.h"
 
@@ -82,10 +83,20 @@ static bool check_mapping_set(const char *const names[], size_t count, const str
     return ok;
 }
 
+/* Its certificates and its URL are looked at, it is not asked. */
+static bool check_registry(const struct config *config, struct err *err)
+{
+    struct registry *registry;
+    bool ok = registry_open(config, &registry, err);
+    registry_free(registry);
+    return ok;
+}
+
 static bool check_mappings(struct walk *walk, struct err *err)
 {
     const struct config *config = walk->config;
-    if (!check_mapping_set(NULL, 0, config, NULL, &walk->tests, err))
+    if (!check_registry(config, err) ||
+        !check_mapping_set(NULL, 0, config, NULL, &walk->tests, err))
         return false;
     for (size_t i = 0; i < config->topic_count; i++) {
         const struct config_topic *topic = &config->topic[i];

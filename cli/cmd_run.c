@@ -172,7 +172,8 @@ static int run_with(const struct config *config, struct err *err)
         (!config->metrics_listen || !config->metrics_listen[0] ||
          budgets_start(&group.budgets, config->postgres, err)) &&
         metrics_start(&metrics, config->metrics_listen, &group, err) &&
-        control_open(&control, config->control_socket, &group, reload_prices, err)) {
+        (control_open(&control, config->control_socket, &group, reload_prices, err) ||
+         config_blame(config, "control.socket", err))) {
         log_info("spendlog %s: %u lanes, group %s", SPENDLOG_VERSION, group.lane_count,
                  config_kafka(config, "group.id"));
         code = run_lanes(&group, control, err);

@@ -120,8 +120,10 @@ static void status_print(const json_t *status)
 static json_t *ask(const struct config *config, const char *word, struct buf *answer,
                    struct err *err)
 {
-    if (!control_ask(config->control_socket, word, answer, err))
+    if (!control_ask(config->control_socket, word, answer, err)) {
+        config_blame(config, "control.socket", err);
         return NULL;
+    }
     json_t *object = json_loadb(answer->p, answer->bytes, 0, NULL);
     if (!object)
         err_set(err, ERR_FATAL, "%s: the answer cannot be read", config->control_socket);

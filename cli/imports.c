@@ -44,14 +44,14 @@ static char *path_in(struct imports *imports, const char *folder, const char *na
     return path;
 }
 
-static bool source_add(struct imports *imports, const char *file, int64_t from_us, struct err *err)
+static bool source_add(struct imports *imports, struct cost_map_source source, struct err *err)
 {
     struct cost_map_source *grown =
         realloc(imports->source, (imports->count + 1) * sizeof(*imports->source));
     if (!grown)
         return err_set(err, ERR_FATAL, "out of memory");
     imports->source = grown;
-    imports->source[imports->count++] = (struct cost_map_source){file, from_us};
+    imports->source[imports->count++] = source;
     return true;
 }
 
@@ -64,7 +64,7 @@ static bool folder_read(struct imports *imports, const char *folder, DIR *open, 
         char *path = path_in(imports, folder, entry->d_name);
         if (!path)
             return err_set(err, ERR_CONFIG, "%s: too many files", folder);
-        if (!source_add(imports, path, from_us, err))
+        if (!source_add(imports, (struct cost_map_source){path, from_us, NULL}, err))
             return false;
     }
     return true;
@@ -73,7 +73,7 @@ static bool folder_read(struct imports *imports, const char *folder, DIR *open, 
 /* An imported map takes the place of a configured one of the same time. */
 static bool configured_add(struct imports *imports, const struct config *config, struct err *err)
 {
-    static const struct cost_map_source builtin = {NULL, INT64_MIN};
+    static const struct cost_map_source builtin = {NULL, INT64_MIN, NULL};
     size_t imported = imports->count;
     const struct cost_map_source *from = config->cost_map_count ? config->cost_map : &builtin;
     for (size_t i = 0; i < (config->cost_map_count ? config->cost_map_count : 1); i++) {
@@ -81,7 +81,7 @@ static bool configured_add(struct imports *imports, const struct config *config,
         while (same < imported &&
                imports->source[same].effective_from_us != from[i].effective_from_us)
             same++;
-        if (same == imported && !source_add(imports, from[i].file, from[i].effective_from_us, err))
+        if (same == imported && !source_add(imports, from[i], err))
             return false;
     }
     return true;
@@ -96,7 +96,8 @@ bool imports_read(struct imports *imports, const struct config *config, struct e
     DIR *open = *folder ? opendir(folder) : NULL;
     if (!open)
         return !*folder || errno == ENOENT ||
-               err_set(err, ERR_CONFIG, "pricing.imported: %s: %s", folder, strerror(errno));
+               err_set(err, ERR_CONFIG, "%s: %s", folder, strerror(errno)) ||
+               config_blame(config, "pricing.imported", err);
     bool ok = folder_read(imports, folder, open, err);
     closedir(open);
     if (ok && imports->count > 0 && (ok = configured_add(imports, config, err)))
@@ -115,7 +116,7 @@ void imports_free(struct imports *imports)
 
 static bool loads(const char *file, struct err *err)
 {
-    const struct cost_map_source source = {file, INT64_MIN};
+    const struct cost_map_source source = {file, INT64_MIN, NULL};
     const struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
     struct book *book = book_load(&options, NULL, NULL, err);
     book_free(book);
@@ -160,8 +161,8 @@ bool imports_add(struct imports *imports, const struct config *config, const cha
     if (!config->imported || !config->imported[0])
         return err_set(err, ERR_CONFIG, "pricing.imported is not set");
     if (mkdir(config->imported, 0755) != 0 && errno != EEXIST)
-        return err_set(err, ERR_CONFIG, "pricing.imported: %s: %s", config->imported,
-                       strerror(errno));
+        return err_set(err, ERR_CONFIG, "%s: %s", config->imported, strerror(errno)) ||
+               config_blame(config, "pricing.imported", err);
     clock_format(from_us, from);
     snprintf(name, sizeof(name), "%s" SUFFIX, from);
     *path = path_in(imports, config->imported, name);

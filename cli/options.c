@@ -246,12 +246,13 @@ bool book_options_of(const struct config *config, struct book_options *options, 
         .cost_maps = config->cost_map,
         .cost_map_count = config->cost_map_count,
         .litellm_config = config->litellm_config,
+        .litellm_origin = config->litellm_origin,
         .overrides = config->overrides_litellm ? OVERRIDES_LITELLM : OVERRIDES_MERGE,
         .reported_cost = (enum reported_cost_mode)config->reported_cost,
         .unknown_keys = (enum unknown_keys_mode)config->unknown_price_keys,
     };
     if (common.cost_map) {
-        from_command_line = (struct cost_map_source){common.cost_map, INT64_MIN};
+        from_command_line = (struct cost_map_source){common.cost_map, INT64_MIN, NULL};
         options->cost_maps = &from_command_line;
         options->cost_map_count = 1;
         return true;

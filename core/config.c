@@ -136,6 +136,17 @@ static const struct yaml_node *setting_find(const struct yaml_node *root, const 
     return yaml_get(yaml_get(root, section), dot + 1);
 }
 
+bool config_blame(const struct config *config, const char *name, struct err *err)
+{
+    const struct yaml_node *root = config->tree ? yaml_root(config->tree) : NULL, *node = NULL;
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (strcmp(setting[i].name, name) == 0)
+            node = setting_find(root, &setting[i]);
+    if (node)
+        return err_prefix(err, "%s:%u: %s", node->file, node->key->line, name);
+    return err_prefix(err, "%s", name);
+}
+
 /* Keys stand in no configuration: what is printed and told of it can be shown to everybody. */
 static bool payload_keys_read(struct config *config, const struct yaml_node *root, struct err *err)
 {
@@ -175,6 +186,9 @@ static bool settings_read(struct config *config, const struct yaml_node *root, s
         else if (!setting_read(config, &setting[i], node, err))
             return false;
     }
+    const struct yaml_node *litellm = yaml_get(yaml_get(root, "pricing"), "litellm_config");
+    if (config->litellm_config && !config_origin(config, litellm, &config->litellm_origin, err))
+        return false;
     config->postgres = config->postgres_secret.value;
     config->lanes = config->lanes_setting ? config->lanes_setting : lanes_auto();
     return payload_keys_read(config, root, err);

@@ -67,6 +67,7 @@ struct config {
     struct cost_map_source *cost_map; /* ascending in time; count 0 = the builtin map */
     size_t cost_map_count;
     const char *litellm_config;  /* or NULL */
+    const char *litellm_origin;  /* "file:line" of the setting; NULL: it is the file itself */
     unsigned overrides_litellm;  /* 0: merge */
     unsigned reported_cost;      /* 0 fallback, 1 prefer, 2 ignore */
     unsigned watch_s;            /* 0: never */
@@ -121,6 +122,9 @@ bool config_kafka_set(struct config *config, const char *assignment, struct err 
  * and line. `run` and `check` ask before they open anything. */
 enum config_use { CONFIG_RUN = 1, CONFIG_RETRY = 2 };
 bool config_ready(const struct config *config, enum config_use use, struct err *err) MUST_CHECK;
+/* What went wrong with the file, folder or address that a setting names: where the setting stands
+ * goes before the error's text. Always false. */
+bool config_blame(const struct config *config, const char *name, struct err *err);
 /* Line of a section of the file, or where it would stand: the first. */
 unsigned config_line(const struct config *config, const char *section);
 /* Whether it is meant for `run`; many are only prices, or a database to report from. */

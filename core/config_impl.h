@@ -58,7 +58,11 @@ const char *config_path(struct config *config, const char *text, struct err *err
 bool config_secret_read(struct config *config, const char *text, const struct yaml_node *node,
                         struct config_secret *secret, struct err *err);
 
-/* config_nodes.c: reads a NODE row; `node` is never NULL. */
+/* config_nodes.c */
+/* Where a value stands, for whoever cannot do what it says later on. */
+bool config_origin(struct config *config, const struct yaml_node *node, const char **origin,
+                   struct err *err);
+/* Reads a NODE row; `node` is never NULL. */
 bool node_read(struct config *config, const struct setting *row, const struct yaml_node *node,
                struct err *err);
 

@@ -31,13 +31,13 @@ bool config_kafka_refused(const char *name)
 
 #define REFUSED "cannot be set: exactly-once depends on spendlog's own value"
 
-static bool kafka_origin(struct config *config, const struct yaml_node *node, const char **origin,
-                         struct err *err)
+bool config_origin(struct config *config, const struct yaml_node *node, const char **origin,
+                   struct err *err)
 {
     size_t bytes = strlen(node->file) + 16;
     char *text = list_alloc(config, bytes, 1, err);
     if (text)
-        snprintf(text, bytes, "%s:%u", node->file, node->key->line);
+        snprintf(text, bytes, "%s:%u", node->file, node->key ? node->key->line : node->line);
     *origin = text;
     return text != NULL;
 }
@@ -59,7 +59,7 @@ static bool read_kafka(struct config *config, const struct yaml_node *node, stru
         if (child->kind != YAML_SCALAR)
             return yaml_err(err, child, "%s: a single value expected", property->name);
         if (!config_secret_read(config, child->text.p, child, written, err) ||
-            !kafka_origin(config, child, &property->origin, err))
+            !config_origin(config, child, &property->origin, err))
             return false;
         property->value = written->value;
         config->kafka_count++;
@@ -222,13 +222,13 @@ static bool read_topics(struct config *config, const struct yaml_node *node, str
 
 /* --- pricing.cost_map ------------------------------------------------------------------------ */
 
-static bool cost_map_file(struct config *config, const char *text, struct cost_map_source *source,
-                          struct err *err)
+static bool cost_map_file(struct config *config, const struct yaml_node *node,
+                          struct cost_map_source *source, struct err *err)
 {
-    if (strcmp(text, "builtin") == 0)
+    if (slice_is(node->text, "builtin"))
         return true;
-    source->file = config_path(config, text, err);
-    return source->file != NULL;
+    source->file = config_path(config, node->text.p, err);
+    return source->file && config_origin(config, node, &source->origin, err);
 }
 
 static bool read_cost_map_entry(struct config *config, const struct yaml_node *node,
@@ -249,7 +249,7 @@ static bool read_cost_map_entry(struct config *config, const struct yaml_node *n
     if (source > config->cost_map && source->effective_from_us <= source[-1].effective_from_us)
         return yaml_err(err, from ? from : node,
                         "effective_from: must be later than the entry's before");
-    return cost_map_file(config, file->text.p, source, err);
+    return cost_map_file(config, file, source, err);
 }
 
 static bool read_cost_map(struct config *config, const struct yaml_node *node, struct err *err)
@@ -267,7 +267,7 @@ static bool read_cost_map(struct config *config, const struct yaml_node *node, s
         return false;
     if (node->kind == YAML_SCALAR) {
         config->cost_map[config->cost_map_count++].effective_from_us = INT64_MIN;
-        return cost_map_file(config, node->text.p, config->cost_map, err);
+        return cost_map_file(config, node, config->cost_map, err);
     }
     for (const struct yaml_node *child = node->children; child; child = child->next)
         if (!read_cost_map_entry(config, child, &config->cost_map[config->cost_map_count++], err))

@@ -15,6 +15,7 @@ struct kafka_property {
 struct cost_map_source {
     const char *file;          /* NULL: the builtin map */
     int64_t effective_from_us; /* INT64_MIN: always. A map holds until the next one's from */
+    const char *origin;        /* "file:line" of the configuration; NULL: not named there */
 };
 
 #endif

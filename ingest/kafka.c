@@ -107,6 +107,17 @@ static bool ports_check(const struct consumer_options *options, const char *name
     return true;
 }
 
+/* librdkafka opens the files of properties late; its text begins with the name of one. */
+static void blame(const struct consumer_options *options, const char *text, struct err *err)
+{
+    size_t name = strcspn(text, " :");
+    err_set(err, ERR_CONFIG, "kafka: %s", text);
+    for (size_t i = 0; i < options->property_count; i++)
+        if (strlen(options->property[i].name) == name &&
+            strncmp(options->property[i].name, text, name) == 0)
+            err_prefix(err, "%s", options->property[i].origin);
+}
+
 static bool conf_fill(rd_kafka_conf_t *conf, struct consumer *consumer, struct err *err)
 {
     const struct consumer_options *options = &consumer->options;
@@ -250,7 +261,7 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
     rd_kafka_conf_set_stats_cb(conf, kafka_on_figures);
     consumer->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!consumer->rk) {
-        err_set(err, ERR_CONFIG, "kafka: %s", text);
+        blame(options, text, err);
         goto failed;
     }
     rd_kafka_poll_set_consumer(consumer->rk);

@@ -11,10 +11,12 @@
 #include "core/clock.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CONNECT_TIMEOUT_MS 1500L
 #define REQUEST_TIMEOUT_MS 3000L
@@ -360,6 +362,9 @@ bool registry_open(const struct config *config, struct registry **registry, stru
     *registry = NULL;
     if (!options.url || !options.url[0])
         return true;
+    if (options.ca && access(options.ca, R_OK) != 0)
+        return err_set(err, ERR_CONFIG, "%s: %s", options.ca, strerror(errno)) ||
+               config_blame(config, "schema_registry.ca", err);
     *registry = registry_new(&options, err);
     return *registry != NULL;
 }

@@ -36,6 +36,7 @@ struct book_options {
     const struct cost_map_source *cost_maps; /* NULL or count 0: the builtin map */
     size_t cost_map_count;
     const char *litellm_config; /* LiteLLM's config.yaml; NULL: no overrides */
+    const char *litellm_origin; /* "file:line" that names it; NULL: none does */
     enum overrides_mode overrides;
     enum reported_cost_mode reported_cost;
     enum unknown_keys_mode unknown_keys;

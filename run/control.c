@@ -35,7 +35,7 @@ static bool address_of(const char *path, struct sockaddr_un *address, struct err
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address->sun_path))
-        return err_set(err, ERR_CONFIG, "control.socket: %s is longer than %zu bytes", path,
+        return err_set(err, ERR_CONFIG, "%s is longer than %zu bytes", path,
                        sizeof(address->sun_path) - 1);
     memcpy(address->sun_path, path, strlen(path) + 1);
     return true;

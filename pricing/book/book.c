@@ -38,10 +38,16 @@ static bool check_unknown_keys(const struct book *book, const struct catalog *ca
     return true;
 }
 
+/* A file is named by itself where reading it fails, and here by the place that asked for it. */
+static bool asked_for(const char *origin, const char *setting, struct err *err)
+{
+    return origin && err_prefix(err, "%s: %s", origin, setting);
+}
+
 static bool load_maps(struct book *book, const struct cost_map_source *sources, size_t count,
                       bool whole, struct err *err)
 {
-    static const struct cost_map_source builtin = {NULL, INT64_MIN};
+    static const struct cost_map_source builtin = {NULL, INT64_MIN, NULL};
     if (count == 0) {
         sources = &builtin;
         count = 1;
@@ -58,7 +64,7 @@ static bool load_maps(struct book *book, const struct cost_map_source *sources, 
         book->catalog_from_us[i] = sources[i].effective_from_us;
         book->catalog[i] = catalog_load(&book->arena, sources[i].file, whole, err);
         if (!book->catalog[i] || !check_unknown_keys(book, book->catalog[i], err))
-            return false;
+            return asked_for(sources[i].origin, "pricing.cost_map", err);
         book->catalog_count++;
     }
     return true;
@@ -86,6 +92,12 @@ static bool compile_editions(struct book *book, struct err *err)
     return editions_make(book, err) && dump_id(book, book->id, err);
 }
 
+static bool load_overrides(struct book *book, const struct book_options *options, struct err *err)
+{
+    return litellm_config_load(&book->arena, options->litellm_config, &book->config, err) ||
+           asked_for(options->litellm_origin, "pricing.litellm_config", err);
+}
+
 struct book *book_load(const struct book_options *options, finding_fn *finding, void *context,
                        struct err *err)
 {
@@ -95,8 +107,7 @@ struct book *book_load(const struct book_options *options, finding_fn *finding, 
     book->policies.unknown_keys = options->unknown_keys;
     if (load_maps(book, options->cost_maps, options->cost_maps ? options->cost_map_count : 0,
                   options->whole_maps, err) &&
-        litellm_config_load(&book->arena, options->litellm_config, &book->config, err) &&
-        compile_editions(book, err)) {
+        load_overrides(book, options, err) && compile_editions(book, err)) {
         if (finding)
             findings_report(book, finding, context);
         return book;

@@ -242,7 +242,7 @@ static bool add_includes(struct loader *l, const char *path, const struct yaml_n
         else
             snprintf(full, sizeof(full), "%.*s/%s", (int)(slash - path), path, file->text.p);
         if (!add_file(l, full))
-            return yaml_err(l->err, file, "include");
+            return err_prefix(l->err, "%s:%u:%u: include", file->file, file->line, file->column);
     }
     return true;
 }

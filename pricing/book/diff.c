@@ -318,7 +318,7 @@ static bool fill(struct table *table, const struct book_options *options, const 
                  bool map, struct book **book, struct err *err)
 {
     struct book_options own = *options;
-    struct cost_map_source source = {file, INT64_MIN};
+    struct cost_map_source source = {file, INT64_MIN, NULL};
     own.litellm_config = map ? NULL : file;
     own.whole_maps = true;
     if (map) {

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     int fd = memfd_create("cost_map", 0);
     expect(fd >= 0 && write(fd, data, bytes) == (ssize_t)bytes);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    struct cost_map_source source = {path, INT64_MIN};
+    struct cost_map_source source = {path, INT64_MIN, NULL};
     struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
     struct book *book = book_load(&options, NULL, NULL, &err);
     expect((book != NULL) == (err.kind == ERR_NONE));

@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     char map_path[64], config_path[64];
     int map_fd = file_of(map, sizeof(map) - 1, map_path), fd = file_of(data, bytes, config_path);
-    struct cost_map_source source = {map_path, INT64_MIN};
+    struct cost_map_source source = {map_path, INT64_MIN, NULL};
     for (unsigned mode = 0; mode < 2; mode++) {
         struct err err = {0};
         struct book_options options = {.cost_maps = &source,

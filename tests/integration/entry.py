@@ -260,6 +260,32 @@ def init_in(folder, *words, stdin="", code=0):
     return done.stdout + done.stderr
 
 
+def files_of_a_configuration_are_placed(servers):
+    """A file, folder or socket that a setting names and that is not there: the error names the configuration, the line and the setting."""
+    folder = os.path.join(servers.folder, "placed")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "including.yaml"), "w", encoding="ascii") as out:
+        out.write("model_list: []\ninclude:\n- gone.yaml\n")
+    kafka = "kafka: {bootstrap.servers: 'localhost:1', group.id: g, security.protocol: ssl,\n  ssl.ca.location: gone.pem}\n"
+    for text, where, words in (
+            ("pricing:\n  cost_map: gone.json\n", "2: pricing.cost_map: ", ("check", "--offline")),
+            ("pricing:\n  cost_map:\n  - {file: builtin}\n  - file: gone.json\n    effective_from: 2026-01-01T00:00:00Z\n",
+             "4: pricing.cost_map: ", ("price", "event.json")),
+            ("pricing:\n  litellm_config: gone.yaml\n", "2: pricing.litellm_config: ", ("check", "--offline")),
+            ("pricing:\n  litellm_config: including.yaml\n", "2: pricing.litellm_config: ", ("check", "--offline")),
+            ("pricing:\n  imported: spendlog.yaml\n", "2: pricing.imported: ", ("check", "--offline")),
+            ("schema_registry:\n  url: http://localhost\n  ca: gone.pem\n", "3: schema_registry.ca: ", ("check", "--offline")),
+            ("control:\n  socket: gone/socket\n", "2: control.socket: ", ("status",)),
+            ("postgres: file:gone\n", "1:11: ", ("report",)),
+            ("storage:\n  payload_key: file:gone\n", "2:16: ", ("report",)),
+            (kafka + "topics: [{name: t}]\npostgres: host=/gone\n", "2: kafka: ssl.ca.location", ("check",))):
+        with open(os.path.join(folder, "spendlog.yaml"), "w", encoding="ascii") as out:
+            out.write(text)
+        done = subprocess.run([os.path.join(ROOT, "spendlog"), *words], cwd=folder, capture_output=True, text=True)
+        check(done.returncode in (69, 78) and f"spendlog.yaml:{where}" in done.stderr,
+              f"{' '.join(words)} with {text!r}: {done.returncode} {done.stderr}")
+
+
 def init_writes_what_check_walks(servers):
     """`init` writes the example with the answers in it, by asking or from options, and keeps secrets off the command line."""
     for name in ("asked", "told", "refused"):
@@ -355,4 +381,4 @@ def installs_into_a_folder(servers):
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
        containers_are_the_demo, board_asks_what_exists, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
-       init_writes_what_check_walks, check_walks_the_whole_way, make_names_what_is_not_installed)
+       files_of_a_configuration_are_placed, init_writes_what_check_walks, check_walks_the_whole_way, make_names_what_is_not_installed)

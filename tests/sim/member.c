@@ -67,7 +67,7 @@ static void book_make(unsigned n)
             " \"input_cost_per_token\": %s, \"output_cost_per_token\": %s}}",
             price[n], price[n]);
     fclose(file);
-    struct cost_map_source source = {path, INT64_MIN};
+    struct cost_map_source source = {path, INT64_MIN, NULL};
     struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
     must(book_slot_load(&shared.slot, &options, &err), &err);
     shared.book[n] = book_acquire(&shared.slot);

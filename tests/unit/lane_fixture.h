@@ -55,7 +55,7 @@ static inline void book_load_priced(const char *price)
              "{\"gpt-a\": {\"litellm_provider\": \"openai\", \"mode\": \"chat\","
              " \"input_cost_per_token\": %s, \"output_cost_per_token\": %s}}",
              price, price);
-    struct cost_map_source source = {file_of(1, map), INT64_MIN};
+    struct cost_map_source source = {file_of(1, map), INT64_MIN, NULL};
     struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
     if (!book_slot_load(&world.books, &options, &err))
         fail_msg("%s", err.text);

@@ -44,7 +44,7 @@ static inline void files_remove(void)
 static inline struct book *book_with(const char *config, const char *map, enum overrides_mode mode,
                                      enum reported_cost_mode reported, struct err *err)
 {
-    struct cost_map_source source = {map ? file_of(1, map) : NULL, INT64_MIN};
+    struct cost_map_source source = {map ? file_of(1, map) : NULL, INT64_MIN, NULL};
     struct book_options options = {.cost_maps = &source,
                                    .cost_map_count = 1,
                                    .litellm_config = config ? file_of(0, config) : NULL,

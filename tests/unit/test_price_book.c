@@ -379,9 +379,9 @@ static void cost_maps_follow_one_another(void **state)
     assert_true(clock_parse(SLICE("2026-05-01T00:00:00Z"), &from));
     struct cost_map_source sources[] = {
         {file_of(0, "{\"gpt-x\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 1}}"),
-         INT64_MIN},
+         INT64_MIN, NULL},
         {file_of(1, "{\"gpt-x\": {\"litellm_provider\": \"openai\", \"input_cost_per_token\": 3}}"),
-         from},
+         from, NULL},
     };
     struct book_options options = {.cost_maps = sources, .cost_map_count = 2};
     struct book *book = book_load(&options, NULL, NULL, &err);
@@ -410,7 +410,8 @@ static struct book *book_of_maps(const char *first, const char *second, const ch
     assert_true(fd >= 0);
     assert_int_equal(write(fd, config, strlen(config)), strlen(config));
     close(fd);
-    struct cost_map_source sources[] = {{file_of(0, first), INT64_MIN}, {file_of(1, second), may}};
+    struct cost_map_source sources[] = {{file_of(0, first), INT64_MIN, NULL},
+                                        {file_of(1, second), may, NULL}};
     struct book_options options = {
         .cost_maps = sources, .cost_map_count = second ? 2 : 1, .litellm_config = path};
     struct book *book = book_load(&options, NULL, NULL, &err);
@@ -594,7 +595,7 @@ static int cleanup(void **state)
 static const struct charge *charged(const char *map, enum unknown_keys_mode mode)
 {
     struct err err = {0};
-    struct cost_map_source source = {file_of(1, map), INT64_MIN};
+    struct cost_map_source source = {file_of(1, map), INT64_MIN, NULL};
     struct book_options options = {.cost_maps = &source, .cost_map_count = 1, .unknown_keys = mode};
     struct book *book = book_load(&options, NULL, NULL, &err);
     if (!book)
@@ -627,7 +628,7 @@ static void a_key_that_may_be_money_is_told_at_the_row(void **state)
         assert_int_equal(charged(money[i], UNKNOWN_KEYS_FLAG)->status, CHARGE_PRICED);
         assert_int_equal(charged(money[i], UNKNOWN_KEYS_UNPRICE)->reason, REASON_UNKNOWN_PRICE_KEY);
         struct err err = {0};
-        struct cost_map_source source = {file_of(1, money[i]), INT64_MIN};
+        struct cost_map_source source = {file_of(1, money[i]), INT64_MIN, NULL};
         struct book_options options = {
             .cost_maps = &source, .cost_map_count = 1, .unknown_keys = UNKNOWN_KEYS_REFUSE};
         assert_null(book_load(&options, NULL, NULL, &err));
@@ -664,7 +665,7 @@ static void a_map_that_is_newer_than_the_rules_is_told(void **state)
     static const size_t rows[] = {0, 1, 0}; /* the last is the built-in map */
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
         struct err err = {0};
-        struct cost_map_source source = {map[i] ? file_of(1, map[i]) : NULL, INT64_MIN};
+        struct cost_map_source source = {map[i] ? file_of(1, map[i]) : NULL, INT64_MIN, NULL};
         struct book_options options = {.cost_maps = &source, .cost_map_count = 1};
         unsigned told = 0;
         struct book *book = book_load(&options, keep_newer, &told, &err);

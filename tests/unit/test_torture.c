@@ -188,7 +188,7 @@ static void file_write(char *path, const char *text)
 
 static bool work_book(struct err *err)
 {
-    struct cost_map_source map = {map_path, INT64_MIN};
+    struct cost_map_source map = {map_path, INT64_MIN, NULL};
     struct book_options options = {
         .cost_maps = &map, .cost_map_count = 1, .litellm_config = config_path};
     struct book *book = book_load(&options, NULL, NULL, err);
