@@ -72,20 +72,49 @@ struct word {
 /* Far more than there are: a table that has outgrown them fails its first look-up, in every test.
  */
 #define WORD_SLOTS 1024
+#define PLAIN_BYTES 32
 
-static struct word words[WORD_SLOTS];
+/* As they are written, and plain: lower case letters and digits alone. */
+static struct word words[WORD_SLOTS], plain_words[WORD_SLOTS];
+static char plain_text[WORD_SLOTS][PLAIN_BYTES];
 static size_t word_count;
 static pthread_once_t words_once = PTHREAD_ONCE_INIT;
 
+/* Both are in ASCII, whatever the locale. false: `text` has nothing plain, or too much. */
+static bool make_plain(struct slice text, char plain[PLAIN_BYTES])
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < text.bytes; i++) {
+        char c = text.p[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
+            continue;
+        if (bytes + 1 == PLAIN_BYTES)
+            return false;
+        plain[bytes++] = c;
+    }
+    plain[bytes] = '\0';
+    return bytes > 0;
+}
+
+/* Equal words: that of the provider that comes first, so that the order is one. */
 static int word_order(const void *a, const void *b)
 {
-    return strcasecmp(((const struct word *)a)->text, ((const struct word *)b)->text);
+    const struct word *x = a, *y = b;
+    int order = strcasecmp(x->text, y->text);
+    return order ? order : (int)x->provider - (int)y->provider;
 }
 
 static void add_word(const char *text, enum provider_id provider)
 {
     assert(word_count < WORD_SLOTS);
-    words[word_count++] = (struct word){text, provider};
+    bool fits = make_plain(slice_of(text), plain_text[word_count]);
+    assert(fits);
+    (void)fits;
+    words[word_count] = (struct word){text, provider};
+    plain_words[word_count] = (struct word){plain_text[word_count], provider};
+    word_count++;
 }
 
 static void make_words(void)
@@ -96,6 +125,7 @@ static void make_words(void)
             add_word(*alias, (enum provider_id)id);
     }
     qsort(words, word_count, sizeof(words[0]), word_order);
+    qsort(plain_words, word_count, sizeof(plain_words[0]), word_order);
 }
 
 /* <0, 0, >0 as a word stands before, at, behind the text. */
@@ -105,19 +135,41 @@ static int word_cmp(const struct word *word, struct slice text)
     return order ? order : word->text[text.bytes] != '\0';
 }
 
-enum provider_id provider_find_word(struct slice text)
+static enum provider_id find_in(const struct word *sorted, struct slice text)
 {
-    pthread_once(&words_once, make_words);
     size_t low = 0, high = text.bytes ? word_count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = word_cmp(&words[middle], text);
+        int order = word_cmp(&sorted[middle], text);
         if (order == 0)
-            return words[middle].provider;
+            return sorted[middle].provider;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
     return PROVIDER_OTHER;
+}
+
+/* A company and its product differ by this alone: "moonshot_ai", "Z.AI", "perplexity.ai". */
+static enum provider_id find_with_or_without_ai(char plain[PLAIN_BYTES])
+{
+    size_t bytes = strlen(plain);
+    if (bytes > 3 && strcmp(plain + bytes - 2, "ai") == 0)
+        return find_in(plain_words, (struct slice){plain, bytes - 2});
+    if (bytes < 3 || bytes + 3 > PLAIN_BYTES)
+        return PROVIDER_OTHER;
+    memcpy(plain + bytes, "ai", 3);
+    return find_in(plain_words, (struct slice){plain, bytes + 2});
+}
+
+enum provider_id provider_find_word(struct slice text)
+{
+    char plain[PLAIN_BYTES];
+    pthread_once(&words_once, make_words);
+    enum provider_id provider = find_in(words, text);
+    if (provider || !make_plain(text, plain))
+        return provider;
+    provider = find_in(plain_words, slice_of(plain));
+    return provider ? provider : find_with_or_without_ai(plain);
 }

@@ -48,7 +48,8 @@ extern const struct provider_trait_info provider_trait_info[TRAIT_COUNT];
 
 /* By its exact name; PROVIDER_OTHER: in no row. */
 enum provider_id provider_find(struct slice name);
-/* By its name or an alias, in any case. */
+/* By its name or an alias: in any case, else by letters and digits alone, else with "ai" behind it
+ * or without. */
 enum provider_id provider_find_word(struct slice word);
 
 static inline bool provider_is_known(struct slice name)

@@ -150,6 +150,8 @@ static void bedrock_id_complete(struct eval *eval, struct facts *facts, enum fac
 
 static void names_complete(struct eval *eval, const struct mapping *mapping, struct facts *facts)
 {
+    if (provider_is_framework(facts_text(facts, FACT_PROVIDER)))
+        facts_clear(facts, FACT_PROVIDER);
     if (!facts_has(facts, FACT_PROVIDER))
         provider_guess(facts);
     if (facts_has(facts, FACT_PROVIDER))

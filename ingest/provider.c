@@ -5,6 +5,7 @@
 
 #include "core/providers.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -61,6 +62,32 @@ struct slice provider_canonical(struct slice name)
     return known ? slice_of(provider_table[known].name) : provider_of_api(name);
 }
 
+/* Whether the word's letters and digits are these. */
+static bool same_letters(struct slice word, const char *letters)
+{
+    for (size_t i = 0; i < word.bytes; i++) {
+        if (!isalnum((unsigned char)word.p[i]))
+            continue;
+        if (tolower((unsigned char)word.p[i]) != *letters++)
+            return false;
+    }
+    return *letters == '\0';
+}
+
+bool provider_is_framework(struct slice name)
+{
+    static const char *const frameworks[] = {
+        "agno",      "autogen",  "crewai",     "dspy",         "haystack",   "langchain",
+        "langgraph", "litellm",  "llamaindex", "pydanticai",   "smolagents", "semantickernel",
+        "spring",    "springai", "strands",    "strandsagents"};
+    if (common(name))
+        return false;
+    for (size_t i = 0; i < sizeof frameworks / sizeof frameworks[0]; i++)
+        if (same_letters(name, frameworks[i]))
+            return true;
+    return false;
+}
+
 /* Open models, which anybody serves (llama, qwen, gpt-oss, mixtral, deepseek-r1), must not be here.
  */
 static const struct {
@@ -106,7 +133,11 @@ static const struct {
     {"o4-", "openai"},
     {"omni-moderation-", "openai"},
     {"pixtral-", "mistral"},
-    {"rerank-", "cohere"},
+    {"rerank-2", "voyage"},
+    {"rerank-english-", "cohere"},
+    {"rerank-lite-", "voyage"},
+    {"rerank-multilingual-", "cohere"},
+    {"rerank-v", "cohere"},
     {"sonar", "perplexity"},
     {"sora-", "openai"},
     {"text-embedding-3-", "openai"},
@@ -116,18 +147,6 @@ static const struct {
     {"voyage-", "voyage"},
     {"whisper-1", "openai"},
 };
-
-struct slice provider_of_model(struct slice model)
-{
-    if (slice_starts(model, SLICE("ft:")))
-        model = (struct slice){model.p + 3, model.bytes - 3};
-    if (slice_is(model, "o1") || slice_is(model, "o3"))
-        return SLICE("openai");
-    for (size_t i = 0; i < sizeof family_table / sizeof family_table[0]; i++)
-        if (slice_starts(model, slice_of(family_table[i].prefix)))
-            return slice_of(family_table[i].provider);
-    return SLICE("");
-}
 
 static bool names_family(struct slice model, const char *family)
 {
@@ -190,6 +209,40 @@ struct slice provider_bedrock_vendor(struct slice model)
     for (size_t i = 0; i < sizeof vendor_table / sizeof vendor_table[0]; i++)
         if (slice_starts(model, slice_of(vendor_table[i].prefix)))
             return slice_of(vendor_table[i].vendor);
+    return SLICE("");
+}
+
+/* <vendor>.<model>, with or without where it is served: "eu.anthropic.claude-opus-4-7". */
+static bool is_bedrock_id(struct slice model)
+{
+    static const char *const places[] = {"apac.", "au.", "ca.", "eu.",    "global.",
+                                         "in.",   "jp.", "us.", "us-gov."};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (slice_starts(model, slice_of(places[i]))) {
+            size_t bytes = strlen(places[i]);
+            model = (struct slice){model.p + bytes, model.bytes - bytes};
+            break;
+        }
+    for (size_t i = 0; i < sizeof vendor_table / sizeof vendor_table[0]; i++) {
+        struct slice vendor = slice_of(vendor_table[i].vendor);
+        if (slice_starts(model, vendor) && model.bytes > vendor.bytes + 1 &&
+            model.p[vendor.bytes] == '.')
+            return true;
+    }
+    return false;
+}
+
+struct slice provider_of_model(struct slice model)
+{
+    if (slice_starts(model, SLICE("ft:")))
+        model = (struct slice){model.p + 3, model.bytes - 3};
+    if (slice_is(model, "o1") || slice_is(model, "o3"))
+        return SLICE("openai");
+    if (is_bedrock_id(model))
+        return SLICE("bedrock");
+    for (size_t i = 0; i < sizeof family_table / sizeof family_table[0]; i++)
+        if (slice_starts(model, slice_of(family_table[i].prefix)))
+            return slice_of(family_table[i].provider);
     return SLICE("");
 }
 

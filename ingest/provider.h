@@ -8,8 +8,12 @@
 /* LiteLLM's word where it is known to be meant, else the name as it is. Case does not matter. */
 struct slice provider_canonical(struct slice name);
 
+/* Whether it is a library's name, which OpenLLMetry, Strands and others write where the provider
+ * should stand: it says nothing of who is paid. */
+bool provider_is_framework(struct slice name);
+
 /* Whose the model is, by the family its name begins with, where only one provider uses such names;
- * empty otherwise. "ft:" in front does not matter. */
+ * empty otherwise. "ft:" in front does not matter. Bedrock's ids are Bedrock's. */
 struct slice provider_of_model(struct slice model);
 
 /* Whether the model's thoughts stand outside the output that its provider counts: Gemini

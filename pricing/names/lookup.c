@@ -83,7 +83,7 @@ bool names_is_key(const struct resolver *r, struct slice name)
 }
 
 /* Section 4.3, "matches the provider". */
-static bool provider_matches(struct slice entry, struct slice provider)
+static bool provider_matches(const struct resolver *r, struct slice entry, struct slice provider)
 {
     const struct name_rules *rules = names_rules_of(provider);
     if (entry.bytes == 0 || provider.bytes == 0 || slice_eq(entry, provider) || rules->any_entry)
@@ -93,7 +93,7 @@ static bool provider_matches(struct slice entry, struct slice provider)
     for (const char *const *also = rules->also; also && *also; also++)
         if (slice_is(entry, *also))
             return true;
-    return false;
+    return r->overrides == OVERRIDES_MERGE && rules->route && slice_is(entry, rules->route);
 }
 
 struct candidates {
@@ -163,7 +163,7 @@ static struct found search_map(const struct resolver *r, const struct candidates
             return (struct found){&rule_registered, NULL};
         }
         *any_key |= entry != NULL;
-        if (entry && provider_matches(slice_of(entry->provider), all->provider))
+        if (entry && provider_matches(r, slice_of(entry->provider), all->provider))
             return (struct found){entry->rule, entry};
     }
     return (struct found){NULL, NULL};

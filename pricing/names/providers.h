@@ -26,6 +26,8 @@ struct name_rules {
     const char *as;          /* its names are looked up as another provider's */
     const char *family;      /* map entries of providers that begin with this are its own too */
     const char *const *also; /* ... and of these, NULL-terminated */
+    const char *route;       /* ... and of this, in mode merge: LiteLLM's word for one of its APIs,
+                              * which gateways other than LiteLLM do not know (4.3) */
     bool any_entry;          /* ... and of anybody */
     enum free_answer free;   /* what costs nothing there */
     enum chat_name chat;
@@ -39,9 +41,10 @@ struct name_rules {
     void (*reformed)(const struct resolver *r, struct name_forms *forms);
 };
 
-extern const struct name_rules names_plain, names_any, names_azure_ai, names_bedrock,
-    names_converse, names_databricks, names_fireworks, names_free, names_free_unmapped,
-    names_mantle, names_numbered, names_together, names_vertex, names_vertex_beta;
+extern const struct name_rules names_plain, names_anthropic, names_any, names_azure, names_azure_ai,
+    names_bedrock, names_codestral, names_cohere, names_converse, names_databricks, names_fireworks,
+    names_free, names_free_unmapped, names_mantle, names_numbered, names_openai, names_together,
+    names_vertex, names_vertex_beta;
 
 /* By an event's word of the provider, or a map's. */
 const struct name_rules *names_rules_of(struct slice provider);

@@ -11,6 +11,13 @@ const struct name_rules names_free_unmapped = {.free = FREE_UNMAPPED};
 /* Versions are numbers, as in gemini-2.0-flash-001. */
 const struct name_rules names_numbered = {.stripped = names_strip_digits};
 
+/* Completions of text and Cohere's chat are providers of their own for LiteLLM. */
+const struct name_rules names_anthropic = {.route = "anthropic_text"};
+const struct name_rules names_azure = {.route = "azure_text"};
+const struct name_rules names_codestral = {.route = "text-completion-codestral"};
+const struct name_rules names_cohere = {.route = "cohere_chat"};
+const struct name_rules names_openai = {.route = "text-completion-openai"};
+
 static const struct name_rules *const provider_names[PROVIDER_COUNT] = {
     [PROVIDER_OTHER] = &names_plain,
 #define PROVIDER(id, name, chat, image, web, names, traits, aliases)                               \

@@ -142,6 +142,12 @@ static void every_emitter_is_read_by_its_code(void **state)
     assert_int_equal(file_check("tests/cases/emitters/otlp.jsonl"), 37);
 }
 
+static void providers_are_found_by_any_word(void **state)
+{
+    (void)state;
+    assert_int_equal(file_check("tests/cases/emitters/words.jsonl"), 15);
+}
+
 static int set_up(void **state)
 {
     struct err err = {0};
@@ -173,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peers_are_read_as_they_mean_it),
         cmocka_unit_test(every_emitter_is_read_by_its_code),
+        cmocka_unit_test(providers_are_found_by_any_word),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -157,6 +157,18 @@ static void providers_get_litellms_names(void **state)
         {"o", "o"},
         {"AI21labs", "ai21"}, /* both ends of the table, and beyond */
         {"zhipu", "zai"},
+        {"Z.AI", "zai"}, /* written otherwise: letters and digits count, and "ai" does not */
+        {"moonshot_ai", "moonshot"},
+        {"Mistral AI", "mistral"},
+        {"jinaai", "jina_ai"},
+        {"google.vertex-ai", "vertex_ai"},
+        {"cohere.chat", "cohere"},
+        {"cohere_chat", "cohere_chat"},
+        {"Alibaba Cloud", "dashscope"},
+        {"ai", "ai"},
+        {"azure_ai", "azure_ai"},
+        {"a name of a provider that is longer than any",
+         "a name of a provider that is longer than any"},
         {"aaa", "aaa"},
         {"zz", "zz"},
         {"", ""},

@@ -47,6 +47,23 @@ static void no_word_is_of_two_providers(void **state)
                      provider_table[words[i].provider].name);
 }
 
+/* Words that people write apart are of one provider: but for two that say so themselves. */
+static void plain_words_are_of_one_provider(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < word_count; i++)
+        if (strcmp(plain_words[i - 1].text, plain_words[i].text) == 0 &&
+            strcmp(plain_words[i].text, "coherechat") != 0)
+            fail_msg("%s is a word twice", plain_words[i].text);
+    for (size_t i = 0; i < word_count; i++) {
+        char text[PLAIN_BYTES];
+        strcpy(text, plain_words[i].text);
+        enum provider_id other = find_with_or_without_ai(text);
+        if (other && other != plain_words[i].provider)
+            assert_true(strncmp(plain_words[i].text, "azure", 5) == 0);
+    }
+}
+
 static void any_word_is_found_in_any_case(void **state)
 {
     (void)state;
@@ -100,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_sorted_and_found),
         cmocka_unit_test(no_word_is_of_two_providers),
+        cmocka_unit_test(plain_words_are_of_one_provider),
         cmocka_unit_test(any_word_is_found_in_any_case),
         cmocka_unit_test(every_row_has_formulas_and_rules),
         cmocka_unit_test(one_more_row_is_a_provider),
