@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/must.h"
 
 #include <stdlib.h>
 
@@ -53,15 +54,17 @@ bool book_slot_load(struct book_slot *slot, const struct book_options *options, 
 
 void book_slot_free(struct book_slot *slot)
 {
-    if (slot->current)
-        book_release(slot, slot->current);
+    struct book_ref *last = slot->current;
     slot->current = NULL;
+    if (last)
+        book_release(slot, last);
 }
 
 struct book_ref *book_acquire(struct book_slot *slot)
 {
     pthread_mutex_lock(&slot->lock);
     struct book_ref *ref = slot->current;
+    MUST(ref && ref->users > 0, ref ? ref->users : 0);
     ref->users++;
     pthread_mutex_unlock(&slot->lock);
     return ref;
@@ -70,7 +73,9 @@ struct book_ref *book_acquire(struct book_slot *slot)
 void book_release(struct book_slot *slot, struct book_ref *ref)
 {
     pthread_mutex_lock(&slot->lock);
+    MUST(ref->users > 0, ref->users);
     bool last = --ref->users == 0;
+    MUST(!last || ref != slot->current);
     pthread_mutex_unlock(&slot->lock);
     if (last)
         ref_free(ref);

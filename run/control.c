@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/must.h"
 #include "run/memory.h"
 
 #include <errno.h>
@@ -130,6 +131,7 @@ static void answer(struct control *control, int peer)
     ssize_t bytes = recv(peer, word, sizeof(word) - 1, 0);
     if (bytes <= 0)
         return;
+    MUST((size_t)bytes < sizeof(word), bytes);
     word[bytes] = '\0';
     word[strcspn(word, "\r\n")] = '\0';
     buf_init(&json, ANSWER_BYTES);

@@ -6,12 +6,14 @@
 #include "run/health.h"
 
 #include "core/clock.h"
+#include "core/must.h"
 
 #include <stdio.h>
 #include <string.h>
 
 void health_init(struct health *health, const struct config *config)
 {
+    MUST(config->lanes <= LANES_MAX, config->lanes);
     *health = (struct health){
         .lane_count = config->lanes,
         .limit_ms = (int64_t)config->ready_s * 1000 + config->batch_wait_ms,
@@ -39,6 +41,7 @@ void health_state(struct health *health, unsigned lane, enum lane_state state, s
 {
     pthread_mutex_lock(&health->lock);
     struct health_lane *of = &health->lane[lane];
+    MUST(lane < LANES_MAX && state <= LANE_ENDED, lane, state);
     if (of->state != LANE_READING && state == LANE_READING)
         of->fine_ms = clock_monotonic_ms(); /* its time begins */
     of->state = state;
@@ -51,6 +54,7 @@ void health_state(struct health *health, unsigned lane, enum lane_state state, s
 void health_fine(struct health *health, unsigned lane)
 {
     pthread_mutex_lock(&health->lock);
+    MUST(lane < LANES_MAX, lane);
     health->lane[lane].fine_ms = clock_monotonic_ms();
     pthread_mutex_unlock(&health->lock);
 }
@@ -58,6 +62,7 @@ void health_fine(struct health *health, unsigned lane)
 void health_turn(struct health *health, unsigned lane)
 {
     pthread_mutex_lock(&health->lock);
+    MUST(lane < LANES_MAX, lane);
     health->lane[lane].turn_ms = clock_monotonic_ms();
     pthread_mutex_unlock(&health->lock);
 }
@@ -88,6 +93,7 @@ static bool lane_ready(const struct health *health, unsigned number, int64_t now
 {
     const struct health_lane *lane = &health->lane[number];
     int64_t ago_ms = now_ms - lane->fine_ms;
+    MUST(number < health->lane_count, number, health->lane_count);
     switch (lane->state) {
     case LANE_STARTING:
         buf_printf(why, "lane %u: no broker has answered yet", number);

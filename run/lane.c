@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/must.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,20 @@
 
 /* --- states --------------------------------------------------------------------------------- */
 
+/* The arrows of run/lane_state.h, as bits. */
+static const unsigned may_follow[] = {
+    [LANE_STARTING] = 1u << LANE_UNASSIGNED | 1u << LANE_ENDED,
+    [LANE_UNASSIGNED] = 1u << LANE_UNASSIGNED | 1u << LANE_WAITING | 1u << LANE_ENDED,
+    [LANE_WAITING] =
+        1u << LANE_UNASSIGNED | 1u << LANE_WAITING | 1u << LANE_READING | 1u << LANE_ENDED,
+    [LANE_READING] = 1u << LANE_UNASSIGNED | 1u << LANE_WAITING | 1u << LANE_ENDED,
+    [LANE_ENDED] = 1u << LANE_ENDED,
+};
+
 static void state_set(struct lane *lane, enum lane_state state, const char *why)
 {
+    MUST(may_follow[lane->state] >> state & 1, lane->state, state);
+    MUST(state == LANE_READING || lane->batch.range_count == 0, state, lane->batch.range_count);
     lane->state = state;
     health_state(lane->group->health, lane->number, state, lane->partition_count, why);
 }
@@ -34,6 +47,7 @@ static void state_set(struct lane *lane, enum lane_state state, const char *why)
  * partition is taken away twice before its fetcher has answered that it stopped. */
 static void wait_for(struct lane *lane, unsigned wait_ms)
 {
+    MUST(lane->state == LANE_WAITING || lane->state == LANE_READING, lane->state);
     batch_reset(&lane->batch);
     lane_assign_nothing(lane);
     lane->state =
@@ -43,6 +57,7 @@ static void wait_for(struct lane *lane, unsigned wait_ms)
 
 static void end(struct lane *lane, const struct err *why)
 {
+    MUST(why->kind != ERR_NONE, lane->state);
     batch_reset(&lane->batch);
     lane->err = *why;
     state_set(lane, LANE_ENDED, why->text);
@@ -58,6 +73,9 @@ static bool refused_for_good(struct lane *lane, const struct err *why)
 
 static void recover(struct lane *lane, const struct err *why)
 {
+    MUST(why->kind != ERR_NONE && why->kind != ERR_FATAL, why->kind);
+    MUST(lane->backoff_ms >= BACKOFF_FIRST_MS && lane->backoff_ms <= BACKOFF_MAX_MS,
+         lane->backoff_ms);
     if (refused_for_good(lane, why)) {
         struct err err = {0};
         err_set(&err, ERR_CONFIG, "refused %d times: %.900s", REFUSED_TRIES, why->text);
@@ -101,6 +119,7 @@ static void act(struct lane *lane, enum lane_outcome outcome, const struct err *
 static void activate(struct lane *lane)
 {
     struct err err = {0};
+    MUST(lane->state == LANE_WAITING, lane->state);
     batch_reset(&lane->batch);
     enum lane_outcome outcome = lane_assign(lane, &err);
     if (outcome == LANE_FINE)
@@ -137,10 +156,17 @@ static void on_revoked(void *context, bool lost)
         state_set(lane, LANE_UNASSIGNED, NULL);
 }
 
+/* Whether it is one of those of the last rebalance: Kafka gives back what it was given. */
+static bool lane_has(const struct lane *lane, const struct lane_partition *p)
+{
+    return p >= lane->partition && p < lane->partition + lane->partition_count;
+}
+
 static void on_told(void *context, void *state)
 {
+    const struct lane *lane = context;
     struct lane_partition *p = state;
-    (void)context;
+    MUST(lane_has(lane, p), lane->partition_count, lane->state);
     p->told = true;
 }
 
@@ -153,6 +179,8 @@ static enum lane_outcome connect_step(struct lane *lane, struct err *err)
         log_warn("%s", err->text);
         return LANE_FINE; /* still LANE_STARTING: again with the next turn */
     }
+    MUST(lane->state == LANE_STARTING && lane->partition_count == 0, lane->state,
+         lane->partition_count);
     writer_set_cluster_id(lane->writer, id);
     if (!consumer_subscribe(lane->consumer, err))
         return LANE_FATAL;
@@ -172,6 +200,8 @@ static enum lane_outcome serve(struct lane *lane, const struct kafka_message *me
                                struct err *err)
 {
     struct lane_partition *p = lane->state == LANE_READING ? message->state : NULL;
+    MUST(!p || lane_has(lane, p), lane->partition_count, message->kind);
+    MUST(!p || p->phase != PARTITION_HALTED, message->kind);
     switch (message->kind) {
     case POLL_MESSAGE:
         return p ? serve_message(lane, p, message, err) : LANE_FINE;
@@ -231,10 +261,9 @@ static void note_caught_up(struct lane *lane)
     if (all == lane->counted_caught_up)
         return;
     lane->counted_caught_up = all;
-    if (all)
-        atomic_fetch_add(&lane->group->caught_up, 1);
-    else
-        atomic_fetch_sub(&lane->group->caught_up, 1);
+    unsigned others = all ? atomic_fetch_add(&lane->group->caught_up, 1)
+                          : atomic_fetch_sub(&lane->group->caught_up, 1) - 1;
+    MUST(others < lane->group->lane_count, others, lane->group->lane_count);
 }
 
 /* At the end of the log nothing is written: that it is still there is told once a second. And there
@@ -295,6 +324,18 @@ static void look_step(struct lane *lane, int64_t now_ms)
     act(lane, lane_look(lane, now_ms, &err), &err);
 }
 
+/* What holds between two turns. */
+static void turn_check(const struct lane *lane)
+{
+    MUST(lane->state == LANE_READING || lane->batch.range_count == 0, lane->state,
+         lane->batch.range_count);
+    MUST(lane->state != LANE_UNASSIGNED || lane->partition_count == 0, lane->partition_count);
+    MUST(lane->state != LANE_READING || (lane->book && lane->pricer), lane->state);
+    MUST((lane->state == LANE_ENDED) == (lane->err.kind != ERR_NONE), lane->state, lane->err.kind);
+    MUST(lane->batch.range_count <= lane->partition_count, lane->batch.range_count,
+         lane->partition_count);
+}
+
 bool lane_turn(struct lane *lane)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -314,6 +355,7 @@ bool lane_turn(struct lane *lane)
     note_fine(lane, now_ms);
     lane_progress(lane, now_ms);
     rejoin_if_asked(lane);
+    turn_check(lane);
     return lane->state != LANE_ENDED;
 }
 
@@ -323,6 +365,7 @@ static void error_tell(struct lane *lane)
 {
     struct lane_group *group = lane->group;
     int expected = 0;
+    MUST(lane->err.kind != ERR_NONE, lane->state);
     log_error("%s", lane->err.text);
     atomic_compare_exchange_strong(&group->exit_code, &expected, err_exit_code(lane->err.kind));
     atomic_fetch_add(&group->failed, 1);
@@ -337,6 +380,7 @@ void lane_end(struct lane *lane)
         error_tell(lane);
     consumer_close(lane->consumer);
     lane->consumer = NULL;
+    MUST(lane->batch.range_count == 0, lane->batch.range_count); /* written, or to be read again */
 }
 
 void lane_free(struct lane *lane)
@@ -413,6 +457,7 @@ static bool open_writer(struct lane *lane, struct err *err)
 
 struct lane *lane_new(struct lane_group *group, unsigned number, struct err *err)
 {
+    MUST(number < LANES_MAX && group->topics->count > 0, number, group->topics->count);
     struct lane *lane = calloc(1, sizeof(*lane));
     if (!lane) {
         err_set(err, ERR_FATAL, "out of memory");

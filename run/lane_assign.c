@@ -12,6 +12,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@ void lane_partitions_free(struct lane *lane)
 
 void lane_partitions_set(struct lane *lane, const struct kafka_partition *partitions, size_t count)
 {
+    MUST(lane->batch.range_count == 0,
+         lane->batch.range_count); /* its ranges point at partitions */
     lane_partitions_free(lane);
     lane->partition = calloc(count ? count : 1, sizeof(*lane->partition));
     if (!lane->partition)
@@ -39,6 +42,7 @@ void lane_partitions_set(struct lane *lane, const struct kafka_partition *partit
         p->topic = topics_find(lane->group->topics, partitions[i].topic);
         if (!p->topic)
             continue;
+        MUST((size_t)(p->topic - lane->group->topics->topic) < lane->group->topics->count, i);
         p->mapper = lane->mapper[p->topic - lane->group->topics->topic];
         p->state.topic = partitions[i].topic;
         p->state.partition = partitions[i].partition;
@@ -67,6 +71,7 @@ static bool start_find(struct lane *lane, const char *topic, int32_t partition, 
     if (!consumer_watermarks(lane->consumer, topic, partition, &low, &high, err) ||
         !consumer_committed(lane->consumer, &of, 1, err))
         return false;
+    MUST(partition >= 0, partition);
     *start = latest ? high : low;
     if (of.offset < 0 || of.offset > high || (of.began < 0 && of.offset >= *start))
         return true;
@@ -134,6 +139,9 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
         p->known_offset = p->state.next_offset;
     if (p->began_offset < 0 && first_seen && p->known_offset < 0)
         p->known_offset = p->state.next_offset; /* what Kafka knows of the group is not ours */
+    MUST(p->state.id > 0 && p->state.next_offset >= 0, p->state.id, p->state.next_offset);
+    MUST(before.id == 0 || p->state.partition == before.partition, before.id, before.partition,
+         p->state.partition);
     p->began_offset = p->state.first_offset;
     if (p->phase != PARTITION_HALTED && p->state.last_time_ms >= 0 &&
         p->state.next_offset + lane_partly(p) > 0 && p->state.next_offset != p->unchecked_offset)
@@ -151,6 +159,9 @@ static bool assign_all(struct lane *lane, struct err *err)
         struct lane_partition *p = &lane->partition[i];
         if (p->phase == PARTITION_HALTED)
             continue;
+        MUST(p->phase == PARTITION_CHECKING || p->phase == PARTITION_READING, p->phase);
+        MUST(p->phase != PARTITION_CHECKING || p->state.next_offset + lane_partly(p) > 0,
+             p->state.next_offset);
         list[count++] = (struct kafka_partition){
             .topic = p->state.topic,
             .partition = p->state.partition,
@@ -158,6 +169,8 @@ static bool assign_all(struct lane *lane, struct err *err)
             .state = p,
         };
     }
+    MUST(count <= lane->partition_count && lane->batch.range_count == 0, count,
+         lane->partition_count);
     bool ok = consumer_assign(lane->consumer, list, count, err);
     free(list);
     return ok;
@@ -179,6 +192,7 @@ static bool setbacks_tell(struct lane *lane, struct err *err)
         if (!writer_setback(lane->writer, &p->state, known, err))
             return false;
         p->known_offset = p->state.next_offset;
+        MUST(known > p->state.next_offset, known, p->state.next_offset);
         messages += known - p->state.next_offset;
         partitions++;
     }
@@ -202,8 +216,10 @@ enum lane_outcome lane_look(struct lane *lane, int64_t now_ms, struct err *err)
     struct partition_state **state = calloc(lane->partition_count, sizeof(*state));
     if (!state)
         return LANE_FINE;
-    for (size_t i = 0; i < lane->partition_count; i++)
+    for (size_t i = 0; i < lane->partition_count; i++) {
+        MUST(lane->partition[i].state.id > 0, i, lane->partition_count);
         state[i] = &lane->partition[i].state;
+    }
     if (writer_offsets_stand(lane->writer, state, lane->partition_count, &stand, err) && !stand)
         err_set(err, ERR_RETRY, "the database does not hold the offsets that it held");
     free(state);
@@ -217,6 +233,7 @@ enum lane_outcome lane_look(struct lane *lane, int64_t now_ms, struct err *err)
 enum lane_outcome lane_assign(struct lane *lane, struct err *err)
 {
     bool gone = false;
+    MUST(lane->batch.range_count == 0, lane->batch.range_count);
     writer_forget(lane->writer);
     bool ok = writer_connect(lane->writer, err) && lane_take_book(lane, err);
     for (size_t i = 0; ok && i < lane->partition_count; i++)
@@ -224,6 +241,7 @@ enum lane_outcome lane_assign(struct lane *lane, struct err *err)
     if (!ok || !lane_told_ask(lane, &gone, err) || !setbacks_tell(lane, err) ||
         !assign_all(lane, err))
         return lane_outcome_of(err);
+    MUST(lane->book && lane->pricer, lane->partition_count);
     lane->look_at_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
     return LANE_FINE;
 }

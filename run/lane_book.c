@@ -3,11 +3,14 @@
 #include "run/lane_impl.h"
 
 #include "core/log.h"
+#include "core/must.h"
 
 bool lane_take_book(struct lane *lane, struct err *err)
 {
     struct book_slot *books = lane->group->books;
+    MUST(lane->batch.range_count == 0, lane->batch.range_count); /* a batch has one book */
     struct book_ref *ref = book_acquire(books);
+    MUST((lane->book != NULL) == (lane->pricer != NULL));
     if (ref == lane->book && writer_has_book(lane->writer, book_id(ref->book))) {
         book_release(books, ref);
         return true;

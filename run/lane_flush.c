@@ -9,8 +9,8 @@
 #include "core/fault.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/must.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define KEEP_BATCHES 16 /* that keep their messages after one with a refused row */
@@ -20,6 +20,8 @@ static void last_hash(struct batch *batch)
     for (size_t i = 0; i < batch->range_count; i++) {
         struct batch_range *range = &batch->range[i];
         const struct lane_partition *p = lane_partition_of(range->state);
+        MUST(range->messages >= 0 && range->next_offset >= range->first_offset, range->messages,
+             range->first_offset, range->next_offset);
         if ((range->messages > 0 || range->next_index > 0) && buf_ok(&p->last))
             range->last_hash = hash_xxh64(buf_slice(&p->last));
     }
@@ -36,6 +38,8 @@ static void count_batch(struct lane *lane)
     const struct batch *batch = &lane->batch;
     for (size_t i = 0; i < batch->range_count; i++) {
         const struct batch_range *range = &batch->range[i];
+        MUST(range->conflicts <= range->duplicates && range->skipped >= 0, range->conflicts,
+             range->duplicates, range->skipped);
         count(&c->messages, range->messages);
         count(&c->rows, range->rows);
         count(&c->duplicates, range->duplicates);
@@ -64,13 +68,17 @@ static void commit_to_kafka(struct lane *lane)
     struct kafka_partition *list = calloc(batch->range_count, sizeof(*list));
     if (!list)
         return;
-    for (size_t i = 0; i < batch->range_count; i++)
+    for (size_t i = 0; i < batch->range_count; i++) {
+        /* Kafka never knows more than what is stored. */
+        MUST(batch->range[i].next_offset == batch->range[i].state->next_offset, i,
+             batch->range[i].next_offset, batch->range[i].state->next_offset);
         list[i] = (struct kafka_partition){
             .topic = batch->range[i].state->topic,
             .partition = batch->range[i].state->partition,
             .offset = batch->range[i].next_offset,
             .began = batch->range[i].state->first_offset,
         };
+    }
     consumer_commit(lane->consumer, list, batch->range_count);
     free(list);
 }
@@ -87,6 +95,7 @@ static enum lane_outcome topics_still_there(struct lane *lane, struct err *err)
 
 static enum lane_outcome not_written(struct lane *lane, const struct err *err)
 {
+    MUST(err->kind != ERR_NONE && !lane->batch.retry, err->kind);
     if (lane->batch.messages_wanted)
         lane->keep_messages_left = KEEP_BATCHES;
     return lane_outcome_of(err);
@@ -111,6 +120,7 @@ static void written(struct lane *lane)
         lane->keep_messages_left = KEEP_BATCHES;
     else if (lane->keep_messages_left)
         lane->keep_messages_left--;
+    MUST(lane->keep_messages_left <= KEEP_BATCHES, lane->keep_messages_left);
     lane->backoff_ms = BACKOFF_FIRST_MS;
     lane->refusals = 0;
     count_batch(lane);
@@ -127,7 +137,9 @@ enum lane_outcome lane_flush(struct lane *lane, struct err *err)
 {
     if (lane->batch.range_count == 0)
         return LANE_FINE;
-    assert(lane->state == LANE_READING);
+    MUST(lane->state == LANE_READING, lane->state);
+    MUST(lane->batch.range_count <= lane->partition_count, lane->batch.range_count,
+         lane->partition_count);
     enum lane_outcome outcome = topics_still_there(lane, err);
     if (outcome != LANE_FINE)
         return outcome;
@@ -137,5 +149,6 @@ enum lane_outcome lane_flush(struct lane *lane, struct err *err)
         return not_written(lane, err);
     progress_batch(lane->group->progress, &lane->batch, clock_now_us() - began_us);
     written(lane);
+    MUST(lane->batch.range_count == 0 && lane->batch.row_count == 0, lane->batch.row_count);
     return LANE_FINE;
 }

@@ -8,23 +8,29 @@
 
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/must.h"
 
 static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated, int64_t next,
                      const char *why)
 {
     struct err err = {0};
+    MUST(lane->batch.range_count == 0 || recreated, lane->batch.range_count);
+    MUST(recreated || next > p->state.next_offset, next, p->state.next_offset);
     log_error("%s/%d/%lld: %s, going on at %lld", p->state.topic, (int)p->state.partition,
               (long long)p->state.next_offset, why, (long long)next);
     if (!writer_offset_gap(lane->writer, &p->state, recreated, next, why, &err)) {
         log_warn("%s", err.text);
         return;
     }
+    MUST(p->state.next_offset == next, p->state.next_offset, next);
     p->known_offset = p->state.next_offset;
     atomic_fetch_add(&lane->group->counters.gaps, 1);
 }
 
 static void partition_halt(struct lane *lane, struct lane_partition *p, int64_t low)
 {
+    MUST(p->phase != PARTITION_HALTED && low > p->state.next_offset, p->phase, low,
+         p->state.next_offset);
     log_error("%s/%d/%lld: messages up to %lld are gone from the log; the partition waits "
               "(kafka_gap: skip goes on)",
               p->state.topic, (int)p->state.partition, (long long)p->state.next_offset,
@@ -42,6 +48,7 @@ enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p,
     enum lane_outcome outcome = lane_flush(lane, err);
     if (outcome != LANE_FINE)
         return outcome;
+    MUST(lane->batch.range_count == 0, lane->batch.range_count); /* the rows are moved */
     if (p->state.next_offset + lane_partly(p) > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
     else if (p->state.next_offset >= low)
@@ -65,6 +72,8 @@ enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *p, int64
         return LANE_FINE;
     lane_batch_begin(lane);
     struct batch_range *range = &lane->batch.range[batch_range_of(&lane->batch, &p->state)];
+    MUST(range->state == &p->state && range->next_offset >= p->state.next_offset,
+         range->next_offset, p->state.next_offset);
     if (offset > range->next_offset) {
         range->next_offset = offset;
         range->next_index = 0;
@@ -79,6 +88,7 @@ enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
     *is_new = true;
     if (p->phase != PARTITION_CHECKING)
         return LANE_FINE;
+    MUST(lane->state == LANE_READING, lane->state);
     p->phase = PARTITION_READING;
     if (message->offset >= p->state.next_offset + lane_partly(p))
         return LANE_FINE;

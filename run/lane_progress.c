@@ -3,6 +3,7 @@
 #include "run/lane_impl.h"
 
 #include "core/log.h"
+#include "core/must.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ void lane_progress(struct lane *lane, int64_t now_ms)
 {
     struct consumer_figures figures;
     struct progress_caches caches;
+    MUST(lane->number < LANES_MAX, lane->number);
     database_tell(lane, now_ms);
     if (now_ms - lane->progress_ms < PROGRESS_EVERY_MS)
         return;

@@ -9,11 +9,10 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/must.h"
 #include "run/place.h"
 #include "run/privacy.h"
 #include "run/topics.h"
-
-#include <assert.h>
 
 #define BATCH_PART_BYTES (24u << 20) /* of encoded rows: BATCH_BYTES_MAX less a large row */
 #define PAYLOAD_KEPT_MAX (8u << 20)
@@ -54,6 +53,7 @@ static struct slice payload_keep(struct record_context *rc)
     struct slice payload = rc->message->value;
     if (!may_be_kept(rc) || rc->payload_kept || payload.bytes > PAYLOAD_KEPT_MAX)
         return (struct slice){NULL, 0};
+    MUST(rc->kept <= rc->lane->batch.message_count, rc->kept, rc->lane->batch.message_count);
     rc->payload_kept = true;
     if (rc->kept) /* refused siblings find it with this record */
         rc->lane->batch.messages[rc->kept - 1].payload = (struct slice){NULL, 0};
@@ -86,6 +86,7 @@ static void reject(struct record_context *rc, const struct record *record)
         .payload_hash = message_hash(rc),
         .payload_bytes = rc->message->value.bytes,
     };
+    MUST(rc->range < batch->range_count, rc->range, batch->range_count);
     batch->range[rc->range].rejected++;
     if (!batch_add_reject(batch, &r, rc->err))
         mapper_stop(rc->partition->mapper);
@@ -103,17 +104,18 @@ static void reject_as(struct record_context *rc, const struct record *record, en
     reject(rc, &rejected);
 }
 
-/* The batch is written before this record; the message is read again from it on. */
-static void split_before(struct record_context *rc, const struct record *record)
-{
-    rc->split = true;
-    rc->next_index = record->index;
-    mapper_stop(rc->partition->mapper);
-}
-
 static bool batch_holds_records(const struct batch *batch)
 {
     return batch->row_count + batch->reject_count > 0;
+}
+
+/* The batch is written before this record; the message is read again from it on. */
+static void split_before(struct record_context *rc, const struct record *record)
+{
+    MUST(!rc->split && batch_holds_records(&rc->lane->batch), record->index); /* or it never ends */
+    rc->split = true;
+    rc->next_index = record->index;
+    mapper_stop(rc->partition->mapper);
 }
 
 /* At debug: which price keys, of which file and line, reached the price of a call. */
@@ -142,6 +144,8 @@ static void row_added(struct record_context *rc, const struct event *event,
 {
     struct batch *batch = &rc->lane->batch;
     struct drift_way apart, *kept;
+    MUST(batch->row_count > 0 && batch->rows[batch->row_count - 1].range == rc->range,
+         batch->row_count, rc->range);
     batch->range[rc->range].rows++;
     if (log_level_max >= LOG_LEVEL_DEBUG)
         price_tell(rc, event, charge);
@@ -170,6 +174,7 @@ static void add_event(struct record_context *rc, const struct record *record)
     };
 
     err_clear(&err); /* its 1 KB is not zeroed for every event */
+    MUST(lane->pricer != NULL, batch->row_count);
     if (!event->has_identity)
         place_identity(event, slice_of(writer_cluster_id(lane->writer)), &rc->partition->state,
                        rc->message->offset, record->index);
@@ -202,6 +207,7 @@ static void on_record(const struct record *record, void *context)
 {
     struct record_context *rc = context;
     struct batch *batch = &rc->lane->batch;
+    MUST(!rc->split && rc->range < batch->range_count, rc->split, rc->range, batch->range_count);
     if (batch_overfull(rc->lane) && batch_holds_records(batch)) {
         split_before(rc, record);
         return;
@@ -235,6 +241,9 @@ void lane_batch_begin(struct lane *lane)
 {
     if (lane->batch.range_count > 0)
         return;
+    MUST(lane->batch.row_count + lane->batch.reject_count == 0, lane->batch.row_count,
+         lane->batch.reject_count);
+    MUST(!lane->batch.retry && lane->state == LANE_READING, lane->batch.retry, lane->state);
     lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
     lane->batch.can_read_again = true;
     lane->batch.keep_messages = lane->keep_messages_left > 0;
@@ -268,6 +277,7 @@ static void read_part(struct record_context *rc)
     rc->range = batch_range_of(&lane->batch, &rc->partition->state);
     struct batch_range *range = &lane->batch.range[rc->range];
     struct message m = topic_message(message);
+    MUST(range->state == &rc->partition->state, rc->range);
     m.first_index = first_index(rc, range);
     rc->split = false;
     rc->kept = 0;
@@ -276,8 +286,8 @@ static void read_part(struct record_context *rc)
                                       message->time_ms, may_be_kept(rc));
     mapper_read(rc->partition->mapper, &m, &lane->batch.arena, on_record, rc);
 
-    assert(range->next_offset <= message->offset);
-    assert(!rc->split || rc->next_index >= m.first_index);
+    MUST(range->next_offset <= message->offset, range->next_offset, message->offset);
+    MUST(!rc->split || rc->next_index >= m.first_index, rc->next_index, m.first_index);
     range->messages += !rc->split;
     range->next_offset = message->offset + !rc->split;
     range->next_index = rc->split ? rc->next_index : 0;
@@ -316,6 +326,8 @@ enum lane_outcome lane_take(struct lane *lane, struct lane_partition *p,
         enum lane_outcome outcome = lane_flush(lane, err);
         if (outcome != LANE_FINE || atomic_load(&lane->group->stop))
             return outcome;
+        MUST(p->state.next_offset == message->offset && p->state.next_index == rc.next_index,
+             p->state.next_offset, message->offset, p->state.next_index, rc.next_index);
     }
     return err->kind == ERR_NONE ? LANE_FINE : LANE_FATAL;
 }

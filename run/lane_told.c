@@ -5,6 +5,8 @@
  */
 #include "run/lane_impl.h"
 
+#include "core/must.h"
+
 #include <stdlib.h>
 
 /* All partitions of the lane, with their stored offsets; to be freed. */
@@ -31,6 +33,7 @@ bool lane_told_ask(struct lane *lane, bool *gone, struct err *err)
     bool ok = count == 0 || consumer_committed(lane->consumer, list, count, err);
     for (size_t i = 0; ok && i < count; i++) {
         struct lane_partition *p = &lane->partition[i];
+        MUST(list[i].partition == p->state.partition, i, list[i].partition, p->state.partition);
         *gone |= p->told && list[i].offset < 0;
         p->told = list[i].offset >= 0;
         if (p->known_offset < 0)

@@ -6,6 +6,7 @@
 #include "run/progress.h"
 
 #include "core/clock.h"
+#include "core/must.h"
 #include "run/metric_text.h"
 
 #include <stdlib.h>
@@ -38,6 +39,7 @@ void progress_partitions(struct progress *progress, unsigned lane,
 {
     pthread_mutex_lock(&progress->lock);
     struct progress_lane *of = &progress->lane[lane];
+    MUST(lane < LANES_MAX && (partition || count == 0), lane, count);
     free(of->partition);
     of->told = true;
     of->partition = partition;
@@ -73,6 +75,7 @@ static void observe(struct histogram *histogram, const double bound[], double va
     unsigned i = 0;
     while (i < HISTOGRAM_BOUNDS && value > bound[i])
         i++;
+    MUST(i <= HISTOGRAM_BOUNDS, i);
     histogram->count[i]++;
     histogram->sum += value;
 }
@@ -84,6 +87,7 @@ static int64_t rows_add(struct progress *progress, const struct batch *batch)
         const struct batch_row *row = &batch->rows[i];
         if (row->fate != ROW_NEW)
             continue;
+        MUST(row->status < CHARGE_STATUS_COUNT, row->status);
         rows++;
         sum_add_money(&progress->spend[row->status], row->spend);
         if (row->start_time_us > progress->newest_event_us)
@@ -96,8 +100,12 @@ void progress_batch(struct progress *progress, const struct batch *batch, int64_
 {
     pthread_mutex_lock(&progress->lock);
     int64_t rows = rows_add(progress, batch);
-    for (size_t i = 0; i < batch->reject_count; i++)
+    MUST(rows + (int64_t)batch->refused <= (int64_t)batch->row_count, rows, batch->refused,
+         batch->row_count);
+    for (size_t i = 0; i < batch->reject_count; i++) {
+        MUST(batch->rejects[i].reason < REASON_COUNT, i, batch->rejects[i].reason);
         progress->rejected[batch->rejects[i].reason]++;
+    }
     progress->rejected[REASON_DATABASE_REFUSED] += (int64_t)batch->refused;
     for (unsigned i = 0; i < REASON_COUNT; i++)
         progress->skipped[i] += batch->skipped_by_reason[i];

@@ -7,6 +7,7 @@
 #include "run/retry.h"
 
 #include "core/hash.h"
+#include "core/must.h"
 #include "run/place.h"
 #include "run/privacy.h"
 #include "run/topics.h"
@@ -95,6 +96,8 @@ static void places_free(struct retry *retry)
 static void resolve(struct retry *retry, unsigned index, bool skipped)
 {
     struct batch_range *range = &retry->batch.range[retry->range];
+    MUST(retry->range < retry->batch.range_count, retry->range, retry->batch.range_count);
+    MUST(retry->batch.retry, index);
     const struct batch_resolved resolved = {.range = retry->range,
                                             .kafka_offset = retry->group.kafka_offset,
                                             .record_index = index,
@@ -141,18 +144,19 @@ static bool add_row(struct retry *retry, struct record *record, struct implausib
     return false;
 }
 
-static void split_before(struct retry *retry, const struct record *record)
-{
-    retry->split = true;
-    retry->next_index = record->index;
-    mapper_stop(retry->group.place->mapper);
-}
-
 static bool batch_holds(const struct retry *retry)
 {
     const struct batch *batch = &retry->batch;
     return batch->resolved_count + batch->row_count + batch->reject_count > 0 ||
            retry->others_skipped > 0;
+}
+
+static void split_before(struct retry *retry, const struct record *record)
+{
+    MUST(!retry->split && batch_holds(retry), record->index); /* or it never ends */
+    retry->split = true;
+    retry->next_index = record->index;
+    mapper_stop(retry->group.place->mapper);
 }
 
 static bool batch_full(const struct retry *retry)
@@ -169,6 +173,7 @@ static void on_record(const struct record *record, void *context)
     struct record read = *record;
     struct implausible why;
     struct err refused = {0};
+    MUST(group->done <= group->count && !retry->split, group->done, group->count);
     while (group->done < group->count && group->wanted[group->done] < record->index) {
         group->done++; /* the message has no such record any more */
         retry->counts->still_rejected++;
@@ -235,6 +240,7 @@ static void reject_other(struct retry *retry, const struct record *record)
     };
     if (batch_add_reject(&retry->batch, &r, retry->err))
         retry->batch.range[retry->range].rejected++;
+    MUST(retry->range < retry->batch.range_count, retry->range, retry->batch.range_count);
 }
 
 static void skip_other(struct retry *retry)
@@ -250,6 +256,7 @@ static void on_other(const struct record *record, void *context)
     struct implausible why;
     struct err refused = {0};
     bool may_split = batch_holds(retry);
+    MUST(record->index > 0 && !retry->split, record->index); /* the first one was counted */
     if (retry->err->kind != ERR_NONE)
         mapper_stop(retry->group.place->mapper);
     else if (may_split && batch_full(retry))
@@ -274,6 +281,7 @@ static void count_stored(struct retry *retry)
         retry->counts->still_rejected += !batch->resolved[i].resolution;
         retry->counts->skipped += batch->resolved[i].skipped;
     }
+    MUST(batch->refused <= batch->row_count, batch->refused, batch->row_count);
     for (size_t i = 0; i < batch->row_count; i++)
         retry->counts->rows += batch->rows[i].fate != ROW_REFUSED;
     retry->counts->skipped += retry->others_skipped;
@@ -283,6 +291,7 @@ static void count_stored(struct retry *retry)
 static bool flush(struct retry *retry)
 {
     struct batch *batch = &retry->batch;
+    MUST(batch->retry, batch->row_count);
     bool ok = !batch_holds(retry) || (writer_connect(retry->writer, retry->err) &&
                                       writer_commit(retry->writer, batch, retry->err));
     if (ok)
@@ -303,6 +312,8 @@ static bool records_read(struct retry *retry, struct message *message, record_fn
         retry->split = false;
         retry->range = batch_range_of(&retry->batch, &group->place->state);
         mapper_read(group->place->mapper, message, &retry->batch.arena, on_each, retry);
+        MUST(!retry->split || retry->next_index >= message->first_index, retry->next_index,
+             message->first_index);
         message->first_index = retry->next_index;
         if (retry->err->kind != ERR_NONE || (retry->split && !flush(retry)))
             return false;
@@ -340,6 +351,7 @@ static bool group_try(struct retry *retry)
     group->done = 0;
     if (group->count > 0 && !records_read(retry, &message, on_record))
         return false;
+    MUST(group->done <= group->count, group->done, group->count);
     retry->counts->still_rejected += (long long)(group->count - group->done);
     group->count = 0;
     return !batch_full(retry) || flush(retry);
@@ -376,6 +388,7 @@ static bool group_add(struct group *group, unsigned index)
         group->wanted = larger;
         group->capacity = capacity;
     }
+    MUST(group->count == 0 || index > group->wanted[group->count - 1], index, group->count);
     group->wanted[group->count++] = index;
     return true;
 }

@@ -6,6 +6,8 @@
  */
 #include "run/topics.h"
 
+#include "core/must.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +79,7 @@ static bool topic_matches(const struct topic *topic, const char *name)
 
 const struct topic *topics_find(const struct topics *topics, const char *name)
 {
+    MUST(topics->count > 0);
     for (int pattern = 0; pattern < 2; pattern++)
         for (size_t i = 0; i < topics->count; i++) {
             const struct topic *topic = &topics->topic[i];

@@ -12,6 +12,7 @@ done
 
 FUNCTION_LINES_MAX=70
 FILE_LINES_MAX=800
+MUST_LINES_MAX=60
 # internalAstError: cppcheck 2.10 does not know every C11 expression.
 CPPCHECK_SUPPRESS=(missingIncludeSystem unmatchedSuppression internalAstError)
 
@@ -112,6 +113,17 @@ lint_lengths() {
                 if (lines > max) print $1 ": " $3 " has " lines " lines, the wall is " max }'
         wc -l "${ours[@]}" | awk -v max=$FILE_LINES_MAX '$2 != "total" && $1 > max { print $2 ": " $1 " lines, the wall is " max }'
     } | report
+}
+
+# What keeps the books checks itself: one MUST() for so many lines at least (core/must.h).
+lint_invariants() {
+    local folder lines musts
+    for folder in store run; do
+        lines=$(cat "$folder"/*.[ch] | wc -l)
+        musts=$(cat "$folder"/*.[ch] | grep -c '\bMUST(')
+        [ $((musts * MUST_LINES_MAX)) -ge "$lines" ] || echo "$folder/: $musts MUST() in $lines lines, one for $MUST_LINES_MAX is the least"
+        grep -nE '(^|[^_])\bassert\(' "$folder"/*.[ch] | sed 's/$/   <- MUST() says the state, too/'
+    done | report
 }
 
 # Each file says under which licence it is, in its first three lines.
@@ -227,7 +239,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers providers fakes circles foreign_headers banned places lengths licence purpose english settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers providers fakes circles foreign_headers banned places lengths invariants licence purpose english settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

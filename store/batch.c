@@ -8,11 +8,11 @@
 #include "core/clock.h"
 #include "core/flags.h"
 #include "core/hash.h"
+#include "core/must.h"
 #include "core/utf8.h"
 #include "store/row.h"
 #include "store/row_digest.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define DETAIL_BYTES_MAX 1000
@@ -24,11 +24,13 @@ static void take_time(struct batch *batch)
     int64_t now_us = clock_now_us();
     batch->time_min_us = batch->retain_days ? now_us - batch->retain_days * CLOCK_DAY_US : 0;
     batch->time_max_us = now_us + batch->future_days * CLOCK_DAY_US;
+    MUST(batch->time_min_us < batch->time_max_us, batch->time_min_us, batch->time_max_us);
 }
 
 void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int future_days)
 {
     memset(batch, 0, sizeof(*batch));
+    MUST(retain_days >= 0 && future_days >= 0, retain_days, future_days);
     arena_init(&batch->arena, arena_bytes);
     buf_init(&batch->encoded, BATCH_BYTES_MAX);
     row_words_init(&batch->words);
@@ -43,6 +45,8 @@ void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int fu
 
 void batch_reset(struct batch *batch)
 {
+    MUST(batch->row_count <= batch->row_capacity, batch->row_count, batch->row_capacity);
+    MUST(batch->range_count <= BATCH_PARTITIONS_MAX, batch->range_count);
     arena_reset(&batch->arena);
     buf_reset(&batch->encoded);
     row_words_reset(&batch->words);
@@ -82,6 +86,7 @@ size_t batch_held_bytes(const struct batch *batch)
 /* Room for one more element; the array at *items keeps its memory over resets. */
 static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes, size_t most)
 {
+    MUST(count <= *capacity && *capacity <= most, count, *capacity, most);
     if (count < *capacity)
         return true;
     size_t wanted = *capacity ? *capacity * 2 : 64;
@@ -103,9 +108,11 @@ unsigned batch_range_of(struct batch *batch, struct partition_state *state)
         if (batch->range[i].state == state)
             return batch->last_range = i;
 
+    MUST(state->next_offset >= 0 && state->id >= 0, state->next_offset, state->id);
     if (batch->range_count == 0)
         take_time(batch);
-    assert(batch->range_count < BATCH_PARTITIONS_MAX); /* the lane writes it before */
+    MUST(batch->range_count < BATCH_PARTITIONS_MAX,
+         batch->range_count); /* the lane writes it before */
     batch->range[batch->range_count] = (struct batch_range){
         .state = state,
         .first_offset = state->next_offset,
@@ -131,10 +138,10 @@ static bool time_in_range(const struct batch *batch, int64_t start_us, struct er
 static void keep_book_id(struct batch *batch, const char *id)
 {
     if (batch->book_id[0] == '\0') {
-        assert(strlen(id) == sizeof(batch->book_id) - 1);
+        MUST(strlen(id) == sizeof(batch->book_id) - 1);
         memcpy(batch->book_id, id, sizeof(batch->book_id));
     }
-    assert(memcmp(batch->book_id, id, sizeof(batch->book_id) - 1) == 0);
+    MUST(memcmp(batch->book_id, id, sizeof(batch->book_id) - 1) == 0);
 }
 
 bool batch_add_row(struct batch *batch, const struct event *event, const struct charge *charge,
@@ -146,7 +153,12 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     unsigned figures;
     void *rows = batch->rows;
 
-    assert(event->has_identity);
+    MUST(event->has_identity);
+    MUST(origin->range < batch->range_count, origin->range, batch->range_count);
+    MUST(origin->message <= batch->message_count, origin->message, batch->message_count);
+    MUST(charge->status < CHARGE_STATUS_COUNT && charge->reason < REASON_COUNT, charge->status,
+         charge->reason);
+    MUST(batch->sums.row_count == batch->row_count, batch->sums.row_count, batch->row_count);
     if (facts_has(&event->facts, FACT_STARTED_AT) &&
         !time_in_range(batch, event->facts.v[FACT_STARTED_AT].i, err))
         return false;
@@ -163,6 +175,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
         return err_set(err, ERR_FATAL, "the batch is full");
     }
     keep_book_id(batch, origin->price_book_id);
+    MUST(batch->encoded.bytes > offset && buf_ok(&batch->encoded), batch->encoded.bytes, offset);
 
     struct batch_row *row = &batch->rows[batch->row_count++];
     *row = (struct batch_row){
@@ -208,12 +221,15 @@ static struct slice clean_text(struct arena *batch, struct slice text, size_t mo
             to[bytes] = '?';
         bytes += length ? length : 1;
     }
+    MUST(bytes <= text.bytes && bytes <= most, bytes, text.bytes, most);
     return (struct slice){to, bytes};
 }
 
 bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, struct err *err)
 {
     void *rejects = batch->rejects;
+    MUST(reject->range < batch->range_count, reject->range, batch->range_count);
+    MUST(reject->reason > REASON_NONE && reject->reason < REASON_COUNT, reject->reason);
     if (!grow(&rejects, batch->reject_count, &batch->reject_capacity, sizeof(*batch->rejects),
               BATCH_RECORDS_MAX))
         return err_set(err, ERR_FATAL, "the batch is full");
@@ -239,6 +255,8 @@ unsigned batch_keep_message(struct batch *batch, struct slice value, struct slic
 {
     struct arena *arena = &batch->arena;
     void *messages = batch->messages;
+    MUST(batch->message_count <= batch->message_capacity, batch->message_count,
+         batch->message_capacity);
     if (!grow(&messages, batch->message_count, &batch->message_capacity, sizeof(*batch->messages),
               BATCH_RECORDS_MAX))
         return 0;
@@ -260,7 +278,8 @@ unsigned batch_keep_message(struct batch *batch, struct slice value, struct slic
 bool batch_add_resolved(struct batch *batch, const struct batch_resolved *resolved, struct err *err)
 {
     void *list = batch->resolved;
-    assert(batch->retry);
+    MUST(batch->retry);
+    MUST(resolved->range < batch->range_count, resolved->range, batch->range_count);
     if (!grow(&list, batch->resolved_count, &batch->resolved_capacity, sizeof(*batch->resolved),
               BATCH_RECORDS_MAX))
         return err_set(err, ERR_FATAL, "the batch is full");

@@ -7,6 +7,7 @@
 #include "store/carry.h"
 
 #include "core/fault.h"
+#include "core/must.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -47,6 +48,7 @@ static bool swap(struct pg *pg, struct carried_day *day, struct err *err)
 {
     const struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
     char sql[128];
+    MUST(pg_outside(pg), day->wide); /* what was filled is committed */
     snprintf(sql, sizeof(sql), "SELECT spendlog.carry_swap($1::text::date, %lld)",
              (long long)day->wide);
     for (int tries = 1; !do_day(pg, sql, day->day, &day->rows, err); tries++) {

@@ -6,9 +6,9 @@
 #include "store/copy.h"
 
 #include "core/big_endian.h"
+#include "core/must.h"
 #include "store/numeric.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +36,7 @@ static bool out_finish(struct copy_out *copy, struct err *err)
 {
     bool ok = true;
     PGresult *res;
+    MUST(copy->open && copy->pg->conn);
     copy->open = false;
     while ((res = PQgetResult(copy->pg->conn))) {
         if (ok && PQresultStatus(res) != PGRES_COMMAND_OK)
@@ -53,6 +54,7 @@ static bool out_malformed(struct err *err)
 static bool split(const char *p, int bytes, struct row_field *field, int count, struct err *err)
 {
     const char *end = p + bytes;
+    MUST(count > 0 && count <= INT16_MAX, count);
     if (bytes < 2 || get_be16(p) != count)
         return out_malformed(err);
     p += 2;
@@ -73,7 +75,7 @@ bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, boo
                   struct err *err)
 {
     *end = false;
-    assert(copy->open);
+    MUST(copy->open);
     PQfreemem(copy->message);
     copy->message = NULL;
     int bytes = PQgetCopyData(copy->pg->conn, &copy->message, 0);
@@ -135,6 +137,8 @@ bool copy_in(struct pg *pg, const char *sql, const struct buf *rows, int64_t *co
 {
     if (!buf_ok(rows))
         return err_set(err, ERR_FATAL, "rows larger than their buffer");
+    MUST(rows->bytes >= HEADER_BYTES, rows->bytes);
+    MUST(pg_inside(pg), rows->bytes); /* alone, a part of the work would stay without the rest */
     if (!pg_command(pg, sql, err) || !in_send(pg, rows, err))
         return false;
     PGresult *res = pg_receive(pg, "writing rows", err);
@@ -165,6 +169,7 @@ void copy_add_int8(struct buf *rows, int64_t v)
 
 void copy_add_bytes(struct buf *rows, struct slice v)
 {
+    MUST(v.bytes <= INT32_MAX, v.bytes);
     buf_add_be32(rows, (uint32_t)v.bytes);
     buf_add(rows, v);
 }

@@ -7,6 +7,8 @@
 #ifndef STORE_DAYS_KNOWN_H
 #define STORE_DAYS_KNOWN_H
 
+#include "core/must.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +35,7 @@ static inline bool days_known_has(const struct days_known *known, int32_t day)
 
 static inline void days_known_add(struct days_known *known, int32_t day)
 {
+    MUST(known->count <= DAYS_KNOWN_MAX, known->count);
     if (known->count == DAYS_KNOWN_MAX)
         days_known_forget(known);
     known->day[known->count++] = day;

@@ -7,6 +7,7 @@
 
 #include "core/embed.h"
 #include "core/hash.h"
+#include "core/must.h"
 #include "store/lock_holder.h"
 #include "store/pg.h"
 
@@ -155,6 +156,7 @@ static bool record(struct pg *pg, const struct embedded *file, struct err *err)
 {
     char sha256[SHA256_HEX_BYTES];
     struct pg_args args;
+    MUST(pg_inside(pg), version_of(file->name)); /* a file is recorded with what it does */
     sha256_of(file, sha256);
     pg_args_init(&args);
     pg_arg_int4(&args, version_of(file->name));
@@ -175,6 +177,7 @@ static bool record(struct pg *pg, const struct embedded *file, struct err *err)
 static bool history_lock(struct pg *pg, struct err *err)
 {
     bool exists;
+    MUST(pg_inside(pg));
     if (!schema_exists(pg, &exists, err))
         return false;
     return !exists ||
@@ -256,8 +259,11 @@ static bool one_server(struct pg *pg, struct err *err)
 
 static bool apply_all(struct pg *pg, migration_fn *applied, void *context, struct err *err)
 {
+    int last = 0;
     for (const struct embedded *file = embedded_migrations; file->name; file++) {
         bool done;
+        MUST(version_of(file->name) > last, version_of(file->name), last);
+        last = version_of(file->name);
         if (!apply(pg, file, &done, err))
             return false;
         struct migration_status status = {version_of(file->name), file->name, MIGRATION_APPLIED,
@@ -286,6 +292,7 @@ int migrate_newest(void)
     int newest = 0;
     for (const struct embedded *file = embedded_migrations; file->name; file++)
         newest = version_of(file->name) > newest ? version_of(file->name) : newest;
+    MUST(newest > 0, newest);
     return newest;
 }
 

@@ -6,6 +6,7 @@
 #include "store/numeric.h"
 
 #include "core/big_endian.h"
+#include "core/must.h"
 
 #define DIGITS_MAX 12
 #define HEADER_BYTES 8
@@ -41,6 +42,7 @@ static size_t encode_narrow(char *p, uint64_t coef, unsigned fraction, bool nega
         count++;
     for (unsigned i = count; i-- > 0; coef /= E4)
         put_digit(p, i, (unsigned)(coef % E4));
+    MUST(coef == 0 && count <= 5, count, zeros);
     return put_header(p, count, zeros + count - fraction - 1, negative, scale);
 }
 
@@ -55,6 +57,7 @@ static size_t encode_wide(char *p, u128 coef, unsigned scale, bool negative)
     }
     for (; coef; coef /= E4)
         digit[count++] = (uint16_t)(coef % E4);
+    MUST(count > 0 && count <= DIGITS_MAX, count, scale);
     while (digit[zeros] == 0)
         zeros++;
     for (unsigned i = zeros; i < count; i++)
@@ -66,6 +69,7 @@ size_t numeric_encode(char *p, u128 coef, unsigned scale, bool negative)
 {
     uint64_t aligned;
     unsigned odd = scale % 4;
+    MUST(scale <= DECIMAL_SCALE_MAX, scale);
     if (coef <= UINT64_MAX &&
         !__builtin_mul_overflow((uint64_t)coef, odd ? power_of_ten[4 - odd] : 1, &aligned))
         return encode_narrow(p, aligned, (scale + 3) / 4, negative, scale);
@@ -91,6 +95,7 @@ static void split(uint16_t *digit, unsigned count, u128 value)
 {
     for (unsigned i = count; i-- > 0; value /= E4)
         digit[i] = (uint16_t)(value % E4);
+    MUST(value == 0, count); /* no digit of money is left out */
 }
 
 /* All parts of one sign, atto and deep each below the next part's one. */
@@ -108,6 +113,7 @@ static bool sum_normal(struct sum *sum, i128 *deep)
         sum_add(sum, (struct sum){0, -1});
         *deep += DEEP;
     }
+    MUST(sum->units >= 0 && sum->atto >= 0 && *deep >= 0 && *deep < DEEP, negative);
     return negative;
 }
 

@@ -5,11 +5,11 @@
  */
 #include "store/pg.h"
 
+#include "core/must.h"
 #include "core/utf8.h"
 #include "store/lock_holder.h"
 #include "store/pg_count.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +85,7 @@ static int first_line(const char *text)
 
 void pg_field_copy(char *to, size_t capacity, const char *from)
 {
+    MUST(capacity > 0);
     utf8_copy(to, capacity, (struct slice){from, from ? (size_t)first_line(from) : 0});
 }
 
@@ -144,12 +145,14 @@ void pg_args_init(struct pg_args *args)
 {
     buf_init(&args->bytes, PG_ARGS_BYTES_MAX);
     args->count = 0;
+    args->array = false;
 }
 
 void pg_args_reset(struct pg_args *args)
 {
     buf_reset(&args->bytes);
     args->count = 0;
+    args->array = false;
 }
 
 void pg_args_free(struct pg_args *args)
@@ -159,12 +162,15 @@ void pg_args_free(struct pg_args *args)
 
 static void arg_open(struct pg_args *args)
 {
-    assert(args->count < PG_ARGS_MAX);
+    MUST(args->count >= 0 && args->count < PG_ARGS_MAX, args->count);
+    MUST(!args->array, args->count);
     args->start[args->count] = args->bytes.bytes;
 }
 
 static void arg_close(struct pg_args *args)
 {
+    MUST(args->bytes.bytes >= args->start[args->count], args->bytes.bytes,
+         args->start[args->count]);
     args->length[args->count] = (int)(args->bytes.bytes - args->start[args->count]);
     args->count++;
 }
@@ -219,6 +225,8 @@ void pg_arg_null(struct pg_args *args)
 void pg_array_open(struct pg_args *args, enum pg_type type, size_t count)
 {
     arg_open(args);
+    args->array = true;
+    args->elements_left = count;
     buf_add_be32(&args->bytes, count ? 1 : 0); /* dimensions */
     buf_add_be32(&args->bytes, 1);             /* may hold NULL */
     buf_add_be32(&args->bytes, (uint32_t)type);
@@ -228,31 +236,44 @@ void pg_array_open(struct pg_args *args, enum pg_type type, size_t count)
     }
 }
 
+/* As many as the array said when it was opened: the server reads by that number. */
+static void element_open(struct pg_args *args)
+{
+    MUST(args->array && args->elements_left > 0, args->count, args->elements_left);
+    args->elements_left--;
+}
+
 void pg_array_int4(struct pg_args *args, int32_t v)
 {
+    element_open(args);
     buf_add_be32(&args->bytes, 4);
     buf_add_be32(&args->bytes, (uint32_t)v);
 }
 
 void pg_array_int8(struct pg_args *args, int64_t v)
 {
+    element_open(args);
     buf_add_be32(&args->bytes, 8);
     buf_add_be64(&args->bytes, (uint64_t)v);
 }
 
 void pg_array_bytes(struct pg_args *args, struct slice v)
 {
+    element_open(args);
     buf_add_be32(&args->bytes, (uint32_t)v.bytes);
     buf_add(&args->bytes, v);
 }
 
 void pg_array_null(struct pg_args *args)
 {
+    element_open(args);
     buf_add_be32(&args->bytes, UINT32_MAX);
 }
 
 void pg_array_close(struct pg_args *args)
 {
+    MUST(args->array && args->elements_left == 0, args->count, args->elements_left);
+    args->array = false;
     arg_close(args);
 }
 
@@ -268,6 +289,8 @@ static int wire_args_of(const struct pg_args *args, struct wire_args *wire)
     if (!args)
         return 0;
     for (int i = 0; i < args->count; i++) {
+        MUST(args->length[i] < 0 || args->start[i] + (size_t)args->length[i] <= args->bytes.bytes,
+             i, args->start[i], args->length[i]);
         wire->value[i] = args->length[i] < 0 ? NULL : args->bytes.p + args->start[i];
         if (args->length[i] == 0)
             wire->value[i] = ""; /* the empty text is not NULL */
@@ -289,6 +312,7 @@ static PGresult *checked(struct pg *pg, PGresult *res, const char *what, struct 
 
 static bool args_ready(struct pg *pg, const struct pg_args *args, struct err *err)
 {
+    MUST(!args || !args->array, args->count);
     if (!pg->conn)
         return err_set(err, ERR_UNAVAILABLE, "postgres: not connected");
     if (args && !buf_ok(&args->bytes))
@@ -327,7 +351,7 @@ PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const stru
 {
     struct wire_args wire;
     char name[16];
-    assert(statement->number < 64);
+    MUST(statement->number < 64, statement->number);
     if (!args_ready(pg, args, err))
         return NULL;
     snprintf(name, sizeof(name), "s%u", statement->number);
@@ -356,6 +380,7 @@ bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args, struc
 bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
 {
     *row = NULL;
+    MUST(pg->conn != NULL);
     for (;;) {
         PGresult *res = PQgetResult(pg->conn);
         if (!res || PQresultStatus(res) == PGRES_SINGLE_TUPLE) {
@@ -405,8 +430,12 @@ bool pg_begin(struct pg *pg, enum pg_transaction kind, struct err *err)
         [PG_SNAPSHOT_WRITE] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE",
     };
     struct err why = {0};
-    if (pg_command(pg, begin[kind], &why))
+    MUST((size_t)kind < sizeof(begin) / sizeof(begin[0]), kind);
+    MUST(pg_outside(pg), kind); /* a BEGIN within a transaction is only warned of */
+    if (pg_command(pg, begin[kind], &why)) {
+        MUST(pg_inside(pg), kind);
         return true;
+    }
     if (strcmp(pg->sqlstate, "0A000") != 0)
         return err_set(err, why.kind, "%s", why.text);
     /* Nothing else of a BEGIN is not supported. */
@@ -416,11 +445,29 @@ bool pg_begin(struct pg *pg, enum pg_transaction kind, struct err *err)
                    pg->place);
 }
 
+static PGTransactionStatusType transaction_of(const struct pg *pg)
+{
+    return pg->conn ? PQtransactionStatus(pg->conn) : PQTRANS_UNKNOWN;
+}
+
+bool pg_outside(const struct pg *pg)
+{
+    PGTransactionStatusType status = transaction_of(pg);
+    return status == PQTRANS_IDLE || status == PQTRANS_UNKNOWN;
+}
+
+bool pg_inside(const struct pg *pg)
+{
+    PGTransactionStatusType status = transaction_of(pg);
+    return status == PQTRANS_INTRANS || status == PQTRANS_UNKNOWN;
+}
+
 void pg_rollback(struct pg *pg)
 {
     if (pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE &&
         !pg_command(pg, "ROLLBACK", NULL))
         pg_close(pg);
+    MUST(pg_outside(pg));
 }
 
 /* --- results -------------------------------------------------------------------------------- */
@@ -429,7 +476,7 @@ int64_t pg_int(const PGresult *res, int row, int column)
 {
     const unsigned char *p = (const unsigned char *)PQgetvalue(res, row, column);
     int bytes = PQgetlength(res, row, column);
-    assert(bytes <= 8);
+    MUST(column < PQnfields(res) && bytes <= 8, row, column, bytes);
     uint64_t v = bytes > 1 && p[0] & 0x80 ? UINT64_MAX : 0; /* sign; bool has one byte */
     for (int i = 0; i < bytes; i++)
         v = v << 8 | p[i];

@@ -16,6 +16,7 @@
 #define STORE_PG_H
 
 #include "core/buf.h"
+#include "core/must.h"
 #include "core/sum.h"
 
 #include <libpq-fe.h>
@@ -78,6 +79,8 @@ struct pg_args {
     int count;
     size_t start[PG_ARGS_MAX];
     int length[PG_ARGS_MAX]; /* -1 = NULL */
+    bool array;              /* one is open */
+    size_t elements_left;    /* of it */
 };
 
 void pg_args_init(struct pg_args *args);
@@ -132,6 +135,10 @@ enum pg_transaction {
     PG_SNAPSHOT_WRITE, /* one snapshot */
 };
 bool pg_begin(struct pg *pg, enum pg_transaction kind, struct err *err) MUST_CHECK;
+/* Whether the connection is in no transaction, or in one that has not failed, for MUST(): of one
+ * that is lost neither is wrong. */
+bool pg_outside(const struct pg *pg);
+bool pg_inside(const struct pg *pg);
 /* Ends a transaction that failed. When even that fails the connection is closed, which ends it too.
  */
 void pg_rollback(struct pg *pg);

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/must.h"
 #include "store/conninfo.h"
 #include "store/pg_count.h"
 
@@ -108,6 +109,7 @@ bool pg_connect(struct pg *pg, const struct pg_options *options, struct err *err
     if (!connect_wait(pg->conn))
         return connect_fail(pg, PQstatus(pg->conn) != CONNECTION_BAD, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
+    MUST(pg_outside(pg) && pg->prepared == 0);
     place_set(pg);
     pg_count_connect();
     return true;

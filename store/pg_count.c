@@ -2,6 +2,8 @@
 /* Counters that every thread with a connection adds to. */
 #include "store/pg_count.h"
 
+#include "core/must.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ void pg_count_failure(const char *sqlstate)
     if (*sqlstate)
         for (i = 1; i < CLASSES - 1 && strncmp(classes[i], sqlstate, 2) != 0; i++)
             ;
+    MUST(i < CLASSES, i);
     atomic_fetch_add_explicit(&failures[i], 1, memory_order_relaxed);
 }
 

@@ -3,6 +3,8 @@
  * its first bytes, with the time mixed in, are the slot. */
 #include "store/recent_keys.h"
 
+#include "core/must.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +35,8 @@ static struct recent_entry *probe(const struct recent_generation *generation, in
 {
     uint64_t hash;
     memcpy(&hash, identity, sizeof(hash));
+    MUST(generation->count <= RECENT_GENERATION,
+         generation->count); /* a free one ends the search */
     hash ^= (uint64_t)time_us * UINT64_C(0x9E3779B97F4A7C15);
     for (size_t i = hash ^ hash >> 32;; i++) {
         struct recent_entry *entry = &generation->slot[i % RECENT_SLOTS];
@@ -63,6 +67,7 @@ static void turn_over(struct recent_keys *recent)
     recent->generation[1] = recent->generation[0];
     generation_clear(&older);
     recent->generation[0] = older;
+    MUST(older.count == 0 && older.slot != recent->generation[1].slot);
 }
 
 void recent_keys_forget(struct recent_keys *recent)

@@ -5,6 +5,7 @@
  */
 #include "store/reprice_impl.h"
 
+#include "core/must.h"
 #include "store/stored_book.h"
 
 #include <jansson.h>
@@ -63,6 +64,7 @@ bool reprice_resume(struct reprice *run, bool *found, struct buf *book_json, str
 
 bool reprice_run(struct reprice *run, struct err *err)
 {
+    MUST(run->options.dry_run || run->run_id > 0, run->run_id);
     for (size_t i = 0; i < run->day_count; i++) {
         const struct reprice_day *day = &run->day[i];
         run->report.days++;

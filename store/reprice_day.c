@@ -9,6 +9,7 @@
 #include "store/reprice_impl.h"
 
 #include "core/clock.h"
+#include "core/must.h"
 #include "store/lock_holder.h"
 #include "store/numeric.h"
 
@@ -120,6 +121,8 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
                           const struct row_field *field, struct facts *facts, struct charge *charge)
 {
     struct row_field gathered[FACT_COUNT + 1];
+    MUST(shape->fact_count <= FACT_COUNT + 1 && shape->count <= REPRICE_COLUMNS_MAX,
+         shape->fact_count, shape->count);
     if (shape->excluded >= 0 && copy_int(&field[shape->excluded]) != 0)
         return VERDICT_EXCLUDED;
     if (!run->filter.include_reported &&
@@ -151,6 +154,7 @@ static void sums_add(struct reprice *run, struct reprice_totals *totals, struct 
     sum_add(&run->total.after, after);
     totals->considered++;
     run->total.considered++;
+    MUST(totals->considered <= run->total.considered, totals->considered, run->total.considered);
 }
 
 static void count_unchanged(struct reprice *run, const struct charge *charge)
@@ -256,6 +260,7 @@ static bool row_take(struct reprice *run, const struct reprice_day *day, enum re
 
     if (run->options.dry_run)
         return true;
+    MUST((method == METHOD_POST) == day->closed, method, day->closed);
     if (verdict == VERDICT_CHANGED)
         reprice_stage(run, method, shape, field, &facts, &charge);
     return method == METHOD_REWRITE || run->staged_rows < run->options.slice_rows ||
@@ -266,6 +271,8 @@ static bool stream_run(struct reprice *run, const struct reprice_day *day,
                        enum reprice_method method, struct stream *stream, struct err *err)
 {
     bool end = false, ok = true;
+    MUST(run->options.dry_run || method == METHOD_REWRITE || run->staged_rows == 0, method,
+         run->staged_rows);
     if (!reprice_sql_read(run, day, method, 0, &stream->shape, err) ||
         !copy_out_open(&stream->rows, &run->read, reprice_sql_text(run), err))
         return false;
@@ -316,6 +323,7 @@ static bool method_choose(struct reprice *run, const struct reprice_day *day,
         return true;
     if (!sample_run(run, day, &share, err))
         return false;
+    MUST(share >= 0 && share <= 1, day->day);
     if (share >= REWRITE_SHARE)
         *method = METHOD_REWRITE;
     return true;
@@ -329,6 +337,7 @@ static bool records_begin(struct reprice *run, struct err *err)
         return true;
     PGresult *res =
         pg_query(&run->write, "SELECT spendlog.posting_day(), now() AT TIME ZONE 'UTC'", NULL, err);
+    MUST(!res || PQnfields(res) >= 2);
     if (res) {
         memcpy(run->posted_on, PQgetvalue(res, 0, 0), sizeof(run->posted_on));
         memcpy(run->adjusted_at, PQgetvalue(res, 0, 1), sizeof(run->adjusted_at));
@@ -354,6 +363,7 @@ bool reprice_day_run(struct reprice *run, const struct reprice_day *day, struct 
 {
     struct stream stream;
     enum reprice_method method;
+    MUST(day->there && run->options.slice_rows > 0, day->day, run->options.slice_rows);
     if (!lock_holder_await_rows(&run->read, err) || !method_choose(run, day, &method, err) ||
         !records_begin(run, err))
         return false;

@@ -6,6 +6,8 @@
  */
 #include "store/reprice_impl.h"
 
+#include "core/must.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -43,6 +45,7 @@ static void time_bound(struct pg_args *args, int64_t us, bool lower)
 static void day_read(const PGresult *res, int row, struct reprice_day *day)
 {
     struct slice text = pg_text(res, row, 1);
+    MUST(PQnfields(res) >= 6 && row < PQntuples(res), PQnfields(res), row);
     memset(day, 0, sizeof(*day));
     day->day = (int32_t)pg_int(res, row, 0);
     memcpy(day->text, text.p, text.bytes < sizeof(day->text) ? text.bytes : sizeof(day->text) - 1);
@@ -102,6 +105,7 @@ static bool days_claim(struct reprice *run, struct err *err)
 {
     struct pg_args args;
     pg_args_init(&args);
+    MUST(pg_outside(&run->write), run->day_count); /* claims are the session's */
     pg_array_open(&args, PG_DATE, run->day_count);
     for (size_t i = 0; i < run->day_count; i++)
         pg_array_int4(&args, run->day[i].day);
@@ -179,6 +183,7 @@ static bool run_insert(struct reprice *run, struct err *err)
 {
     struct pg_args args;
     char *filter = filter_dump(&run->filter);
+    MUST(run->book_id > 0 && !run->resumed, run->book_id, run->run_id);
     if (!filter)
         return err_set(err, ERR_INPUT, "the filter is not UTF-8");
     pg_args_init(&args);
@@ -202,6 +207,7 @@ static bool run_insert(struct reprice *run, struct err *err)
 static bool days_insert(struct reprice *run, struct err *err)
 {
     struct pg_args args;
+    MUST(run->run_id > 0 && pg_inside(&run->write), run->run_id, run->day_count);
     pg_args_init(&args);
     pg_arg_int8(&args, run->run_id);
     pg_array_open(&args, PG_INT4, run->day_count);
@@ -263,6 +269,7 @@ bool reprice_find_unfinished(struct reprice *run, int64_t *run_id, struct err *e
 static bool run_take(struct reprice *run, const PGresult *res, struct err *err)
 {
     struct reprice_totals *t = &run->total;
+    MUST(run->run_id > 0 && PQnfields(res) >= 11, run->run_id, PQnfields(res));
     int64_t since = pg_int(res, 0, 8), until = pg_int(res, 0, 9);
     run->book_id = (int32_t)pg_int(res, 0, 0);
     t->considered = pg_int(res, 0, 1);
@@ -311,6 +318,7 @@ static bool run_command(struct reprice *run, const char *sql, int32_t day, struc
 
 bool reprice_run_finish(struct reprice *run, struct err *err)
 {
+    MUST(run->run_id > 0 && run->staged_rows == 0, run->run_id, run->staged_rows);
     return run_command(run,
                        "UPDATE spendlog.reprice_runs SET state = 'done',"
                        " finished_at = now() AT TIME ZONE 'UTC' WHERE run_id = $1 AND $2::int = 0",

@@ -4,9 +4,9 @@
  * its records. */
 #include "store/reprice_impl.h"
 
+#include "core/must.h"
 #include "core/utf8.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* --- the rows that moved most --------------------------------------------------------------- */
@@ -42,6 +42,7 @@ void reprice_move_note(struct reprice *run, const struct row_field *start_time,
     };
     if (run->resumed)
         return;
+    MUST(report->move_count <= REPRICE_TOP_MAX, report->move_count);
     memcpy(move.identity, identity->p, sizeof(move.identity));
     size_t i = report->move_count;
     if (i == REPRICE_TOP_MAX) {
@@ -120,8 +121,9 @@ static bool moves_load(struct reprice *run, struct err *err)
     bool ok = res != NULL;
     for (int i = 0; ok && i < PQntuples(res); i++) {
         struct reprice_move *move = &run->report.move[i];
+        MUST(i < REPRICE_TOP_MAX, i); /* LIMIT */
         move->start_time_us = pg_time_us(res, i, 0);
-        assert(PQgetlength(res, i, 1) == (int)sizeof(move->identity));
+        MUST(PQgetlength(res, i, 1) == (int)sizeof(move->identity));
         memcpy(move->identity, PQgetvalue(res, i, 1), sizeof(move->identity));
         ok = money_at(res, i, 2, &move->had_spend, &move->before, err) &&
              money_at(res, i, 3, &move->has_spend, &move->after, err);

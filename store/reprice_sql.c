@@ -8,6 +8,7 @@
  */
 #include "store/reprice_impl.h"
 
+#include "core/must.h"
 #include "store/row.h"
 
 #include <stdio.h>
@@ -210,6 +211,8 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                       struct reprice_shape *shape, struct err *err)
 {
     *shape = (struct reprice_shape){.excluded = -1, .done = -1, .group = -1};
+    MUST(method != METHOD_REWRITE || (!day->closed && run->piece.until > run->piece.from), method,
+         day->closed, run->piece.from, run->piece.until);
     buf_reset(&run->sql);
     buf_add_text(&run->sql, "COPY (SELECT ");
     add_columns(run, day, shape);
@@ -225,6 +228,8 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                    " ORDER BY a.start_time, a.identity, a.run_id DESC) p"
                    " ON p.start_time = s.start_time AND p.identity = s.identity",
                    day->text, day->text);
+    MUST(shape->count <= REPRICE_COLUMNS_MAX && shape->fact_count <= FACT_COUNT + 1, shape->count,
+         shape->fact_count);
     if (!add_where(run, day, err))
         return false;
     if (method == METHOD_REWRITE)

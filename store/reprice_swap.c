@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/fault.h"
+#include "core/must.h"
 #include "store/lock_holder.h"
 
 #include <stdio.h>
@@ -75,6 +76,7 @@ bool reprice_swap_open(struct reprice *run, const struct reprice_day *day, struc
                         1;
     if (run->piece.blocks > PIECE_BLOCKS_MAX)
         run->piece.blocks = PIECE_BLOCKS_MAX;
+    MUST(run->piece.blocks > 0 && run->piece.end >= 0, run->piece.blocks, run->piece.end);
     return shadow_open(run, day, snapshot, err);
 }
 
@@ -82,6 +84,8 @@ bool reprice_swap_open(struct reprice *run, const struct reprice_day *day, struc
 
 bool reprice_swap_next(struct reprice *run)
 {
+    MUST(run->piece.from <= run->piece.until && run->piece.blocks > 0, run->piece.from,
+         run->piece.until);
     run->piece.from = run->piece.until;
     run->piece.until += run->piece.blocks;
     return run->piece.from < run->piece.end;
@@ -105,6 +109,7 @@ static bool fill_await(struct reprice *run, struct err *err)
 static bool fill_start(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     char sql[160];
+    MUST(!run->piece.filling, run->piece.from);
     snprintf(sql, sizeof(sql),
              "SELECT rows, staged_until FROM spendlog.shadow_fill('%s', %lld, %lld)", day->text,
              (long long)run->piece.blocks, (long long)run->piece.staged_block);
@@ -153,6 +158,7 @@ static void swap_blame(struct reprice *run, struct err *err)
 static bool swap(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     struct lock_holder holder = {0};
+    MUST(pg_inside(&run->write), day->day);
     char sql[128];
     snprintf(sql, sizeof(sql), "SELECT spendlog.swap_partition('%s')", day->text);
     for (int attempt = 1;; attempt++) {
@@ -193,6 +199,8 @@ bool reprice_swap_close(struct reprice *run, const struct reprice_day *day, stru
 {
     if (!shadow_close(run, day, err))
         return false;
+    MUST(!run->piece.filling && run->staged_rows == 0,
+         run->staged_rows); /* all of it is in the shadow */
     reprice_slice_close(run);
     if (!pg_begin(&run->write, PG_WRITE, err) || !staged_take(run, day, err) ||
         !reprice_slice_count(run, day, METHOD_REWRITE, true, err))

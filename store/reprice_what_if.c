@@ -6,6 +6,8 @@
  */
 #include "store/reprice_impl.h"
 
+#include "core/must.h"
+
 #include <string.h>
 
 static const struct {
@@ -60,6 +62,8 @@ static void count_reason(struct reprice *run, const struct charge *charge, struc
 {
     const char *reason = reason_info[charge->reason].name;
     char text[128];
+    MUST(charge->reason < REASON_COUNT && charge->missing <= UNIT_COUNT, charge->reason,
+         charge->missing);
     if (charge->reason == REASON_RATE_MISSING && charge->missing != UNIT_COUNT)
         snprintf(text, sizeof(text), "rate_missing of %s", unit_info[charge->missing].name);
     else
@@ -72,6 +76,7 @@ void reprice_what_if(struct reprice *run, struct slice value, const struct store
                      const struct charge *charge)
 {
     const struct sum none = {0};
+    MUST(run->options.dry_run, run->run_id);
     struct sum before = sum_of(stored->amount);
     if (!is_whole(charge)) {
         count_beside(run, TALLY_WHAT_IF_UNPRICED, value, before, none);
@@ -86,6 +91,7 @@ void reprice_what_if_skipped(struct reprice *run, struct slice value,
                              const struct stored_spend *stored, enum reprice_skip why)
 {
     struct sum before = sum_of(stored->amount);
+    MUST(why < SKIP_COUNT && run->options.dry_run, why);
     if (why == SKIP_EXCLUDED)
         return;
     count_beside(run, TALLY_WHAT_IF_UNPRICED, value, before, (struct sum){0});

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/fault.h"
+#include "core/must.h"
 #include "store/lock_holder.h"
 
 #include <stdlib.h>
@@ -44,6 +45,7 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
     struct buf *rows = &run->staged;
     const char *reason = reason_info[charge->reason].name;
     int64_t started = copy_int(&field[shape->column[COLUMN_START_TIME]]);
+    MUST(run->run_id > 0 && run->book_id > 0 && !run->options.dry_run, run->run_id, run->book_id);
     bool has = charge->has_spend;
     struct row_items items;
 
@@ -75,6 +77,7 @@ void reprice_stage(struct reprice *run, enum reprice_method method,
         copy_add_null(rows);
     copy_add_bytes(rows, (struct slice){run->adjusted_at, sizeof(run->adjusted_at)});
     run->staged_rows++;
+    MUST((int64_t)run->staged_rows <= run->slice.changed, run->staged_rows, run->slice.changed);
     if (started < run->staged_first)
         run->staged_first = started;
     if (started > run->staged_last)
@@ -204,6 +207,10 @@ static bool day_count(struct reprice *run, const struct reprice_day *day,
 void reprice_slice_close(struct reprice *run)
 {
     struct reprice_totals *t = &run->slice;
+    MUST(t->considered == t->changed && t->posted <= t->changed, t->considered, t->changed,
+         t->posted);
+    MUST(run->rest.considered == run->rest.unchanged + run->rest.skipped, run->rest.considered,
+         run->rest.unchanged, run->rest.skipped);
     t->considered += run->rest.considered;
     t->unchanged += run->rest.unchanged;
     t->skipped += run->rest.skipped;
@@ -221,6 +228,9 @@ void reprice_slice_close(struct reprice *run)
 bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err)
 {
+    MUST(pg_inside(&run->write), day->day);
+    MUST(run->slice.considered == run->slice.changed + run->slice.unchanged + run->slice.skipped,
+         run->slice.considered, run->slice.changed, run->slice.unchanged, run->slice.skipped);
     return tallies_write(run, err) && run_count(run, &run->slice, err) &&
            day_count(run, day, method, last, err);
 }
@@ -232,6 +242,7 @@ bool reprice_staged_copy(struct reprice *run, struct pg *pg, const char *table, 
 {
     char sql[STATEMENT_BYTES_MAX];
     int64_t count = 0, rows = (int64_t)run->staged_rows;
+    MUST(run->run_id > 0 && pg_inside(pg), run->run_id, rows);
     snprintf(sql, sizeof(sql),
              "COPY spendlog.%s (" ADJUSTMENT_COLUMNS ") FROM STDIN (FORMAT binary)", table);
     if (!copy_in(pg, sql, &run->staged, &count, err))
@@ -245,6 +256,9 @@ bool reprice_staged_copy(struct reprice *run, struct pg *pg, const char *table, 
 static bool rows_update(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
     struct pg_args args;
+    MUST(run->staged_rows > 0 && run->staged_first <= run->staged_last, run->staged_rows,
+         run->staged_first, run->staged_last);
+    MUST(!day->closed && pg_inside(&run->write), day->day);
     pg_args_init(&args);
     pg_arg_int8(&args, run->run_id);
     pg_arg_int4(&args, day->day);
@@ -288,6 +302,8 @@ bool reprice_slice_write(struct reprice *run, const struct reprice_day *day,
                          enum reprice_method method, bool last, struct err *err)
 {
     struct lock_holder holder = {0};
+    MUST((method == METHOD_POST) == day->closed && method != METHOD_REWRITE, method, day->closed);
+    MUST((int64_t)run->staged_rows == run->slice.changed, run->staged_rows, run->slice.changed);
     if (last)
         reprice_slice_close(run);
     for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {

@@ -7,8 +7,6 @@
  */
 #include "store/row_fields.h"
 
-#include <assert.h>
-
 /* The first two are patched: row_patch() knows where they are. */
 static const char *const fixed_column[] = {
     "batch_id",       "price_book_id", "identity", "partition_id", "kafka_offset",
@@ -61,6 +59,8 @@ char *row_put_common(char *p, const struct event *event, const struct charge *ch
                      const struct row_items *items, const struct row_place *place)
 {
     bool has = charge->has_spend;
+    MUST(items->bytes <= sizeof(items->text), items->bytes);
+    MUST(place->kafka_offset >= 0, place->kafka_offset);
     p = field_bytes(p, event->identity, sizeof(event->identity));
     p = field_int8(p, (uint64_t)place->partition_id);
     p = field_int8(p, (uint64_t)place->kafka_offset);
@@ -155,6 +155,7 @@ static const uint64_t text_labels = 0
 #define LABEL(id, kind, name, column, doc)                                                         \
     | (uint64_t)(KIND_##kind == KIND_TEXT || KIND_##kind == KIND_JSON) << LABEL_##id
 #include "core/labels.def"
+#include "core/must.h"
 #undef LABEL
     ;
 
@@ -185,7 +186,7 @@ static char *put_member(char *p, enum fact fact, const union value *v)
     case KIND_DECIMAL:
         return p + decimal_format(v->d, p);
     default:
-        assert(fact_info[fact].kind == KIND_COUNT);
+        MUST(fact_info[fact].kind == KIND_COUNT, fact, fact_info[fact].kind);
         return put_count(p, v->i);
     }
 }
@@ -264,6 +265,14 @@ char *row_begin(struct buf *rows, const struct event *event, const struct row_it
     return first;
 }
 
+void row_end(struct buf *rows, const char *first, const char *end)
+{
+    size_t bytes = (size_t)(end - first);
+    MUST(first == rows->p + rows->bytes && bytes <= rows->capacity - rows->bytes, bytes,
+         rows->bytes, rows->capacity);
+    rows->bytes += bytes;
+}
+
 bool row_encode(struct buf *rows, const struct event *event, const struct charge *charge,
                 const struct row_place *place, struct err *err)
 {
@@ -277,12 +286,13 @@ bool row_encode(struct buf *rows, const struct event *event, const struct charge
     p = put_facts(p, &event->facts);
     p = put_labels(p, &event->labels);
     p = row_put_usage(p, &event->facts, &row_usage_facts, true);
-    rows->bytes += (size_t)(p - first);
+    row_end(rows, first, p);
     return true;
 }
 
 static char *patch(char *row, int64_t batch_id, int32_t price_book_id)
 {
+    MUST(batch_id > 0 && price_book_id > 0, batch_id, price_book_id);
     return field_int4(field_int8(row + 2, (uint64_t)batch_id), (uint32_t)price_book_id);
 }
 

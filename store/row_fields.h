@@ -121,6 +121,8 @@ char *row_put_common(char *p, const struct event *event, const struct charge *ch
 /* Room for the whole row; NULL: there is none, or the event cannot be stored. */
 char *row_begin(struct buf *rows, const struct event *event, const struct row_items *items,
                 struct err *err);
+/* The row is whole, and within the room that was made for it. */
+void row_end(struct buf *rows, const char *first, const char *end);
 extern const u128 row_usage_facts;
 
 #endif

@@ -2,7 +2,8 @@
 /* A charge's items as a row keeps them: what is left of a side's tokens and cost is not said. */
 #include "store/row_items.h"
 
-#include <assert.h>
+#include "core/must.h"
+
 #include <string.h>
 
 struct rest {
@@ -83,6 +84,7 @@ static void item_add(struct row_items *items, const struct charge_item *item,
     struct decimal price, amount = money_decimal(item->amount), counted = DECIMAL_ZERO;
     size_t amount_bytes = number_put(by_amount, &amount), price_bytes = SIZE_MAX;
     char *p = items->text + items->bytes;
+    MUST(item->unit < UNIT_COUNT, item->unit);
     if (price_of(item, &price))
         price_bytes = number_put(by_price, &price);
     if (column != FACT_COUNT)
@@ -97,7 +99,7 @@ static void item_add(struct row_items *items, const struct charge_item *item,
     memcpy(p, short_price ? by_price : by_amount, short_price ? price_bytes : amount_bytes);
     p += short_price ? price_bytes : amount_bytes;
     items->bytes = (size_t)(p - items->text);
-    assert(items->bytes <= sizeof(items->text));
+    MUST(items->bytes <= sizeof(items->text), items->bytes);
 }
 
 /* Of a side: how many items of the rest there are, and the last one. */
@@ -146,6 +148,7 @@ static const struct charge_item *rest_take(struct row_items *items, const struct
             items->text[items->bytes++] = ' ';
         items->text[items->bytes++] = unit_info[unit].code;
         items->text[items->bytes++] = '-';
+        MUST(items->bytes <= sizeof(items->text), items->bytes);
     }
     return NULL;
 }
@@ -170,6 +173,7 @@ void row_items_of(const struct charge *charge, const struct facts *facts, struct
 {
     const struct charge_item *left_out[2];
     items->bytes = 0;
+    MUST(charge->item_count <= CHARGE_ITEMS_MAX, charge->item_count);
     for (int which = SIDE_INPUT; which <= SIDE_OUTPUT; which++) {
         struct side side = side_of(charge, facts, (enum cost_side)which);
         left_out[which] = rest_take(items, &side, rest_of[which].unit);

@@ -6,9 +6,8 @@
  */
 #include "store/row_fields.h"
 
+#include "core/must.h"
 #include "store/row_words.h"
-
-#include <assert.h>
 
 #define NUMBER_BYTES_MAX 40 /* of a number in metadata_text; jsonb takes far longer ones */
 #define DEPTH_MAX 64
@@ -113,6 +112,7 @@ static bool uuid_of(struct slice text, uint8_t uuid[16])
         uuid[digits / 2] = (uint8_t)(digits % 2 ? uuid[digits / 2] | v : v << 4);
         digits++;
     }
+    MUST(digits == 32, digits);
     return true;
 }
 
@@ -167,6 +167,7 @@ static void content_add(struct content *content, bool there, struct slice text)
     char *p = content->p + content->bytes;
     p = there ? field_text(p, text) : field_null(p);
     content->bytes = (size_t)(p - content->p);
+    MUST(content->bytes <= sizeof(content->p), content->bytes);
 }
 
 static void content_add_fact(struct content *content, const struct facts *facts, enum fact fact)
@@ -191,6 +192,7 @@ static void content_add_usage(struct content *content, const struct facts *facts
     }
     char *p = row_put_usage(content->p + content->bytes, facts, &word_facts, false);
     content->bytes = (size_t)(p - content->p);
+    MUST(content->bytes <= sizeof(content->p), content->bytes, room);
 }
 
 static void call_of(struct content *content, const struct event *event)
@@ -227,6 +229,7 @@ static void content_add_tags(struct content *content, const struct tags *tags)
         *p++ = '"';
     }
     *p++ = '}';
+    MUST((size_t)(p - literal) <= sizeof(literal), p - literal);
     content_add(content, true, (struct slice){literal, (size_t)(p - literal)});
 }
 
@@ -331,6 +334,6 @@ bool row_encode_lean(struct buf *rows, const struct event *event, const struct c
     char *first = row_begin(rows, event, &items, err);
     if (!first)
         return false;
-    rows->bytes += (size_t)(row_put_lean(first, event, charge, &items, place) - first);
+    row_end(rows, first, row_put_lean(first, event, charge, &items, place));
     return true;
 }

@@ -6,6 +6,8 @@
  */
 #include "store/row_order.h"
 
+#include "core/must.h"
+
 #include <stdlib.h>
 
 /* A row's time since the first one and, in the lowest bits, its place among the rows. */
@@ -61,6 +63,7 @@ static bool sort_times(struct batch_row *rows, size_t count)
         last = time > last ? time : last;
     }
     uint64_t span = (uint64_t)last - (uint64_t)first;
+    MUST(count <= PLACE_END && first <= last, count);
     struct batch_row *copy = malloc(count * (sizeof(*copy) + 2 * sizeof(uint64_t)));
     if (!copy || span >= SPAN_END) {
         free(copy);

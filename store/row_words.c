@@ -4,9 +4,9 @@
 
 #include "core/big_endian.h"
 #include "core/hash.h"
+#include "core/must.h"
 #include "store/row_digest.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define SEEN_SLOTS (1u << 15)
@@ -77,15 +77,19 @@ void row_words_free(struct row_words *words)
 bool words_text(struct slice content, unsigned n, struct slice *text)
 {
     const char *p = content.p;
+    MUST(n < WORDS_COLUMNS_MAX, n);
     for (; n > 0; n--)
         p += 4 + (get_be32(p) == UINT32_MAX ? 0 : get_be32(p));
     bool there = get_be32(p) != UINT32_MAX;
+    MUST(p + 4 <= content.p + content.bytes, p - content.p, content.bytes);
     *text = (struct slice){p + 4, there ? get_be32(p) : 0};
     return there;
 }
 
 struct slice row_words_content(const struct row_words *words, const struct words_entry *entry)
 {
+    MUST(entry->offset + entry->bytes <= words->content.bytes, entry->offset, entry->bytes,
+         words->content.bytes);
     return (struct slice){words->content.p + entry->offset, entry->bytes};
 }
 
@@ -95,6 +99,7 @@ static int64_t number_of(enum words which, struct slice content)
     for (unsigned n = 0; n < words_info[which].column_count; n++) {
         struct slice text;
         words_text(content, n, &text);
+        MUST((size_t)(p - joined) + text.bytes < sizeof(joined), p - joined, text.bytes);
         if (n)
             *p++ = '\n';
         memcpy(p, text.p, text.bytes);
@@ -116,6 +121,7 @@ static uint64_t slot_hash(const uint8_t hash[16])
 static uint32_t *probe(const struct row_words *words, const struct words_table *table,
                        const uint8_t hash[16], struct slice content)
 {
+    MUST(table->count < table->slots, table->count, table->slots); /* a free one ends the search */
     for (size_t i = slot_hash(hash);; i++) {
         uint32_t *slot = &table->slot[i % table->slots];
         if (*slot == 0)
@@ -129,6 +135,7 @@ static uint32_t *probe(const struct row_words *words, const struct words_table *
 
 static bool grow(struct words_table *table)
 {
+    MUST(table->count <= table->capacity, table->count, table->capacity);
     if (table->count == table->capacity) {
         size_t capacity = table->capacity ? table->capacity * 2 : 512;
         void *larger = realloc(table->entry, capacity * sizeof(*table->entry));
@@ -159,6 +166,7 @@ static bool admit(struct words_table *table, const uint8_t hash[16])
 {
     uint64_t *seen = &table->seen[slot_hash(hash) % SEEN_SLOTS], tag;
     memcpy(&tag, hash + 8, sizeof(tag));
+    MUST(table->budget <= BUDGET_FULL, table->budget);
     if (*seen == tag)
         return true;
     if (table->budget < BUDGET_PRICE)
@@ -204,6 +212,7 @@ bool row_words_place(struct row_words *words, enum words which, struct slice con
         slot = probe(words, table, hash.digest, content);
     }
     *place = *slot - 1;
+    MUST(*place < table->count, *place, table->count);
     return true;
 }
 

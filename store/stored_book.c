@@ -4,6 +4,8 @@
  */
 #include "store/stored_book.h"
 
+#include "core/must.h"
+
 static bool id_of(struct pg *pg, const char *hash, int32_t *id, bool *found, struct err *err)
 {
     struct pg_args args;
@@ -24,6 +26,7 @@ bool stored_book_put(struct pg *pg, const char *hash, struct slice json, int32_t
 {
     struct pg_args args;
     bool found;
+    MUST(pg_outside(pg)); /* it is there for all before a batch names it */
     if (!id_of(pg, hash, id, &found, err))
         return false;
     if (found) /* the usual case: no megabytes are sent for nothing */

@@ -8,11 +8,13 @@
 
 #include "core/clock.h"
 #include "core/hash.h"
+#include "core/must.h"
 #include "store/copy.h"
 
 #include <stdlib.h>
 
 #define SLOT_US (INT64_C(900) * 1000000)
+#define SLOTS_OF_A_DAY (CLOCK_DAY_US / SLOT_US)
 #define WORDS_ROOM (8u << 20) /* of one row: tags and labels end long before */
 #define DEEP_SCALE DECIMAL_SCALE_MAX
 
@@ -56,6 +58,7 @@ void sums_free(struct sums *sums)
 /* Room for one more element. */
 static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes)
 {
+    MUST(count <= *capacity, count, *capacity);
     if (count < *capacity)
         return true;
     size_t wanted = *capacity ? *capacity * 2 : 256;
@@ -84,6 +87,7 @@ static uint64_t group_hash_at(const struct sums *sums, size_t index)
 static void place(uint32_t *slot, size_t slots, uint64_t hash, uint32_t index)
 {
     size_t at = hash & (slots - 1);
+    MUST((slots & (slots - 1)) == 0 && index < slots / 2, slots, index);
     while (slot[at])
         at = (at + 1) & (slots - 1);
     slot[at] = index + 1;
@@ -93,6 +97,7 @@ static void place(uint32_t *slot, size_t slots, uint64_t hash, uint32_t index)
 static bool table_fits(const struct sums *sums, uint32_t **slot, size_t *slots, size_t count,
                        hash_at_fn *hash_at)
 {
+    MUST(count <= *slots / 2, count, *slots);
     if (count < *slots / 2)
         return true;
     size_t wanted = *slots ? *slots * 2 : 1024;
@@ -118,6 +123,7 @@ static bool text_new(struct sums *sums, struct slice text, uint64_t hash)
         return false;
     if (!table_fits(sums, &sums->text_slot, &sums->text_slots, sums->text_count, text_hash_at))
         return false;
+    MUST(sums->text_count < sums->text_capacity, sums->text_count, sums->text_capacity);
     sums->text[sums->text_count] = kept;
     place(sums->text_slot, sums->text_slots, hash, (uint32_t)sums->text_count++);
     return true;
@@ -137,6 +143,7 @@ static bool text_number(struct sums *sums, struct slice text, uint32_t *number)
     if (!text_new(sums, text, hash))
         return false;
     *number = (uint32_t)sums->text_count;
+    MUST(*number > 0 && sums->text[*number - 1].hash == hash, *number);
     return true;
 }
 
@@ -148,6 +155,7 @@ static bool group_new(struct sums *sums, const struct group_key *key, uint64_t h
     sums->group = groups;
     if (!table_fits(sums, &sums->group_slot, &sums->group_slots, sums->group_count, group_hash_at))
         return false;
+    MUST(sums->group_count < sums->group_capacity, sums->group_count, sums->group_capacity);
     sums->group[sums->group_count] = (struct sums_group){.key = *key, .hash = hash};
     place(sums->group_slot, sums->group_slots, hash, (uint32_t)sums->group_count++);
     return true;
@@ -156,6 +164,8 @@ static bool group_new(struct sums *sums, const struct group_key *key, uint64_t h
 bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *number)
 {
     uint64_t hash = hash_xxh64((struct slice){(const char *)key, sizeof(*key)});
+    MUST(key->about != 0 && (key->slot < SLOTS_OF_A_DAY || key->slot == SLOT_NONE), key->about,
+         key->slot);
     size_t mask = sums->group_slots - 1;
     for (size_t at = hash & mask; sums->group_slots && sums->group_slot[at]; at = (at + 1) & mask) {
         uint32_t index = sums->group_slot[at] - 1;
@@ -240,7 +250,9 @@ static bool key_of(struct sums *sums, const struct event *event, const struct ch
     *key = (struct group_key){.day = (int32_t)clock_day_of(start_us),
                               .status = (uint8_t)charge->status,
                               .reason = (uint8_t)charge->reason};
-    key->slot = (uint8_t)((start_us - key->day * CLOCK_DAY_US) / SLOT_US);
+    int64_t within_us = start_us - key->day * CLOCK_DAY_US;
+    MUST(within_us >= 0 && within_us < CLOCK_DAY_US, start_us, key->day);
+    key->slot = (uint8_t)(within_us / SLOT_US);
     key->about = (uint8_t)(ABOUT_ALL | (is_compared(event, charge) ? ABOUT_DRIFT : 0) |
                            (is_open(charge) ? ABOUT_OPEN : 0) | (doubtful ? ABOUT_DOUBT : 0));
     if (!words)
@@ -292,12 +304,15 @@ bool sums_take(struct sums *sums, const struct event *event, const struct charge
 {
     void *rows = sums->row;
     struct group_key key;
+    MUST(facts_has(&event->facts, FACT_STARTED_AT));
     if (!grow(&rows, sums->row_count, &sums->row_capacity, sizeof(*sums->row)))
         return false;
     sums->row = rows;
     struct sums_row *row = &sums->row[sums->row_count];
     if (!key_of(sums, event, charge, words, &key) || !groups_of(sums, event, key, row))
         return false;
+    MUST(row->group < sums->group_count, row->group, sums->group_count);
+    MUST(row->end_user == GROUP_NONE || row->end_user < sums->group_count, row->end_user);
     figures_of(row, event, charge);
     *number = (unsigned)sums->row_count++;
     return true;
@@ -326,6 +341,7 @@ void sums_begin(struct sums *sums)
 static u128 power_of_ten(unsigned exponent)
 {
     u128 power = 1;
+    MUST(exponent <= DEEP_SCALE, exponent);
     while (exponent-- > 0)
         power *= 10;
     return power;
@@ -336,6 +352,7 @@ static void deep_add(struct deep_sum *to, const struct decimal *d)
 {
     u128 atto = d->coef, deep = 0;
     struct sum parts = {0};
+    MUST(d->scale <= DEEP_SCALE, d->scale);
     if (d->scale > MONEY_SCALE) {
         u128 beyond = power_of_ten(d->scale - MONEY_SCALE);
         atto = d->coef / beyond;
@@ -375,11 +392,15 @@ static void group_count(struct sums_group *group, const struct sums_row *row)
         group->differing += row->differing;
         group->by_clock += row->by_clock;
     }
+    MUST(group->spent <= group->calls && group->gateway_calls <= group->calls, group->calls,
+         group->spent, group->gateway_calls);
 }
 
 void sums_count(struct sums *sums, unsigned number)
 {
     const struct sums_row *row = &sums->row[number];
+    MUST(number < sums->row_count, number, sums->row_count);
+    MUST(sums->rows_counted < sums->row_count, sums->rows_counted, sums->row_count); /* each once */
     sums->rows_counted++;
     group_count(&sums->group[row->group], row);
     if (row->end_user != GROUP_NONE)

@@ -4,6 +4,7 @@
  * of label and day alone; where that does not help either they are left out, and the other lines of
  * their rows say so. A batch that is not small has no more lines than rows.
  */
+#include "core/must.h"
 #include "store/copy.h"
 #include "store/numeric.h"
 #include "store/sums_impl.h"
@@ -32,6 +33,7 @@ const char sums_columns_wide[] =
 
 static void group_merge(struct sums_group *to, const struct sums_group *from)
 {
+    MUST(to != from && to->key.day == from->key.day, to->key.day, from->key.day);
     to->calls += from->calls;
     to->spent += from->spent;
     to->gateway_calls += from->gateway_calls;
@@ -75,6 +77,7 @@ static bool fold_labels(struct sums *sums)
             continue;
         if (!sums_group_of(sums, &key, &into))
             return false;
+        MUST(into >= count && into < sums->group_count, into, count, sums->group_count);
         group_merge(&sums->group[into], &sums->group[i]);
         sums->group[i].calls = 0;
     }
@@ -87,6 +90,15 @@ static void leave_labels_out(struct sums *sums)
         if (sums->group[i].key.about & ABOUT_END_USER)
             sums->group[i].calls = 0;
     sums->untold = true;
+}
+
+/* Each row that was counted is in one line of all. */
+static int64_t calls_of_all(const struct sums *sums)
+{
+    int64_t calls = 0;
+    for (size_t i = 0; i < sums->group_count; i++)
+        calls += sums->group[i].key.about & ABOUT_ALL ? sums->group[i].calls : 0;
+    return calls;
 }
 
 /* Up to MANY_DAYS. */
@@ -113,6 +125,7 @@ static bool too_many(const struct sums *sums)
 
 bool sums_fold(struct sums *sums)
 {
+    MUST(sums->rows_counted <= sums->row_count, sums->rows_counted, sums->row_count);
     bool many = sums->rows_counted >= COARSE_FROM ||
                 (sums->rows_counted >= MANY_ROWS && days_of(sums) == MANY_DAYS);
     if (!many || !too_many(sums))
@@ -121,6 +134,7 @@ bool sums_fold(struct sums *sums)
         return false;
     if (too_many(sums))
         leave_labels_out(sums);
+    MUST(sums->untold || groups_about(sums, ABOUT_ALL) <= sums->rows_counted, sums->rows_counted);
     return true;
 }
 
@@ -135,6 +149,7 @@ static void add_int2(struct buf *copy, unsigned v)
 /* NULL where it goes without saying: all, or none. */
 static void add_count(struct buf *copy, int64_t count, int64_t all)
 {
+    MUST(count >= 0 && count <= INT32_MAX, count, all);
     if (count && count != all)
         copy_add_int4(copy, (int32_t)count);
     else
@@ -180,6 +195,8 @@ static void add_key(const struct sums *sums, const struct row_words *words, stru
     const int32_t days_1970_to_2000 = 10957;
     unsigned about = key->about & ~(unsigned)ABOUT_NAMED;
     const char *reason = reason_info[key->reason].name;
+    MUST(key->label <= sums->text_count, key->label, sums->text_count);
+    MUST(key->status < CHARGE_STATUS_COUNT || key->status == STATUS_NONE, key->status);
     if (sums->untold && key->about & ABOUT_NAMED)
         about |= ABOUT_UNTOLD;
     copy_add_int4(copy, key->day - days_1970_to_2000);
@@ -189,6 +206,9 @@ static void add_key(const struct sums *sums, const struct row_words *words, stru
         add_int2(copy, key->slot);
     add_int2(copy, about);
     if (words) {
+        MUST(key->call < words->table[WORDS_CALL].count, key->call, words->table[WORDS_CALL].count);
+        MUST(key->caller < words->table[WORDS_CALLER].count, key->caller,
+             words->table[WORDS_CALLER].count);
         copy_add_int8(copy, words->table[WORDS_CALL].entry[key->call].number);
         copy_add_int8(copy, words->table[WORDS_CALLER].entry[key->caller].number);
     }
@@ -206,6 +226,7 @@ static void add_key(const struct sums *sums, const struct row_words *words, stru
 /* The counts of `g`; what is left of its figures, as far as it fits. */
 static void add_figures(struct buf *copy, const struct sums_group *g, i128 left[TOKENS + 1])
 {
+    MUST(g->calls >= 0 && g->calls <= INT32_MAX, g->calls);
     copy_add_int4(copy, (int32_t)g->calls); /* entries: each is a row */
     add_count(copy, g->spent, g->calls);
     add_count(copy, g->gateway_calls, g->calls);
@@ -225,6 +246,7 @@ static void add_figures(struct buf *copy, const struct sums_group *g, i128 left[
 
 static void add_words(const struct sums *sums, struct buf *copy, const struct group_key *key)
 {
+    MUST(key->words <= sums->text_count, key->words, sums->text_count);
     if (key->words) {
         buf_add(copy, sums->text[key->words - 1].text);
         return;
@@ -248,6 +270,7 @@ static size_t add_lines(const struct sums *sums, const struct row_words *words, 
     struct sums_group rest = {.key = g->key};
     i128 left[TOKENS + 1];
     size_t lines = 0;
+    MUST(g->calls > 0 && g->spent <= g->calls, g->calls, g->spent);
     memcpy(left, g->tokens, sizeof(g->tokens));
     left[TOKENS] = g->duration_us;
     do {
@@ -270,6 +293,7 @@ bool sums_encode(const struct sums *sums, const struct row_words *words, bool wi
                  struct buf *copy, size_t *lines)
 {
     *lines = 0;
+    MUST(calls_of_all(sums) == (int64_t)sums->rows_counted, calls_of_all(sums), sums->rows_counted);
     for (size_t i = 0; i < sums->group_count; i++)
         if (sums->group[i].calls > 0 && is_wide(&sums->group[i].key) == wide)
             *lines += add_lines(sums, wide ? NULL : words, copy, &sums->group[i]);

@@ -2,6 +2,8 @@
 /* Open addressing over an array of entries; the table is never more than half full. */
 #include "store/tally.h"
 
+#include "core/must.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -55,6 +57,7 @@ static struct tally_entry *entry_make(struct tally *tally, enum tally_dimension 
                                       struct slice value, uint32_t *slot)
 {
     struct tally_entry *entry = &tally->entry[tally->count];
+    MUST(tally->count < TALLY_ENTRIES_MAX && *slot == 0, tally->count);
     *entry = (struct tally_entry){.dimension = dimension, .value = value};
     if (value.bytes && !slice_is(value, TALLY_OTHERS))
         entry->value = arena_slice(&tally->texts, value);
@@ -87,6 +90,7 @@ void tally_add(struct tally *tally, enum tally_dimension dimension, struct slice
                int64_t rows, struct sum before, struct sum after)
 {
     struct tally_entry *entry = entry_of(tally, dimension, value);
+    MUST(entry && entry->dimension == dimension && rows >= 0, dimension, rows);
     entry->rows += rows;
     sum_add(&entry->before, before);
     sum_add(&entry->after, after);
@@ -117,6 +121,7 @@ static int by_move(const void *a, const void *b)
 
 void tally_sort(struct tally *tally)
 {
+    MUST(tally->count <= TALLY_ENTRIES_MAX, tally->count);
     qsort(tally->entry, tally->count, sizeof(tally->entry[0]), by_move);
     memset(tally->slot, 0, SLOTS * sizeof(tally->slot[0]));
     for (size_t i = 0; i < tally->count; i++)

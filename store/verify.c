@@ -5,6 +5,7 @@
  */
 #include "store/verify.h"
 
+#include "core/must.h"
 #include "store/lock_holder.h"
 #include "store/migrate.h"
 #include "store/pg.h"
@@ -227,6 +228,7 @@ static bool add_spend(struct verify_totals *totals, const PGresult *res, int row
 
 static bool check_partitions(struct verify *v, struct err *err)
 {
+    MUST(pg_inside(&v->pg)); /* one snapshot for all that is compared */
     PGresult *res = pg_query(&v->pg, partitions, NULL, err);
     if (!res)
         return false;

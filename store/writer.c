@@ -6,6 +6,7 @@
 #include "store/writer_impl.h"
 
 #include "core/log.h"
+#include "core/must.h"
 #include "store/migrate.h"
 #include "store/retention.h"
 #include "store/row.h"
@@ -32,6 +33,7 @@ static void copy_sql_make(struct buf *sql, void (*columns)(struct buf *sql))
 
 struct writer *writer_new(const struct writer_options *o)
 {
+    MUST(o->conninfo && o->group_id && o->application_name);
     struct writer *w = calloc(1, sizeof(*w));
     if (!w)
         return NULL;
@@ -147,6 +149,8 @@ bool writer_connect(struct writer *w, struct err *err)
     writer_forget(w);
     if (!migrate_open(&w->pg, &options, err))
         return false;
+    MUST(!w->book_hash[0] && w->days.count == 0 && w->known.batch_id == 0, w->days.count,
+         w->known.batch_id);
     log_info("connected to %s", w->pg.place);
     return sequences_forward(w, err) && retention_told(w, err);
 }
@@ -184,6 +188,7 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
         return false;
     state->id = 0;
     state->partition = partition;
+    MUST(partition >= 0 && PQntuples(res) <= 1, partition, PQntuples(res));
     if (PQntuples(res) == 1) {
         state->id = pg_int(res, 0, 0);
         state->incarnation = (int32_t)pg_int(res, 0, 1);
@@ -210,7 +215,12 @@ bool writer_offset_load(struct writer *w, const char *topic, int32_t partition,
     pg_arg_int8(&w->args, start_offset);
     PGresult *res = pg_query(&w->pg, offset_insert, &w->args, err);
     PQclear(res);
-    return res && offset_select_into(w, topic, partition, state, err);
+    if (!res || !offset_select_into(w, topic, partition, state, err))
+        return false;
+    /* Between the two statements the database went back. */
+    return state->id != 0 ? true
+                          : err_set(err, ERR_RETRY, "%s/%d: the offset row is not there any more",
+                                    topic, (int)partition);
 }
 
 bool writer_topic_known(struct writer *w, const char *topic, bool *known, struct err *err)
@@ -273,6 +283,7 @@ static void args_add_states(struct pg_args *args, struct partition_state *const 
 bool writer_offsets_stand(struct writer *w, struct partition_state *const state[], size_t count,
                           bool *stand, struct err *err)
 {
+    MUST(count > 0 && pg_outside(&w->pg), count);
     pg_args_reset(&w->args);
     pg_arg_text(&w->args, slice_of(w->cluster_id));
     pg_arg_text(&w->args, slice_of(w->group_id));
@@ -281,6 +292,7 @@ bool writer_offsets_stand(struct writer *w, struct partition_state *const state[
     if (!res)
         return false;
     *stand = (size_t)pg_int(res, 0, 0) == count;
+    MUST((size_t)pg_int(res, 0, 0) <= count, pg_int(res, 0, 0), count);
     PQclear(res);
     return true;
 }
@@ -288,6 +300,8 @@ bool writer_offsets_stand(struct writer *w, struct partition_state *const state[
 bool writer_setback(struct writer *w, const struct partition_state *state, int64_t known_offset,
                     struct err *err)
 {
+    MUST(state->id > 0 && known_offset > state->next_offset, state->id, known_offset,
+         state->next_offset);
     pg_args_reset(&w->args);
     pg_arg_int8(&w->args, state->id);
     pg_arg_int8(&w->args, known_offset);
@@ -335,6 +349,8 @@ static const char gap_new_incarnation[] =
 bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new_incarnation,
                        int64_t next_offset, const char *why, struct err *err)
 {
+    MUST(state->id > 0 && next_offset >= 0, state->id, next_offset);
+    MUST(new_incarnation || next_offset > state->next_offset, next_offset, state->next_offset);
     if (!writer_connect(w, err))
         return false;
     pg_args_reset(&w->args);
@@ -348,6 +364,7 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
         return false;
     bool moved = PQntuples(res) == 1;
     if (moved) {
+        MUST((pg_int(res, 0, 1) == 1) == new_incarnation, pg_int(res, 0, 1), new_incarnation);
         state->id = pg_int(res, 0, 0);
         state->incarnation += (int32_t)pg_int(res, 0, 1);
         if (new_incarnation)
@@ -368,6 +385,8 @@ bool writer_put_book(struct writer *w, const char *book_id, struct slice json, s
 {
     if (!writer_connect(w, err) || !stored_book_put(&w->pg, book_id, json, &w->book_id, err))
         return false;
+    MUST(strlen(book_id) + 1 == sizeof(w->book_hash) && w->book_id > 0, strlen(book_id),
+         w->book_id);
     memcpy(w->book_hash, book_id, sizeof(w->book_hash));
     return true;
 }

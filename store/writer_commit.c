@@ -9,8 +9,8 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/must.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -90,6 +90,7 @@ static bool stopping(const struct writer *w)
 static void keep_house(struct writer *w, int retain_days)
 {
     struct err err = {0};
+    MUST(pg_outside(&w->pg), retain_days);
     summarize(w);
     bool more = retain_days > 0, ok = prune(w, &err);
     while (ok && more && !stopping(w)) /* each time a day less */
@@ -102,6 +103,7 @@ static void keep_house(struct writer *w, int retain_days)
 static bool day_ensure(struct writer *w, int32_t day, bool *made, struct err *err)
 {
     const int32_t days_1970_to_2000 = 10957;
+    MUST(pg_outside(&w->pg), day); /* the day is there for all before the batch is */
     pg_args_reset(&w->args);
     pg_arg_int4(&w->args, day - days_1970_to_2000);
     PGresult *res = pg_query(&w->pg, "SELECT spendlog.ensure_partition($1::date)", &w->args, err);
@@ -139,6 +141,7 @@ static bool days_ensure(struct writer *w, const struct batch *batch, struct err 
 static void sums_merge(struct writer *w)
 {
     struct err err = {0};
+    MUST(pg_outside(&w->pg), w->deltas);
     pg_args_reset(&w->args);
     pg_arg_int4(&w->args, MERGE_AT_ONCE);
     PGresult *res = pg_query(&w->pg, "SELECT coalesce(taken, 0) FROM spendlog.sums_compact($1)",
@@ -147,6 +150,7 @@ static void sums_merge(struct writer *w)
         log_debug("sums stay unmerged for now: %s", err.text);
     int64_t taken = res ? pg_int(res, 0, 0) : 0;
     w->deltas = taken == MERGE_AT_ONCE && w->deltas > taken ? w->deltas - taken : 0;
+    MUST(w->deltas >= 0, w->deltas, taken);
     w->merged_us = clock_monotonic_us();
     PQclear(res);
 }
@@ -191,6 +195,7 @@ enum {
 
 static void args_add_partitions(struct writer *w, const struct batch *batch)
 {
+    MUST(batch->range_count > 0 && batch->range_count <= BATCH_PARTITIONS_MAX, batch->range_count);
     pg_args_reset(&w->args);
     pg_array_open(&w->args, PG_INT8, batch->range_count);
     for (size_t i = 0; i < batch->range_count; i++)
@@ -225,6 +230,7 @@ static bool range_stands(struct batch_range *range, const PGresult *res, bool re
 
 static bool fence(struct writer *w, struct err *err, const char *why)
 {
+    MUST(!w->fenced);
     w->fenced = true;
     return err_set(err, ERR_RETRY, "%s", why);
 }
@@ -237,6 +243,7 @@ static bool book_stands(const struct writer *w, const struct batch *batch, const
 
 static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
 {
+    MUST(pg_inside(&w->pg), batch->range_count);
     args_add_partitions(w, batch);
     pg_arg_bool(&w->args, batch->retry);
     pg_arg_text(&w->args, slice_of(w->cluster_id));
@@ -257,6 +264,8 @@ static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
         snprintf(why, sizeof(why), "price book %.12s is not stored any more", w->book_hash);
     if (!*why) {
         w->batch_id = pg_int(res, 0, LOCK_BATCH);
+        MUST(w->batch_id > 0 && (size_t)PQntuples(res) == batch->range_count, w->batch_id,
+             PQntuples(res), batch->range_count);
         if (!pg_int(res, 0, LOCK_KNOWN)) /* what this batch knew may have gone with it */
             words_known_forget(&w->known);
     }
@@ -292,6 +301,7 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
     if (!pg_begin(&w->pg, PG_WRITE, err) || !lock_offsets(w, batch, err))
         return false;
     fault_point("after_lock");
+    MUST(w->refusal_count == 0 && !w->fenced, w->refusal_count);
     if (!rows_guard(w, batch, err) || !rows_look(w, batch, err) || !rows_copy(w, batch, err))
         return false;
     fault_point("after_copy");
@@ -305,7 +315,8 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
     if (!rows_sum(w, batch, err) || !counts_tally(w, batch, err) || !counts_write(w, batch, err))
         return false;
     fault_point("before_commit");
-    assert(!w->fenced && !w->copying && !w->rejecting);
+    MUST(!w->fenced && !w->copying && !w->rejecting, w->fenced, w->copying, w->rejecting);
+    MUST(pg_inside(&w->pg), w->batch_id);
     return commit(w, err);
 }
 
@@ -330,6 +341,7 @@ static bool end_blockers(struct writer *w, const struct batch *batch, struct err
 {
     const char *space = strrchr(w->application_name, ' ');
     struct slice family = slice_of(w->application_name);
+    MUST(pg_outside(&w->pg)); /* or we would be one of them */
     if (space)
         family.bytes = (size_t)(space - w->application_name) + 1;
     args_add_partitions(w, batch);
@@ -353,6 +365,7 @@ static bool failed_with(const struct writer *w, const char *sqlstate)
 /* Whether another try makes sense; changes what has to be done differently in it. */
 static bool adapt(struct writer *w, const struct batch *batch, const struct err *why)
 {
+    MUST(why->kind != ERR_NONE && pg_outside(&w->pg), why->kind);
     if (w->fenced || !w->pg.conn)
         return false;
     if (w->guard_again)
@@ -387,6 +400,7 @@ static bool adapt(struct writer *w, const struct batch *batch, const struct err 
 
 static bool try_once(struct writer *w, struct batch *batch, struct err *err)
 {
+    MUST(pg_outside(&w->pg), batch->row_count);
     w->pg.sqlstate[0] = '\0';
     w->copying = false;
     w->rejecting = false;
@@ -402,12 +416,16 @@ static void conclude(struct writer *w, struct batch *batch)
     for (size_t i = 0; i < batch->range_count; i++) {
         struct batch_range *range = &batch->range[i];
         const struct range_counts *tally = &w->counts[i];
-        assert(range->state->next_offset == range->first_offset || batch->retry);
+        MUST(range->state->next_offset == range->first_offset || batch->retry,
+             range->state->next_offset, range->first_offset);
+        MUST(tally->rows >= 0 && tally->duplicates >= 0, tally->rows, tally->duplicates);
+        MUST(batch->retry || tally->rejected >= 0, tally->rejected);
         /* Other mappings read a partly stored message again from its first record. */
-        assert(range->next_offset > range->first_offset ||
-               (range->next_offset == range->first_offset &&
-                (range->next_index >= range->first_index ||
-                 range->mappings != range->state->mappings)));
+        MUST(range->next_offset > range->first_offset ||
+                 (range->next_offset == range->first_offset &&
+                  (range->next_index >= range->first_index ||
+                   range->mappings != range->state->mappings)),
+             range->next_offset, range->first_offset, range->next_index, range->first_index);
         range->rows = tally->rows;
         range->duplicates = tally->duplicates;
         range->rejected = tally->rejected;
@@ -443,6 +461,8 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
         return true;
     if (!writer_connect(w, err) || !book_known(w, batch, err))
         return false;
+    MUST(batch->row_count == 0 || w->book_id > 0, batch->row_count, w->book_id);
+    MUST(batch->sums.row_count == batch->row_count, batch->sums.row_count, batch->row_count);
     w->bisect = false;
     w->bisect_rejects = false;
     w->sum_lines = 0;
@@ -459,6 +479,7 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
             return err_set(err, why.kind, "%s", why.text);
         log_debug("batch begun again: %s", why.text);
     }
+    MUST(pg_outside(&w->pg) && !w->fenced, w->batch_id);
     conclude(w, batch);
     w->deltas += (int64_t)w->sum_lines;
     if (w->deltas >= MERGE_FROM && !stopping(w))

@@ -7,14 +7,44 @@
  */
 #include "store/writer_impl.h"
 
+#include "core/must.h"
 #include "store/row_digest.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define SAMPLES_MAX 16 /* of the duplicates of a batch */
 
 /* --- counts --------------------------------------------------------------------------------- */
+
+static struct range_counts total(const struct writer *w, const struct batch *batch)
+{
+    struct range_counts sum = {0};
+    for (size_t i = 0; i < batch->range_count; i++) {
+        sum.rows += w->counts[i].rows;
+        sum.duplicates += w->counts[i].duplicates;
+        sum.rejected += w->counts[i].rejected;
+        sum.conflicts += w->counts[i].conflicts;
+        sum.flagged += w->counts[i].flagged;
+    }
+    return sum;
+}
+
+/* Rows, rejected records and sums, each counted by other hands. */
+static void totals_agree(const struct writer *w, const struct batch *batch)
+{
+    const struct range_counts sum = total(w, batch);
+    int64_t rows = 0, rejected = 0;
+    for (size_t i = 0; i < batch->range_count; i++) {
+        rows += batch->range[i].rows;
+        rejected += batch->range[i].rejected;
+    }
+    MUST(rows == (int64_t)batch->row_count, rows, batch->row_count);
+    MUST(rejected + (int64_t)batch->resolved_count == (int64_t)batch->reject_count, rejected,
+         batch->resolved_count, batch->reject_count);
+    MUST(sum.rows == (int64_t)batch->sums.rows_counted, sum.rows, batch->sums.rows_counted);
+    MUST(sum.rejected == rejected + (int64_t)w->refusal_count, sum.rejected, rejected,
+         w->refusal_count);
+}
 
 bool counts_tally(struct writer *w, const struct batch *batch, struct err *err)
 {
@@ -29,6 +59,9 @@ bool counts_tally(struct writer *w, const struct batch *batch, struct err *err)
         w->counts[i] = (struct range_counts){.rejected = batch->range[i].rejected};
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct batch_row *row = &batch->rows[i];
+        MUST(row->range < batch->range_count && row->fate <= ROW_REFUSED, row->range, row->fate);
+        MUST(!row->conflict || row->fate == ROW_DUPLICATE_NEAR || row->fate == ROW_DUPLICATE_STORED,
+             row->fate);
         struct range_counts *tally = &w->counts[row->range];
         tally->rows += row->fate == ROW_NEW;
         tally->rejected += row->fate == ROW_REFUSED;
@@ -43,26 +76,17 @@ bool counts_tally(struct writer *w, const struct batch *batch, struct err *err)
     }
     for (size_t i = 0; i < batch->range_count; i++) {
         const struct range_counts *t = &w->counts[i];
-        assert(t->rows + t->duplicates + t->rejected ==
-               batch->range[i].rows + batch->range[i].rejected);
-        assert(t->conflicts <= t->duplicates);
-        assert(t->rows == t->by_status[CHARGE_PRICED] + t->by_status[CHARGE_FREE] +
-                              t->by_status[CHARGE_REPORTED] + t->by_status[CHARGE_UNPRICED]);
+        MUST(t->rows + t->duplicates + t->rejected ==
+                 batch->range[i].rows + batch->range[i].rejected,
+             t->rows, t->duplicates, t->rejected, batch->range[i].rows, batch->range[i].rejected);
+        MUST(t->conflicts <= t->duplicates, t->conflicts, t->duplicates);
+        MUST(t->flagged <= t->rows && t->doubtful <= t->flagged, t->rows, t->flagged, t->doubtful);
+        MUST(t->rows == t->by_status[CHARGE_PRICED] + t->by_status[CHARGE_FREE] +
+                            t->by_status[CHARGE_REPORTED] + t->by_status[CHARGE_UNPRICED],
+             t->rows);
     }
+    totals_agree(w, batch);
     return true;
-}
-
-static struct range_counts total(const struct writer *w, const struct batch *batch)
-{
-    struct range_counts sum = {0};
-    for (size_t i = 0; i < batch->range_count; i++) {
-        sum.rows += w->counts[i].rows;
-        sum.duplicates += w->counts[i].duplicates;
-        sum.rejected += w->counts[i].rejected;
-        sum.conflicts += w->counts[i].conflicts;
-        sum.flagged += w->counts[i].flagged;
-    }
-    return sum;
 }
 
 /* --- conflicts ------------------------------------------------------------------------------ */
@@ -152,6 +176,7 @@ static size_t samples_choose(const struct batch *batch, const struct batch_row *
     for (size_t i = 0; i < batch->row_count && count < SAMPLES_MAX; i++)
         if (can_be_sampled(&batch->rows[i]) && seen++ * SAMPLES_MAX >= count * all)
             chosen[count++] = &batch->rows[i];
+    MUST(count <= SAMPLES_MAX && count <= all, count, all);
     return count;
 }
 
@@ -334,6 +359,7 @@ static void args_add_times(struct writer *w, const struct batch *batch)
         pg_arg_null(&w->args);
         return;
     }
+    MUST(first->start_time_us <= last->start_time_us, first->start_time_us, last->start_time_us);
     pg_arg_time(&w->args, first->start_time_us);
     pg_arg_time(&w->args, last->start_time_us);
 }
@@ -351,6 +377,7 @@ static void args_add_mappings(struct writer *w, const struct batch *batch)
 
 static bool write_offsets(struct writer *w, const struct batch *batch, struct err *err)
 {
+    MUST(pg_inside(&w->pg) && w->batch_id > 0, w->batch_id);
     pg_args_reset(&w->args);
     args_add_ranges(w, batch);
     pg_arg_int8(&w->args, w->batch_id);
@@ -363,6 +390,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     PGresult *res = pg_run(&w->pg, &advance, &w->args, err);
     if (!res)
         return false;
+    MUST((size_t)pg_int(res, 0, 0) <= batch->range_count, pg_int(res, 0, 0), batch->range_count);
     bool all = (size_t)pg_int(res, 0, 0) == batch->range_count;
     w->written_at = pg_int(res, 0, 1);
     PQclear(res);
@@ -374,6 +402,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
 
 bool counts_write(struct writer *w, struct batch *batch, struct err *err)
 {
+    MUST(!w->copying && w->counts_capacity >= batch->range_count, w->copying, w->counts_capacity);
     return rejects_write(w, batch, err) && rejects_resolve(w, batch, err) &&
            write_conflicts(w, batch, (size_t)total(w, batch).conflicts, err) &&
            write_samples(w, batch, err) && write_counters(w, batch, err) &&

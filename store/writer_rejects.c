@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What could not be read or written, and in a retry, what could be after all. */
+#include "core/must.h"
 #include "store/sealed.h"
 #include "store/writer_impl.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,10 +29,13 @@ static const struct pg_statement reject = {
 /* A rejected record and a refused row are one list here: the n-th of both. */
 static struct batch_reject reject_at(const struct writer *w, const struct batch *batch, size_t n)
 {
+    MUST(n < batch->reject_count + w->refusal_count, n, batch->reject_count, w->refusal_count);
     if (n < batch->reject_count)
         return batch->rejects[n];
     const struct refusal *refusal = &w->refusal[n - batch->reject_count];
     const struct batch_row *row = &batch->rows[refusal->row];
+    MUST(refusal->row < batch->row_count && row->fate == ROW_REFUSED, refusal->row, row->fate);
+    MUST(row->message <= batch->message_count, row->message, batch->message_count);
     const struct batch_message unknown = {
         .time_ms = -1, .hash = row->content_hash, .bytes = row->bytes};
     const struct batch_message *message =
@@ -106,6 +109,7 @@ static void reject_add(struct writer *w, const struct batch *batch, const struct
                        enum reject_column column)
 {
     struct pg_args *args = &w->args;
+    MUST(r->range < batch->range_count && r->reason < REASON_COUNT, r->range, r->reason);
     switch (column) {
     case REJECT_PARTITION:
         pg_array_int8(args, batch->range[r->range].state->id);
@@ -203,6 +207,7 @@ static void count_listed(struct writer *w, const struct batch *batch, size_t fro
             if (batch->range[i].state->id == pg_int(res, row, 0)) {
                 w->counts[i].rejected += pg_int(res, row, 1);
                 w->counts[i].duplicates -= pg_int(res, row, 1);
+                MUST(w->counts[i].duplicates >= 0, w->counts[i].duplicates, pg_int(res, row, 1));
             }
 }
 
@@ -211,6 +216,8 @@ static bool rejects_insert(struct writer *w, const struct batch *batch, size_t f
                            bool bare, struct err *err)
 {
     char why[REFUSAL_TEXT_MAX];
+    MUST(from < to && w->batch_id > 0, from, to, w->batch_id);
+    MUST(pg_inside(&w->pg), from, to);
     pg_args_reset(&w->args);
     pg_arg_int8(&w->args, w->batch_id);
     buf_reset(&w->sealed);
@@ -260,6 +267,7 @@ static bool rejects_bisect(struct writer *w, const struct batch *batch, size_t f
 bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
 {
     size_t count = batch->reject_count + w->refusal_count;
+    MUST(!w->rejecting, count);
     if (count == 0)
         return true;
     w->rejecting = true;
@@ -292,7 +300,7 @@ static const char *resolution_of(const struct batch *batch, const struct batch_r
             row->record_index == resolved->record_index)
             return row->fate == ROW_NEW ? "row" : row->fate == ROW_REFUSED ? NULL : "duplicate";
     }
-    assert(!"the row of a resolved record is in the batch");
+    MUST(!"the row of a resolved record is in the batch");
     return NULL;
 }
 
@@ -318,6 +326,7 @@ bool rejects_resolve(struct writer *w, struct batch *batch, struct err *err)
 {
     static const enum pg_type type[] = {PG_INT8, PG_INT8, PG_INT4, PG_TEXT};
     size_t count = 0;
+    MUST(batch->retry || batch->resolved_count == 0, batch->resolved_count);
     for (size_t i = 0; i < batch->resolved_count; i++) {
         struct batch_resolved *resolved = &batch->resolved[i];
         resolved->resolution = resolution_of(batch, resolved);
@@ -336,6 +345,7 @@ bool rejects_resolve(struct writer *w, struct batch *batch, struct err *err)
     PGresult *res = pg_run(&w->pg, &resolve, &w->args, err);
     if (!res)
         return false;
+    MUST(strtoull(PQcmdTuples(res), NULL, 10) <= count, count);
     bool all = strtoull(PQcmdTuples(res), NULL, 10) == count;
     PQclear(res);
     if (all)

@@ -17,11 +17,11 @@
  */
 #include "store/writer_impl.h"
 
+#include "core/must.h"
 #include "store/copy.h"
 #include "store/row.h"
 #include "store/row_order.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* libpq copies what it is given and sends it at once. Client CPU for 10,000 rows of 800 bytes: row
@@ -33,6 +33,7 @@
 
 static void mark_duplicate(struct batch_row *row, enum row_fate fate, uint64_t first_hash)
 {
+    MUST(fate == ROW_DUPLICATE_NEAR || fate == ROW_DUPLICATE_STORED, fate);
     row->fate = fate;
     row->first_hash = first_hash;
     row->conflict = row->content_hash != first_hash;
@@ -46,7 +47,10 @@ void rows_mark_near(struct writer *w, struct batch *batch)
     rows_sort(batch->rows, batch->row_count);
     for (size_t i = 0, first = 0; i < batch->row_count; i++) {
         struct batch_row *row = &batch->rows[i];
-        if (i == 0 || row_key_compare(&batch->rows[first], row) != 0)
+        int order = row_key_compare(&batch->rows[first], row);
+        MUST(order <= 0, first, i,
+             batch->row_count); /* sorted: neighbours are all that are equal */
+        if (order != 0)
             first = i;
         row->fate = ROW_NEW;
         row->conflict = false;
@@ -131,6 +135,7 @@ static struct selection select_new(struct batch *batch, enum select which)
 static void args_add_keys(struct pg_args *args, const struct selection *s)
 {
     const struct batch_row *row;
+    MUST(s->count > 0 && s->count <= s->batch->row_count, s->count, s->batch->row_count);
     pg_array_open(args, PG_TIMESTAMP, s->count);
     for (size_t from = 0; (row = next_selected(s, &from)) != NULL;)
         pg_array_int8(args, row->start_time_us - PG_EPOCH_US);
@@ -152,9 +157,12 @@ static bool mark_stored(const struct selection *s, const PGresult *res, struct e
         return err_set(err, ERR_FATAL, "out of memory");
     for (size_t n = 0, from = 0; n < s->count; n++)
         at[n] = next_selected(s, &from);
-    for (int i = 0; i < PQntuples(res); i++)
-        mark_duplicate(at[pg_int(res, i, 0) - 1], ROW_DUPLICATE_STORED,
-                       (uint64_t)pg_int(res, i, 1));
+    for (int i = 0; i < PQntuples(res); i++) {
+        size_t place = (size_t)pg_int(res, i, 0);
+        MUST(place > 0 && place <= s->count, place, s->count);
+        MUST(at[place - 1]->fate == ROW_NEW, place, at[place - 1]->fate); /* each once */
+        mark_duplicate(at[place - 1], ROW_DUPLICATE_STORED, (uint64_t)pg_int(res, i, 1));
+    }
     free(at);
     return true;
 }
@@ -164,6 +172,7 @@ bool rows_look(struct writer *w, struct batch *batch, struct err *err)
     const struct selection s = select_new(batch, w->look_first ? SELECT_ALL : SELECT_SUSPECTED);
     if (s.count == 0)
         return true;
+    MUST(pg_inside(&w->pg), s.count);
     pg_args_reset(&w->args);
     args_add_keys(&w->args, &s);
     pg_arg_time(&w->args, batch->rows[0].start_time_us); /* sorted by time */
@@ -205,6 +214,7 @@ bool rows_guard(struct writer *w, struct batch *batch, struct err *err)
     const struct batch_row *row;
     if (s.count == 0)
         return true;
+    MUST(pg_inside(&w->pg), s.count);
     pg_args_reset(&w->args);
     args_add_keys(&w->args, &s);
     pg_array_open(&w->args, PG_INT8, s.count);
@@ -244,6 +254,7 @@ static void chunk_flush(struct chunk *chunk)
 static void chunk_add(struct chunk *chunk, const char *p, size_t bytes)
 {
     while (bytes && !chunk->failed) {
+        MUST(chunk->bytes < CHUNK_BYTES, chunk->bytes);
         size_t part = CHUNK_BYTES - chunk->bytes < bytes ? CHUNK_BYTES - chunk->bytes : bytes;
         memcpy(chunk->p + chunk->bytes, p, part);
         chunk->bytes += part;
@@ -289,9 +300,12 @@ static void row_add(struct writer *w, struct batch *batch, const struct batch_ro
 {
     char *p = batch->encoded.p + row->offset;
     const struct words_table *table = batch->words.table;
-    assert(w->batch_id > 0 && w->book_id > 0);
-    assert(!row->lean || (table[WORDS_CALL].entry[row->words[WORDS_CALL]].wanted &&
-                          table[WORDS_CALLER].entry[row->words[WORDS_CALLER]].wanted));
+    MUST(w->batch_id > 0 && w->book_id > 0, w->batch_id, w->book_id);
+    MUST(row->offset + row->bytes <= batch->encoded.bytes, row->offset, row->bytes,
+         batch->encoded.bytes);
+    MUST(row->fate == ROW_NEW, row->fate);
+    MUST(!row->lean || (table[WORDS_CALL].entry[row->words[WORDS_CALL]].wanted &&
+                        table[WORDS_CALLER].entry[row->words[WORDS_CALLER]].wanted));
     if (row->lean)
         row_patch_lean(p, w->batch_id, w->book_id,
                        table[WORDS_CALL].entry[row->words[WORDS_CALL]].number,
@@ -314,6 +328,8 @@ static bool copy_form(struct writer *w, struct batch *batch, size_t from, size_t
     struct chunk chunk;
     size_t first = from;
     uint64_t sent = 0;
+    MUST(from <= to && to <= batch->row_count, from, to, batch->row_count);
+    MUST(pg_inside(&w->pg), from, to);
 
     while (first < to && !is_copied(&batch->rows[first], lean))
         first++;
@@ -376,6 +392,7 @@ bool row_refusable(const struct writer *w)
 static bool payload_take(struct batch *batch, unsigned message)
 {
     struct batch_message *of = message ? &batch->messages[message - 1] : NULL;
+    MUST(message <= batch->message_count, message, batch->message_count);
     if (!of || of->payload_used)
         return false;
     return of->payload_used = of->payload.p != NULL;
@@ -383,6 +400,9 @@ static bool payload_take(struct batch *batch, unsigned message)
 
 static bool refuse(struct writer *w, struct batch *batch, size_t at, struct err *err)
 {
+    MUST(at < batch->row_count && w->refusal_count < batch->row_count, at, batch->row_count,
+         w->refusal_count);
+    MUST(batch->rows[at].fate != ROW_REFUSED, at);
     if (w->refusal_count == w->refusal_capacity) {
         size_t capacity = w->refusal_capacity ? w->refusal_capacity * 2 : 16;
         struct refusal *larger = realloc(w->refusal, capacity * sizeof(*larger));
@@ -417,6 +437,7 @@ static bool copy_bisect(struct writer *w, struct batch *batch, size_t from, size
                         struct err *err)
 {
     struct err why = {0};
+    MUST(from < to && pg_inside(&w->pg), from, to);
     if (!pg_command(&w->pg, "SAVEPOINT half", err))
         return false;
     if (copy_range(w, batch, from, to, &why))
@@ -433,6 +454,7 @@ static bool copy_bisect(struct writer *w, struct batch *batch, size_t from, size
 
 bool rows_copy(struct writer *w, struct batch *batch, struct err *err)
 {
+    MUST(!w->copying && !w->rejecting);
     w->copying = true;
     bool ok = w->bisect ? copy_bisect(w, batch, 0, batch->row_count, err)
                         : copy_range(w, batch, 0, batch->row_count, err);
@@ -459,6 +481,13 @@ bool rows_guard_stands(struct writer *w, struct batch *batch)
 
 /* --- sums ----------------------------------------------------------------------------------- */
 
+/* As of rows: what somebody's trigger takes away would be missing from the sums for ever. */
+static bool lines_vanished(size_t sent, int64_t stored, struct err *err)
+{
+    return err_set(err, ERR_INPUT, "COPY spend_deltas: a trigger let %lld of %zu lines vanish",
+                   (long long)sent - (long long)stored, sent);
+}
+
 static bool sums_copy(struct writer *w, const struct batch *batch, bool wide, struct err *err)
 {
     char sql[1024];
@@ -468,16 +497,19 @@ static bool sums_copy(struct writer *w, const struct batch *batch, bool wide, st
     if (!sums_encode(&batch->sums, &batch->words, wide, &w->sums, &lines))
         return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
     w->sum_lines += lines;
+    MUST(pg_inside(&w->pg), lines);
     if (lines == 0)
         return true;
     snprintf(sql, sizeof(sql), "COPY spendlog.spend_deltas (%s) FROM STDIN (FORMAT binary)",
              wide ? sums_columns_wide : sums_columns_lean);
-    return copy_in(&w->pg, sql, &w->sums, &stored, err);
+    return copy_in(&w->pg, sql, &w->sums, &stored, err) &&
+           (stored == (int64_t)lines || lines_vanished(lines, stored, err));
 }
 
 bool rows_sum(struct writer *w, struct batch *batch, struct err *err)
 {
     w->sum_lines = 0;
+    MUST(!w->copying, batch->row_count); /* what was refused is known by now */
     sums_begin(&batch->sums);
     for (size_t i = 0; i < batch->row_count; i++)
         if (batch->rows[i].fate == ROW_NEW)

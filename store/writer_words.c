@@ -11,6 +11,7 @@
 #include "store/writer_impl.h"
 
 #include "core/log.h"
+#include "core/must.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,7 @@ static struct words_known_entry *probe(const struct words_known *known, int t,
 {
     uint64_t i;
     memcpy(&i, hash, sizeof(i));
+    MUST(known->count[t] <= WORDS_KNOWN_SLOTS / 2, t, known->count[t]);
     for (;; i++) {
         struct words_known_entry *entry = &known->slot[t][i % WORDS_KNOWN_SLOTS];
         if (!entry->used || memcmp(entry->hash, hash, 16) == 0)
@@ -79,6 +81,7 @@ void words_learn(struct writer *w, const struct batch *batch)
         }
     }
     if (any) { /* so the batch has rows, and a record */
+        MUST(w->batch_id > 0, w->batch_id);
         known->batch_id = w->batch_id;
         known->written_at = w->written_at;
     }
@@ -96,6 +99,7 @@ static int by_number(const void *a, const void *b)
 
 static void want(struct batch *batch, size_t from, size_t to)
 {
+    MUST(from <= to && to <= batch->row_count, from, to, batch->row_count);
     for (int t = 0; t < WORDS_COUNT; t++)
         for (size_t i = 0; i < batch->words.table[t].count; i++)
             batch->words.table[t].entry[i].wanted = false;
@@ -103,8 +107,10 @@ static void want(struct batch *batch, size_t from, size_t to)
         const struct batch_row *row = &batch->rows[i];
         if (row->fate != ROW_NEW || !row->lean)
             continue;
-        for (int t = 0; t < WORDS_COUNT; t++)
+        for (int t = 0; t < WORDS_COUNT; t++) {
+            MUST(row->words[t] < batch->words.table[t].count, t, row->words[t]);
             batch->words.table[t].entry[row->words[t]].wanted = true;
+        }
     }
 }
 
@@ -123,6 +129,7 @@ static size_t lacking_of(struct writer *w, struct words_table *table, int t,
         else
             lacking[count++] = entry;
     }
+    MUST(count <= table->count, count, table->count);
     return count;
 }
 
@@ -179,6 +186,7 @@ static const struct pg_statement words_apart[WORDS_COUNT] = {
 static void args_add_entries(struct pg_args *args, const struct row_words *words, int t,
                              struct words_entry *const *entry, size_t count)
 {
+    MUST(count > 0);
     pg_args_reset(args);
     pg_array_open(args, PG_INT8, count);
     for (size_t i = 0; i < count; i++)
@@ -208,9 +216,14 @@ static bool add_once(struct writer *w, const struct row_words *words, int t,
     PGresult *res = pg_run(&w->pg, &words_apart[t], &w->args, err);
     if (!res)
         return false;
+    size_t given = *count;
     *count = (size_t)PQntuples(res);
-    for (size_t i = 0; i < *count; i++)
-        entry[i] = entry[pg_int(res, (int)i, 0) - 1];
+    MUST(*count <= given, *count, given);
+    for (size_t i = 0; i < *count; i++) {
+        size_t place = (size_t)pg_int(res, (int)i, 0);
+        MUST(place > i && place <= given, place, i, given); /* ascending: none is lost */
+        entry[i] = entry[place - 1];
+    }
     PQclear(res);
     return true;
 }
@@ -240,6 +253,7 @@ static bool table_write(struct writer *w, struct batch *batch, int t, struct err
 
 bool words_write(struct writer *w, struct batch *batch, size_t from, size_t to, struct err *err)
 {
+    MUST(pg_inside(&w->pg) && w->copying, from, to);
     want(batch, from, to);
     return table_write(w, batch, WORDS_CALL, err) && table_write(w, batch, WORDS_CALLER, err);
 }

@@ -449,6 +449,25 @@ static void a_row_that_a_trigger_refuses_is_rejected_alone(void **state)
                      4);
 }
 
+/* Lines that vanish would be missing from the sums for ever: the batch is not stored without them.
+ */
+static void a_batch_whose_sums_a_trigger_takes_away_is_not_stored(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    sql("CREATE FUNCTION public.take() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL;"
+        " END $$; CREATE TRIGGER take BEFORE INSERT ON spendlog.spend_deltas FOR EACH ROW"
+        " EXECUTE FUNCTION public.take()");
+    add_rows(&w->batch, &w->p[0], first, 10);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    sql("DROP TRIGGER take ON spendlog.spend_deltas; DROP FUNCTION public.take()");
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_non_null(strstr(err.text, "lines vanish"));
+    expect_counts(0, 0, 0, 0);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 0, 0);
+}
+
 /* A constraint that is not ours: one record must not hold up its partition, nor lose the others'
  * messages. */
 static void a_refused_record_is_kept_bare_and_the_others_whole(void **state)
@@ -1143,6 +1162,7 @@ int main(void)
         STORE_TEST(two_members_with_the_same_events_store_each_once),
         STORE_TEST(a_refused_row_is_rejected_and_the_others_land),
         STORE_TEST(a_row_that_a_trigger_refuses_is_rejected_alone),
+        STORE_TEST(a_batch_whose_sums_a_trigger_takes_away_is_not_stored),
         STORE_TEST(a_refused_record_is_kept_bare_and_the_others_whole),
         STORE_TEST(a_batch_whose_records_are_refused_altogether_is_not_written),
         STORE_TEST(a_batch_is_tried_six_times),

@@ -34,9 +34,10 @@ FAULTS = (
          "bool offsets_after(struct writer *w, struct batch *batch, struct err *err);\n"
          "bool offsets_after(struct writer *w, struct batch *batch, struct err *err)\n{\n"
          "    return write_offsets(w, batch, err);\n}"),
-        ("    assert(!w->fenced && !w->copying && !w->rejecting);\n    return commit(w, err);",
+        ("    MUST(pg_inside(&w->pg), w->batch_id);\n    return commit(w, err);",
          "    extern bool offsets_after(struct writer *, struct batch *, struct err *);\n"
-         "    return commit(w, err) && offsets_after(w, batch, err);"))),
+         "    return commit(w, err) && offsets_after(w, batch, err);"),
+        ("    MUST(pg_inside(&w->pg) && w->batch_id > 0, w->batch_id);\n    pg_args_reset", "    pg_args_reset"))),
     Fault("a row is forgotten when a batch is begun again", (
         ("    w->fenced = w->guard_again = false;\n    rows_mark_near(w, batch);\n",
          "    w->fenced = w->guard_again = false;\n    rows_mark_near(w, batch);\n"

@@ -142,6 +142,11 @@ int PQntuples(const PGresult *res)
     return res && res->columns ? res->cells / res->columns : 0;
 }
 
+int PQnfields(const PGresult *res)
+{
+    return res ? res->columns : 0;
+}
+
 static const struct cell *cell_at(const PGresult *res, int row, int column)
 {
     if (row < 0 || row >= PQntuples(res) || column < 0 || column >= res->columns) {

@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "core/log.h"
+#include "core/must.h"
 #include "store/row_words.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/check.h"
@@ -405,6 +406,19 @@ void __assert_fail(const char *assertion, const char *file, unsigned line, const
     char why[400];
     snprintf(why, sizeof(why), "%s:%u: %s: assertion \"%s\" failed", file, line, function,
              assertion);
+    sim_trace("FINDING: %s", why);
+    finding_tell(why);
+    _exit(1);
+}
+
+/* In place of core/must.c. */
+_Noreturn void must_fail(const struct must *must, const long long *state, size_t count)
+{
+    char why[480];
+    int bytes = snprintf(why, sizeof(why), "%s:%u: %s: it has to be that %s; %s =", must->file,
+                         must->line, must->function, must->condition, must->names);
+    for (size_t i = 1; i <= count && bytes < (int)sizeof(why); i++)
+        bytes += snprintf(why + bytes, sizeof(why) - (size_t)bytes, " %lld", state[i]);
     sim_trace("FINDING: %s", why);
     finding_tell(why);
     _exit(1);

@@ -143,6 +143,7 @@ static void a_rejected_record_keeps_copies_of_its_texts(void **state)
     struct err err = {0};
     char detail[] = "no such thing", payload[] = "{\"a\":";
     struct batch_reject r = {
+        .range = batch_range_of(batch, &partition[0]),
         .reason = REASON_BAD_JSON,
         .detail = slice_of(detail),
         .field = {NULL, 0},
@@ -162,7 +163,8 @@ static void key_and_headers_are_kept_with_the_message_or_neither_is(void **state
     struct err err = {0};
     char envelope[] = "\0\0\0\1k";
     char *large = calloc(1, 2 << 20);
-    struct batch_reject r = {.reason = REASON_BAD_JSON,
+    struct batch_reject r = {.range = batch_range_of(batch, &partition[0]),
+                             .reason = REASON_BAD_JSON,
                              .payload = SLICE("{}"),
                              .envelope = {envelope, sizeof(envelope) - 1}};
     assert_true(batch_add_reject(batch, &r, &err));
@@ -185,7 +187,8 @@ static void what_postgresql_refuses_is_not_in_a_rejected_text(void **state)
 {
     struct batch *batch = *state;
     struct err err = {0};
-    struct batch_reject r = {.reason = REASON_BAD_JSON};
+    struct batch_reject r = {.range = batch_range_of(batch, &partition[0]),
+                             .reason = REASON_BAD_JSON};
     /* U+0000, a lone byte, overlong, a surrogate, beyond U+10FFFF, cut short; then good ones */
     r.detail = SLICE("a\0b\xff"
                      "c\xc0\x80"
@@ -205,8 +208,10 @@ static void a_long_text_is_cut_between_characters(void **state)
     char text[3000];
     for (size_t i = 0; i < sizeof(text); i += 3)
         memcpy(text + i, "\xe2\x82\xac", 3);
-    struct batch_reject r = {
-        .reason = REASON_BAD_JSON, .detail = {text, sizeof(text)}, .field = {text, sizeof(text)}};
+    struct batch_reject r = {.range = batch_range_of(batch, &partition[0]),
+                             .reason = REASON_BAD_JSON,
+                             .detail = {text, sizeof(text)},
+                             .field = {text, sizeof(text)}};
     assert_true(batch_add_reject(batch, &r, &err));
     assert_int_equal(batch->rejects[0].detail.bytes, 999);
     assert_int_equal(batch->rejects[0].field.bytes, 498);
@@ -217,8 +222,10 @@ static void a_payload_without_room_is_left_out(void **state)
     struct batch *batch = *state;
     struct err err = {0};
     char *large = calloc(1, 2 << 20);
-    struct batch_reject r = {
-        .reason = REASON_BAD_JSON, .detail = SLICE("why"), .payload = {large, 2 << 20}};
+    struct batch_reject r = {.range = batch_range_of(batch, &partition[0]),
+                             .reason = REASON_BAD_JSON,
+                             .detail = SLICE("why"),
+                             .payload = {large, 2 << 20}};
     assert_true(batch_add_reject(batch, &r, &err));
     assert_null(batch->rejects[0].payload.p);
     assert_true(slice_is(batch->rejects[0].detail, "why"));

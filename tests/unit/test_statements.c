@@ -45,10 +45,12 @@
 
 static const char *history[MIGRATIONS_MAX * 4];
 static char history_text[MIGRATIONS_MAX][2][80];
-static const char *const sums[] = {"1", "1", "1", "1", "1", "1", "1", "1"};
+static const char *const sums[] = {"1", "1", "1", "1", "1", "1", "1", "1", "1", "1", "1", "1",
+                                   "1", "1", "1", "1", "1", "1", "1", "1", "1", "1", "1", "1"};
 static const char *const nothing[] = {NULL, NULL, NULL, NULL};
+static const char *const one[] = {"#1"};
 static const char *const boolean[] = {"\1"};
-static const char *const locked[] = {"#1", "#1", "t", "#0", "#1", "#1", BOOK, "#1"};
+static const char *const locked[] = {"#1", "#1", "t", "#0", "#1", "#1", BOOK, "#1", "#1"};
 static const char *const run_row[] = {"#1", "#1", "#1", "#1", "#1", "#1", "1",
                                       "1",  "#1", "#1", "{}", "#1", "#1", "#1"};
 static const char *const adjusted[] = {"#1", "#1", "audit", "",  NULL, NULL,
@@ -65,11 +67,12 @@ static struct fake_answer answers[] = {
     {"spendlog.days_claim", NULL, 2, 0},
     {"spendlog.drop_expired", nothing, 4, 1},
     {"SELECT g.place", NULL, 1, 0}, /* no number of the dictionaries means another content */
-    {"FROM (SELECT * FROM spendlog.kafka_offsets", locked, 8, 1},
+    {"FROM (SELECT * FROM spendlog.kafka_offsets", locked, 9, 1},
+    {"SELECT count(*) FROM unnest($3", one, 1, 1}, /* offsets that stand */
     {"(filter ->> 'since')", run_row, 14, 1},
     {"SELECT a.run_id", adjusted, 12, 1},
     {"SELECT l.start_time, l.identity", stored_row, 120, 1},
-    {"::text", sums, 8, 1},
+    {"::text", sums, 24, 1},
     {NULL, NULL, 0, 0},
 };
 
