@@ -14,14 +14,17 @@ def stat_ticks(pid):
 
 def tree_cpu_s(root):
     """CPU seconds of a process, its living children and those it has waited for."""
-    total = sum(stat_ticks(root)[:2])
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            own, gone, parent = stat_ticks(pid)
-        except OSError:
-            continue
-        total += own + gone if parent == root else 0
-    return total / TICKS
+    while True:
+        before, total = stat_ticks(root), 0
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                own, gone, parent = stat_ticks(pid)
+            except OSError:
+                continue
+            total += own + gone if parent == root else 0
+        own, gone, _ = stat_ticks(root)
+        if gone == before[1]:  # else a child ended while the others were looked at: it may be in neither
+            return (own + gone + total) / TICKS
 
 
 def largest_rss_mb(pid):
