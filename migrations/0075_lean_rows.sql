@@ -29,7 +29,7 @@ CREATE TABLE spendlog.shared_calls (
 );
 COMMENT ON TABLE spendlog.shared_calls IS 'What many rows say alike of how a call was made; stored_rows.call_no';
 COMMENT ON COLUMN spendlog.shared_calls.call_no IS '64 bits of a hash of the content';
-COMMENT ON COLUMN spendlog.shared_calls.usage_text IS 'words of usage, a JSON object; NULL when there are none';
+COMMENT ON COLUMN spendlog.shared_calls.usage_text IS 'words of usage and counts of 0, a JSON object; NULL when there are none';
 
 CREATE TABLE spendlog.shared_callers (
   caller_no bigint CONSTRAINT shared_callers_pkey PRIMARY KEY,
@@ -111,7 +111,7 @@ COMMENT ON COLUMN spendlog.stored_rows.call_no IS 'shared_calls has the words; N
 COMMENT ON COLUMN spendlog.stored_rows.caller_no IS 'shared_callers has the words; NULL: they are in the row';
 COMMENT ON COLUMN spendlog.stored_rows.call_uuid IS 'call_id, when it is one';
 COMMENT ON COLUMN spendlog.stored_rows.trace_uuid IS 'trace_id, when it is one';
-COMMENT ON COLUMN spendlog.stored_rows.usage_text IS 'numbers of usage, a JSON object that jsonb takes; NULL: none, or they are in usage';
+COMMENT ON COLUMN spendlog.stored_rows.usage_text IS 'numbers of usage but those in shared_calls, a JSON object that jsonb takes; NULL: none, or they are in usage';
 COMMENT ON COLUMN spendlog.stored_rows.metadata_text IS 'a JSON object that jsonb takes; NULL: none, or it is in metadata';
 COMMENT ON COLUMN spendlog.stored_rows.items IS 'items of the charge that other columns do not say; NULL: none; ?: not known. spend_items reads it';
 
@@ -579,7 +579,7 @@ BEGIN
 END
 $$;
 
--- Every row s of a table, u with its usage in two parts (as store/row_lean.c has it: words that repeat, and what is
+-- Every row s of a table, u with its usage in two parts (as store/row_lean.c has it: words that repeat, counts of 0, and what is
 -- of one call) and n with whether it may become lean, and the numbers that its words would have.
 CREATE FUNCTION spendlog.wide_words(table_name text) RETURNS text
 LANGUAGE sql STABLE STRICT
@@ -590,9 +590,9 @@ RETURN format($query$
     SELECT jsonb_object_agg(e.key, e.value) FILTER (WHERE k.is_word)::text AS words,
       jsonb_object_agg(e.key, e.value) FILTER (WHERE NOT k.is_word)::text AS numbers
     FROM jsonb_each(CASE WHEN s.call_no IS NULL AND jsonb_typeof(s.usage) = 'object' THEN s.usage END) AS e (key, value)
-    CROSS JOIN LATERAL (SELECT jsonb_typeof(e.value) IN ('string', 'boolean') AND e.key NOT IN ('batch_models',
-      'batch_line_models', 'batch_rows', 'session_models', 'session_log', 'image_dimensions', 'image_tool_items')
-      AS is_word) k
+    CROSS JOIN LATERAL (SELECT e.value = '0' OR jsonb_typeof(e.value) IN ('string', 'boolean') AND e.key NOT IN
+      ('batch_models', 'batch_line_models', 'batch_rows', 'session_models', 'session_log', 'image_dimensions',
+      'image_tool_items') AS is_word) k
   ) u
   CROSS JOIN LATERAL (
     SELECT s.call_no IS NULL AND coalesce(jsonb_typeof(s.usage) = 'object' AND s.usage <> '{}', true) AS may,

@@ -48,6 +48,20 @@ static const u128 number_facts = OF_ONE_CALL | (0
 #undef FACT
                                                );
 
+/* Of an event, what goes to the dictionary: words, and counts of 0, which gateways send by habit.
+ */
+static u128 repeated_facts(const struct facts *facts)
+{
+    u128 set = word_facts;
+    for (unsigned word = 0; word < FACT_WORDS; word++)
+        for (uint64_t left = facts_of(facts, number_facts, word); left; left &= left - 1) {
+            unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
+            if (fact_info[f].kind == KIND_COUNT && facts->v[f].i == 0)
+                set |= FACT_BIT(f);
+        }
+    return set;
+}
+
 /* --- columns -------------------------------------------------------------------------------- */
 
 #define FACT_IS_LEAN(kind, store) (STORE_##store == STORE_COLUMN && KIND_##kind != KIND_TEXT)
@@ -179,9 +193,10 @@ static void content_add_fact(struct content *content, const struct facts *facts,
 /* A member may take six bytes for one of its text. */
 static void content_add_usage(struct content *content, const struct facts *facts)
 {
+    const u128 repeated = repeated_facts(facts);
     size_t room = 8;
     for (unsigned word = 0; word < FACT_WORDS; word++)
-        for (uint64_t left = facts_of(facts, word_facts, word); left; left &= left - 1) {
+        for (uint64_t left = facts_of(facts, repeated, word); left; left &= left - 1) {
             unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
             room += FIELD_BYTES_MAX +
                     (fact_info[f].kind == KIND_TEXT ? BUF_JSON_STRING_MAX(facts->v[f].s.bytes) : 0);
@@ -190,7 +205,7 @@ static void content_add_usage(struct content *content, const struct facts *facts
         content->failed = true;
         return;
     }
-    char *p = row_put_usage(content->p + content->bytes, facts, &word_facts, false);
+    char *p = row_put_usage(content->p + content->bytes, facts, &repeated, false);
     content->bytes = (size_t)(p - content->p);
     MUST(content->bytes <= sizeof(content->p), content->bytes, room);
 }
@@ -323,7 +338,8 @@ static char *row_put_lean(char *p, const struct event *event, const struct charg
     p = put_facts(p, &event->facts);
     p = put_labels(p, &event->labels);
     p = metadata.bytes ? field_text(p, metadata) : field_null(p);
-    return row_put_usage(p, &event->facts, &number_facts, false);
+    const u128 own = number_facts & ~repeated_facts(&event->facts);
+    return row_put_usage(p, &event->facts, &own, false);
 }
 
 bool row_encode_lean(struct buf *rows, const struct event *event, const struct charge *charge,
