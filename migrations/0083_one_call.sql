@@ -1,13 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- One call is found by its ids without reading its day: a bloom filter for each 32 pages. A range that was not
 -- summarized yet is read; autovacuum does that as it goes, and summarize_days() what is left of days that are over.
+-- Call ids are indexed as they are stored: to make a text of each uuid costs a row more than the rest of the index.
 -- The last one is what LiteLLM_SpendLogs calls request_id.
 
 SET LOCAL ROLE spendlog_owner;
 
 CREATE INDEX spend_logs_ids_brin ON spendlog.stored_rows USING brin (
-  request_id text_bloom_ops, (coalesce(call_uuid::text, call_id, '')) text_bloom_ops,
-  session_id text_bloom_ops, (coalesce(nullif(request_id, ''), identity::text)) text_bloom_ops)
+  request_id text_bloom_ops, call_uuid uuid_bloom_ops, call_id text_bloom_ops, session_id text_bloom_ops,
+  (coalesce(nullif(request_id, ''), identity::text)) text_bloom_ops)
   WITH (pages_per_range = 32, autosummarize = on);
 
 -- What is left of the days before `before`.
@@ -46,8 +47,9 @@ SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
-  SELECT s.start_time, s.identity FROM spendlog.spend_logs s
-  WHERE id <> '' AND (s.call_id = id OR coalesce(nullif(s.request_id, ''), s.identity::text) = id)
+  SELECT s.start_time, s.identity FROM spendlog.stored_rows s
+  WHERE id <> '' AND (coalesce(nullif(s.request_id, ''), s.identity::text) = id OR s.call_id = id
+    OR s.call_uuid = CASE WHEN id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN id::uuid END)
 $$;
 COMMENT ON FUNCTION spendlog.calls_named(text) IS 'Rows whose request id or call id it is, found by the index; join spend_logs by both columns';
 
