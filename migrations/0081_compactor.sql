@@ -6,18 +6,28 @@ SET LOCAL ROLE spendlog_owner;
 
 INSERT INTO spendlog.locks (name) VALUES ('sums');
 
--- Lines d of a table added up into a merged one, as a statement that gives their days. Merged counts are explicit.
+-- Lines d of a source added up into a merged table, as a statement that gives what was merged; merged counts are
+-- explicit. Lines with numbers are told apart by few and short columns, which is most of what merging costs.
 CREATE FUNCTION spendlog.sum_merge(source text, merged text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format('INSERT INTO spendlog.%1$I (%2$s) SELECT %3$s FROM (SELECT %4$s, %5$s FROM %6$s d '
-  'GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20) g WHERE %7$s RETURNING day',
-  merged, spendlog.sum_list('%1$I', 'key', 'count', 'figure'), spendlog.sum_list('g.%1$I', 'key', 'count', 'figure'),
-  CASE merged WHEN 'spend_days' THEN replace(spendlog.sum_list('d.%1$I', 'key'), 'd.slot', 'NULL::smallint AS slot')
-    ELSE spendlog.sum_list('d.%1$I', 'key') END,
-  (SELECT string_agg(format('sum(%s) AS %I', CASE c.kind WHEN 'count' THEN c.reading ELSE 'd.' || c.name END, c.name), ', '
-     ORDER BY c.place) FROM spendlog.sum_columns() c WHERE c.kind <> 'key'),
-  source, spendlog.sum_something());
+RETURN (SELECT format('INSERT INTO spendlog.%1$I (%2$s) SELECT %3$s FROM (%4$s) g WHERE %5$s RETURNING *', merged,
+  spendlog.sum_list('%1$I', 'key', 'count', 'figure'), spendlog.sum_list('g.%1$I', 'key', 'count', 'figure'),
+  string_agg(format('SELECT %s, %s FROM %s d WHERE d.call_no IS %s GROUP BY %s', k.selected, f.added, source, w.form,
+    k.grouped), ' UNION ALL '), spendlog.sum_something())
+  FROM (VALUES ('NOT NULL', false), ('NULL', true)) AS w (form, wide)
+  CROSS JOIN LATERAL (
+    SELECT string_agg(CASE WHEN c.name = 'slot' AND merged = 'spend_days' THEN 'NULL::smallint AS slot'
+        WHEN w.wide OR c.place <= 8 THEN c.reading
+        WHEN c.name = 'request_tags' THEN 'NULL::text[] AS request_tags'
+        ELSE format('NULL::text AS %I', c.name) END, ', ' ORDER BY c.place) AS selected,
+      string_agg(c.reading, ', ' ORDER BY c.place) FILTER (WHERE (w.wide OR c.place <= 8)
+        AND NOT (c.name = 'slot' AND merged = 'spend_days')) AS grouped
+    FROM spendlog.sum_columns() c WHERE c.kind = 'key') k
+  CROSS JOIN LATERAL (
+    SELECT string_agg(format('sum(%s) AS %I', CASE c.kind WHEN 'count' THEN c.reading ELSE 'd.' || c.name END, c.name),
+      ', ' ORDER BY c.place) AS added
+    FROM spendlog.sum_columns() c WHERE c.kind <> 'key') f);
 
 CREATE FUNCTION spendlog.sums_merge_day(day date) RETURNS bigint
 LANGUAGE plpgsql STRICT
@@ -62,7 +72,7 @@ BEGIN
   EXECUTE 'WITH t AS (DELETE FROM spendlog.spend_deltas WHERE ctid = ANY (ARRAY('
           'SELECT ctid FROM spendlog.spend_deltas LIMIT $1)) RETURNING *), '
           'slots AS (' || spendlog.sum_merge('t', 'spend_slots') || '), '
-          'days AS (' || spendlog.sum_merge('t', 'spend_days') || '), '
+          'days AS (' || spendlog.sum_merge('slots', 'spend_days') || '), '
           'counted AS (SELECT day, count(*) AS lines FROM (SELECT day FROM slots UNION ALL SELECT day FROM days) b '
           'GROUP BY 1), '
           'noted AS (INSERT INTO spendlog.sums_days AS s (day, lines) SELECT day, lines FROM counted ORDER BY day '
