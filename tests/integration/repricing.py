@@ -19,6 +19,7 @@ FILL_ROWS = os.path.join(ROOT, "build/release/tests/integration/fill_rows")
 ROWS = 200000
 DAYS = 4
 FIRST_DAY = "2026-08-30"  # two months have a part
+KILLED_ROWS = 60000
 KILLS = 20
 
 NEW_PRICES = """
@@ -147,7 +148,7 @@ def items_are_the_charge(servers):
 
 def killed_and_resumed(servers, seed):
     """Killed 20 times at random points and resumed, the table is that of one clean run; rollups always equal rows."""
-    with Repricing(servers, "reprice-kill") as world:
+    with Repricing(servers, "reprice-kill", rows=KILLED_ROWS) as world:
         started = time.monotonic()
         clean = world.reprice("b")
         clean_s = time.monotonic() - started
