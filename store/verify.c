@@ -413,7 +413,7 @@ static void tell_sums(struct verify *v, const PGresult *res, int row)
              " calls, " SLICE_FMT " USD",
              (long long)pg_int(res, row, S_LINES), SLICE_ARG(pg_text(res, row, S_CALLS)),
              SLICE_ARG(pg_text(res, row, S_SPEND)),
-             pg_int(res, row, S_MERGED) ? "quarters of an hour" : "rows",
+             pg_int(res, row, S_MERGED) ? "merged lines" : "rows",
              SLICE_ARG(pg_text(res, row, S_ROW_CALLS)), SLICE_ARG(pg_text(res, row, S_ROW_SPEND)));
     tell(v, VERIFY_SUMS, place, text, 0, pg_int(res, row, S_LINES));
 }
@@ -423,7 +423,8 @@ static bool check_sums(struct verify *v, struct err *err)
     return each_row(v,
                     "SELECT level, day::text, lines, sum_calls::text, row_calls::text,"
                     " trim_scale(sum_spend)::text, trim_scale(row_spend)::text,"
-                    " grain = 'day' FROM spendlog.sums_differ(true)",
+                    " grain <> 'slot' FROM (SELECT * FROM spendlog.sums_differ(true)"
+                    " UNION ALL SELECT * FROM spendlog.totals_differ()) d",
                     tell_sums, err);
 }
 

@@ -315,6 +315,16 @@ static void step_any(struct life *life, unsigned at)
     " sum(gateway_cost), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),"           \
     " sum(cache_write_tokens), sum(reasoning_tokens) "
 
+/* spend_of() by an attribute and of some, beside the entries' words. */
+#define SPEND_OF(by, named, words, entries)                                                        \
+    DIFFERENCE("SELECT day, provider, id, name, pricing_status, calls, spend, gateway_cost,"       \
+               " input_tokens FROM spendlog.spend_of('" by "', '-infinity', 'infinity'" named      \
+               ") WHERE" STORED,                                                                   \
+               "SELECT day, " words ", pricing_status, sum(calls)::bigint, sum(spend),"            \
+               " sum(gateway_cost), coalesce(sum(input_tokens), 0) FROM spendlog.spend_entries"    \
+               " e" entries " AND" STORED " GROUP BY 1, 2, 3, 4, 5")
+#define OF_MODEL "coalesce(provider, ''), coalesce(model, ''), ''"
+
 static const struct {
     const char *name, *difference;
 } views[] = {
@@ -371,6 +381,33 @@ static const struct {
      DIFFERENCE("SELECT sum(calls)::bigint, sum(at_risk) FROM spendlog.suspense WHERE"
                 " what = 'doubtful'",
                 "SELECT nullif(count(*), 0), sum(at_stake) FROM spendlog.doubtful_rows")},
+    {"doubtful_rows",
+     "SELECT (SELECT count(*) FROM spendlog.doubtful_rows) - count(*) FROM spendlog.counted_logs r"
+     " LEFT JOIN spendlog.posted_latest a USING (start_time, identity)"
+     " WHERE r.flags & 117442304 <> 0 AND coalesce(a.new_flags, r.flags) & 117442304 <> 0"},
+    {"day_totals", "SELECT count(*) FROM spendlog.totals_differ()"},
+    {"spend_of() by model", SPEND_OF("model", "", OF_MODEL, " WHERE true")},
+    {"spend_of() by team", SPEND_OF("team", "", "'', team_id, team_alias", " WHERE true")},
+    {"spend_of() by tag",
+     SPEND_OF("tag", "", "'', tag, ''", ", unnest(request_tags) AS t (tag) WHERE true")},
+    {"spend_of() by user, of a team and keys",
+     SPEND_OF("user", ", ARRAY['team-1'], ARRAY['key-1', 'key-2']", "'', user_id, ''",
+              " WHERE team_id = 'team-1' AND api_key IN ('key-1', 'key-2')")},
+    {"spend_of() by team, of teams",
+     SPEND_OF("team", ", ARRAY['team-0', 'team-2']", "'', team_id, team_alias",
+              " WHERE team_id IN ('team-0', 'team-2')")},
+    {"spend_of() by key, of models",
+     SPEND_OF("key", ", models => ARRAY['model-1', NULL, '']", "'', api_key, api_key_alias",
+              " WHERE coalesce(model, '') IN ('model-1', '')")},
+    {"spend_of() by tag, of tags",
+     SPEND_OF("tag", ", tags => ARRAY['tag-0', 'tag-1']", "'', tag, ''",
+              ", unnest(request_tags) AS t (tag) WHERE tag IN ('tag-0', 'tag-1')")},
+    {"spend_of() by model, of tags",
+     SPEND_OF("model", ", tags => ARRAY['tag-0', 'tag-1']", OF_MODEL,
+              " WHERE request_tags && ARRAY['tag-0', 'tag-1']")},
+    {"spend_of() by end user, of a model",
+     SPEND_OF("end_user", ", models => ARRAY['model-2']", "'', end_user, ''",
+              " WHERE end_user <> '' AND model = 'model-2'")},
 };
 
 /* What was spent by anybody, between any two moments, of rows that are there. */

@@ -1,0 +1,436 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What a board asks first is everything by one attribute: a day then has as many lines as there are models, teams,
+-- keys, users, organizations or tags, whatever the number of calls and of their combinations. These lines are kept
+-- beside merged sums, as those of budgets are: by a trigger where sums are merged. Storing a row costs nothing more.
+-- What is to be looked at (drift, without a price, in doubt) has such lines by model, and the views of it answer from
+-- them: they are asked of all days.
+
+SET LOCAL ROLE spendlog_owner;
+
+CREATE TABLE spendlog.day_totals (
+  kind text NOT NULL,
+  day date NOT NULL,
+  line bytea NOT NULL,
+  provider text NOT NULL,
+  id text NOT NULL,
+  name text NOT NULL,
+  pricing_status text NOT NULL,
+  pricing_reason text NOT NULL,
+  entries bigint NOT NULL,
+  calls bigint NOT NULL,
+  spent bigint NOT NULL,
+  gateway_calls bigint NOT NULL,
+  input_calls bigint NOT NULL,
+  output_calls bigint NOT NULL,
+  differing bigint NOT NULL,
+  by_clock bigint NOT NULL,
+  spend numeric NOT NULL,
+  input_cost numeric NOT NULL,
+  output_cost numeric NOT NULL,
+  other_cost numeric NOT NULL,
+  gateway_cost numeric NOT NULL,
+  input_tokens numeric NOT NULL,
+  output_tokens numeric NOT NULL,
+  cache_read_tokens numeric NOT NULL,
+  cache_write_tokens numeric NOT NULL,
+  reasoning_tokens numeric NOT NULL,
+  CONSTRAINT day_totals_pkey PRIMARY KEY (kind, day, line)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE spendlog.day_totals IS 'Merged sums of a day by one attribute alone; spend_of() reads them, and beside them what is not merged';
+COMMENT ON COLUMN spendlog.day_totals.kind IS 'the attribute: model, team, key, user, organization or tag; drift, open, doubt: what is to be looked at, by model';
+COMMENT ON COLUMN spendlog.day_totals.line IS 'hash of provider, id, name, status and reason: those may be too long for an index';
+COMMENT ON COLUMN spendlog.day_totals.provider IS 'of a model; else empty';
+COMMENT ON COLUMN spendlog.day_totals.name IS 'alias of a team or key; else empty';
+COMMENT ON COLUMN spendlog.day_totals.pricing_reason IS 'of what is open; else empty';
+COMMENT ON COLUMN spendlog.day_totals.spend IS 'US dollars; 0 where spent is 0: nothing has a price';
+
+-- A board that names models, or end users, reads their lines alone.
+CREATE INDEX spend_days_call ON spendlog.spend_days (call_no, day);
+CREATE INDEX spend_days_labelled ON spendlog.spend_days (day) WHERE label IS NOT NULL;
+
+-- Columns of a total in a form; '%1$I' is the name, '%2$s' what a line d of the sums says.
+CREATE FUNCTION spendlog.total_list(form text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format(form, c.name, c.reading), ', ' ORDER BY c.place) FROM spendlog.sum_columns() c
+        WHERE c.name = ANY ('{entries,calls,spent,gateway_calls,input_calls,output_calls,differing,by_clock,spend,input_cost,output_cost,'
+          'other_cost,gateway_cost,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,reasoning_tokens}'::text[]));
+
+-- The attributes of a line by themselves: kind, provider, id, name, reason. Of words c of the call and k of the caller.
+CREATE FUNCTION spendlog.total_of_call(c text, k text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN format('SELECT a.kind, coalesce(%1$s.provider, '''') AS provider, coalesce(%1$s.model, '''') AS id, '''' AS name, '
+  'CASE a.kind WHEN ''open'' THEN coalesce(%2$s.pricing_reason, '''') ELSE '''' END AS reason '
+  'FROM (VALUES (''model'', 1), (''drift'', 2), (''open'', 4), (''doubt'', 8)) AS a (kind, bit) '
+  'WHERE %2$s.about & a.bit <> 0', c, k);
+
+CREATE FUNCTION spendlog.total_of_caller(k text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN format('SELECT a.kind, '''' AS provider, coalesce(a.id, '''') AS id, coalesce(a.name, '''') AS name, '''' AS reason '
+  'FROM (VALUES (''team'', %1$s.team_id, %1$s.team_alias), (''key'', %1$s.api_key, %1$s.api_key_alias), '
+  '(''user'', %1$s.user_id, ''''), (''organization'', %1$s.organization_id, '''')) AS a (kind, id, name) '
+  'UNION ALL SELECT ''tag'', '''', t.tag, '''', '''' FROM unnest(%1$s.request_tags) AS t (tag)', k);
+
+-- What lines d of a table of the sums come to by one attribute: numbers are added up before they become words.
+CREATE FUNCTION spendlog.total_lines(source text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($sql$
+  SELECT v.kind, l.day, v.provider, v.id, v.name, l.pricing_status, v.reason AS pricing_reason, %2$s
+  FROM (SELECT d.day, d.pricing_status, d.pricing_reason, d.call_no, d.about, %3$s
+        FROM %1$s d WHERE d.about & 15 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3, 4, 5) l
+  LEFT JOIN spendlog.shared_calls c ON c.call_no = l.call_no CROSS JOIN LATERAL (%4$s) v
+  GROUP BY 1, 2, 3, 4, 5, 6, 7
+  UNION ALL
+  SELECT v.kind, l.day, v.provider, v.id, v.name, l.pricing_status, v.reason, %2$s
+  FROM (SELECT d.day, d.pricing_status, d.caller_no, %3$s
+        FROM %1$s d WHERE d.about & 1 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3) l
+  LEFT JOIN spendlog.shared_callers k ON k.caller_no = l.caller_no CROSS JOIN LATERAL (%5$s) v
+  GROUP BY 1, 2, 3, 4, 5, 6, 7
+  UNION ALL
+  SELECT v.kind, d.day, v.provider, v.id, v.name, d.pricing_status, v.reason, %6$s
+  FROM %1$s d CROSS JOIN LATERAL (%7$s UNION ALL SELECT * FROM (%8$s) k WHERE d.about & 1 <> 0) v
+  WHERE d.about & 15 <> 0 AND d.call_no IS NULL
+  GROUP BY 1, 2, 3, 4, 5, 6, 7$sql$, source, spendlog.total_list('coalesce(sum(l.%1$I), 0) AS %1$I'),
+  spendlog.total_list('sum(%2$s) AS %1$I'), spendlog.total_of_call('c', 'l'), spendlog.total_of_caller('k'),
+  spendlog.total_list('coalesce(sum(%2$s), 0) AS %1$I'), spendlog.total_of_call('d', 'd'), spendlog.total_of_caller('d'));
+
+CREATE FUNCTION spendlog.total_keep(source text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($sql$
+  INSERT INTO spendlog.day_totals AS t (kind, day, line, provider, id, name, pricing_status, pricing_reason, %1$s)
+  SELECT n.kind, n.day, substring(sha256(convert_to(
+      jsonb_build_array(n.provider, n.id, n.name, n.pricing_status, n.pricing_reason)::text, 'UTF8')) FROM 1 FOR 16) AS line,
+    n.provider, n.id, n.name, n.pricing_status, n.pricing_reason, %2$s
+  FROM (%3$s) n
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3
+  ON CONFLICT ON CONSTRAINT day_totals_pkey DO UPDATE SET %4$s$sql$, spendlog.total_list('%1$I'),
+  spendlog.total_list('sum(n.%1$I)'), spendlog.total_lines(source), spendlog.total_list('%1$I = t.%1$I + excluded.%1$I'));
+
+-- Deltas that are deleted have become merged lines.
+CREATE FUNCTION spendlog.totals_merge() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET enable_sort = off
+SET work_mem = '64MB'
+AS $$
+BEGIN
+  IF current_setting('spendlog.sums', true) IS DISTINCT FROM 'remade' THEN
+    EXECUTE spendlog.total_keep('gone');
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION spendlog.totals_merge() IS 'Keeps day_totals beside what is merged';
+CREATE TRIGGER spend_deltas_totals AFTER DELETE ON spendlog.spend_deltas
+  REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION spendlog.totals_merge();
+
+-- The totals of days out of their merged sums.
+CREATE FUNCTION spendlog.totals_make(days date[]) RETURNS void
+LANGUAGE plpgsql STRICT
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET jit = off
+SET enable_sort = off
+SET work_mem = '64MB'
+AS $$
+BEGIN
+  DELETE FROM spendlog.day_totals t WHERE t.day = ANY (days);
+  EXECUTE spendlog.total_keep(format('(SELECT * FROM spendlog.spend_days WHERE day = ANY (%L))', days));
+END
+$$;
+
+-- Days whose sums are made anew, or forgotten.
+CREATE FUNCTION spendlog.totals_remake() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF current_setting('spendlog.sums', true) = 'remade' THEN -- else merged once more
+    PERFORM spendlog.totals_make((SELECT array_agg(DISTINCT g.day) FROM gone g));
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION spendlog.totals_remake() IS 'Makes day_totals of days anew whose merged sums were deleted';
+CREATE TRIGGER spend_days_totals AFTER DELETE ON spendlog.spend_days
+  REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION spendlog.totals_remake();
+
+-- A dropped day is not to be looked at any more: sums_drop() takes it out of the merged lines before.
+CREATE FUNCTION spendlog.totals_drop() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM spendlog.totals_make(ARRAY[NEW.day]);
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION spendlog.totals_drop() IS 'Makes day_totals of a dropped day anew';
+CREATE TRIGGER dropped_partitions_totals AFTER INSERT OR UPDATE OF rows ON spendlog.dropped_partitions
+  FOR EACH ROW EXECUTE FUNCTION spendlog.totals_drop();
+
+-- Where they are not what merged lines come to: in the columns of sums_differ().
+CREATE FUNCTION spendlog.totals_differ()
+RETURNS TABLE (level text, day date, grain text, lines bigint, sum_calls numeric, row_calls numeric, sum_spend numeric,
+               row_spend numeric)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET enable_sort = off
+SET work_mem = '64MB'
+AS $$
+BEGIN
+  RETURN QUERY EXECUTE format($sql$
+    SELECT 'total by ' || d.kind, d.day, 'total', count(*), sum(d.kept_calls), sum(d.made_calls), sum(d.kept_spend),
+      sum(d.made_spend)
+    FROM (
+      SELECT b.kind, b.day, coalesce(sum(b.calls) FILTER (WHERE b.side = -1), 0)::numeric AS kept_calls,
+        coalesce(sum(b.calls) FILTER (WHERE b.side = 1), 0)::numeric AS made_calls,
+        coalesce(sum(b.spend) FILTER (WHERE b.side = -1), 0) AS kept_spend,
+        coalesce(sum(b.spend) FILTER (WHERE b.side = 1), 0) AS made_spend
+      FROM (SELECT 1 AS side, m.* FROM (%1$s) m
+            UNION ALL SELECT -1, t.kind, t.day, t.provider, t.id, t.name, t.pricing_status, t.pricing_reason, %2$s
+            FROM spendlog.day_totals t) b
+      GROUP BY b.kind, b.day, b.provider, b.id, b.name, b.pricing_status, b.pricing_reason HAVING %3$s) d
+    GROUP BY 1, 2 ORDER BY 2, 1$sql$, spendlog.total_lines('spendlog.spend_days'), spendlog.total_list('t.%1$I'),
+    replace(spendlog.total_list('sum(b.side * b.%1$I) <> 0'), ', ', ' OR '));
+END
+$$;
+COMMENT ON FUNCTION spendlog.totals_differ() IS 'Where day_totals is not what merged sums come to: nowhere, ever';
+
+SET LOCAL jit = off;
+SET LOCAL enable_sort = off;
+SET LOCAL work_mem = '64MB';
+DO $$
+BEGIN
+  EXECUTE spendlog.total_keep('spendlog.spend_days');
+END
+$$;
+RESET jit;
+RESET enable_sort;
+RESET work_mem;
+
+-- --- asking
+
+-- Conditions on lines s of the sums, whose words are in w and whose label is the end user. $3 to $7: teams, keys,
+-- models, tags, end users; empty: all. What is named finds its lines by the numbers of the dictionaries.
+CREATE FUNCTION spendlog.spend_of_condition(wide boolean, teams text[], keys text[], models text[], tags text[],
+  end_users text[]) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (
+  SELECT coalesce(string_agg(' AND ' || c.condition, ''), '') FROM (
+    SELECT CASE WHEN wide THEN string_agg(format(f.condition, 's'), ' AND ') ELSE 's.caller_no = ANY (ARRAY('
+      'SELECT w.caller_no FROM spendlog.shared_callers w WHERE ' || string_agg(format(f.condition, 'w'), ' AND ') || '))' END AS condition
+    FROM (VALUES (teams, 'coalesce(%s.team_id, '''') = ANY ($3)'), (keys, 'coalesce(%s.api_key, '''') = ANY ($4)'),
+      (tags, '%s.request_tags && $6')) AS f (named, condition)
+    WHERE cardinality(f.named) > 0
+    UNION ALL
+    SELECT CASE WHEN wide THEN 'coalesce(s.model, '''') = ANY ($5)' ELSE 's.call_no = ANY (ARRAY('
+      'SELECT w.call_no FROM spendlog.shared_calls w WHERE coalesce(w.model, '''') = ANY ($5)))' END
+    WHERE cardinality(models) > 0
+    UNION ALL
+    SELECT 's.label = ANY ($7)' WHERE cardinality(end_users) > 0) c
+  WHERE c.condition IS NOT NULL);
+
+-- Lines of a grain by an attribute, in days [$1, $2).
+CREATE FUNCTION spendlog.spend_of_lines(by text, grain text, teams text[], keys text[], models text[], tags text[],
+  end_users text[]) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+  SELECT string_agg(format(
+    'SELECT s.day, %1$s AS provider, %2$s AS id, %3$s AS name, s.pricing_status, %4$s FROM spendlog.stored_sums s%5$s%6$s '
+    'WHERE s.grain = %7$L AND s.day >= $1 AND s.day < $2 AND %8$s AND s.call_no IS %9$s%10$s',
+    CASE WHEN by = 'model' THEN format('coalesce(%s.provider, '''')', f.call) ELSE '''''::text' END,
+    CASE by WHEN 'tag' THEN 't.tag' WHEN 'end_user' THEN 's.label' ELSE format('coalesce(%s.%I, '''')',
+      CASE by WHEN 'model' THEN f.call ELSE f.caller END,
+      CASE by WHEN 'team' THEN 'team_id' WHEN 'key' THEN 'api_key' WHEN 'user' THEN 'user_id'
+        WHEN 'organization' THEN 'organization_id' ELSE 'model' END) END,
+    CASE by WHEN 'team' THEN format('coalesce(%s.team_alias, '''')', f.caller)
+      WHEN 'key' THEN format('coalesce(%s.api_key_alias, '''')', f.caller) ELSE '''''::text' END,
+    spendlog.total_list('s.%1$I'),
+    CASE WHEN f.call = 's' THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
+      'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END,
+    CASE WHEN by = 'tag' THEN format(' CROSS JOIN LATERAL unnest(%s.request_tags) AS t (tag)', f.caller) ELSE '' END,
+    spend_of_lines.grain,
+    CASE WHEN by = 'end_user' OR cardinality(end_users) > 0 THEN 's.about & 16 <> 0 AND s.label IS NOT NULL'
+      ELSE 's.about & 1 <> 0' END,
+    CASE WHEN f.call = 's' THEN 'NULL' ELSE 'NOT NULL' END,
+    spendlog.spend_of_condition(f.call = 's', teams, keys, models, tags, end_users)
+      || CASE WHEN by = 'tag' AND cardinality(tags) > 0 THEN ' AND t.tag = ANY ($6)' ELSE '' END), ' UNION ALL ')
+  FROM (VALUES ('c', 'k'), ('s', 's')) AS f (call, caller));
+
+CREATE FUNCTION spendlog.spend_of(by text, since date, until date, teams text[] DEFAULT '{}', keys text[] DEFAULT '{}',
+  models text[] DEFAULT '{}', tags text[] DEFAULT '{}', end_users text[] DEFAULT '{}')
+RETURNS TABLE (day date, provider text, id text, name text, pricing_status text, calls bigint, spend numeric,
+  input_cost numeric, output_cost numeric, other_cost numeric, gateway_cost numeric, input_tokens numeric,
+  output_tokens numeric, cache_read_tokens numeric, cache_write_tokens numeric, reasoning_tokens numeric)
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET random_page_cost = 1
+AS $$
+#variable_conflict use_column
+DECLARE
+  own text := CASE spend_of.by WHEN 'model' THEN 'models' WHEN 'team' THEN 'teams' END;
+  kept boolean;
+  source text;
+BEGIN
+  IF spend_of.by IS NULL OR spend_of.by NOT IN ('model', 'team', 'key', 'user', 'organization', 'tag', 'end_user') THEN
+    RAISE EXCEPTION '"%" is not one of model, team, key, user, organization, tag, end_user', spend_of.by
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  teams := coalesce(array_remove(teams, NULL), '{}');
+  keys := coalesce(array_remove(keys, NULL), '{}');
+  models := coalesce(array_remove(models, NULL), '{}');
+  tags := coalesce(array_remove(tags, NULL), '{}');
+  end_users := coalesce(array_remove(end_users, NULL), '{}');
+  kept := spend_of.by <> 'end_user' AND cardinality(keys || tags || end_users) = 0
+    AND (cardinality(teams) = 0 OR own IS NOT DISTINCT FROM 'teams')
+    AND (cardinality(models) = 0 OR own IS NOT DISTINCT FROM 'models');
+  source := CASE WHEN kept THEN format(
+      'SELECT t.day, t.provider, t.id, t.name, t.pricing_status, %s FROM spendlog.day_totals t '
+      'WHERE t.kind = %L AND t.day >= $1 AND t.day < $2%s', spendlog.total_list('t.%1$I'), spend_of.by,
+      CASE own WHEN 'teams' THEN ' AND (cardinality($3) = 0 OR t.id = ANY ($3))'
+        WHEN 'models' THEN ' AND (cardinality($5) = 0 OR t.id = ANY ($5))' ELSE '' END)
+    ELSE spendlog.spend_of_lines(spend_of.by, 'day', teams, keys, models, tags, end_users) END
+    || ' UNION ALL ' || spendlog.spend_of_lines(spend_of.by, 'delta', teams, keys, models, tags, end_users);
+  RETURN QUERY EXECUTE 'SELECT l.day, l.provider, l.id, l.name, l.pricing_status, sum(l.calls)::bigint, '
+    'CASE WHEN sum(l.spent) <> 0 THEN sum(l.spend) END, coalesce(sum(l.input_cost), 0), coalesce(sum(l.output_cost), 0), '
+    'coalesce(sum(l.other_cost), 0), CASE WHEN sum(l.gateway_calls) <> 0 THEN sum(l.gateway_cost) END, '
+    'coalesce(sum(l.input_tokens), 0), coalesce(sum(l.output_tokens), 0), coalesce(sum(l.cache_read_tokens), 0), '
+    'coalesce(sum(l.cache_write_tokens), 0), coalesce(sum(l.reasoning_tokens), 0) FROM (' || source || ') l '
+    'GROUP BY 1, 2, 3, 4, 5 HAVING sum(l.entries) <> 0'
+    USING since, until, teams, keys, models, tags, end_users;
+END
+$$;
+COMMENT ON FUNCTION spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) IS
+  'Spend per day in [since, until) by model, team, key, user, organization, tag or end_user, of some teams, keys, models, tags and end users (none named, or NULL among them: all); from the sums, equal to the rows';
+
+-- --- what is to be looked at
+
+CREATE VIEW spendlog.looked_at WITH (security_invoker = true) AS
+SELECT t.kind AS level, t.day, t.provider, t.id AS model, t.pricing_status, t.pricing_reason, t.calls, t.spent,
+  t.input_calls, t.output_calls, t.gateway_calls, t.differing, t.by_clock, t.spend, t.gateway_cost, t.input_tokens, t.output_tokens
+FROM spendlog.day_totals t WHERE t.kind IN ('drift', 'open', 'doubt')
+UNION ALL
+SELECT a.level, s.day, coalesce(c.provider, s.provider, ''), coalesce(c.model, s.model, ''), s.pricing_status,
+  coalesce(s.pricing_reason, ''), s.calls, s.spent, s.input_calls, s.output_calls, s.gateway_calls, s.differing, s.by_clock,
+  s.spend, s.gateway_cost, s.input_tokens, s.output_tokens
+FROM spendlog.stored_sums s
+CROSS JOIN (VALUES ('drift', 2), ('open', 4), ('doubt', 8)) AS a (level, bit)
+LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no
+WHERE s.grain = 'delta' AND s.about & a.bit <> 0;
+COMMENT ON VIEW spendlog.looked_at IS 'What price_drift, unpriced_models and suspense add up: day_totals, and what is not merged';
+
+CREATE OR REPLACE VIEW spendlog.price_drift WITH (security_invoker = true) AS
+SELECT day, provider, model, sum(calls)::bigint AS calls, coalesce(sum(differing), 0)::bigint AS calls_differing,
+  sum(spend) AS spend, sum(gateway_cost) AS gateway_cost, sum(spend) - sum(gateway_cost) AS difference,
+  CASE WHEN sum(gateway_cost) <> 0
+    THEN round(100 * (sum(spend) - sum(gateway_cost)) / sum(gateway_cost), 4) END AS difference_percent,
+  coalesce(sum(by_clock), 0)::bigint AS calls_by_gateway_clock
+FROM spendlog.looked_at
+WHERE level = 'drift'
+GROUP BY 1, 2, 3
+HAVING sum(calls) <> 0;
+
+CREATE OR REPLACE VIEW spendlog.unpriced_models WITH (security_invoker = true) AS
+SELECT provider, model, pricing_reason, sum(calls)::bigint AS calls,
+  CASE WHEN sum(input_calls) <> 0 THEN sum(input_tokens) END AS input_tokens,
+  CASE WHEN sum(output_calls) <> 0 THEN sum(output_tokens) END AS output_tokens,
+  CASE WHEN sum(gateway_calls) <> 0 THEN sum(gateway_cost) END AS gateway_cost,
+  min(day)::timestamp AS first_seen, max(day)::timestamp AS last_seen,
+  coalesce(sum(calls) FILTER (WHERE pricing_status = 'reported'), 0)::bigint AS reported
+FROM (
+  SELECT day, provider, model, pricing_reason, pricing_status, sum(calls) AS calls, sum(input_calls) AS input_calls,
+    sum(output_calls) AS output_calls, sum(gateway_calls) AS gateway_calls, sum(input_tokens) AS input_tokens,
+    sum(output_tokens) AS output_tokens, sum(gateway_cost) AS gateway_cost
+  FROM spendlog.looked_at
+  WHERE level = 'open'
+  GROUP BY 1, 2, 3, 4, 5
+  HAVING sum(calls) <> 0) open
+GROUP BY 1, 2, 3;
+
+CREATE OR REPLACE VIEW spendlog.suspense WITH (security_invoker = true) AS
+SELECT u.what, u.provider, u.model, u.why, u.calls, u.at_risk, u.since,
+  (now() AT TIME ZONE 'UTC')::date - u.since AS age_days
+FROM (
+  SELECT CASE s.pricing_status WHEN 'unpriced' THEN 'unpriced' ELSE 'reported' END AS what, s.provider, s.model,
+    s.pricing_reason AS why, sum(s.calls)::bigint AS calls,
+    CASE WHEN sum(s.gateway_calls) <> 0 THEN sum(s.gateway_cost) END AS at_risk, min(s.day) AS since
+  FROM (SELECT day, provider, model, pricing_status, pricing_reason, sum(calls) AS calls,
+          sum(gateway_calls) AS gateway_calls, sum(gateway_cost) AS gateway_cost
+        FROM spendlog.looked_at WHERE level = 'open'
+        GROUP BY 1, 2, 3, 4, 5 HAVING sum(calls) <> 0) s
+  GROUP BY 1, 2, 3, 4
+  UNION ALL
+  SELECT 'doubtful', s.provider, s.model, '', sum(s.calls)::bigint, sum(s.at_risk), min(s.day)
+  FROM (SELECT day, provider, model, pricing_status, sum(calls) AS calls,
+          CASE WHEN pricing_status = 'unpriced' THEN CASE WHEN sum(gateway_calls) <> 0 THEN sum(gateway_cost) END
+            WHEN sum(spent) <> 0 THEN sum(spend) END AS at_risk
+        FROM spendlog.looked_at WHERE level = 'doubt'
+        GROUP BY 1, 2, 3, 4 HAVING sum(calls) <> 0) s
+  GROUP BY 2, 3
+  UNION ALL
+  SELECT 'drift', p.provider, p.model, '', sum(p.calls_differing)::bigint, abs(sum(p.difference)), min(p.day)
+  FROM spendlog.price_drift p WHERE p.calls_differing > 0 GROUP BY 2, 3
+  UNION ALL
+  SELECT 'rejected', '', '', r.reason, count(*), NULL, min(r.rejected_at)::date
+  FROM spendlog.rejected_events r WHERE r.resolved_at IS NULL GROUP BY 4
+  UNION ALL
+  SELECT 'conflict', '', '', 'content differs from the row that came first', count(*), NULL, min(c.start_time)::date
+  FROM spendlog.ingest_conflicts c HAVING count(*) > 0
+  UNION ALL
+  SELECT 'late', '', '', 'started in ' || to_char(p.month, 'YYYY-MM') || ', which was closed', n.calls - p.rows,
+    n.spend - p.spend, p.month
+  FROM spendlog.closed_periods p
+  JOIN (SELECT date_trunc('month', l.day)::date AS month, sum(l.calls)::bigint AS calls, coalesce(sum(l.spend), 0) AS spend
+        FROM (SELECT t.day, t.calls, t.spend FROM spendlog.day_totals t WHERE t.kind = 'model'
+              UNION ALL
+              SELECT s.day, s.calls, s.spend FROM spendlog.stored_sums s WHERE s.grain = 'delta' AND s.about & 1 <> 0) l
+        GROUP BY 1) n ON n.month = p.month
+  WHERE n.calls > p.rows) u;
+
+-- Rows, of the days between the first and the last that have such rows by the sums: others are not read.
+CREATE OR REPLACE VIEW spendlog.doubtful_rows WITH (security_invoker = true) AS
+SELECT l.start_time, l.identity, l.request_id, coalesce(l.provider, '') AS provider,
+  coalesce(l.model, '') AS model, coalesce(l.call_type, '') AS call_type, l.team_id, l.api_key_alias,
+  spendlog.doubts(l.now_flags) AS doubts,
+  (ARRAY['', 'declared', 'emitter', 'numbers'])[1 + (l.now_flags >> 16 & 3)]
+    || CASE WHEN l.now_flags >> 18 & 1 = 1 THEN ', outside' ELSE '' END AS cache_reading,
+  (ARRAY['', 'declared', 'emitter', 'numbers'])[1 + (l.now_flags >> 19 & 3)]
+    || CASE WHEN l.now_flags >> 21 & 1 = 1 THEN ', outside' ELSE '' END AS reasoning_reading,
+  l.input_tokens, l.output_tokens, l.total_tokens, l.cache_read_tokens, l.cache_write_tokens,
+  l.reasoning_tokens, l.pricing_status, l.pricing_reason, l.spend, l.gateway_cost,
+  coalesce(l.spend, l.gateway_cost) AS at_stake, l.mapping,
+  CASE WHEN l.now_flags >> 9 & 1 = 1 THEN spendlog.readings_tried(l.now_flags, l.input_tokens,
+    l.output_tokens, coalesce(l.cache_read_tokens, 0)::numeric + coalesce(l.cache_write_tokens, 0),
+    l.reasoning_tokens, l.total_tokens) END AS readings_tried
+FROM (
+  SELECT r.*, coalesce(a.new_flags, r.flags) AS now_flags
+  FROM spendlog.counted_logs r
+  LEFT JOIN spendlog.posted_latest a ON a.start_time = r.start_time AND a.identity = r.identity
+  -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
+  WHERE r.flags & 117442304 <> 0
+    AND r.start_time >= (SELECT min(d.day)::timestamp FROM spendlog.looked_at d WHERE d.level = 'doubt' AND d.calls <> 0)
+    AND r.start_time < (SELECT (max(d.day) + 1)::timestamp FROM spendlog.looked_at d
+                        WHERE d.level = 'doubt' AND d.calls <> 0)) l
+WHERE l.now_flags & 117442304 <> 0;
+
+REVOKE ALL ON FUNCTION spendlog.total_list(text), spendlog.total_of_call(text, text),
+  spendlog.total_of_caller(text), spendlog.total_lines(text),
+  spendlog.total_keep(text), spendlog.totals_merge(), spendlog.totals_remake(),
+  spendlog.totals_make(date[]), spendlog.totals_drop(), spendlog.totals_differ(),
+  spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
+  spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
+  spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION spendlog.total_list(text), spendlog.total_of_call(text, text),
+  spendlog.total_of_caller(text), spendlog.total_lines(text), spendlog.totals_differ(),
+  spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
+  spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
+  spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[])
+  TO spendlog_writer, spendlog_repricer, spendlog_reader;
+GRANT SELECT ON spendlog.day_totals, spendlog.looked_at TO spendlog_writer, spendlog_repricer, spendlog_reader;
