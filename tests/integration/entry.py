@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a newcomer meets first: the demo, the development servers, the containers, the callback, the installation."""
-import json
 import os
 import re
 import shutil
@@ -197,22 +196,6 @@ def containers_are_the_demo(servers):
     check_equal(container, demo, "configuration in the containers, addresses aside")
 
 
-def board_asks_what_exists(servers):
-    """Every query of the Grafana board runs as the reader."""
-    with open(os.path.join(ROOT, "examples/grafana/spend.json")) as text:
-        panels = json.load(text)["panels"]
-    with Stage(servers, "board", partitions=1) as stage:
-        if not servers.psql("postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'integration_reader'"):
-            servers.psql("postgres", "CREATE ROLE integration_reader LOGIN IN ROLE spendlog_reader")
-        for panel in panels:
-            query = panel["targets"][0]["rawSql"]
-            query = query.replace("$__timeFrom()", "'2026-11-01T00:00:00Z'")
-            query = query.replace("$__timeTo()", "'2026-12-01T00:00:00Z'")
-            check("$__" not in query, f"{panel['title']}: a macro that this test does not know: {query}")
-            servers.psql(stage.database, query, user="integration_reader")
-    return f"{len(panels)} panels"
-
-
 # Pages whose statements are run, and those of them whose tables may be empty when all is well.
 ASKING = ("README.md", "docs/cookbook.md", "docs/troubleshooting.md", "docs/storage.md", "docs/asking.md")
 QUIET = re.compile(r"suspense|unpriced_models|doubtful_rows|price_drift|kafka_gaps|kafka_setbacks|rejected_events|group_books|"
@@ -380,5 +363,5 @@ def installs_into_a_folder(servers):
 
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
-       containers_are_the_demo, board_asks_what_exists, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
+       containers_are_the_demo, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
        files_of_a_configuration_are_placed, init_writes_what_check_walks, check_walks_the_whole_way, make_names_what_is_not_installed)
