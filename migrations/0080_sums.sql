@@ -715,14 +715,100 @@ COMMENT ON FUNCTION spendlog.sums_differ(boolean) IS 'Where the sums are not wha
 
 -- --- the sums of what is stored
 
+-- Rows of 0.1.0 are wide; their lines get numbers all the same, of entries that have what lines tell apart and no more:
+-- so they are short, and quickly told apart. Where end users have more than half as many lines as a day has rows they
+-- are told apart by day alone, as in a batch.
+
 LOCK TABLE spendlog.stored_rows IN SHARE MODE;
+SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
+SET LOCAL enable_sort = off; -- texts are slow to order
 DO $$
 BEGIN
-  SET LOCAL jit = off;
-  SET LOCAL work_mem = '64MB';
-  EXECUTE spendlog.sum_insert(spendlog.sum_entries('-infinity', 'infinity'));
+  EXECUTE 'CREATE TEMPORARY TABLE sums_entries ON COMMIT DROP AS ' || spendlog.sum_entries('-infinity', 'infinity');
 END
 $$;
+
+CREATE TEMPORARY TABLE sums_calls ON COMMIT DROP AS
+SELECT w.*, hashtextextended(concat(w.provider, E'\n', w.model, E'\n\n', w.model_group, E'\n\n', w.call_type, E'\n',
+  w.status, E'\n\n\nevent\n'), 0) AS call_no
+FROM (SELECT DISTINCT coalesce(e.provider, '') AS provider, coalesce(e.model, '') AS model,
+        coalesce(e.model_group, '') AS model_group, coalesce(e.call_type, '') AS call_type,
+        coalesce(e.status, '') AS status
+      FROM sums_entries e WHERE e.call_no IS NULL) w;
+CREATE TEMPORARY TABLE sums_callers ON COMMIT DROP AS
+SELECT w.*, hashtextextended(concat(w.api_key, E'\n', w.api_key_alias, E'\n', w.user_id, E'\n', w.team_id, E'\n',
+  w.team_alias, E'\n', w.organization_id, E'\n{', (SELECT string_agg('"' || replace(replace(t, '\', '\\'),
+  '"', '\"') || '"', ',' ORDER BY n) FROM unnest(w.request_tags) WITH ORDINALITY AS a (t, n)), '}'), 0) AS caller_no
+FROM (SELECT DISTINCT coalesce(e.api_key, '') AS api_key, coalesce(e.api_key_alias, '') AS api_key_alias,
+        coalesce(e.user_id, '') AS user_id, coalesce(e.team_id, '') AS team_id, coalesce(e.team_alias, '') AS team_alias,
+        coalesce(e.organization_id, '') AS organization_id, coalesce(e.request_tags, '{}') AS request_tags
+      FROM sums_entries e WHERE e.call_no IS NULL) w;
+INSERT INTO spendlog.shared_calls (call_no, provider, model, model_group, call_type, status, mapping, time_source)
+SELECT w.call_no, w.provider, w.model, w.model_group, w.call_type, w.status, '', 'event' FROM sums_calls w
+ON CONFLICT ON CONSTRAINT shared_calls_pkey DO NOTHING;
+INSERT INTO spendlog.shared_callers (caller_no, api_key, api_key_alias, user_id, team_id, team_alias, organization_id,
+  request_tags)
+SELECT w.caller_no, w.api_key, w.api_key_alias, w.user_id, w.team_id, w.team_alias, w.organization_id, w.request_tags
+FROM sums_callers w
+ON CONFLICT ON CONSTRAINT shared_callers_pkey DO NOTHING;
+-- What met another content at its number stays wide.
+DELETE FROM sums_calls w USING spendlog.shared_calls c WHERE c.call_no = w.call_no
+  AND (coalesce(c.provider, ''), coalesce(c.model, ''), coalesce(c.model_group, ''), coalesce(c.call_type, ''),
+    coalesce(c.status, '')) <> (w.provider, w.model, w.model_group, w.call_type, w.status);
+DELETE FROM sums_callers w USING spendlog.shared_callers k WHERE k.caller_no = w.caller_no
+  AND (k.api_key, k.api_key_alias, k.user_id, k.team_id, k.team_alias, k.organization_id, k.request_tags)
+    <> (w.api_key, w.api_key_alias, w.user_id, w.team_id, w.team_alias, w.organization_id, w.request_tags);
+ANALYZE sums_entries, sums_calls, sums_callers;
+
+DO $$
+DECLARE
+  words text[] := '{provider,model,model_group,call_type,status,api_key,api_key_alias,user_id,team_id,team_alias,'
+    'organization_id,request_tags}';
+  numbered text;
+BEGIN
+  SELECT 'CREATE TEMPORARY TABLE sums_numbered ON COMMIT DROP AS SELECT ' || string_agg(CASE
+      WHEN a.attname IN ('call_no', 'caller_no') THEN format('coalesce(e.%1$I, l.%1$I) AS %1$I', a.attname)
+      WHEN a.attname = ANY (words) THEN format('CASE WHEN l.call_no IS NULL THEN e.%1$I END AS %1$I', a.attname)
+      ELSE format('e.%I', a.attname) END, ', ' ORDER BY a.attnum)
+    || ' FROM sums_entries e LEFT JOIN sums_calls c ON e.call_no IS NULL AND '
+    || string_agg(format('c.%1$I = coalesce(e.%1$I, '''')', a.attname), ' AND ')
+         FILTER (WHERE a.attname = ANY (words[1:5]))
+    || ' LEFT JOIN sums_callers k ON e.call_no IS NULL AND '
+    || string_agg(format('k.%1$I = coalesce(e.%1$I, %2$L)', a.attname, CASE a.attname WHEN 'request_tags' THEN '{}' ELSE '' END),
+         ' AND ') FILTER (WHERE a.attname = ANY (words[6:12]))
+    || ' CROSS JOIN LATERAL (SELECT CASE WHEN k.caller_no IS NOT NULL THEN c.call_no END AS call_no, '
+       'CASE WHEN c.call_no IS NOT NULL THEN k.caller_no END AS caller_no) l'
+    INTO numbered
+  FROM pg_attribute a WHERE a.attrelid = 'sums_entries'::regclass AND a.attnum > 0;
+  EXECUTE numbered;
+END
+$$;
+DROP TABLE sums_entries;
+CREATE TEMPORARY TABLE sums_coarse ON COMMIT DROP AS
+SELECT d.day FROM (SELECT e.day, count(*) AS entries FROM sums_numbered e GROUP BY 1) d
+JOIN (SELECT u.day, count(*) AS lines
+      FROM (SELECT DISTINCT e.day, e.slot, e.end_user, e.call_no, e.caller_no, e.pricing_status FROM sums_numbered e
+            WHERE e.end_user <> '') u GROUP BY 1) l ON l.day = d.day
+WHERE d.entries >= 256 AND l.lines > d.entries / 2;
+ANALYZE sums_numbered, sums_coarse;
+
+DO $$
+DECLARE
+  entry text := (SELECT string_agg(CASE a.attname WHEN 'end_user' THEN 'CASE WHEN c.day IS NULL THEN e.end_user END AS end_user'
+                   ELSE format('e.%I', a.attname) END, ', ' ORDER BY a.attnum)
+                 FROM pg_attribute a WHERE a.attrelid = 'sums_numbered'::regclass AND a.attnum > 0);
+BEGIN
+  EXECUTE spendlog.sum_insert('SELECT ' || entry || ' FROM sums_numbered e LEFT JOIN sums_coarse c ON c.day = e.day');
+  EXECUTE format('INSERT INTO spendlog.spend_deltas (day, about, label, pricing_status, %1$s) '
+    'SELECT g.day, 80, g.label, '''', %2$s FROM (SELECT e.day, k.label, e.alone, %3$s FROM sums_numbered e '
+    'JOIN sums_coarse c ON c.day = e.day CROSS JOIN LATERAL (SELECT e.end_user AS label) k '
+    'WHERE e.counted AND e.end_user <> '''' GROUP BY 1, 2, 3) g WHERE %4$s',
+    spendlog.sum_list('%1$I', 'count', 'figure'), spendlog.sum_list('g.%1$I', 'count', 'figure'),
+    spendlog.sum_figures(false), spendlog.sum_something());
+END
+$$;
+RESET enable_sort;
 ANALYZE spendlog.spend_deltas;
 
 -- --- privileges
