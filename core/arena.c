@@ -6,6 +6,8 @@
  */
 #include "core/arena.h"
 
+#include "core/shortage.h"
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
@@ -58,8 +60,10 @@ static struct arena_block *block_add(struct arena *arena, size_t bytes)
     if (capacity > left)
         return NULL;
     struct arena_block *block = malloc(sizeof(*block) + capacity);
-    if (!block)
+    if (!block) {
+        shortage_note();
         return NULL;
+    }
     block->capacity = capacity;
     block->used = 0;
     block->next = arena->current ? arena->current->next : NULL;

@@ -6,6 +6,7 @@
 #include "core/buf.h"
 
 #include "core/big_endian.h"
+#include "core/shortage.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -38,8 +39,10 @@ static bool buf_grow(struct buf *buf, size_t need)
     if (capacity > buf->ceiling_bytes)
         capacity = buf->ceiling_bytes;
     char *p = realloc(buf->p, capacity);
-    if (!p)
+    if (!p) {
+        shortage_note();
         return false;
+    }
     buf->p = p;
     buf->capacity = capacity;
     return true;

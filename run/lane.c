@@ -73,7 +73,7 @@ static bool refused_for_good(struct lane *lane, const struct err *why)
 
 static void recover(struct lane *lane, const struct err *why)
 {
-    MUST(why->kind != ERR_NONE && why->kind != ERR_FATAL, why->kind);
+    MUST(why->kind != ERR_NONE, lane->state);
     MUST(lane->backoff_ms >= BACKOFF_FIRST_MS && lane->backoff_ms <= BACKOFF_MAX_MS,
          lane->backoff_ms);
     if (refused_for_good(lane, why)) {
@@ -291,7 +291,7 @@ static enum lane_outcome book_step(struct lane *lane, struct err *err)
 {
     if (lane->state != LANE_READING || lane->batch.range_count > 0 || lane_take_book(lane, err))
         return LANE_FINE;
-    return LANE_RECOVER;
+    return lane_outcome_of(err);
 }
 
 /* Polls once and puts what came into the batch. Gives what the time is afterwards: a message that

@@ -223,7 +223,7 @@ enum lane_outcome lane_look(struct lane *lane, int64_t now_ms, struct err *err)
     if (writer_offsets_stand(lane->writer, state, lane->partition_count, &stand, err) && !stand)
         err_set(err, ERR_RETRY, "the database does not hold the offsets that it held");
     free(state);
-    return err->kind == ERR_NONE ? LANE_FINE : LANE_RECOVER;
+    return err->kind == ERR_NONE ? LANE_FINE : lane_outcome_of(err);
 }
 
 /* --- rows into an assignment ------------------------------------------------------------------ */

@@ -89,7 +89,7 @@ static enum lane_outcome topics_still_there(struct lane *lane, struct err *err)
 {
     bool gone = false;
     if (!lane_told_ask(lane, &gone, err))
-        return LANE_RECOVER;
+        return lane_outcome_of(err);
     return gone ? LANE_FORGOTTEN : LANE_FINE;
 }
 

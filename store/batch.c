@@ -9,6 +9,7 @@
 #include "core/flags.h"
 #include "core/hash.h"
 #include "core/must.h"
+#include "core/shortage.h"
 #include "core/utf8.h"
 #include "store/row.h"
 #include "store/row_digest.h"
@@ -92,9 +93,13 @@ static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes
     size_t wanted = *capacity ? *capacity * 2 : 64;
     if (wanted > most)
         wanted = most;
-    void *larger = wanted > count ? realloc(*items, wanted * item_bytes) : NULL;
-    if (!larger)
+    if (wanted <= count)
         return false;
+    void *larger = realloc(*items, wanted * item_bytes);
+    if (!larger) {
+        shortage_note();
+        return false;
+    }
     *items = larger;
     *capacity = wanted;
     return true;

@@ -6,6 +6,7 @@
 #include "store/reprice_impl.h"
 
 #include "core/must.h"
+#include "core/shortage.h"
 #include "store/stored_book.h"
 
 #include <jansson.h>
@@ -77,5 +78,5 @@ bool reprice_run(struct reprice *run, struct err *err)
         if (!reprice_day_run(run, day, err))
             return err_prefix(err, "%s", day->text);
     }
-    return run->options.dry_run || reprice_run_finish(run, err);
+    return !shortage_was(err) && (run->options.dry_run || reprice_run_finish(run, err));
 }

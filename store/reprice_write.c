@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/must.h"
+#include "core/shortage.h"
 #include "store/lock_holder.h"
 
 #include <stdlib.h>
@@ -231,7 +232,7 @@ bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
     MUST(pg_inside(&run->write), day->day);
     MUST(run->slice.considered == run->slice.changed + run->slice.unchanged + run->slice.skipped,
          run->slice.considered, run->slice.changed, run->slice.unchanged, run->slice.skipped);
-    return tallies_write(run, err) && run_count(run, &run->slice, err) &&
+    return !shortage_was(err) && tallies_write(run, err) && run_count(run, &run->slice, err) &&
            day_count(run, day, method, last, err);
 }
 

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/must.h"
+#include "core/shortage.h"
 #include "store/copy.h"
 
 #include <stdlib.h>
@@ -62,9 +63,13 @@ static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes
     if (count < *capacity)
         return true;
     size_t wanted = *capacity ? *capacity * 2 : 256;
-    void *larger = wanted < UINT32_MAX ? realloc(*items, wanted * item_bytes) : NULL;
-    if (!larger)
+    if (wanted >= UINT32_MAX)
         return false;
+    void *larger = realloc(*items, wanted * item_bytes);
+    if (!larger) {
+        shortage_note();
+        return false;
+    }
     *items = larger;
     *capacity = wanted;
     return true;
@@ -102,8 +107,10 @@ static bool table_fits(const struct sums *sums, uint32_t **slot, size_t *slots, 
         return true;
     size_t wanted = *slots ? *slots * 2 : 1024;
     uint32_t *larger = calloc(wanted, sizeof(*larger));
-    if (!larger)
+    if (!larger) {
+        shortage_note();
         return false;
+    }
     for (size_t i = 0; i < count; i++)
         place(larger, wanted, hash_at(sums, i), (uint32_t)i);
     free(*slot);

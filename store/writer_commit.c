@@ -10,6 +10,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/must.h"
+#include "core/shortage.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -459,6 +460,8 @@ bool writer_commit(struct writer *w, struct batch *batch, struct err *err)
 {
     if (batch->range_count == 0)
         return true;
+    if (shortage_was(err))
+        return false;
     if (!writer_connect(w, err) || !book_known(w, batch, err))
         return false;
     MUST(batch->row_count == 0 || w->book_id > 0, batch->row_count, w->book_id);

@@ -29,6 +29,8 @@ struct slice names_qualify(const struct resolver *r, struct slice name, struct s
         return name;
     struct slice head = region.bytes ? names_join(r, provider, "/", region) : provider;
     struct slice whole = names_join(r, head, "/", name);
+    if (whole.bytes == 0) /* no memory, which is noted: what comes of it is not used */
+        return name;
     struct slice without_first = {whole.p + provider.bytes + 1, whole.bytes - provider.bytes - 1};
     if (names_is_key(r, without_first))
         return whole;
