@@ -10,15 +10,15 @@ and run, and it has to fail. A text is looked for in all sources, wherever its f
 there exactly once is an error of this table. A mutant that survives is a guard without a test.
 """
 import argparse
-import glob
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections import namedtuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness.copy import Copy  # noqa: E402  (the path comes first)
+
 TEST_S = 120
 
 # name: what is broken; text and broken: in one source file, once; test: tests/unit/test_X.c that has to fail
@@ -76,63 +76,34 @@ GUARDS = (
 )
 
 
-class Copy:
-    """The tree and what is built of it, in a folder that goes away."""
-
-    def __init__(self, folder, processes):
-        self.folder, self.processes = folder, processes
-        names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
-                               check=True).stdout.splitlines()
-        for name in names:
-            if os.path.isfile(os.path.join(ROOT, name)):
-                os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
-                shutil.copy2(os.path.join(ROOT, name), os.path.join(folder, name))
-        if os.path.isdir(os.path.join(ROOT, "build/release")):
-            subprocess.run(["cp", "-a", "--parents", "build/gen", "build/release", folder], cwd=ROOT, check=True)
-        self.sources = [path for path in glob.glob(os.path.join(folder, "**/*.[ch]"), recursive=True)
-                        if not os.path.relpath(path, folder).startswith(("tests/", "build/"))]
-
-    def find(self, text):
-        """The one file that holds it, and its content; else what is wrong."""
-        found = []
-        for path in self.sources:
-            with open(path, encoding="utf-8") as file:
-                content = file.read()
-            found += [(path, content)] * content.count(text)
-        return found[0] if len(found) == 1 else f"its text stands in {len(found)} places: mend the table"
-
-    def passes(self, test):
-        """True, False; or what the compiler says."""
-        program = f"build/release/tests/unit/test_{test}"
-        built = subprocess.run(["make", f"-j{self.processes}", program], cwd=self.folder, capture_output=True, text=True)
-        if built.returncode != 0:
-            return f"does not build: {built.stderr.strip()[-400:]}"
-        try:
-            return subprocess.run([program], cwd=self.folder, capture_output=True, timeout=TEST_S).returncode == 0
-        except subprocess.TimeoutExpired:
-            return False
+def passes(copy, test):
+    program = f"build/release/tests/unit/test_{test}"
+    copy.build(program)
+    try:
+        return subprocess.run([program], cwd=copy.folder, capture_output=True, timeout=TEST_S, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def fault(copy, guard):
     """None: a test misses it."""
-    found = copy.find(guard.text)
-    if isinstance(found, str):
-        return found
-    path, content = found
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(content.replace(guard.text, guard.broken))
     try:
-        passes = copy.passes(guard.test)
-    finally:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(content)
-    return passes if isinstance(passes, str) else f"test_{guard.test} does not miss it" if passes else None
+        with copy.replaced([(guard.text, guard.broken)]):
+            return f"test_{guard.test} does not miss it" if passes(copy, guard.test) else None
+    except ValueError as error:
+        return str(error)
 
 
 def unbroken(copy, guards):
     """What already fails with nothing broken."""
-    return [f"test_{test}: {'fails' if passes is False else passes}" for test in sorted({guard.test for guard in guards})
-            if (passes := copy.passes(test)) is not True]
+    wrong = []
+    for test in sorted({guard.test for guard in guards}):
+        try:
+            if not passes(copy, test):
+                wrong.append(f"test_{test}: fails")
+        except ValueError as error:
+            wrong.append(f"test_{test}: {error}")
+    return wrong
 
 
 def run(guards, processes):

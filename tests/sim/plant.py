@@ -9,15 +9,15 @@ In a copy of the tree, as tests/mutation/run.py: the text of a fault is replaced
 fails.
 """
 import argparse
-import glob
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections import namedtuple
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness.copy import Copy  # noqa: E402  (the path comes first)
+
 SIM = "build/release/tests/sim/sim"
 
 # name: what is wrong then; edits: (text, instead of it), each text in one source file, once
@@ -55,6 +55,8 @@ FAULTS = (
     Fault("a batch is split wrongly at its limit", (
         ("    rc->next_index = record->index;\n", "    rc->next_index = record->index + 1;\n"),)),
     # what the simulator found, put back
+    Fault("a batch is written that was priced without memory", (
+        ("    if (shortage_was(err))\n        return false;\n    if (!writer_connect", "    if (!writer_connect"),)),
     Fault("a row that is refused guards its identity", (
         ("    if (!rows_guard_stands(w, batch))\n", "    if (!rows_guard_stands(w, batch) && !w->guard_again)\n"),)),
     Fault("a book that went back ends the service", (
@@ -63,54 +65,16 @@ FAULTS = (
 )
 
 
-class Copy:
-    """The tree and what is built of it, in a folder that goes away."""
+def finding(copy, seeds):
+    """The line of the first seed that fails; None: none does."""
+    copy.build(SIM)
+    run = subprocess.run([SIM, "--seed", "1", "--seeds", str(seeds)], cwd=copy.folder, capture_output=True, text=True, check=False)
+    return next((line for line in run.stdout.splitlines() if line.startswith("seed ")), None) if run.returncode else None
 
-    def __init__(self, folder, processes):
-        self.folder, self.processes = folder, processes
-        names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
-                               check=True).stdout.splitlines()
-        for name in names:
-            if os.path.isfile(os.path.join(ROOT, name)):
-                os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
-                shutil.copy2(os.path.join(ROOT, name), os.path.join(folder, name))
-        if os.path.isdir(os.path.join(ROOT, "build/release")):
-            subprocess.run(["cp", "-a", "--parents", "build/gen", "build/release", folder], cwd=ROOT, check=True)
-        self.sources = [path for path in glob.glob(os.path.join(folder, "**/*.[ch]"), recursive=True)
-                        if not os.path.relpath(path, folder).startswith(("tests/", "build/"))]
 
-    def find(self, text):
-        """The one file that holds it, and its content."""
-        found = []
-        for path in self.sources:
-            with open(path, encoding="utf-8") as file:
-                content = file.read()
-            found += [(path, content)] * content.count(text)
-        if len(found) != 1:
-            raise ValueError(f"a text stands in {len(found)} places: mend the table: {text[:60]!r}")
-        return found[0]
-
-    def finding(self, seeds):
-        """The line of the first seed that fails; None: none does."""
-        built = subprocess.run(["make", f"-j{self.processes}", SIM], cwd=self.folder, capture_output=True, text=True, check=False)
-        if built.returncode != 0:
-            raise ValueError(f"does not build: {built.stderr.strip()[-400:]}")
-        run = subprocess.run([SIM, "--seed", "1", "--seeds", str(seeds)], cwd=self.folder, capture_output=True, text=True, check=False)
-        return run.stdout.splitlines()[0] if run.returncode else None
-
-    def plant(self, fault, seeds):
-        before = {}
-        try:
-            for text, instead in fault.edits:
-                path, content = self.find(text)
-                before.setdefault(path, content)
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(content.replace(text, instead))
-            return self.finding(seeds)
-        finally:
-            for path, content in before.items():
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(content)
+def plant(copy, fault, seeds):
+    with copy.replaced(fault.edits):
+        return finding(copy, seeds)
 
 
 def main():
@@ -129,7 +93,7 @@ def main():
         copy = Copy(folder, args.k)
         for fault in chosen:
             try:
-                found = copy.plant(fault, args.seeds)
+                found = plant(copy, fault, args.seeds)
             except ValueError as error:
                 found, missed = None, missed + 1
                 print(f"FAILED  {fault.name}: {error}", flush=True)
