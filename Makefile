@@ -135,9 +135,10 @@ $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/fakes/*) tests/harness/filter
 # The whole service in one process, by seed: its objects, with other functions under the names of its seams.
 SIM      := $(B)/tests/sim/sim
 SIM_S    ?= 600
+SIM_WRAP := $(foreach name,malloc calloc realloc strdup abort,-Wl,--wrap=$(name))
 $(SIM): $(wildcard tests/sim/*.[ch]) $(LIBS)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -o $@ $(filter %.c,$^) $(LIBS) $(LDLIBS)
+	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) $(SIM_WRAP) -o $@ $(filter %.c,$^) $(LIBS) $(LDLIBS)
 
 sim: $(SIM) ## the service, Kafka and PostgreSQL in one process: histories of faults, new ones for SIM_S seconds
 	tests/sim/run --seconds $(SIM_S)

@@ -101,6 +101,7 @@ void broker_rebalance(void)
         c->joined = c->in_group && !c->owns;
         c->to_assign = false;
     }
+    sim_happened(HAPPENED_REBALANCE);
     sim_trace("group: rebalance");
 }
 
@@ -142,6 +143,7 @@ void broker_tick(void)
             c->heard_ms = sim.now_ms;
         if (sim.now_ms - c->heard_ms <= SESSION_MS)
             continue;
+        sim_happened(HAPPENED_LEFT_OUT);
         sim_trace("group: a member is left out");
         c->left_out = true;
         leave(c);
@@ -207,6 +209,7 @@ static bool no_answer(struct consumer *c, struct err *err, const char *what)
         task_sleep(sim_below(3));
     if (!is_dead(c) && !sim_fault(sim.dials.kafka_fails))
         return false;
+    sim_happened(HAPPENED_NO_BROKER);
     err_set(err, ERR_UNAVAILABLE, "kafka: %s: no broker answers", what);
     return true;
 }
@@ -252,6 +255,7 @@ static bool message_next(struct consumer *c, int partition, struct kafka_message
     to->state = r->state;
     if (r->position < log->low || r->position > log->high) {
         r->stuck = true;
+        sim_happened(HAPPENED_TRIMMED);
         to->kind = POLL_OUT_OF_RANGE;
         to->offset = r->position;
         return true;
@@ -266,6 +270,8 @@ static bool message_next(struct consumer *c, int partition, struct kafka_message
         to->tombstone = message->value[0] == '\0';
         to->time_ms = message->time_ms;
         r->position += !r->repeat;
+        if (r->repeat)
+            sim_happened(HAPPENED_REPEATED);
         r->repeat = false;
         return true;
     }

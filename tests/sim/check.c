@@ -93,7 +93,7 @@ static bool has_gap(int64_t id)
 /* What the tables hold of each partition. */
 #define IDS_MAX 64
 struct held {
-    int64_t id, rows, rejected, conflicts;
+    int64_t id, rows, rejected, resolved, conflicts;
 };
 static struct held held[IDS_MAX];
 static size_t held_count;
@@ -119,7 +119,9 @@ static void held_count_all(void)
         if (is_there(r))
             held_of(r->v.row.partition_id)->rows++;
     for (struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
-        if (is_there(r))
+        if (is_there(r) && r->v.rejected.resolved)
+            held_of(r->v.rejected.partition_id)->resolved++;
+        else if (is_there(r))
             held_of(r->v.rejected.partition_id)->rejected++;
     for (struct row *r = db.first[TABLE_CONFLICTS]; r; r = r->next)
         if (is_there(r))
@@ -131,6 +133,22 @@ static void equal(const struct row *of, const char *what, int64_t is, int64_t mu
     if (is != must)
         sim_fail("partition %d: %s: %lld, not %lld", (int)of->v.offsets.partition, what,
                  (long long)is, (long long)must);
+}
+
+/* Where mappings change a message of which a part is stored is read again whole: what is stored of
+ * it comes as duplicates, what it skipped is skipped again. */
+static void counts_equal(const struct row *of, const struct held *there, const struct books *b)
+{
+    int64_t events = of->v.offsets.rows + of->v.offsets.duplicates,
+            rejected = of->v.offsets.rejected + there->resolved,
+            skipped = of->v.offsets.skipped - there->resolved;
+    bool again = sim.dials.remap > 0 && of->v.offsets.next_index > 0;
+    if (!again || rejected < b->rejected) /* it may be back before a rejected record */
+        equal(of, "rejected", rejected, b->rejected);
+    if (sim.dials.remap > 0 && events >= b->events && skipped >= b->skipped)
+        return;
+    equal(of, "rows and duplicates", events, b->events);
+    equal(of, "skipped", skipped, b->skipped);
 }
 
 static void check_partition(const struct row *of)
@@ -147,9 +165,7 @@ static void check_partition(const struct row *of)
     if (has_gap(of->v.offsets.id))
         return;
     equal(of, "messages", of->v.offsets.messages, b.messages);
-    equal(of, "rows and duplicates", of->v.offsets.rows + of->v.offsets.duplicates, b.events);
-    equal(of, "rejected", of->v.offsets.rejected, b.rejected);
-    equal(of, "skipped", of->v.offsets.skipped, b.skipped);
+    counts_equal(of, there, &b);
 }
 
 /* --- rows ----------------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ struct row {           /* a version */
         struct {
             int64_t partition_id, offset, batch;
             int32_t index;
-            bool has_payload;
+            bool has_payload, resolved;
             struct text reason;
         } rejected;
         struct {

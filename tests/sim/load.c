@@ -11,6 +11,9 @@
 
 #define TEAMS 6
 #define KEPT 256
+#define TOKENS_LIMIT INT64_C(1000000000000) /* limits.tokens */
+#define LAST_BYTES                                                                                 \
+    65536 /* a message of a partition that is kept to be hashed when its batch is written */
 #define FUTURE_MS INT64_C(4102444800000) /* 2100 */
 
 struct key *load_keys;
@@ -52,14 +55,33 @@ static struct sent_record record_again(void)
     unsigned have = kept_count < KEPT ? kept_count : KEPT;
     unsigned back = sim_below(2) && have > 8 ? 8 : have; /* near or far */
     struct sent_record record = kept[(kept_count - 1 - sim_below(back)) % KEPT];
-    if (sim_chance(sim.dials.conflict))
+    if (sim_chance(sim.dials.conflict) && record.tokens < TOKENS_LIMIT)
         record.tokens += 1 + sim_below(3);
     return record;
+}
+
+/* As many tokens as an event may have, or one more. */
+static bool record_at_limit(struct sent_record *record)
+{
+    if (!sim_chance(sim.dials.limits))
+        return false;
+    bool beyond = sim_below(2);
+    sim_happened(beyond ? HAPPENED_BEYOND : HAPPENED_AT_LIMIT);
+    record->tokens = TOKENS_LIMIT + beyond;
+    record->want = beyond ? WANT_REJECTED : WANT_ROW;
+    record->key = key_new(false);
+    if (!beyond)
+        keep(record);
+    return true;
 }
 
 static struct sent_record record_new(void)
 {
     struct sent_record record = {.tokens = 1 + sim_below(1000), .team = sim_below(TEAMS)};
+    if (record_at_limit(&record)) {
+        record.key->count++;
+        return record;
+    }
     if (sim_chance(sim.dials.odd)) {
         record.want = sim_below(2) ? WANT_SKIPPED : WANT_REJECTED;
         return record;
@@ -97,7 +119,7 @@ static void put_record(struct buf *json, const struct sent_record *record)
         buf_add_text(json, "{\"id\":\"of another\"}");
         return;
     }
-    if (record->want == WANT_REJECTED) {
+    if (record->want == WANT_REJECTED && !record->key) {
         put_bad(json);
         return;
     }
@@ -108,6 +130,17 @@ static void put_record(struct buf *json, const struct sent_record *record)
     if (record->key->start_us >= 0)
         buf_printf(json, ",\"ts\":%lld", (long long)(record->key->start_us / 1000));
     buf_add_char(json, '}');
+}
+
+/* To as many bytes as are kept of a message, or to one more. */
+static void pad(struct buf *json)
+{
+    if (!sim_chance(sim.dials.limits))
+        return;
+    bool beyond = sim_below(2);
+    sim_happened(beyond ? HAPPENED_BEYOND : HAPPENED_AT_LIMIT);
+    while (json->bytes < LAST_BYTES + (size_t)beyond)
+        buf_add_char(json, ' ');
 }
 
 static const char *text_of(const struct sent_record *record, unsigned count, bool array)
@@ -123,6 +156,7 @@ static const char *text_of(const struct sent_record *record, unsigned count, boo
     }
     if (array)
         buf_add_char(&json, ']');
+    pad(&json);
     char *text = sim_alloc(json.bytes + 1);
     memcpy(text, json.p, json.bytes);
     buf_free(&json);

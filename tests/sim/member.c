@@ -2,17 +2,20 @@
 /* Processes of the product in one process: lanes, what they share, and what befalls them. */
 #include "tests/sim/member.h"
 
+#include "core/shortage.h"
 #include "core/yaml.h"
 #include "run/lane.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/pq.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define BOOKS 2
+#define MAPPINGS 2
 #define DOWN_MS 3000
 
 struct member {
@@ -25,19 +28,22 @@ struct member {
     struct progress progress;
     struct lane_group group;
     struct lane *lane;
-    bool dead, up;
+    bool dead, up, starved, short_of_memory;
+    unsigned starves_in; /* allocations; 0: it does not */
+    jmp_buf life;
 };
 
 static struct member members[MEMBERS_MAX];
 static unsigned member_count;
 static bool over;
+static unsigned starving; /* members, at most: nobody is asked while it is 0 */
 static char ended[600];
 
 static struct {
     struct config config;
     struct config_topic topic;
-    struct yaml_tree *tree;
-    struct topics topics;
+    struct yaml_tree *tree[MAPPINGS];
+    struct topics topics[MAPPINGS];
     struct book_slot slot;
     struct book_ref *book[BOOKS];
 } shared;
@@ -76,24 +82,31 @@ static void book_make(unsigned n)
 
 void members_open(void)
 {
-    static const char mapping[] = "- {name: t, keep: /n, fields: {request_id: /id, model: /m, "
-                                  "input_tokens: /n, provider: {const: openai},"
-                                  " team: /team, started_at: {path: /ts, time: ms}}}\n";
+    /* The same in meaning: another field that nothing has. */
+    static const char *const mapping[MAPPINGS] = {
+        "- {name: t, keep: /n, fields: {request_id: /id, model: /m, "
+        "input_tokens: /n, provider: {const: openai},"
+        " team: /team, started_at: {path: /ts, time: ms}}}\n",
+        "- {name: t, keep: /n, fields: {request_id: /id, model: /m, "
+        "input_tokens: /n, provider: {const: openai}, user: /nobody,"
+        " team: /team, started_at: {path: /ts, time: ms}}}\n"};
     static const char *const names[] = {"t"};
     struct err err = {0};
     config_default(&shared.config);
-    shared.tree = yaml_parse(slice_of(mapping), "sim.yaml", &err);
-    must(shared.tree != NULL, &err);
     must(config_kafka_set(&shared.config, "group.id=sim", &err), &err);
     shared.topic =
         (struct config_topic){.name = LOAD_TOPIC, .line = 1, .mappings = names, .mapping_count = 1};
     shared.config.topic = &shared.topic;
     shared.config.topic_count = 1;
-    shared.config.mappings = yaml_root(shared.tree);
     shared.config.lanes = 1;
     shared.config.postgres = "host=sim";
     shared.slot.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    must(topics_open(&shared.topics, &shared.config, &err), &err);
+    for (unsigned n = 0; n < MAPPINGS; n++) {
+        shared.tree[n] = yaml_parse(slice_of(mapping[n]), "sim.yaml", &err);
+        must(shared.tree[n] != NULL, &err);
+        shared.config.mappings = yaml_root(shared.tree[n]);
+        must(topics_open(&shared.topics[n], &shared.config, &err), &err);
+    }
     for (unsigned n = 0; n < BOOKS; n++)
         book_make(n);
 }
@@ -124,16 +137,25 @@ static void books_set(struct member *m, unsigned n)
         book_release(&m->books, old);
 }
 
+static unsigned mappings_choose(void)
+{
+    if (!sim_chance(sim.dials.remap))
+        return 0;
+    sim_happened(HAPPENED_REMAP);
+    return 1;
+}
+
 static void process_open(struct member *m)
 {
     struct err err = {0};
-    m->dead = false;
+    m->dead = m->starved = m->short_of_memory = false;
+    m->starves_in = 0;
     books_set(m, sim_below(BOOKS));
     health_init(&m->health, &m->config);
     progress_init(&m->progress);
     memset(&m->group, 0, sizeof(m->group));
     m->group.config = &m->config;
-    m->group.topics = &shared.topics;
+    m->group.topics = &shared.topics[mappings_choose()];
     m->group.books = &m->books;
     m->group.health = &m->health;
     m->group.progress = &m->progress;
@@ -150,7 +172,10 @@ static void process_close(struct member *m)
     const struct err *why = lane_error(m->lane);
     if (!m->dead)
         lane_end(m->lane);
-    if (!m->dead && why->kind != ERR_NONE && !ended[0])
+    bool of_memory = m->starved && why->kind == ERR_FATAL;
+    if (of_memory)
+        sim_happened(HAPPENED_STARVED_TO_DEATH);
+    if (!m->dead && why->kind != ERR_NONE && !of_memory && !ended[0])
         snprintf(ended, sizeof(ended), "%s ended: %.500s", m->name, why->text);
     sim_trace("%s", m->dead ? "is dead" : "has ended");
     m->up = false;
@@ -166,8 +191,9 @@ static void member_main(void *context)
     struct member *m = context;
     while (!over) {
         process_open(m);
-        while (!m->dead && lane_turn(m->lane))
-            ;
+        if (setjmp(m->life) == 0)
+            while (!m->dead && lane_turn(m->lane))
+                ;
         process_close(m);
         if (!over)
             task_sleep(sim.quiet ? 10 : sim_below(DOWN_MS));
@@ -177,6 +203,7 @@ static void member_main(void *context)
 void members_start(unsigned count)
 {
     over = false;
+    starving = 0;
     ended[0] = '\0';
     member_count = count;
     for (unsigned i = 0; i < count; i++) {
@@ -190,6 +217,8 @@ void members_start(unsigned count)
         m->config.retain_days = LOAD_DAYS + 1;
         m->config.batch_rows = sim.dials.batch_rows;
         m->config.batch_wait_ms = sim.dials.batch_wait_ms;
+        if (sim.dials.limits > 0)
+            m->config.batch_bytes = 500 + 10 * sim.dials.limits; /* a row or two */
         m->books.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
         m->task = task_start(m->name, member_main, m);
     }
@@ -232,16 +261,22 @@ bool member_is_silent(const void *member)
 
 /* --- what befalls them ---------------------------------------------------------------------- */
 
+static void die(struct member *m)
+{
+    m->dead = true;
+    task_freeze(m->task, 0);
+    server_member_gone(m);
+    task_wake_waiting();
+}
+
 void member_kill(unsigned number)
 {
     struct member *m = &members[number % member_count];
     if (!m->up || m->dead)
         return;
+    sim_happened(HAPPENED_KILL);
     sim_trace("kill -9: %s", m->name);
-    m->dead = true;
-    task_freeze(m->task, 0);
-    server_member_gone(m);
-    task_wake_waiting();
+    die(m);
 }
 
 void member_stop(unsigned number)
@@ -249,6 +284,7 @@ void member_stop(unsigned number)
     struct member *m = &members[number % member_count];
     if (!m->up)
         return;
+    sim_happened(HAPPENED_STOP);
     sim_trace("SIGTERM: %s", m->name);
     atomic_store(&m->group.stop, true);
 }
@@ -256,8 +292,18 @@ void member_stop(unsigned number)
 void member_freeze(unsigned number, int64_t ms)
 {
     struct member *m = &members[number % member_count];
+    if (task_is_frozen(m->task))
+        return;
+    sim_happened(HAPPENED_FREEZE);
     sim_trace("SIGSTOP: %s, %lld ms", m->name, (long long)ms);
     task_freeze(m->task, sim.now_ms + ms);
+}
+
+void member_freeze_self(int64_t ms)
+{
+    const struct member *m = member_self();
+    if (m)
+        member_freeze(m->number, ms);
 }
 
 void members_reload(void)
@@ -265,7 +311,59 @@ void members_reload(void)
     struct member *m = &members[sim_below(member_count)];
     if (m->up)
         books_set(m, sim_below(BOOKS));
+    sim_happened(HAPPENED_RELOAD);
     sim_trace("SIGHUP: %s", m->name);
+}
+
+void member_starve(unsigned number, unsigned nth)
+{
+    struct member *m = &members[number % member_count];
+    if (!m->up || m->dead)
+        return;
+    m->starves_in = nth;
+    starving++;
+}
+
+bool member_starves(void)
+{
+    if (!starving || sim.quiet)
+        return false;
+    struct member *m = (struct member *)(uintptr_t)member_self();
+    if (!m || !m->up || m->dead || !m->starves_in || --m->starves_in)
+        return false;
+    starving--;
+    m->starved = true;
+    sim_happened(HAPPENED_STARVED);
+    sim_trace("no memory");
+    return true;
+}
+
+/* In place of core/shortage.c: members share a thread. */
+void shortage_note(void)
+{
+    struct member *m = (struct member *)(uintptr_t)member_self();
+    if (m)
+        m->short_of_memory = true;
+}
+
+bool shortage_was(struct err *err)
+{
+    struct member *m = (struct member *)(uintptr_t)member_self();
+    bool was = m && m->short_of_memory;
+    if (was)
+        err_set(err, ERR_FATAL, "out of memory");
+    return was;
+}
+
+void member_abort(void)
+{
+    struct member *m = (struct member *)(uintptr_t)member_self();
+    if (!m || !m->starved)
+        return;
+    sim_happened(HAPPENED_STARVED_TO_DEATH);
+    sim_trace("aborts for want of memory");
+    die(m);
+    longjmp(m->life, 1);
 }
 
 void members_revive(void)

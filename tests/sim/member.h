@@ -23,7 +23,14 @@ bool member_is_silent(const void *member);
 void member_kill(unsigned number);
 void member_stop(unsigned number); /* SIGTERM */
 void member_freeze(unsigned number, int64_t ms);
+void member_freeze_self(int64_t ms);
 void members_reload(void);
+/* Its n-th allocation from now on fails. */
+void member_starve(unsigned number, unsigned nth);
+/* Whether the allocation at hand fails. */
+bool member_starves(void);
+/* The product aborts: if it wants for memory its process ends, and this does not return. */
+void member_abort(void);
 /* All are to run, and nobody is stopped any more. */
 void members_revive(void);
 /* Why a member ended that was not told to; NULL: none did. */

@@ -231,6 +231,11 @@ void server_crash(int64_t down_ms)
     server.down_ms = sim.now_ms + down_ms;
 }
 
+bool server_is_down(void)
+{
+    return server.down_ms > sim.now_ms;
+}
+
 void server_replace(size_t transactions)
 {
     for (struct backend *b = server.backends; b; b = b->next)
@@ -244,6 +249,7 @@ void server_reap(void)
 {
     for (struct backend *b = server.backends; b; b = b->next)
         if (b->tx && !b->busy && sim.now_ms - b->idle_ms > IDLE_TIMEOUT_MS) {
+            sim_happened(HAPPENED_REAPED);
             sim_trace("server: backend %d idle in its transaction for too long", b->pid);
             backend_end(b);
         }
@@ -267,12 +273,15 @@ PGresult *wait_for_tx(struct pg_conn *conn, const struct tx *other)
     tx->waits_for = (struct tx *)(uintptr_t)other;
     sim_trace("backend %d waits for %d", conn->backend->pid, other->pid);
     while (other->state == TX_OPEN && !conn->backend->ended && !owner_is_dead(conn) && !failed) {
-        if (is_deadlock(tx))
+        if (is_deadlock(tx)) {
+            sim_happened(HAPPENED_DEADLOCK);
             failed = answer_error("40P01", NULL, "deadlock detected");
-        else if (sim.now_ms >= until_ms)
+        } else if (sim.now_ms >= until_ms) {
+            sim_happened(HAPPENED_LOCK_TIMEOUT);
             failed = answer_error("55P03", NULL, "canceling statement due to lock timeout");
-        else
+        } else {
             task_await(until_ms);
+        }
     }
     tx->waits_for = NULL;
     if (!failed && (conn->backend->ended || owner_is_dead(conn)))
@@ -294,7 +303,7 @@ PGconn *PQconnectStartParams(const char *const *names, const char *const *values
     conn->owner = member_self();
     conn->replaced = server.replaced;
     conn->words = "connection refused";
-    conn->lost = owner_is_dead(conn) || server.down_ms > sim.now_ms || sim_fault(sim.dials.cut);
+    conn->lost = owner_is_dead(conn) || server_is_down() || sim_fault(sim.dials.cut);
     if (!conn->lost)
         conn->backend = backend_new(name);
     sim_trace("connect: %s", conn->lost ? conn->words : "done");
@@ -309,6 +318,7 @@ PostgresPollingStatusType PQconnectPoll(PGconn *conn)
 /* The server hears of it now, or when it next speaks to nobody. */
 static void conn_lose(PGconn *conn, const char *words)
 {
+    sim_happened(HAPPENED_CUT);
     conn->lost = true;
     conn->words = words;
     if (conn->backend && !(sim_fault(300) && conn->backend->tx))
@@ -454,6 +464,7 @@ static PGresult *refusal(PGconn *conn)
     if (!sim_fault(sim.dials.refused))
         return NULL;
     unsigned kind = sim_below(sizeof(kinds) / sizeof(kinds[0]));
+    sim_happened(kind == 0 ? HAPPENED_DEADLOCK : HAPPENED_REFUSED);
     return answer_error(kinds[kind].sqlstate, NULL, "%s", kinds[kind].message);
 }
 
@@ -495,6 +506,8 @@ static PGresult *commit(PGconn *conn)
     bool fails = backend->failed || !backend->tx;
     bool unanswered = sim_fault(sim.dials.commit_lost),
          done = !fails && !(unanswered && sim_below(2));
+    if (unanswered)
+        sim_happened(done ? HAPPENED_COMMIT_DONE : HAPPENED_COMMIT_UNDONE);
     if (unanswered)
         sim_trace("the answer to COMMIT is lost; it is %s", done ? "done" : "not done");
     snprintf(res->command, sizeof(res->command), "%s", fails ? "ROLLBACK" : "COMMIT");
@@ -579,6 +592,8 @@ static void turn(PGconn *conn)
 {
     if (owner_is_dead(conn))
         return;
+    if (conn->backend && conn->backend->tx && sim_fault(sim.dials.freeze / 20))
+        member_freeze_self(1 + sim_below(40000)); /* with all its locks */
     if (sim_below(4) == 0)
         task_sleep(1 + sim_below(3));
     else

@@ -96,8 +96,7 @@ void server_crash(int64_t down_ms);
 void server_replace(size_t transactions);
 /* The server has noticed that a member is gone. */
 void server_member_gone(const void *owner);
-/* A day with all its rows, unless somebody is at it. */
-void server_drop_a_day(void);
+bool server_is_down(void);
 void server_reap(void); /* transactions whose client is silent */
 
 #endif

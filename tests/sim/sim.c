@@ -2,13 +2,13 @@
 /* A seed from its beginning to its verdict, and the command line. */
 #include "tests/sim/sim.h"
 
-#include "core/log.h"
 #include "core/must.h"
 #include "store/row_words.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/check.h"
 #include "tests/sim/load.h"
 #include "tests/sim/member.h"
+#include "tests/sim/others.h"
 #include "tests/sim/pq.h"
 #include "tests/sim/task.h"
 
@@ -63,7 +63,7 @@ static struct chunk {
 
 static struct chunk *chunk_new(size_t bytes)
 {
-    struct chunk *c = malloc(sizeof(*c) + bytes);
+    struct chunk *c = sim_malloc(sizeof(*c) + bytes);
     if (!c)
         abort();
     *c = (struct chunk){.bytes = bytes};
@@ -107,6 +107,20 @@ char *sim_text(const char *fmt, ...)
     char *copy = sim_alloc((size_t)bytes + 1);
     memcpy(copy, text, (size_t)bytes < sizeof(text) ? (size_t)bytes : sizeof(text) - 1);
     return copy;
+}
+
+/* --- what happened -------------------------------------------------------------------------- */
+
+static unsigned long happened[HAPPENINGS_COUNT];
+static const char *const happening_words[] = {
+#define X(id, words) words,
+    HAPPENINGS(X)
+#undef X
+};
+
+void sim_happened(enum happening what)
+{
+    happened[what]++;
 }
 
 /* --- what is told --------------------------------------------------------------------------- */
@@ -197,6 +211,12 @@ static void dials_of_faults(struct dials *d)
     d->step = some("step", 100);
     d->drop_day = some("drop_day", 100);
     d->add_partition = some("add_partition", 30);
+    d->starve = some("starve", 100);
+    d->remap = some("remap", 500);
+    d->theirs = some("theirs", 4);
+    d->reprice = some("reprice", 100);
+    d->swap = some("swap", 60);
+    d->retry = some("retry", 150);
     d->yields = some("yields", 1000);
     d->keeps_prepared = between("keeps_prepared", 0, 1);
     d->word_mask = between("word_mask", 0, 3) ? UINT64_MAX : 3;
@@ -218,6 +238,7 @@ static void dials_draw(void)
     d->untimed = some("untimed", 300);
     d->unnamed = some("unnamed", 200);
     d->holes = some("holes", 200);
+    d->limits = some("limits", 60);
     dials_of_faults(d);
 }
 
@@ -244,18 +265,20 @@ static void fault_of_operators(void)
     const struct dials *d = &sim.dials;
     if (sim_chance(d->reload))
         members_reload();
-    if (sim_chance(d->step))
+    if (sim_chance(d->step)) {
+        sim_happened(HAPPENED_CLOCK);
         sim.wall_step_us += ((int64_t)sim_below(7200) - 3600) * 1000000;
+    }
     if (sim_chance(d->retain)) {
         int32_t p = (int32_t)sim_below(d->partitions);
         broker_retain(p, broker_log[p].low + sim_below(20));
     }
-    if (sim_chance(d->drop_day))
-        server_drop_a_day();
     if (d->partitions < PARTITIONS_MAX && sim_chance(d->add_partition)) {
         sim.dials.partitions++;
+        sim_happened(HAPPENED_PARTITION);
         broker_rebalance();
     }
+    others_turn();
 }
 
 static void fault_of_server(void)
@@ -263,18 +286,21 @@ static void fault_of_server(void)
     const struct dials *d = &sim.dials;
     if (sim_chance(d->go_back)) {
         size_t n = lacking();
+        sim_happened(HAPPENED_WENT_BACK);
         sim_trace("server: crash, back without its last %zu transactions", n);
         server_crash(sim_below(3000));
         db_go_back(n);
     }
     if (sim_chance(d->replace)) {
         size_t n = lacking();
+        sim_happened(HAPPENED_REPLACED);
         sim_trace("server: another one behind the same connections, %zu transactions older", n);
         server_replace(n);
     }
     if (sim_chance(d->outage)) {
         unsigned kind = sim_below(3);
         int64_t until_ms = sim.now_ms + sim_below(8000);
+        sim_happened(kind == 0 ? HAPPENED_CRASH : kind == 1 ? HAPPENED_READ_ONLY : HAPPENED_FULL);
         sim_trace("server: %s", kind == 0 ? "crash" : kind == 1 ? "read-only" : "disk full");
         if (kind == 0)
             server_crash(sim_below(8000));
@@ -297,6 +323,8 @@ static void fault(void)
         member_stop(sim_below(MEMBERS_MAX));
     if (sim_chance(d->rebalance))
         broker_rebalance();
+    if (sim_chance(d->starve))
+        member_starve(sim_below(MEMBERS_MAX), 1 + sim_below(sim_below(2) ? 40 : 2000));
     fault_of_operators();
 }
 
@@ -434,15 +462,32 @@ static void on_signal(int number)
     _exit(1);
 }
 
+#define SEEDS_OF_ALL 200 /* in so many everything happens */
+
+/* false: something is in the list that never comes. */
+static bool happened_tell(unsigned long seeds, bool all)
+{
+    bool whole = true;
+    for (int i = 0; i < HAPPENINGS_COUNT; i++) {
+        if (all || !happened[i])
+            fprintf(out, "%10lu %s\n", happened[i], happening_words[i]);
+        whole = whole && happened[i] > 0;
+    }
+    return whole || seeds < SEEDS_OF_ALL;
+}
+
 static int usage(void)
 {
-    fputs("usage: sim [--seed S] [--seeds N] [--seconds T] [--steps N] [--trace] [--keep-going]\n"
+    fputs("usage: sim [--seed S] [--seeds N] [--seconds T] [--steps N] [--trace] [--keep-going] "
+          "[--happened]\n"
           "  --seed S      the first seed, and without --seeds or --seconds the only one; default: "
           "drawn\n"
           "  --seeds N     so many seeds\n"
           "  --seconds T   as many as there is time for\n"
           "  --steps N     ends after N steps of each\n"
-          "  --trace       a line for each step\n",
+          "  --trace       a line for each step\n"
+          "  --keep-going  a finding does not end it\n"
+          "  --happened    tells how often each thing happened\n",
           stderr);
     return 64;
 }
@@ -451,13 +496,15 @@ int main(int argc, char **argv)
 {
     uint64_t seed = (uint64_t)time(NULL) * 1000003u;
     unsigned long seeds = 0, seconds = 0, steps = 0, done = 0, findings = 0;
-    bool trace = false, keep_going = false;
+    bool trace = false, keep_going = false, told = false;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--trace") == 0)
             trace = true;
         else if (strcmp(argv[i], "--keep-going") == 0)
             keep_going = true;
+        else if (strcmp(argv[i], "--happened") == 0)
+            told = true;
         else if (strcmp(argv[i], "--seed") == 0)
             seed = strtoull(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--seeds") == 0)
@@ -470,8 +517,6 @@ int main(int argc, char **argv)
             return usage();
     }
     out = fdopen(dup(1), "w");
-    if (!log_init(trace ? "debug" : "error", "text"))
-        return 70;
     int to = trace ? 1 : open("/dev/null", O_WRONLY);
     dup2(to, 2);
     signal(SIGABRT, on_signal);
@@ -496,5 +541,7 @@ int main(int argc, char **argv)
     }
     fprintf(out, "%lu seeds up to %llu, %lu steps, %lu findings, %ld s\n", done,
             (unsigned long long)seed, total_steps, findings, (long)(time(NULL) - began));
+    if (seeds > 1 || seconds)
+        findings += !happened_tell(done, told);
     return findings ? 1 : 0;
 }

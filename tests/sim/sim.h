@@ -12,6 +12,9 @@
  *     statements.c  what each statement of the writer does to the tables
  *     pq.c          libpq's functions over them, and how a connection fails
  *     member.c      a process of the product: lanes that start, stop, die
+ *     memory.c      allocations that fail
+ *     log.c         what the product says
+ *     others.c      sessions of operators on the same database: repricing, retries, retention
  *     load.c        what is produced, and what has to come of it
  *     check.c       whether it did; knows nothing of the product
  */
@@ -35,6 +38,11 @@ struct dials {
     unsigned repeats;     /* the first message of an assignment comes twice */
     unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step;
     unsigned drop_day, add_partition;
+    unsigned starve; /* an allocation of a member fails */
+    unsigned remap;  /* mappings of other words, the same in meaning, with a start */
+    unsigned theirs; /* of ten rejected records, what a constraint of somebody's refuses */
+    unsigned reprice, swap, retry;
+    unsigned limits; /* messages and figures at a limit, or one beyond */
     unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
     unsigned yields;     /* between two messages */
     bool keeps_prepared; /* a pooler that hides another server remembers statements */
@@ -54,6 +62,54 @@ struct sim {
 };
 extern struct sim sim;
 
+/* What can befall a history: each is counted, so that one which never comes is seen. */
+#define HAPPENINGS(X)                                                                              \
+    X(CUT, "a connection broke")                                                                   \
+    X(COMMIT_DONE, "a COMMIT that was done had no answer")                                         \
+    X(COMMIT_UNDONE, "a COMMIT that was not done had no answer")                                   \
+    X(REFUSED, "a statement was refused")                                                          \
+    X(READ_ONLY, "the server was read-only")                                                       \
+    X(FULL, "its disk was full")                                                                   \
+    X(CRASH, "it crashed")                                                                         \
+    X(WENT_BACK, "it came back older")                                                             \
+    X(REPLACED, "another one was behind the same connections")                                     \
+    X(LOCK_TIMEOUT, "a lock was not had in time")                                                  \
+    X(DEADLOCK, "there was a deadlock")                                                            \
+    X(BACKEND_ENDED, "a member ended another's backend")                                           \
+    X(REAPED, "a backend was idle in its transaction for too long")                                \
+    X(KEY_MET, "a key was there")                                                                  \
+    X(ROW_REFUSED, "a row was refused")                                                            \
+    X(REJECT_REFUSED, "a rejected record was refused")                                             \
+    X(NO_DAY, "a row came for a day that was dropped")                                             \
+    X(DAY_DROPPED, "a day was dropped")                                                            \
+    X(DAY_EXPIRED, "a member dropped a day")                                                       \
+    X(REPRICED, "rows were repriced")                                                              \
+    X(SWAPPED, "a day was swapped")                                                                \
+    X(RETRIED, "a rejected record was resolved")                                                   \
+    X(NO_BROKER, "a broker did not answer")                                                        \
+    X(REPEATED, "a message came twice")                                                            \
+    X(REBALANCE, "partitions were shared out anew")                                                \
+    X(LEFT_OUT, "a member was left out")                                                           \
+    X(TRIMMED, "the log lost messages that were not read")                                         \
+    X(PARTITION, "a partition was added")                                                          \
+    X(KILL, "a member was killed")                                                                 \
+    X(STOP, "a member was stopped")                                                                \
+    X(FREEZE, "a member was frozen")                                                               \
+    X(RELOAD, "prices were loaded")                                                                \
+    X(REMAP, "a member began with other mappings")                                                 \
+    X(STARVED, "an allocation failed")                                                             \
+    X(STARVED_TO_DEATH, "a member ended for want of memory")                                       \
+    X(CLOCK, "a clock stepped")                                                                    \
+    X(AT_LIMIT, "something at a limit was produced")                                               \
+    X(BEYOND, "something one beyond a limit was produced")
+enum happening {
+#define X(id, words) HAPPENED_##id,
+    HAPPENINGS(X)
+#undef X
+        HAPPENINGS_COUNT
+};
+void sim_happened(enum happening what);
+
 uint64_t sim_random(void);
 unsigned sim_below(unsigned n); /* 0 to n - 1 */
 bool sim_chance(unsigned of_thousand);
@@ -62,6 +118,7 @@ bool sim_fault(unsigned of_thousand);
 
 /* Memory that a seed needs until its end; zeroed. */
 void *sim_alloc(size_t bytes);
+void *sim_malloc(size_t bytes); /* the C library's */
 char *sim_text(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 void sim_trace(const char *fmt, ...) PRINTF_LIKE(1, 2);

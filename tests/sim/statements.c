@@ -8,6 +8,7 @@
 
 #include "core/embed.h"
 #include "core/hash.h"
+#include "tests/sim/others.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ STATEMENT(retention)
     return res;
 }
 
+typedef bool row_is_fn(const struct row *row, int64_t which);
+
 /* --- offsets -------------------------------------------------------------------------------- */
 
 static struct row *offsets_seen(const struct tx *tx, int64_t id)
@@ -272,14 +275,15 @@ STATEMENT(setback)
     return answer_done();
 }
 
-/* Waits for who holds an offset row. NULL: *row is the version that is seen and free, or NULL. */
-static PGresult *offsets_free(struct pg_conn *conn, int64_t id, struct row **row)
+/* Waits for who holds a row of this hash that is the one. NULL: *row is the version that is seen
+ * and free, or NULL. */
+static PGresult *row_free(struct pg_conn *conn, enum table table, uint64_t hash, row_is_fn *is,
+                          int64_t which, struct row **row)
 {
-    uint64_t hash = db_hash_int(0, id);
 again:
     *row = NULL;
-    for (struct row *r = db_bucket(TABLE_OFFSETS, hash); r; r = r->chain) {
-        if (r->table != TABLE_OFFSETS || r->v.offsets.id != id)
+    for (struct row *r = db_bucket(table, hash); r; r = r->chain) {
+        if (r->table != table || !is(r, which))
             continue;
         const struct tx *other = row_in_way(r, conn->backend->tx);
         if (other) {
@@ -292,6 +296,16 @@ again:
             *row = r;
     }
     return NULL;
+}
+
+static bool is_offsets(const struct row *row, int64_t id)
+{
+    return row->v.offsets.id == id;
+}
+
+static PGresult *offsets_free(struct pg_conn *conn, int64_t id, struct row **row)
+{
+    return row_free(conn, TABLE_OFFSETS, db_hash_int(0, id), is_offsets, id, row);
 }
 
 static PGresult *gap(struct pg_conn *conn, const struct params *params, bool anew)
@@ -379,26 +393,14 @@ STATEMENT(sequences_forward)
     return res;
 }
 
-/* NULL: *day is the partition of that day, or NULL; nobody is at it. */
+static bool is_day(const struct row *row, int64_t of)
+{
+    return row->v.day.day == of;
+}
+
 static PGresult *day_free(struct pg_conn *conn, int32_t of, struct row **day)
 {
-    uint64_t hash = db_hash_int(1, of);
-again:
-    *day = NULL;
-    for (struct row *r = db_bucket(TABLE_DAYS, hash); r; r = r->chain) {
-        if (r->table != TABLE_DAYS || r->v.day.day != of)
-            continue;
-        const struct tx *other = row_in_way(r, conn->backend->tx);
-        if (other) {
-            PGresult *failed = wait_for_tx(conn, other);
-            if (failed)
-                return failed;
-            goto again;
-        }
-        if (row_is_seen(r, conn->backend->tx))
-            *day = r;
-    }
-    return NULL;
+    return row_free(conn, TABLE_DAYS, db_hash_int(1, of), is_day, of, day);
 }
 
 STATEMENT(day_ensure)
@@ -415,38 +417,20 @@ STATEMENT(day_ensure)
     return res;
 }
 
-static bool day_is_in_use(int32_t day)
-{
-    for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
-        if (r->v.row.day == day && row_in_way(r, NULL))
-            return true;
-    return false;
-}
-
-void server_drop_a_day(void)
-{
-    struct row *day = db.first[TABLE_DAYS];
-    for (unsigned skip = sim_below(4); day && skip > 0 && day->next; skip--)
-        day = day->next;
-    if (!day || row_in_way(day, NULL) || !row_is_seen(day, NULL) || day_is_in_use(day->v.day.day))
-        return;
-    struct tx *tx = tx_begin(NULL, 0);
-    for (struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
-        if (r->v.row.day == day->v.day.day && row_is_seen(r, NULL)) {
-            db_add(tx, TABLE_DROPPED, 0)->v = r->v;
-            db_end(tx, r);
-        }
-    sim_trace("server: day %d is dropped", (int)day->v.day.day);
-    db_end(tx, day);
-    tx_commit(tx);
-}
-
 STATEMENT(expired)
 {
     PGresult *res = answer_new(PGRES_TUPLES_OK, 4);
-    (void)conn, (void)params;
-    for (int i = 0; i < 4; i++)
-        answer_null(res);
+    (void)params;
+    if (sim_fault(sim.dials.drop_day * 5) && others_drop_a_day(conn->backend->tx)) {
+        sim_happened(HAPPENED_DAY_EXPIRED);
+        answer_word(res, "2025-07-14");
+        answer_int8(res, 1);
+        answer_word(res, "0");
+    } else {
+        for (int i = 0; i < 3; i++)
+            answer_null(res);
+    }
+    answer_null(res);
     return res;
 }
 
@@ -728,6 +712,18 @@ static bool is_listed(const struct tx *tx, uint64_t hash)
     return false;
 }
 
+/* A constraint of somebody's on what is kept of a rejected record; of what is bare nothing is. */
+static PGresult *reject_refused(const struct text *detail, int64_t offset, int64_t index)
+{
+    static const char bare[] = "PostgreSQL refused what is kept";
+    bool is_bare =
+        detail->bytes >= sizeof(bare) - 1 && memcmp(detail->p, bare, sizeof(bare) - 1) == 0;
+    if (is_bare || (uint64_t)(offset * 7 + index) % 10 >= sim.dials.theirs)
+        return NULL;
+    sim_happened(HAPPENED_REJECT_REFUSED);
+    return answer_error("23514", "theirs", "new row violates check constraint \"theirs\"");
+}
+
 /* Says how many are new, one by one: whoever reads it adds them up. */
 STATEMENT(reject)
 {
@@ -735,9 +731,13 @@ STATEMENT(reject)
     size_t count;
     int64_t *partition = param_ints(params, 2, &count), *offset = param_ints(params, 3, &count),
             *index = param_ints(params, 4, &count);
-    struct text *reason = param_array(params, 5, &count),
+    struct text *reason = param_array(params, 5, &count), *detail = param_array(params, 9, &count),
                 *payload = param_array(params, 10, &count);
-    PGresult *res = answer_new(PGRES_TUPLES_OK, 2);
+    PGresult *res, *refused;
+    for (size_t i = 0; i < count; i++)
+        if ((refused = reject_refused(&detail[i], offset[i], index[i])))
+            return refused;
+    res = answer_new(PGRES_TUPLES_OK, 2);
     for (size_t i = 0; i < count; i++) {
         uint64_t hash = place_hash(partition[i], offset[i], index[i]);
         if (is_listed(tx, hash))
@@ -900,6 +900,7 @@ STATEMENT(blockers_end)
         answer_int4(res, b->pid);
         answer_word(res, b->name);
         answer_bool(res, true);
+        sim_happened(HAPPENED_BACKEND_ENDED);
         backend_end(b);
     }
     return res;
@@ -1032,9 +1033,11 @@ static int32_t day_of(int64_t start)
 static PGresult *row_refused(const struct fields *f)
 {
     struct text id = field_text(f, "request_id");
-    if (id.bytes > 4 && memcmp(id.p, "bad-", 4) == 0)
+    if (id.bytes > 4 && memcmp(id.p, "bad-", 4) == 0) {
+        sim_happened(HAPPENED_ROW_REFUSED);
         return answer_error("23514", "of_somebody",
                             "new row violates check constraint \"of_somebody\"");
+    }
     return NULL;
 }
 
@@ -1046,15 +1049,19 @@ static PGresult *row_copy(struct pg_conn *conn, const struct fields *f)
     const struct tx *in_way;
     struct row *day;
     PGresult *failed = day_free(conn, day_of(start), &day);
-    if (!failed && !day)
+    if (!failed && !day) {
+        sim_happened(HAPPENED_NO_DAY);
         failed =
             answer_error("23514", NULL, "no partition of relation \"stored_rows\" found for row");
+    }
     if (!failed)
         failed = row_refused(f);
     while (!failed) {
-        if (key_find(tx, start, identity, &in_way))
+        if (key_find(tx, start, identity, &in_way)) {
+            sim_happened(HAPPENED_KEY_MET);
             return answer_error("23505", "stored_rows_pkey",
                                 "duplicate key value violates unique constraint");
+        }
         if (!in_way)
             break;
         failed = wait_for_tx(conn, in_way);
