@@ -8,7 +8,7 @@
 #include "store/migrate.h"
 #include "store/pg.h"
 
-#define AT_ONCE "20000"
+#define AT_ONCE "200000" /* the more, the fewer lines are merged twice */
 
 static bool open_for(struct pg *pg, const char *conninfo, struct err *err)
 {

@@ -18,8 +18,8 @@
 #define TRIES_MAX 6
 #define GUARD_KEEP_DAYS 14 /* a producer that resends does so within days */
 #define SAMPLES_KEEP_DAYS 100
-#define MERGE_FROM 1000000 /* deltas: then they are merged whether or not there is time */
-#define MERGE_AT_ONCE 10000
+#define MERGE_FROM 1000000   /* deltas: then they are merged whether or not there is time */
+#define MERGE_AT_ONCE 50000  /* the more at once, the fewer lines are merged twice */
 #define MERGE_IDLE_FROM 5000 /* fewer wait for more, or for a minute */
 #define MERGE_IDLE_US (INT64_C(60) * 1000000)
 

@@ -22,7 +22,7 @@ KINDS = {"few": ("few groups: 40 keys, 5 models, 50 end users", ("--keys", 40, "
 TARGETS = (("postgres", "PostgreSQL's CPU of 0.1.0's, {}", "<=", 0.65), ("rate", "rate of 0.1.0's, 2 lanes, {}", ">=", 1.5))
 # What rows take: their days, indexes and dictionaries; what sums take.
 ROWS = "(c.relname ~ '^(spend_logs|stored_rows)' OR c.relname ~ '^shared_')"
-SUMS = "c.relname ~ '^(spend_(deltas|slots|days|sums)|sum)'"
+SUMS = "c.relname ~ '^(spend_(deltas|slots|days|sums)|sum|day_totals|budget_sums|coarse_days)'"
 SIZES = f"""
 SELECT coalesce(sum(pg_relation_size(c.oid)) FILTER (WHERE {ROWS} AND c.relkind = 'r'), 0),
   coalesce(sum(pg_relation_size(c.oid)) FILTER (WHERE {ROWS} AND c.relkind = 'i'), 0),
