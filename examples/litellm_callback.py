@@ -54,9 +54,10 @@ BULK_KEYS = {"args", "arguments", "b64_json", "bytes", "embedding", "functionCal
 FIGURE_KEYS = {"usage", "usage_info", "usage_metadata", "usageMetadata", "billed_units", "tool_usage"}
 # Of a call of the image tool what it is billed by; the provider writes them, not the model.
 IMAGE_TOOL_KEYS = ("quality", "size")
-# Of the metadata what says who pays; `requester_metadata` and its like may hold anything.
+# Of the metadata what says who pays; `requester_metadata` and its like may hold anything: of that only PARENT is sent.
 METADATA_KEYS = {"usage_object", "additional_usage_values", "spend_logs_metadata", "requester_ip_address", "batch_models",
                  "team_id", "team_alias", "tags", "status", "error_information", "cost_breakdown"}
+PARENT = ("parent_id", "parent_run_id")  # the call that made this one, where the caller says it
 TEXT_MAX = 512                # of a text in the short form
 TAGS_MAX = 16                 # likewise
 LABELS_MAX = 32 * 1024        # bytes of spend_logs_metadata; spendlog stores no more
@@ -117,6 +118,9 @@ def metadata_of(metadata):
             if key in METADATA_KEYS or key.startswith("user_api_key_") or isinstance(value, (bool, int))}
     if len(json.dumps(kept.get("spend_logs_metadata"))) > LABELS_MAX:
         kept["spend_logs_metadata"] = None
+    requester = metadata.get("requester_metadata")
+    if isinstance(requester, dict):
+        kept["requester_metadata"] = {key: requester[key][:TEXT_MAX] for key in PARENT if isinstance(requester.get(key), str)}
     tool = metadata.get("mcp_tool_call_metadata")
     if isinstance(tool, dict):
         kept["mcp_tool_call_metadata"] = {key: plain(tool.get(key)) for key in (

@@ -224,6 +224,8 @@ static const struct {
     {"pricing_reason", "coalesce(s.pricing_reason, '')"},
     {"call_id", "coalesce(s.call_uuid::text, s.call_id, '')"},
     {"trace_id", "coalesce(s.trace_uuid::text, s.trace_id, '')"},
+    {"span_id", "coalesce(s.span_id, '')"},
+    {"parent_id", "coalesce(s.parent_id, '')"},
     {"requester_ip", "coalesce(s.requester_ip, '')"},
     {"error_class", "coalesce(s.error_class, '')"},
 };

@@ -175,7 +175,7 @@ def callback_sends_no_words(servers):
                 {"functionCall": {"args": {"model": CANARY}}}]}}]},
         model_parameters={"query": [CANARY, CANARY], "tools": [{"type": "function", "description": CANARY}],
                           "size": "1024x1024", "instructions": CANARY, "response_format": {"schema": {"type": CANARY}}},
-        metadata={"requester_metadata": {"x": CANARY}, "vector_store_request_metadata": [{"query": CANARY}],
+        metadata={"requester_metadata": {"x": CANARY, "parent_id": "call-0"}, "vector_store_request_metadata": [{"query": CANARY}],
                   "mcp_tool_call_metadata": {"name": "t", "arguments": {"q": CANARY}, "result": CANARY},
                   "prompt_management_metadata": {"prompt_variables": CANARY}, "usage_object": {"prompt_tokens": 3}},
         guardrail_information=[{"guardrail_name": "g", "guardrail_request": {"x": CANARY}, "guardrail_cost": 0.5,
@@ -184,6 +184,7 @@ def callback_sends_no_words(servers):
     sent = module.accounting(event)
     text = module.encode(sent).decode()
     check(CANARY not in text, f"sent: {text}")
+    check_equal(sent["metadata"]["requester_metadata"], {"parent_id": "call-0"}, "what made the call")
     check_equal(sent["counted"], {"answer_characters": 2 * len(CANARY)}, "counted")
     check_equal(sent["model_parameters"], {"query": ["-", "-"], "size": "1024x1024", "tools": [{"type": "function"}],
                                            "response_format": {}}, "model_parameters")

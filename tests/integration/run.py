@@ -17,11 +17,11 @@ sys.dont_write_bytecode = True
 
 from harness import report, servers  # noqa: E402
 from integration import (boards, budgets, callback, drift, entry, observing, operations, pipeline, postgresql,  # noqa: E402
-                         programs, repricing, sessions, upgrading, wires)
+                         programs, repricing, runs, sessions, upgrading, wires)
 
 ALL = (programs.ALL + pipeline.ALL + operations.ALL + repricing.ALL + sessions.ALL + callback.ALL + entry.ALL
        + drift.ALL + postgresql.ALL + observing.ALL
-       + upgrading.ALL + wires.ALL + budgets.ALL + boards.ALL)
+       + upgrading.ALL + wires.ALL + budgets.ALL + boards.ALL + runs.ALL)
 
 
 def run(chosen, options):
