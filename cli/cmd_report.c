@@ -24,7 +24,7 @@ static struct {
 
 const struct option_row report_options[] = {
     {"by", 0, "DIMENSION,...",
-     "model (default), group, provider, team, user, key, org, end_user, tag, day, month, "
+     "model (default), group, provider, team, user, key, org, end_user, tag, hour, day, month, "
      "call_type, status, reason, mapping",
      OPTION_TEXT, &options.by},
     {"since", 0, "TIME", "calls started at or after it (2026-11-01, or RFC 3339), UTC", OPTION_TEXT,
@@ -277,26 +277,55 @@ static bool period_options(struct report_options *query, struct err *err)
            option_time("until", options.until, &query->until_us, err);
 }
 
+static void view_print(const struct report_view *view, const struct format *format)
+{
+    struct buf line;
+    buf_init(&line, REPORT_HTML_MAX_BYTES);
+    format->print(view, &line);
+    buf_free(&line);
+}
+
+static bool lines_print(const struct config *config, const struct report_options *query,
+                        const struct format *format, struct err *err)
+{
+    struct report_answer *answer = NULL;
+    if (!report_run(config->postgres, query, &answer, err))
+        return false;
+    const struct report_view view = {
+        .answer = answer, .by = query->by, .by_count = query->by_count, .zone = query->zone};
+    view_print(&view, format);
+    report_free(answer);
+    return true;
+}
+
+static bool page_print(const struct config *config, const struct report_options *query,
+                       const struct format *format, struct err *err)
+{
+    struct report_page *page = NULL;
+    if (!report_page_run(config->postgres, query, &page, err))
+        return false;
+    const struct report_view view = {.answer = report_page_table(page),
+                                     .page = page,
+                                     .by = query->by,
+                                     .by_count = query->by_count,
+                                     .zone = query->zone};
+    view_print(&view, format);
+    report_page_free(page);
+    return true;
+}
+
 static int report_print(const struct config *config, char *by, struct err *err)
 {
     struct report_options query = {.since_us = INT64_MIN, .until_us = INT64_MAX};
     const char *name = options.json ? "json" : options.format ? options.format : "table";
     const struct format *format = format_find(name);
-    struct report_answer *answer = NULL;
-    struct buf line;
 
     if (!format)
         err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
     if (!format || !limit_option(options.limit ? options.limit : options.top, &query.limit, err) ||
         !by_option(by, &query, err) || !period_options(&query, err) ||
-        !report_run(config->postgres, &query, &answer, err))
+        !(format->print == html_print ? page_print : lines_print)(config, &query, format, err))
         return fail(err);
-    const struct report_view view = {
-        .answer = answer, .by = query.by, .by_count = query.by_count, .zone = query.zone};
-    buf_init(&line, REPORT_HTML_MAX_BYTES);
-    format->print(&view, &line);
-    buf_free(&line);
-    report_free(answer);
     return 0;
 }
 

@@ -6,9 +6,11 @@
 
 #include "core/buf.h"
 #include "store/report.h"
+#include "store/report_page.h"
 
 struct report_view {
     const struct report_answer *answer;
+    const struct report_page *page; /* of HTML; else NULL */
     const char *const *by;
     size_t by_count;
     const char *zone;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One statement gives groups, the others and the total, of the period and of the one before, in one
  * snapshot. */
-#include "store/report.h"
+#include "store/report_impl.h"
 
 #include "store/lock_holder.h"
 #include "store/migrate.h"
@@ -26,6 +26,7 @@ static const struct {
     {"end_user", "coalesce(s.end_user, '')", false},
     {"tag", "coalesce(t.tag, '')", false},
     {"day", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM-DD')", true},
+    {"hour", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM-DD HH24:00')", true},
     {"month", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM')", true},
     {"call_type", "coalesce(s.call_type, '')", true},
     {"status", "coalesce(s.pricing_status, '')", true},
@@ -37,13 +38,6 @@ static const struct {
 #define SQL_MAX 16384
 #define SUMS 9 /* of struct report_sums */
 #define QUARTER_US INT64_C(900000000)
-
-struct report_answer {
-    PGresult *rows, *doubtful;
-    size_t keys;
-    struct report_period period;
-    bool overlaps, summed; /* from the sums */
-};
 
 const char *const *report_dimensions(void)
 {
@@ -81,6 +75,13 @@ static bool dimensions_find(const struct report_options *options, size_t found[R
         answer->overlaps |= strcmp(dimension[i].name, "tag") == 0;
     }
     return true;
+}
+
+bool report_names_known(const struct report_options *options, struct err *err)
+{
+    size_t found[REPORT_KEYS_MAX];
+    struct report_answer unused = {0};
+    return dimensions_find(options, found, &unused, err);
 }
 
 /* --- the period */
@@ -264,10 +265,11 @@ static void sql_add_groups(struct buf *sql, const struct report_answer *answer,
                                 : "");
     for (size_t k = 0; k < answer->keys; k++)
         buf_printf(sql, "%s%zu", k ? ", " : "", k + 1);
-    buf_add_text(
+    buf_printf(
         sql,
-        " HAVING coalesce(sum(s.entries) FILTER (WHERE s.is_now), 0) <> 0), placed AS (SELECT *,"
-        " row_number() OVER (ORDER BY spend DESC NULLS LAST");
+        " HAVING coalesce(sum(s.entries) FILTER (WHERE s.is_now), 0) <> 0%s), placed AS (SELECT *,"
+        " row_number() OVER (ORDER BY spend DESC NULLS LAST",
+        answer->gone ? " OR coalesce(sum(s.spend) FILTER (WHERE NOT s.is_now), 0) <> 0" : "");
     sql_add_keys(sql, answer->keys, ", ", "k");
     buf_add_text(sql, ") AS place FROM groups)");
 }
@@ -318,6 +320,15 @@ static void args_period(struct pg_args *args, const struct report_period *p)
     pg_arg_time_open(args, p->before_until_us ? p->before_until_us : INT64_MIN);
 }
 
+/* Hours are in no line of a day. */
+static bool of_hours(const struct report_answer *answer, const size_t found[REPORT_KEYS_MAX])
+{
+    for (size_t k = 0; k < answer->keys; k++)
+        if (strcmp(dimension[found[k]].name, "hour") == 0)
+            return true;
+    return false;
+}
+
 /* Days or months are asked for. */
 static bool of_days(const struct report_answer *answer, const size_t found[REPORT_KEYS_MAX])
 {
@@ -334,7 +345,8 @@ static bool rows_ask(struct pg *pg, const struct report_options *options,
     struct pg_args args;
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    bool days = strcmp(options->zone, "UTC") == 0 || !of_days(answer, found);
+    bool days =
+        (strcmp(options->zone, "UTC") == 0 || !of_days(answer, found)) && !of_hours(answer, found);
     answer->summed &= on_quarters(&answer->period);
     sql_build(&sql, answer, days, found, options->limit);
     pg_args_init(&args);
@@ -342,7 +354,7 @@ static bool rows_ask(struct pg *pg, const struct report_options *options,
     args_period(&args, &answer->period);
     if (!buf_ok(&sql))
         err_set(err, ERR_FATAL, "report: query too long");
-    else if (pg_command(pg, "SET jit = off", err) && lock_holder_await_rows(pg, err))
+    else
         answer->rows = pg_query(pg, sql.p, &args, err);
     buf_free(&sql);
     pg_args_free(&args);
@@ -374,26 +386,44 @@ static bool doubtful_ask(struct pg *pg, struct report_answer *answer, struct err
     return answer->doubtful != NULL;
 }
 
-bool report_run(const char *conninfo, const struct report_options *options,
-                struct report_answer **out, struct err *err)
+bool report_open(struct pg *pg, const char *conninfo, struct err *err)
 {
-    struct pg pg = {0};
-    const struct pg_options pg_options = {
+    const struct pg_options options = {
         .conninfo = conninfo, .application_name = "spendlog report", .read_only = true};
+    if (!migrate_open(pg, &options, err))
+        return false;
+    if (pg_command(pg, "SET jit = off", err) && lock_holder_await_rows(pg, err))
+        return true;
+    pg_close(pg);
+    return false;
+}
+
+bool report_ask(struct pg *pg, const struct report_options *options, struct report_answer **out,
+                struct err *err)
+{
     size_t found[REPORT_KEYS_MAX];
     struct report_answer *answer = calloc(1, sizeof(*answer));
     if (!answer)
         return err_set(err, ERR_FATAL, "out of memory");
-    bool ok = dimensions_find(options, found, answer, err) && migrate_open(&pg, &pg_options, err);
-    if (ok) {
-        ok = period_find(&pg, options, &answer->period, err) &&
-             rows_ask(&pg, options, found, answer, err) && doubtful_ask(&pg, answer, err);
-        pg_close(&pg);
-    }
+    answer->gone = options->gone;
+    bool ok = dimensions_find(options, found, answer, err) &&
+              period_find(pg, options, &answer->period, err) &&
+              rows_ask(pg, options, found, answer, err) && doubtful_ask(pg, answer, err);
     if (ok)
         *out = answer;
     else
         report_free(answer);
+    return ok;
+}
+
+bool report_run(const char *conninfo, const struct report_options *options,
+                struct report_answer **out, struct err *err)
+{
+    struct pg pg = {0};
+    if (!report_names_known(options, err) || !report_open(&pg, conninfo, err))
+        return false;
+    bool ok = report_ask(&pg, options, out, err);
+    pg_close(&pg);
     return ok;
 }
 

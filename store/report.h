@@ -21,6 +21,7 @@ struct report_options {
     const char *last;           /* instead: "7d", "4w", "24h" up to now; or NULL */
     const char *month;          /* instead: "2026-10"; or NULL */
     const char *zone;           /* of days and months; "UTC" */
+    bool gone;                  /* also groups that spent in the period before alone */
     int64_t limit;              /* groups, largest spend first, the others in one line; 0 = all */
 };
 
@@ -55,6 +56,9 @@ const char *const *report_dimensions(void);
 bool report_run(const char *conninfo, const struct report_options *options,
                 struct report_answer **answer, struct err *err) MUST_CHECK;
 void report_free(struct report_answer *answer);
+
+/* Names of `by`, before anything is opened. ERR_USAGE. */
+bool report_names_known(const struct report_options *options, struct err *err) MUST_CHECK;
 
 /* Groups, then the others if they are cut off, then the total of all. Texts live as long as the
  * answer. */

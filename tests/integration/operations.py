@@ -168,33 +168,72 @@ def browser():
     raise Skipped("no Chromium here")
 
 
+PROBE = """<script>
+const groups = document.querySelector('#groups'), rows = () => [...groups.querySelectorAll('tbody tr')];
+groups.querySelectorAll('th button')[5].click();
+const calls = rows().map(r => +r.cells[5].dataset.v);
+const texts = (root, what) => [...root.querySelectorAll(what)].map(c => c.textContent);
+const figures = [...document.querySelectorAll('figure.chart')];
+document.title = JSON.stringify({
+  sorted: calls.every((v, i) => i == 0 || calls[i - 1] >= v), rows: calls.length > 3, images: document.images.length,
+  foot: groups.querySelector('tfoot').textContent.includes('(total)'), names: texts(groups, 'td.k'),
+  charts: texts(document, 'figcaption'), legends: figures.map(f => texts(f, '.legend span')),
+  bars: figures.map(f => texts(f, 'rect title')),
+  inside: figures.every(f => [...f.querySelectorAll('rect')].every(r => r.y.baseVal.value >= -0.1 && r.x.baseVal.value + r.width.baseVal.value <= 720.1)),
+  movers: texts(document, '#movers td.k'), meters: texts(document, '#meters td.k'), open: texts(document, '#suspense td.k:first-child'),
+  ground: getComputedStyle(document.body).backgroundColor, wide: document.body.scrollWidth <= innerWidth,
+  loaded: performance.getEntriesByType('resource').length});
+</script></body>"""
+
+
+def page_seen(program, stage, page, width, *words):
+    path = os.path.join(stage.folder, "page.html")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(page.replace("</body>", PROBE))
+    done = subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", *words,
+                           f"--user-data-dir={stage.folder}/browser", "--dump-dom", "file://" + path],
+                          capture_output=True, text=True, timeout=240)
+    found = re.search(r"<title>(\{.*?)</title>", done.stdout, re.S)
+    check(found, f"no page: {done.stderr[-600:]}")
+    return json.loads(html.unescape(found.group(1)))
+
+
 def a_page_is_read_by_a_browser(servers):
-    """The HTML of a report in a real browser: names are texts, nothing is loaded, columns sort, the total stays below."""
+    """The HTML of a report in a real browser: charts, movers, meters and what is not settled; names are texts, nothing is loaded."""
     program = browser()
     with Stage(servers, "page", partitions=1) as stage:
         team = "<img src=x onerror=alert(1)>"
         stage.produce(demo_lines() + [message_of(demo_event(id="evil", litellm_call_id="evil", metadata={
             "user_api_key_team_id": team, "user_api_key_team_alias": team}))])
         stage.consume()
+        stage.sql("CREATE TEMP TABLE more AS SELECT * FROM spendlog.spend_logs WHERE team_id = 'team-search'; "
+                  "UPDATE more SET start_time = start_time - interval '8 days', end_time = NULL, first_token_time = NULL; "
+                  "SELECT spendlog.ensure_partition(start_time::date) FROM more GROUP BY start_time::date; "
+                  "INSERT INTO spendlog.spend_logs SELECT * FROM more; SELECT spendlog.sums_remake('-infinity', 'infinity')")
         page = stage.command("report", "-q", "--by", "team,provider", "--last", "7d", "--top", "60", "--format", "html")
-        probe = ("<script>document.querySelectorAll('th button')[5].click();"
-                 "const b = [...document.querySelectorAll('tbody tr')].map(r => +r.cells[5].dataset.v);"
-                 "document.title = JSON.stringify({sorted: b.every((v, i) => i == 0 || b[i - 1] >= v), rows: b.length > 3,"
-                 " images: document.images.length, foot: document.querySelector('tfoot').textContent.includes('(total)'),"
-                 " names: [...document.querySelectorAll('td.k')].map(c => c.textContent), wide: document.body.scrollWidth <= innerWidth,"
-                 " loaded: performance.getEntriesByType('resource').length})</script></body>")
-        path = os.path.join(stage.folder, "page.html")
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(page.replace("</body>", probe))
+        spent = Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs WHERE start_time >= current_date - 6"))
+        check(f"{int(spent):,}." in page.split('class="total">')[1][:40], "the total")
         for width in (1280, 400):
-            done = subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
-                                   f"--user-data-dir={stage.folder}/browser", "--dump-dom", "file://" + path],
-                                  capture_output=True, text=True, timeout=240)
-            found = re.search(r"<title>(.*?)</title>", done.stdout, re.S)
-            check(found, f"no page: {done.stderr[-600:]}")
-            seen = json.loads(html.unescape(found.group(1)))
+            seen = page_seen(program, stage, page, width)
             check(team in seen.pop("names"), "a name is not there as it is")
-            check_equal(seen, {"sorted": True, "rows": True, "images": 0, "foot": True, "wide": True, "loaded": 0}, f"{width} pixels")
+            legends = seen.pop("legends")
+            check(team in legends[1] and len(legends[0]) == 8 and legends[0][-1] == "other", f"legends: {legends}")
+            bars = seen.pop("bars")
+            day = stage.value("SELECT max(start_time)::date FROM spendlog.spend_logs")
+            check(all(any(day in bar for bar in of) and all(bar.endswith(" USD") for bar in of) for of in bars), f"bars: {bars}")
+            movers, meters, kinds = seen.pop("movers"), seen.pop("meters"), seen.pop("open")
+            check(len(movers) >= 10, f"what moved: {movers}")
+            check("input_tokens" in meters and "of these cache_read_tokens" in meters, f"meters: {meters}")
+            check_equal(set(kinds), {row[0] for row in stage.sql("SELECT what FROM spendlog.suspense")}, "not settled")
+            check_equal(seen, {"sorted": True, "rows": True, "images": 0, "foot": True, "wide": True, "loaded": 0, "inside": True,
+                               "charts": ["Spend by model, US dollars", "Spend by team, US dollars"], "ground": "rgb(255, 255, 255)"},
+                        f"{width} pixels")
+        dark = page_seen(program, stage, page, 1280, "--blink-settings=preferredColorScheme=0")
+        check_equal(dark["ground"], "rgb(18, 22, 29)", "dark")
+        empty = stage.command("report", "-q", "--month", "2001-01", "--format", "html")
+        check("<svg" not in empty and "(total)" in empty, "a month without a call")
+        hours = stage.command("report", "-q", "--last", "24h", "--format", "html")
+        check(re.search(r"<title>20[0-9-]{8} [0-9]{2}:00, ", hours), "bars of hours")
 
 
 def explained_from_the_database(servers):

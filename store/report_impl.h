@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of a report share: report.c (groups of a period) and report_page.c (all that a
+ * page shows, in one snapshot). */
+#ifndef STORE_REPORT_IMPL_H
+#define STORE_REPORT_IMPL_H
+
+#include "store/pg.h"
+#include "store/report.h"
+
+struct report_answer {
+    PGresult *rows, *doubtful;
+    size_t keys;
+    struct report_period period;
+    bool overlaps, summed; /* from the sums */
+    bool gone;             /* options.gone */
+};
+
+bool report_open(struct pg *pg, const char *conninfo, struct err *err) MUST_CHECK;
+bool report_ask(struct pg *pg, const struct report_options *options, struct report_answer **answer,
+                struct err *err) MUST_CHECK;
+
+#endif
