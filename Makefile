@@ -74,7 +74,7 @@ endif
 .DELETE_ON_ERROR:
 PREFIX   ?= /usr/local
 SYSCONF  ?= /etc
-.PHONY: all tools test mutation sim sim-short asan fuzz fuzz-short agreement integration bench bench-long chaos chaos-short security lint check demo deps deb bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
+.PHONY: all tools test mutation sim sim-short asan fuzz fuzz-short agreement integration bench bench-questions bench-long chaos chaos-short security lint check demo deps deb bare up down clean-local install clean help oracle lists layers unit coverage run-coverage tsan tsan-run
 
 all: spendlog ## build ./spendlog
 
@@ -253,6 +253,10 @@ $(B)/tests/bench/%: tests/bench/%.c $(wildcard tests/bench/payload.*) $(LIBS)
 
 bench: spendlog tools $(BENCHES) $(B)/tests/integration/fill_rows ## speed beside PostgreSQL's own, into docs/benchmarks.md, 15 minutes; BENCH_EVENTS=n
 	tests/bench/run.py
+	tests/bench/questions.py
+
+bench-questions: spendlog $(B)/tests/bench/bench_kafka $(B)/tests/integration/fill_rows ## what questions cost beside LiteLLM's tables, into docs/benchmarks.md, 10 minutes; ROWS=n
+	tests/bench/questions.py $(if $(ROWS),--rows $(ROWS))
 
 bench-long: spendlog tools $(BENCHES) ## the rate on a table of 10 million rows
 	tests/bench/run.py --long

@@ -146,7 +146,7 @@ static int print(const struct payload_plan *plan, const char *count)
 
 int main(int argc, char **argv)
 {
-    struct payload_plan plan = {1, INT64_C(1795500000000000), false, 200, 40, 5000, 0};
+    struct payload_plan plan = {1, INT64_C(1795500000000000), false, 200, 40, 5000, 0, 0};
     int at = payload_options(&plan, argc, argv);
     char **words = argv + at;
     int count = argc - at;

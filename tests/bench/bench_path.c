@@ -358,7 +358,7 @@ static int limit_run(const struct payload_plan *plan, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct payload_plan plan = {1, INT64_C(1795500000000000), false, 200, 40, 5000, 0};
+    struct payload_plan plan = {1, INT64_C(1795500000000000), false, 200, 40, 5000, 0, 0};
     int at = payload_options(&plan, argc, argv);
     char **words = argv + at;
     if (argc - at == 2 && strcmp(words[0], "stages") == 0)

@@ -146,6 +146,9 @@ size_t payload_write(const struct payload_plan *plan, uint64_t n, int64_t start_
         start_us = plan->base_us + (int64_t)n * 1000 + (int64_t)(payload_mix(id + 3) % 2000000);
 
     add_call(&text, id, r, start_us);
+    if (plan->session_calls > 0)
+        add(&text, "\"session_id\":\"session-%llx-%llu\",", (unsigned long long)plan->seed,
+            (unsigned long long)(n / plan->session_calls));
     add(&text, "\"custom_llm_provider\":\"%s\",\"model\":\"%s\",", models[m].provider,
         models[m].model);
     add(&text,
@@ -181,6 +184,8 @@ int payload_options(struct payload_plan *plan, int argc, char **argv)
             plan->keys = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "end-users") == 0)
             plan->end_users = (unsigned)strtoul(value, NULL, 10);
+        else if (strcmp(name, "session-calls") == 0)
+            plan->session_calls = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "models") == 0)
             plan->models = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "duplicates-ppm") == 0)

@@ -19,6 +19,7 @@ struct payload_plan {
     int64_t base_us; /* when the first event starts */
     bool big;
     unsigned keys, models, end_users;
+    unsigned session_calls;  /* so many events after each other are a session; 0: none are */
     unsigned duplicates_ppm; /* events that were sent before, any time before */
 };
 
@@ -29,8 +30,8 @@ uint64_t payload_mix(uint64_t n);
 size_t payload_write(const struct payload_plan *plan, uint64_t n, int64_t start_us,
                      char text[PAYLOAD_BYTES_MAX]);
 
-/* Options --big, --keys N, --models N, --end-users N, --duplicates-ppm N, --seed N, --base-us N;
- * returns the index of the first word that is none of them. */
+/* Options --big, --keys N, --models N, --end-users N, --session-calls N, --duplicates-ppm N, --seed
+ * N, --base-us N; returns the index of the first word that is none of them. */
 int payload_options(struct payload_plan *plan, int argc, char **argv);
 
 #endif
