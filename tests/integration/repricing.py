@@ -227,6 +227,11 @@ def closed_month_is_posted(servers):
         check(0 < run["posted"] < run["changed"], f"{run['posted']} of {run['changed']} posted")
         check_equal(world.value(august), before, "rows of the closed month")
         check_equal(world.spend() - spend, run["delta"], "difference in spend_daily")
+        check_equal(Decimal(world.value("SELECT sum(amount) FROM spendlog.spend_by_meter WHERE part_of IS NULL")), world.spend(),
+                    "all meters")
+        check_equal(Decimal(world.value("SELECT sum(amount) FROM spendlog.spend_by_meter WHERE meter = 'correction'")),
+                    Decimal(world.value("SELECT sum(amount) FROM spendlog.spend_items WHERE unit = 'correction' AND start_time >= "
+                                "(SELECT min(posted_on) FROM spendlog.spend_adjustments)")), "corrections")
         report = world.command("a", "report", "--by", "day", "--format", "csv")
         check_equal(sum(Decimal(row["spend"] or 0) for row in csv.DictReader(io.StringIO(report))), world.spend(),
                     "sum of the report")
