@@ -90,7 +90,7 @@ class Matrix(Stage):
     def command_in(self, label, *words, code=0, pricing=None):
         done = subprocess.run([SPENDLOG, words[0], "-c", self.config("other", user="spendlog", pricing=pricing),
                                *words[1:]], capture_output=True, text=True)
-        check_equal(done.returncode, code, f"{label}: exit code of {' '.join(words)}: {done.stderr[-400:]}")
+        check_equal(done.returncode, code, f"{label}: exit code of {' '.join(words)}: {done.stdout[-600:]}{done.stderr[-400:]}")
         return done.stdout
 
     def commands_hold(self, label):
