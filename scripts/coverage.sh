@@ -11,7 +11,7 @@ FLOORS='
 core    95
 ingest  91
 pricing 92
-store   69
+store   71
 run     85
 '
 OBJECTS=build/coverage

@@ -17,11 +17,15 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "store/budget.h"
+#include "store/carry.h"
+#include "store/compact.h"
 #include "store/exclude.h"
 #include "store/migrate.h"
 #include "store/periods.h"
+#include "store/pg.h"
 #include "store/rejected.h"
 #include "store/report.h"
+#include "store/report_page.h"
 #include "store/reprice.h"
 #include "store/retention.h"
 #include "store/server_check.h"
@@ -55,6 +59,10 @@ static const char *const run_row[] = {"#1", "#1", "#1", "#1", "#1", "#1", "1",
                                       "1",  "#1", "#1", "{}", "#1", "#1", "#1"};
 static const char *const adjusted[] = {"#1", "#1", "audit", "",  NULL, NULL,
                                        "s",  "s",  "#1",    "b", "b",  "u"};
+static const char *const day_left[] = {"2026-01-01"};
+static const char *const merged_all[] = {"#7", "#3", "#0"};
+static const char *const open_item[] = {"unpriced", "openai", "m", "unknown_model",
+                                        "1",        "0.5",    "3", "#1"};
 static const char *const stored_row[120] = {"#1", "0123456789abcdef", "m", "r", "c", "priced", ""};
 
 /* Money is asked for as text; what is not listed here gets numbers. */
@@ -71,6 +79,9 @@ static struct fake_answer answers[] = {
     {"SELECT count(*) FROM unnest($3", one, 1, 1}, /* offsets that stand */
     {"(filter ->> 'since')", run_row, 14, 1},
     {"SELECT a.run_id", adjusted, 12, 1},
+    {"FROM spendlog.carried_days c", day_left, 1, 1},
+    {"FROM spendlog.sums_compact(", merged_all, 3, 1},
+    {"FROM spendlog.suspense", open_item, 8, 1},
     {"SELECT l.start_time, l.identity", stored_row, 120, 1},
     {"::text", sums, 24, 1},
     {NULL, NULL, 0, 0},
@@ -147,6 +158,50 @@ static bool ask_report(struct err *err)
     if (ok)
         report_free(answer);
     return ok;
+}
+
+static bool ask_page(struct err *err)
+{
+    struct report_page *page = NULL;
+    const struct report_options options = {
+        .by = {"model"}, .by_count = 1, .since_us = 0, .until_us = US_PER_DAY, .zone = "UTC"};
+    int64_t all;
+    if (!report_page_run(CONNINFO, &options, &page, err))
+        return false;
+    assert_non_null(report_page_table(page));
+    assert_non_null(report_page_models(page));
+    assert_non_null(report_page_teams(page));
+    for (size_t i = 0; i < report_page_meters(page); i++)
+        assert_true(report_page_meter(page, i).name.bytes > 0);
+    assert_int_equal(report_page_open_items(page, &all), 1);
+    assert_int_equal(all, 1);
+    assert_true(slice_is(report_page_open_item(page, 0).why, "unknown_model"));
+    assert_true(slice_is(report_page_open_item(page, 0).age_days, "3"));
+    (void)report_page_moved(page);
+    report_page_free(page);
+    return true;
+}
+
+static bool ask_compact(struct err *err)
+{
+    struct compact_status status;
+    int64_t taken, made;
+    bool ok = compact_status(CONNINFO, &status, err) && compact_run(CONNINFO, &taken, &made, err);
+    if (ok)
+        assert_int_equal(taken * 10 + made, 73);
+    return ok;
+}
+
+static void each_day_carried(const struct carried_day *day, void *context)
+{
+    (void)context;
+    assert_string_equal(day->day, "2026-01-01");
+    assert_null(day->held);
+}
+
+static bool ask_carry(struct err *err)
+{
+    return carry_run(CONNINFO, each_day_carried, NULL, err);
 }
 
 static void each_budget(const struct budget *budget, void *context)
@@ -343,6 +398,7 @@ static const struct {
     {"rejected", ask_rejected},   {"check", ask_check},     {"drift", ask_drift},
     {"migrate", ask_migrate},     {"stored", ask_stored},   {"dry run", ask_reprice_dry},
     {"reprice", ask_reprice_new}, {"offsets", ask_offsets}, {"commit", ask_commit},
+    {"page", ask_page},           {"compact", ask_compact}, {"carry", ask_carry},
 };
 
 /* --- and each statement of it fails ---------------------------------------------------------- */
