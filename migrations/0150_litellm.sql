@@ -263,7 +263,7 @@ FROM (
 COMMENT ON VIEW litellm."LiteLLM_DailyModelUsage" IS 'From the sums; days are UTC, spend in US dollars';
 
 -- The tools of a call are in no event.
-CREATE VIEW litellm."LiteLLM_DailyToolSpend" AS
+CREATE VIEW litellm."LiteLLM_DailyToolSpend" WITH (security_invoker = true) AS
 SELECT ''::text AS date, ''::text AS tool_name, 0::numeric AS spend, 0::bigint AS total_tokens, 0::bigint AS request_count,
   NULL::timestamp AS created_at, NULL::timestamp AS updated_at
 WHERE false;
@@ -285,7 +285,7 @@ WHERE k.api_key <> ''
 ORDER BY k.api_key, k.api_key_alias DESC, k.user_id DESC, k.team_id DESC, k.organization_id DESC;
 COMMENT ON VIEW litellm."LiteLLM_VerificationToken" IS 'Keys as calls name them; one that had several aliases, users or teams has the last by name';
 
-CREATE VIEW litellm."LiteLLM_DeletedVerificationToken" AS
+CREATE VIEW litellm."LiteLLM_DeletedVerificationToken" WITH (security_invoker = true) AS
 SELECT ''::text AS token, NULL::text AS key_name, NULL::text AS key_alias, NULL::text AS user_id, NULL::text AS team_id,
   NULL::text AS organization_id, NULL::timestamp AS deleted_at
 WHERE false;
