@@ -177,7 +177,8 @@ def days_are_respected(servers, world, row, exclude):
     holder = subprocess.Popen(["psql", "-X", "-q", "-h", servers.socket_folder, "-U", "sec_repricer", "-d", world.database, "-c", claim],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for("the claim", lambda: world.sql("SELECT count(*) FROM spendlog.day_claims") == [["1"]], 20)
+        wait_for("the claim", lambda: world.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = "
+                                                "'some reprice' AND wait_event = 'PgSleep'") == [["1"]], 20)
         config = world.config("claimed", user="sec_repricer")
         for words in (("--restore", "call-3", "--why", "no"), ("call-2", "--why", "no")):
             done = run_program("exclude", *words, "-c", config)
