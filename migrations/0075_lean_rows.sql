@@ -87,7 +87,9 @@ ALTER TABLE spendlog.stored_rows
   ADD COLUMN trace_uuid uuid,
   ADD COLUMN usage_text text,
   ADD COLUMN metadata_text text,
-  ADD COLUMN items text DEFAULT '?';
+  ADD COLUMN items text DEFAULT '?',
+  ADD COLUMN span_id text,
+  ADD COLUMN parent_id text;
 ALTER TABLE spendlog.stored_rows ALTER COLUMN items DROP DEFAULT;
 
 DO $$
@@ -114,6 +116,8 @@ COMMENT ON COLUMN spendlog.stored_rows.trace_uuid IS 'trace_id, when it is one';
 COMMENT ON COLUMN spendlog.stored_rows.usage_text IS 'numbers of usage but those in shared_calls, a JSON object that jsonb takes; NULL: none, or they are in usage';
 COMMENT ON COLUMN spendlog.stored_rows.metadata_text IS 'a JSON object that jsonb takes; NULL: none, or it is in metadata';
 COMMENT ON COLUMN spendlog.stored_rows.items IS 'items of the charge that other columns do not say; NULL: none; ?: not known. spend_items reads it';
+COMMENT ON COLUMN spendlog.stored_rows.span_id IS 'the call''s own span; NULL or empty: none is told';
+COMMENT ON COLUMN spendlog.stored_rows.parent_id IS 'what made the call: a span, call id or request id; NULL or empty: none is told';
 
 -- What is absent in a row or in its dictionary is '' for a label and NULL for a fact, as ever. Columns that
 -- rows are looked up by (request_id, session_id, end_user) are the table's own.
@@ -141,11 +145,13 @@ SELECT
   coalesce(s.request_tags, k.request_tags, '{}') AS request_tags,
   coalesce(s.metadata, s.metadata_text::jsonb) AS metadata,
   coalesce(s.usage, s.usage_text::jsonb || c.usage_text::jsonb, s.usage_text::jsonb, c.usage_text::jsonb) AS usage,
-  s.items
+  s.items, coalesce(s.span_id, '') AS span_id, coalesce(s.parent_id, '') AS parent_id
 FROM spendlog.stored_rows s
 LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no
 LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no;
 COMMENT ON COLUMN spendlog.spend_logs.items IS 'items of the charge that other columns do not say; spend_items reads it';
+COMMENT ON COLUMN spendlog.spend_logs.span_id IS 'the call''s own span';
+COMMENT ON COLUMN spendlog.spend_logs.parent_id IS 'span, call id or request id of what made the call';
 COMMENT ON VIEW spendlog.spend_logs IS 'One row per billable call';
 
 -- The same of one table: a day, or what will become one.
@@ -171,7 +177,7 @@ BEGIN
     other_cost, gateway_cost, pricing_status, pricing_reason, provider, model, model_requested,
     model_group, model_id, call_type, status, service_tier, request_id, call_id, trace_id, session_id,
     api_key, api_key_alias, user_id, team_id, team_alias, organization_id, end_user, requester_ip,
-    error_class, mapping, time_source, request_tags, metadata, usage, items)
+    error_class, mapping, time_source, request_tags, metadata, usage, items, span_id, parent_id)
     VALUES (
     NEW.start_time, NEW.identity, NEW.batch_id, NEW.partition_id, NEW.kafka_offset, NEW.content_hash,
     NEW.end_time, NEW.first_token_time, NEW.input_tokens, NEW.output_tokens, NEW.total_tokens,
@@ -182,7 +188,8 @@ BEGIN
     NEW.service_tier, coalesce(NEW.request_id, ''), NEW.call_id, NEW.trace_id,
     coalesce(NEW.session_id, ''), NEW.api_key, NEW.api_key_alias, NEW.user_id, NEW.team_id, NEW.team_alias,
     NEW.organization_id, coalesce(NEW.end_user, ''), NEW.requester_ip, NEW.error_class, NEW.mapping,
-    NEW.time_source, NEW.request_tags, NEW.metadata, NEW.usage, coalesce(NEW.items, '?'));
+    NEW.time_source, NEW.request_tags, NEW.metadata, NEW.usage, coalesce(NEW.items, '?'),
+    NEW.span_id, NEW.parent_id);
     RETURN NEW;
   ELSIF TG_OP = 'UPDATE' THEN
     UPDATE spendlog.stored_rows s SET (
@@ -192,7 +199,7 @@ BEGIN
     other_cost, gateway_cost, pricing_status, pricing_reason, provider, model, model_requested,
     model_group, model_id, call_type, status, service_tier, request_id, call_id, trace_id, session_id,
     api_key, api_key_alias, user_id, team_id, team_alias, organization_id, end_user, requester_ip,
-    error_class, mapping, time_source, request_tags, metadata, usage, items,
+    error_class, mapping, time_source, request_tags, metadata, usage, items, span_id, parent_id,
     call_no, caller_no, call_uuid, trace_uuid, usage_text, metadata_text) = (
     NEW.start_time, NEW.identity, NEW.batch_id, NEW.partition_id, NEW.kafka_offset, NEW.content_hash,
     NEW.end_time, NEW.first_token_time, NEW.input_tokens, NEW.output_tokens, NEW.total_tokens,
@@ -209,6 +216,7 @@ BEGIN
       IS DISTINCT FROM (OLD.spend, OLD.input_cost, OLD.output_cost, OLD.other_cost, OLD.pricing_status,
       OLD.input_tokens, OLD.output_tokens, OLD.cache_read_tokens, OLD.cache_write_tokens, OLD.reasoning_tokens,
       OLD.items) THEN '?' ELSE NEW.items END,
+    NEW.span_id, NEW.parent_id,
     NULL, NULL, NULL, NULL, NULL, NULL)
     WHERE s.start_time = OLD.start_time AND s.identity = OLD.identity;
     RETURN NEW;
