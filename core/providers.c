@@ -72,16 +72,14 @@ struct word {
 /* Far more than there are: a table that has outgrown them fails its first look-up, in every test.
  */
 #define WORD_SLOTS 1024
-#define PLAIN_BYTES 32
 
 /* As they are written, and plain: lower case letters and digits alone. */
 static struct word words[WORD_SLOTS], plain_words[WORD_SLOTS];
-static char plain_text[WORD_SLOTS][PLAIN_BYTES];
+static char plain_text[WORD_SLOTS][PLAIN_WORD_BYTES];
 static size_t word_count;
 static pthread_once_t words_once = PTHREAD_ONCE_INIT;
 
-/* Both are in ASCII, whatever the locale. false: `text` has nothing plain, or too much. */
-static bool make_plain(struct slice text, char plain[PLAIN_BYTES])
+bool provider_word_plain(struct slice text, char plain[PLAIN_WORD_BYTES])
 {
     size_t bytes = 0;
     for (size_t i = 0; i < text.bytes; i++) {
@@ -90,7 +88,7 @@ static bool make_plain(struct slice text, char plain[PLAIN_BYTES])
             c = (char)(c - 'A' + 'a');
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
             continue;
-        if (bytes + 1 == PLAIN_BYTES)
+        if (bytes + 1 == PLAIN_WORD_BYTES)
             return false;
         plain[bytes++] = c;
     }
@@ -109,7 +107,7 @@ static int word_order(const void *a, const void *b)
 static void add_word(const char *text, enum provider_id provider)
 {
     assert(word_count < WORD_SLOTS);
-    bool fits = make_plain(slice_of(text), plain_text[word_count]);
+    bool fits = provider_word_plain(slice_of(text), plain_text[word_count]);
     assert(fits);
     (void)fits;
     words[word_count] = (struct word){text, provider};
@@ -152,12 +150,12 @@ static enum provider_id find_in(const struct word *sorted, struct slice text)
 }
 
 /* A company and its product differ by this alone: "moonshot_ai", "Z.AI", "perplexity.ai". */
-static enum provider_id find_with_or_without_ai(char plain[PLAIN_BYTES])
+static enum provider_id find_with_or_without_ai(char plain[PLAIN_WORD_BYTES])
 {
     size_t bytes = strlen(plain);
     if (bytes > 3 && strcmp(plain + bytes - 2, "ai") == 0)
         return find_in(plain_words, (struct slice){plain, bytes - 2});
-    if (bytes < 3 || bytes + 3 > PLAIN_BYTES)
+    if (bytes < 3 || bytes + 3 > PLAIN_WORD_BYTES)
         return PROVIDER_OTHER;
     memcpy(plain + bytes, "ai", 3);
     return find_in(plain_words, (struct slice){plain, bytes + 2});
@@ -165,10 +163,10 @@ static enum provider_id find_with_or_without_ai(char plain[PLAIN_BYTES])
 
 enum provider_id provider_find_word(struct slice text)
 {
-    char plain[PLAIN_BYTES];
+    char plain[PLAIN_WORD_BYTES];
     pthread_once(&words_once, make_words);
     enum provider_id provider = find_in(words, text);
-    if (provider || !make_plain(text, plain))
+    if (provider || !provider_word_plain(text, plain))
         return provider;
     provider = find_in(plain_words, slice_of(plain));
     return provider ? provider : find_with_or_without_ai(plain);

@@ -52,6 +52,12 @@ enum provider_id provider_find(struct slice name);
  * or without. */
 enum provider_id provider_find_word(struct slice word);
 
+#define PLAIN_WORD_BYTES 32
+
+/* Letters and digits of a word alone, in lower case (ASCII, whatever the locale), NUL-terminated.
+ * false: there are none, or too many for a word of a provider. */
+bool provider_word_plain(struct slice word, char plain[PLAIN_WORD_BYTES]);
+
 static inline bool provider_is_known(struct slice name)
 {
     return provider_find(name) != PROVIDER_OTHER;

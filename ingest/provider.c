@@ -5,7 +5,6 @@
 
 #include "core/providers.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -62,28 +61,17 @@ struct slice provider_canonical(struct slice name)
     return known ? slice_of(provider_table[known].name) : provider_of_api(name);
 }
 
-/* Whether the word's letters and digits are these. */
-static bool same_letters(struct slice word, const char *letters)
-{
-    for (size_t i = 0; i < word.bytes; i++) {
-        if (!isalnum((unsigned char)word.p[i]))
-            continue;
-        if (tolower((unsigned char)word.p[i]) != *letters++)
-            return false;
-    }
-    return *letters == '\0';
-}
-
 bool provider_is_framework(struct slice name)
 {
     static const char *const frameworks[] = {
         "agno",      "autogen",  "crewai",     "dspy",         "haystack",   "langchain",
         "langgraph", "litellm",  "llamaindex", "pydanticai",   "smolagents", "semantickernel",
         "spring",    "springai", "strands",    "strandsagents"};
-    if (common(name))
+    char plain[PLAIN_WORD_BYTES];
+    if (common(name) || !provider_word_plain(name, plain))
         return false;
     for (size_t i = 0; i < sizeof frameworks / sizeof frameworks[0]; i++)
-        if (same_letters(name, frameworks[i]))
+        if (strcmp(plain, frameworks[i]) == 0)
             return true;
     return false;
 }

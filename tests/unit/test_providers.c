@@ -56,7 +56,7 @@ static void plain_words_are_of_one_provider(void **state)
             strcmp(plain_words[i].text, "coherechat") != 0)
             fail_msg("%s is a word twice", plain_words[i].text);
     for (size_t i = 0; i < word_count; i++) {
-        char text[PLAIN_BYTES];
+        char text[PLAIN_WORD_BYTES];
         strcpy(text, plain_words[i].text);
         enum provider_id other = find_with_or_without_ai(text);
         if (other && other != plain_words[i].provider)
