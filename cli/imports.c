@@ -132,8 +132,7 @@ static bool copy(FILE *in, FILE *out)
     return !ferror(in) && fflush(out) == 0 && fsync(fileno(out)) == 0;
 }
 
-/* Beside its place first: who reads the folder meanwhile sees all of it or nothing. */
-static bool keep(const char *file, const char *path, const char *beside, struct err *err)
+static bool copied(const char *file, const char *beside, struct err *err)
 {
     FILE *in = file_open(file, err);
     if (!in)
@@ -141,15 +140,45 @@ static bool keep(const char *file, const char *path, const char *beside, struct 
     FILE *out = fopen(beside, "we");
     bool ok = out && copy(in, out);
     fclose(in);
-    ok = out && fclose(out) == 0 && ok;
-    /* What was checked is what is kept, also when the file changes meanwhile. */
-    ok = ok && chmod(beside, 0644) == 0;
+    ok = out && fclose(out) == 0 && ok && chmod(beside, 0644) == 0;
     if (!ok)
         err_set(err, ERR_CONFIG, "%s: %s", beside, strerror(errno));
-    ok = ok && loads(beside, err) && rename(beside, path) == 0;
     if (!ok && out)
         unlink(beside);
-    return ok || err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    return ok;
+}
+
+/* Beside its place first: who reads the folder meanwhile sees all of it or nothing. What was
+ * checked is what is kept, also when the file changes meanwhile. */
+static bool keep(const char *file, const char *path, const char *beside, struct err *err)
+{
+    struct err of_copy = {0};
+    if (!copied(file, beside, err))
+        return false;
+    bool read = loads(beside, &of_copy);
+    if (read && rename(beside, path) == 0)
+        return true;
+    if (read)
+        err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    else if (loads(file, err)) /* whose error names the file that was given, not the copy */
+        err_set(err, ERR_CONFIG, "%s changed while it was read", file);
+    unlink(beside);
+    return false;
+}
+
+/* With the folders above it. */
+static bool folder_made(char *path, struct err *err)
+{
+    char *last = strrchr(path, '/');
+    if (last && last != path) {
+        *last = '\0';
+        bool ok = folder_made(path, err);
+        *last = '/';
+        if (!ok)
+            return false;
+    }
+    return mkdir(path, 0755) == 0 || errno == EEXIST ||
+           err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
 }
 
 bool imports_add(struct imports *imports, const struct config *config, const char *file,
@@ -160,9 +189,11 @@ bool imports_add(struct imports *imports, const struct config *config, const cha
     arena_init(&imports->arena, ARENA_BYTES);
     if (!config->imported || !config->imported[0])
         return err_set(err, ERR_CONFIG, "pricing.imported is not set");
-    if (mkdir(config->imported, 0755) != 0 && errno != EEXIST)
-        return err_set(err, ERR_CONFIG, "%s: %s", config->imported, strerror(errno)) ||
-               config_blame(config, "pricing.imported", err);
+    char *folder = path_in(imports, config->imported, "");
+    if (!folder)
+        return err_set(err, ERR_FATAL, "out of memory");
+    if (!folder_made(folder, err))
+        return config_blame(config, "pricing.imported", err);
     clock_format(from_us, from);
     snprintf(name, sizeof(name), "%s" SUFFIX, from);
     *path = path_in(imports, config->imported, name);

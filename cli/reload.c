@@ -66,6 +66,22 @@ bool reload_prices(struct lane_group *group, struct buf *said, struct err *err)
     return true;
 }
 
+/* Loaded beside the one in force, which lanes keep, with what they remember of it, if it is the
+ * same. */
+static bool is_another(struct lane_group *group, bool *changed, struct err *err)
+{
+    struct book_options options;
+    struct book *found =
+        book_options_of(group->config, &options, err) ? book_load(&options, NULL, NULL, err) : NULL;
+    if (!found)
+        return false;
+    struct book_ref *current = book_acquire(group->books);
+    *changed = strcmp(book_id(current->book), book_id(found)) != 0;
+    book_release(group->books, current);
+    book_free(found);
+    return true;
+}
+
 void reload_watch(struct reload_watch *watch, struct lane_group *group)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -79,7 +95,8 @@ void reload_watch(struct reload_watch *watch, struct lane_group *group)
     if (first)
         return;
     buf_init(&said, SAID_BYTES);
-    bool ok = renew(group, &changed, &said, &err);
+    bool ok =
+        is_another(group, &changed, &err) && (!changed || renew(group, &changed, &said, &err));
     if (ok && changed)
         loaded(group, &said);
     else if (!ok && strcmp(watch->failed, err.text) != 0)

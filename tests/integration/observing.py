@@ -221,7 +221,7 @@ def spend_of(stage, number):
 def prices_stay_fresh(servers):
     """pricing.watch takes changed files over, whole or not at all, and says what moved; imported maps hold from their date on."""
     with Stage(servers, "fresh", partitions=1) as stage:
-        imported = os.path.join(stage.folder, "imported")
+        imported = os.path.join(stage.folder, "made/imported")
         pricing = f"{{cost_map: {cost_map_of(stage, '0.001')}, watch: 1s, imported: {imported}}}"
         member = stage.start(pricing=pricing, extra="lanes: 1\n")
 
@@ -253,9 +253,11 @@ def prices_stay_fresh(servers):
         command(stage, config, "prices", "import", new, "--effective-from", "2099-01-01")
         with open(new, "w", encoding="ascii") as out:
             out.write('{"gpt-reload": {"input_cost_per_token": "much"}}')
-        command(stage, config, "prices", "import", new, "--effective-from", "2021-01-01", code=78)
+        check(f"{new}:1: " in command(stage, config, "prices", "import", new, "--effective-from", "2021-01-01", code=78), "the file's name")
         check_equal(sorted(os.listdir(imported)), ["2020-01-01T00:00:00Z.json", "2099-01-01T00:00:00Z.json"], "after a broken one")
         check_equal(spend_of(stage, 6), Decimal(4), "spend before a map of the future")
+        time.sleep(3)
+        check_equal(member.text().count("lane 0: price book"), 6, "how often prices were taken over, five changes after the start")
         check_equal(member.end(), 0, f"exit code{member.tail()}")
 
 
