@@ -376,7 +376,9 @@ FROM (
   GROUP BY 2, 3
   UNION ALL
   SELECT 'drift', p.provider, p.model, '', sum(p.calls_differing)::bigint, abs(sum(p.difference)), min(p.day)
-  FROM spendlog.price_drift p WHERE p.calls_differing > 0 GROUP BY 2, 3
+  FROM spendlog.price_drift p
+  WHERE abs(p.difference) > 1e-9 * abs(p.gateway_cost) -- less is the rounding of the gateway's floating point
+  GROUP BY 2, 3
   UNION ALL
   SELECT 'rejected', '', '', r.reason, count(*), NULL, min(r.rejected_at)::date
   FROM spendlog.rejected_events r WHERE r.resolved_at IS NULL GROUP BY 4

@@ -70,4 +70,18 @@ def apart(stage, limits):
     return said
 
 
-ALL = (a_price_apart_from_the_gateways_is_an_alarm,)
+def rounding_of_the_gateway_is_settled(servers):
+    """What is not settled lists a difference from the gateway's figure, and not the last digits of its floating point."""
+    asked = "SELECT model, calls, round(at_risk, 6) FROM spendlog.suspense WHERE what = 'drift'"
+    with Stage(servers, "rounding", partitions=1) as stage:
+        pricing = f"{{cost_map: {cost_map_of(stage, '0.001')}}}"
+        stage.produce([event(n, 1.0000000000000002) for n in range(3)])
+        stage.consume(pricing=pricing)
+        check_equal(stage.value("SELECT sum(calls_differing) FROM spendlog.price_drift"), "3", "figures that differ")
+        check_equal(stage.sql(asked), [], "not settled")
+        stage.produce([event(3, 1.0001)])
+        stage.consume(pricing=pricing)
+        check_equal(stage.sql(asked), [["gpt-reload", "4", "0.000100"]], "not settled, with a difference")
+
+
+ALL = (a_price_apart_from_the_gateways_is_an_alarm, rounding_of_the_gateway_is_settled)
