@@ -5,8 +5,9 @@
  *
  * A partition with a stored last message is assigned one message early: if that message is still
  * the one recorded (timestamp and hash) it is dropped, else the topic was recreated under us and a
- * new incarnation begins at its start. A message that is gone (compaction, retention) proves
- * nothing.
+ * new incarnation begins at its start; so it does where a message stands of which none is recorded
+ * (a gap was booked, or transactions' marks). A message that is gone (compaction, retention) proves
+ * nothing: lane_gap.c then looks further back, unless Kafka still knows the group's offsets.
  */
 #include "run/lane_impl.h"
 
@@ -46,7 +47,7 @@ void lane_partitions_set(struct lane *lane, const struct kafka_partition *partit
         p->mapper = lane->mapper[p->topic - lane->group->topics->topic];
         p->state.topic = partitions[i].topic;
         p->state.partition = partitions[i].partition;
-        p->known_offset = p->began_offset = -1;
+        p->known_offset = p->began_offset = p->unchecked_offset = p->look_from = -1;
         buf_init(&p->last, LAST_BYTES_MAX);
         lane->partition_count++;
     }
@@ -121,6 +122,14 @@ static bool partition_first_seen(struct lane *lane, struct lane_partition *p, st
     return writer_offset_load(lane->writer, topic, p->state.partition, start, &p->state, err);
 }
 
+/* Whether the log before the stored offset is known: by its last message, or by having none. */
+static bool can_be_checked(const struct lane_partition *p)
+{
+    const struct partition_state *of = &p->state;
+    return of->next_offset + lane_partly(p) > 0 && of->next_offset != p->unchecked_offset &&
+           (of->last_time_ms >= 0 || of->next_offset > of->first_offset);
+}
+
 static bool partition_load(struct lane *lane, struct lane_partition *p, struct err *err)
 {
     const struct partition_state before = p->state;
@@ -143,10 +152,19 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
     MUST(before.id == 0 || p->state.partition == before.partition, before.id, before.partition,
          p->state.partition);
     p->began_offset = p->state.first_offset;
-    if (p->phase != PARTITION_HALTED && p->state.last_time_ms >= 0 &&
-        p->state.next_offset + lane_partly(p) > 0 && p->state.next_offset != p->unchecked_offset)
+    if (p->phase != PARTITION_HALTED && can_be_checked(p))
         p->phase = PARTITION_CHECKING;
+    p->another_met = false;
+    if (p->phase != PARTITION_CHECKING || p->look_from >= p->state.next_offset)
+        p->look_from = -1;
     return true;
+}
+
+static int64_t assign_from(const struct lane_partition *p)
+{
+    if (p->look_from >= 0)
+        return p->look_from;
+    return p->state.next_offset - (p->phase == PARTITION_CHECKING && !lane_partly(p));
 }
 
 static bool assign_all(struct lane *lane, struct err *err)
@@ -165,7 +183,7 @@ static bool assign_all(struct lane *lane, struct err *err)
         list[count++] = (struct kafka_partition){
             .topic = p->state.topic,
             .partition = p->state.partition,
-            .offset = p->state.next_offset - (p->phase == PARTITION_CHECKING && !lane_partly(p)),
+            .offset = assign_from(p),
             .state = p,
         };
     }

@@ -10,6 +10,8 @@
 #include "core/log.h"
 #include "core/must.h"
 
+#define LOOK_BACK 64 /* messages that are read again to know a log by */
+
 static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated, int64_t next,
                      const char *why)
 {
@@ -60,6 +62,44 @@ enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p,
     return LANE_REREAD;
 }
 
+/* Before the first one there may be messages that are not ours. */
+static int64_t look_from(const struct lane_partition *p, int64_t low)
+{
+    int64_t from = p->state.next_offset - LOOK_BACK;
+    if (from < p->state.first_offset)
+        from = p->state.first_offset;
+    return from < low ? low : from;
+}
+
+/* The message that was stored last is not where it was. Its offset may be the mark of a
+ * transaction, it may be compacted away; or this is another log, which has come further. While
+ * Kafka knows our offsets it is the same one, since it drops them with a topic. Else some messages
+ * before are read again: among them the one stored last, or none but others. */
+static enum lane_outcome last_is_missing(struct lane *lane, struct lane_partition *p,
+                                         struct err *err)
+{
+    int64_t low, high, from, next = p->state.next_offset;
+    bool looked = p->look_from >= 0, nothing = looked && !p->another_met;
+    if (!p->told && !nothing &&
+        !consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
+        return LANE_RECOVER;
+    p->phase = PARTITION_READING;
+    p->look_from = -1;
+    if (p->told)
+        return LANE_FINE;
+    from = nothing ? next : look_from(p, low);
+    if (nothing || (!looked && from >= next - 1)) {
+        p->unchecked_offset = next;
+        return LANE_FINE;
+    }
+    if (looked)
+        gap_book(lane, p, true, low, "topic recreated: the messages before it are others");
+    else
+        p->look_from = from;
+    MUST(looked || p->look_from < next, p->look_from, next);
+    return LANE_REREAD;
+}
+
 /* The end may lie beyond the last message: transaction markers, compaction. Before what is stored
  * it cannot lie: then this is another log, one message or more shorter. */
 enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *p, int64_t offset,
@@ -67,6 +107,11 @@ enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *p, int64
 {
     if (offset < p->state.next_offset + lane_partly(p))
         return lane_out_of_range(lane, p, err);
+    if (p->phase == PARTITION_CHECKING) {
+        enum lane_outcome outcome = last_is_missing(lane, p, err);
+        if (outcome != LANE_FINE)
+            return outcome;
+    }
     p->phase = PARTITION_AT_END;
     if (offset <= p->state.next_offset)
         return LANE_FINE;
@@ -81,6 +126,15 @@ enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *p, int64
     return LANE_FINE;
 }
 
+/* Where none is recorded (one without a timestamp is not) there was none, unless Kafka knows us. */
+static bool is_last(const struct lane_partition *p, const struct kafka_message *message)
+{
+    if (p->state.last_time_ms < 0)
+        return message->time_ms < 0 || p->told;
+    return message->time_ms == p->state.last_time_ms &&
+           hash_xxh64(message->value) == p->state.last_hash;
+}
+
 enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
                                    const struct kafka_message *message, bool *is_new,
                                    struct err *err)
@@ -89,12 +143,16 @@ enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
     if (p->phase != PARTITION_CHECKING)
         return LANE_FINE;
     MUST(lane->state == LANE_READING, lane->state);
-    p->phase = PARTITION_READING;
     if (message->offset >= p->state.next_offset + lane_partly(p))
-        return LANE_FINE;
-    bool stored_last = message->time_ms == p->state.last_time_ms &&
-                       hash_xxh64(message->value) == p->state.last_hash;
+        return last_is_missing(lane, p, err);
+    bool stored_last = is_last(p, message);
     *is_new = stored_last && lane_partly(p);
+    if (!stored_last && p->look_from >= 0) {
+        p->another_met = true;
+        return LANE_FINE;
+    }
+    p->phase = PARTITION_READING;
+    p->look_from = -1;
     if (stored_last)
         return LANE_FINE;
 

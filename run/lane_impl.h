@@ -31,6 +31,8 @@ struct lane_partition {
     int64_t known_offset;     /* stored, as far as we know; -1 = nothing known */
     int64_t began_offset;     /* where reading began, once known: -1 until then */
     int64_t unchecked_offset; /* where the message before is gone from the log: nothing to check */
+    int64_t look_from;        /* CHECKING: assigned from so early, to know the log by; -1 = not */
+    bool another_met;         /* there: a message before next_offset that is not the last one */
     struct buf last;          /* the last message of the batch; failed: it is too large */
 };
 

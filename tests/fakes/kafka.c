@@ -84,9 +84,19 @@ void fake_kafka_recreate(int partition)
     reader[partition].end_told = false;
 }
 
+void fake_kafka_forget(int partition)
+{
+    logs[partition].committed = -1;
+}
+
 int64_t fake_kafka_end(int partition)
 {
     return logs[partition].high;
+}
+
+int64_t fake_kafka_time(int partition, int64_t offset)
+{
+    return logs[partition].time_ms[offset];
 }
 
 int64_t fake_kafka_committed(int partition)

@@ -40,8 +40,11 @@ void fake_kafka_skip(int partition, int64_t count);
 void fake_kafka_retain(int partition, int64_t low);
 /* Deleted and made anew: empty, and what was committed for it is forgotten. */
 void fake_kafka_recreate(int partition);
+/* What was committed has expired. */
+void fake_kafka_forget(int partition);
 int64_t fake_kafka_end(int partition);
-int64_t fake_kafka_committed(int partition); /* -1: none */
+int64_t fake_kafka_time(int partition, int64_t offset); /* of a message */
+int64_t fake_kafka_committed(int partition);            /* -1: none */
 
 /* --- the group: inside the next poll */
 void fake_kafka_give(int first_partition, size_t count); /* takes away what is owned, first */

@@ -5,6 +5,7 @@
  * A lane stepped turn by turn between a broker and a database in memory: every way into and out of
  * each of its states (run/lane_state.h), and that each record is written once whatever happens.
  */
+#include "core/hash.h"
 #include "tests/unit/lane_fixture.h"
 
 /* --- the way of a message ------------------------------------------------------------------- */
@@ -255,12 +256,21 @@ static void a_revoked_lane_writes_what_it_gathered(void **state)
     expect_once(0, 0, 3);
 }
 
+/* So many messages of partition 0, of which Kafka was not told. */
+static void written_by_another(int64_t messages)
+{
+    struct fake_offsets *of = fake_offsets(0);
+    of->next = messages;
+    of->last_time_ms = fake_kafka_time(0, messages - 1);
+    of->last_hash = hash_xxh64(slice_of(one));
+}
+
 static void a_lane_that_lost_its_partitions_writes_nothing(void **state)
 {
     (void)state;
     begin_reading(2);
     turns(1);
-    fake_offsets(0)->next = 2; /* by the member that owns it now */
+    written_by_another(2); /* by the member that owns it now */
     fake_kafka_take_away(true);
     turns(1);
     assert_int_equal(lane_state(world.lane), LANE_UNASSIGNED);
@@ -389,7 +399,7 @@ static void a_fenced_lane_goes_on_where_the_owner_stands(void **state)
     (void)state;
     begin_reading(3);
     turns(1);
-    fake_offsets(0)->next = 2; /* the owner wrote two, and died */
+    written_by_another(2); /* the owner wrote two, and died */
     turn_until(LANE_WAITING);
     read_out();
     assert_int_equal(fake_writer_count(0, 1, 0), 0);
@@ -791,6 +801,81 @@ static void a_last_message_that_is_gone_proves_nothing(void **state)
     expect_once(0, 0, 5);
 }
 
+static void a_topic_made_anew_is_noticed_when_its_first_message_is_stored_in_part(void **state)
+{
+    (void)state;
+    fake_kafka_append(0, nine);
+    *fake_offsets(0) =
+        (struct fake_offsets){.known = true,
+                              .last_time_ms = fake_kafka_time(0, 0) - 1,
+                              .next_index = 6,
+                              .mappings = mappings_fingerprint(world.topics.topic[0].mappings)};
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    assert_int_equal(fake_offsets(0)->incarnation, 1);
+    for (unsigned index = 0; index < 9; index++)
+        assert_int_equal(fake_writer_count(0, 0, index), 1);
+}
+
+/* After a transaction its mark stands where the last message is looked for. */
+static void a_topic_made_anew_is_known_by_what_lies_before_a_mark(void **state)
+{
+    (void)state;
+    for (unsigned messages = 4; messages <= 7; messages++) { /* all before the mark, or beyond */
+        teardown(NULL);
+        setup(NULL);
+        append(0, 3);
+        fake_kafka_skip(0, 1);
+        fake_kafka_give(0, 1);
+        read_out();
+        expect_next(0, 4);
+        next_lane();
+        fake_kafka_recreate(0);
+        for (unsigned i = 0; i < messages; i++) {
+            if (i == 3)
+                fake_kafka_skip(0, 1);
+            fake_kafka_append(0, other);
+        }
+        fake_kafka_give(0, 1);
+        turn_until(LANE_READING);
+        turns(2);
+        turn_until(LANE_READING);
+        turns(4);
+        turn_until(LANE_READING);
+        read_out();
+        assert_int_equal(fake_offsets(0)->incarnation, 1);
+        assert_int_equal(fake_writer.place_count, 3 + messages);
+    }
+}
+
+/* ... and so is the one that is still there, of which Kafka has forgotten our offsets. */
+static void a_topic_that_is_the_same_is_known_by_what_lies_before_a_mark(void **state)
+{
+    (void)state;
+    for (int marks = 1; marks <= 80; marks += 79) { /* more than is looked back */
+        teardown(NULL);
+        setup(NULL);
+        append(0, 3);
+        fake_kafka_skip(0, marks);
+        fake_kafka_give(0, 1);
+        read_out();
+        next_lane();
+        fake_kafka_forget(0);
+        append(0, 2);
+        fake_kafka_give(0, 1);
+        turn_until(LANE_READING);
+        turns(2);
+        turn_until(LANE_READING);
+        turns(4);
+        read_out();
+        assert_int_equal(fake_writer.gaps, 0);
+        assert_int_equal(fake_offsets(0)->incarnation, 0);
+        assert_int_equal(fake_writer.place_count, 5);
+    }
+}
+
 static void a_broker_that_cannot_say_where_its_log_is_is_asked_again(void **state)
 {
     (void)state;
@@ -1107,6 +1192,9 @@ int main(void)
         TEST(a_gap_is_booked_and_reading_goes_on),
         TEST(a_partition_with_a_gap_waits_for_the_operator_and_the_others_go_on),
         TEST(a_last_message_that_is_gone_proves_nothing),
+        TEST(a_topic_made_anew_is_noticed_when_its_first_message_is_stored_in_part),
+        TEST(a_topic_made_anew_is_known_by_what_lies_before_a_mark),
+        TEST(a_topic_that_is_the_same_is_known_by_what_lies_before_a_mark),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
         TEST(a_database_that_went_back_is_noticed_and_read_again),
         TEST(a_new_incarnation_of_another_member_is_not_a_setback),
