@@ -249,6 +249,7 @@ static bool rejects_bisect(struct writer *w, const struct batch *batch, size_t f
     struct err why = {0};
     if (!pg_command(&w->pg, "SAVEPOINT part", err))
         return false;
+    w->pg.sqlstate[0] = '\0'; /* what fails before the server is asked is not its refusal */
     if (rejects_insert(w, batch, from, to, false, &why))
         return pg_command(&w->pg, "RELEASE SAVEPOINT part", err);
     if (!record_refused(w))

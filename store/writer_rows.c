@@ -440,6 +440,7 @@ static bool copy_bisect(struct writer *w, struct batch *batch, size_t from, size
     MUST(from < to && pg_inside(&w->pg), from, to);
     if (!pg_command(&w->pg, "SAVEPOINT half", err))
         return false;
+    w->pg.sqlstate[0] = '\0'; /* what fails before the server is asked is not its refusal */
     if (copy_range(w, batch, from, to, &why))
         return pg_command(&w->pg, "RELEASE SAVEPOINT half", err);
     if (!row_refusable(w))
