@@ -20,7 +20,9 @@
 #define FIRST_ROOM 64
 
 struct reader {
-    bool assigned, stuck, repeat, told;
+    struct log *log; /* NULL: not assigned */
+    bool stuck, repeat, told;
+    unsigned fetched; /* messages of a topic that is gone */
     int64_t position, end_told;
     void *state;
 };
@@ -36,18 +38,26 @@ struct consumer {
     struct reader reader[PARTITIONS_MAX];
 };
 
-struct log broker_log[PARTITIONS_MAX];
+struct log *broker_log[PARTITIONS_MAX];
 static struct consumer *consumers[CONSUMERS_MAX];
 static unsigned consumer_count;
 static bool sharing_out;
+static int64_t away_ms; /* until then there is no such topic */
+
+static struct log *log_new(struct log *older)
+{
+    struct log *log = sim_alloc(sizeof(*log));
+    *log = (struct log){.older = older, .committed = -1, .began = -1};
+    return log;
+}
 
 void broker_reset(void)
 {
-    memset(broker_log, 0, sizeof(broker_log));
     for (int i = 0; i < PARTITIONS_MAX; i++)
-        broker_log[i].committed = broker_log[i].began = -1;
+        broker_log[i] = log_new(NULL);
     consumer_count = 0;
     sharing_out = false;
+    away_ms = 0;
 }
 
 /* --- logs ----------------------------------------------------------------------------------- */
@@ -68,9 +78,9 @@ static void log_add(struct log *log, struct sent *message)
 void broker_append(int32_t partition, struct sent *message)
 {
     message->partition = partition;
-    message->offset = broker_log[partition].high;
+    message->offset = broker_log[partition]->high;
     message->time_ms = clock_now_us() / 1000;
-    log_add(&broker_log[partition], message);
+    log_add(broker_log[partition], message);
     sim_trace("produced %d/%lld: %.60s", (int)partition, (long long)message->offset,
               message->value);
 }
@@ -78,17 +88,54 @@ void broker_append(int32_t partition, struct sent *message)
 void broker_skip(int32_t partition, unsigned offsets)
 {
     while (offsets-- > 0)
-        log_add(&broker_log[partition], NULL);
+        log_add(broker_log[partition], NULL);
 }
 
 void broker_retain(int32_t partition, int64_t low)
 {
-    struct log *log = &broker_log[partition];
+    struct log *log = broker_log[partition];
     if (low > log->high)
         low = log->high;
     for (; log->low < low; log->low++)
         if (log->at[log->low])
             log->at[log->low]->trimmed = true;
+}
+
+/* Some messages go, and leave their offsets. */
+void broker_compact(int32_t partition)
+{
+    struct log *log = broker_log[partition];
+    int64_t from = log->high > 16 && sim_below(2) ? log->high - 16 : 0;
+    for (int64_t offset = from; offset < log->high; offset++) {
+        struct sent *m = log->at[offset];
+        if (!m || m->compacted || sim_below(3))
+            continue;
+        m->compacted = m->trimmed = true;
+        log->gone.messages++;
+        for (unsigned i = 0; i < m->count; i++) {
+            log->gone.events += m->record[i].want == WANT_ROW;
+            log->gone.skipped += m->record[i].want == WANT_SKIPPED;
+            log->gone.rejected +=
+                m->record[i].want == WANT_REJECTED || m->record[i].want == WANT_REFUSED;
+        }
+        sim_happened(HAPPENED_COMPACTED);
+    }
+}
+
+void broker_make_again(unsigned partitions)
+{
+    for (int i = 0; i < PARTITIONS_MAX; i++)
+        broker_log[i] = log_new(broker_log[i]);
+    sim.dials.partitions = partitions;
+    away_ms = sim.now_ms + sim_below(sim_below(2) ? 100 : 5000);
+    sim_happened(HAPPENED_MADE_AGAIN);
+    sim_trace("topic: deleted, and made again with %u partitions", partitions);
+    broker_rebalance();
+}
+
+static bool is_away(void)
+{
+    return away_ms > sim.now_ms;
 }
 
 /* --- the group ------------------------------------------------------------------------------ */
@@ -121,7 +168,7 @@ static void share_out(void)
         of[i]->given = 0;
         of[i]->to_assign = true;
     }
-    for (unsigned p = 0; p < sim.dials.partitions; p++)
+    for (unsigned p = 0; p < sim.dials.partitions && !is_away(); p++)
         of[sim_below(count)]->given |= 1u << p;
     sharing_out = false;
     sim_trace("group: shared out among %u", count);
@@ -135,6 +182,10 @@ static void leave(struct consumer *c)
 
 void broker_tick(void)
 {
+    if (away_ms && !is_away()) {
+        away_ms = 0;
+        broker_rebalance();
+    }
     for (unsigned i = 0; i < consumer_count; i++) {
         struct consumer *c = consumers[i];
         if (!c->in_group)
@@ -244,35 +295,49 @@ bool consumer_subscribe(struct consumer *c, struct err *err)
     return true;
 }
 
+/* A log that is not there any more: what was fetched of it still comes. */
+static bool is_fetched(struct reader *r, int partition)
+{
+    return r->log == broker_log[partition] || (r->fetched > 0 && r->fetched-- > 0);
+}
+
+static void message_give(struct reader *r, struct kafka_message *to)
+{
+    const struct sent *message = r->log->at[r->position];
+    to->kind = POLL_MESSAGE;
+    to->value = slice_of(message->value);
+    to->tombstone = message->value[0] == '\0';
+    to->time_ms = message->time_ms;
+    r->position += !r->repeat;
+    if (r->repeat)
+        sim_happened(HAPPENED_REPEATED);
+    r->repeat = false;
+}
+
 static bool message_next(struct consumer *c, int partition, struct kafka_message *to)
 {
     struct reader *r = &c->reader[partition];
-    const struct log *log = &broker_log[partition];
-    if (!r->assigned || r->stuck)
+    const struct log *log = r->log;
+    if (!log || r->stuck || !is_fetched(r, partition))
         return false;
     to->topic = LOAD_TOPIC;
     to->partition = partition;
     to->state = r->state;
     if (r->position < log->low || r->position > log->high) {
         r->stuck = true;
-        sim_happened(HAPPENED_TRIMMED);
+        sim_happened(r->position < log->low ? HAPPENED_TRIMMED : HAPPENED_BEYOND_END);
         to->kind = POLL_OUT_OF_RANGE;
         to->offset = r->position;
         return true;
     }
-    while (r->position < log->high && !log->at[r->position])
+    int64_t before = r->position;
+    while (r->position < log->high && (!log->at[r->position] || log->at[r->position]->compacted))
         r->position++;
+    if (r->position > before)
+        sim_happened(r->position < log->high ? HAPPENED_HOLE : HAPPENED_HOLE_AT_END);
     to->offset = r->position;
     if (r->position < log->high) {
-        const struct sent *message = log->at[r->position];
-        to->kind = POLL_MESSAGE;
-        to->value = slice_of(message->value);
-        to->tombstone = message->value[0] == '\0';
-        to->time_ms = message->time_ms;
-        r->position += !r->repeat;
-        if (r->repeat)
-            sim_happened(HAPPENED_REPEATED);
-        r->repeat = false;
+        message_give(r, to);
         return true;
     }
     if (r->end_told == log->high)
@@ -326,12 +391,17 @@ bool consumer_assign(struct consumer *c, const struct kafka_partition *partition
     if (is_dead(c))
         return err_set(err, ERR_UNAVAILABLE, "the member is dead");
     memset(c->reader, 0, sizeof(c->reader));
-    for (size_t i = 0; i < count; i++)
-        c->reader[partitions[i].partition] = (struct reader){.assigned = true,
-                                                             .repeat = sim_fault(sim.dials.repeats),
-                                                             .position = partitions[i].offset,
-                                                             .end_told = -1,
-                                                             .state = partitions[i].state};
+    for (size_t i = 0; i < count; i++) {
+        sim_trace("reads %d from %lld", (int)partitions[i].partition,
+                  (long long)partitions[i].offset);
+        c->reader[partitions[i].partition] =
+            (struct reader){.log = broker_log[partitions[i].partition],
+                            .fetched = sim.dials.make_again ? sim_below(20) : 0,
+                            .repeat = sim_fault(sim.dials.repeats),
+                            .position = partitions[i].offset,
+                            .end_told = -1,
+                            .state = partitions[i].state};
+    }
     return true;
 }
 
@@ -341,8 +411,8 @@ bool consumer_watermarks(struct consumer *c, const char *topic, int32_t partitio
     (void)topic;
     if (no_answer(c, err, "watermarks"))
         return false;
-    *low = broker_log[partition].low;
-    *high = broker_log[partition].high;
+    *low = broker_log[partition]->low;
+    *high = broker_log[partition]->high;
     return true;
 }
 
@@ -354,16 +424,26 @@ bool consumer_partition_count(struct consumer *c, const char *topic, int32_t *co
     return !no_answer(c, err, "metadata");
 }
 
+/* One that belongs to a topic which is gone would make the new one look like it, were the place of
+ * its last message empty there (docs/contributing/simulator.md). */
+static bool is_of_before(const struct consumer *c, int32_t partition)
+{
+    return c->reader[partition].log != broker_log[partition] &&
+           (sim.dials.holes > 0 || sim.dials.compact > 0);
+}
+
 /* Of a member that is left out Kafka takes nothing. */
 void consumer_commit(struct consumer *c, const struct kafka_partition *partitions, size_t count)
 {
     if (is_dead(c) || !c->in_group || sim_fault(sim.dials.kafka_fails))
         return;
     for (size_t i = 0; i < count; i++) {
-        struct log *log = &broker_log[partitions[i].partition];
+        struct log *log = broker_log[partitions[i].partition];
+        if (is_of_before(c, partitions[i].partition))
+            continue;
         log->committed = partitions[i].offset;
         log->began = partitions[i].began;
-        c->reader[partitions[i].partition].told = c->reader[partitions[i].partition].assigned;
+        c->reader[partitions[i].partition].told = c->reader[partitions[i].partition].log != NULL;
     }
 }
 
@@ -373,7 +453,7 @@ bool consumer_committed(struct consumer *c, struct kafka_partition *partitions, 
     if (no_answer(c, err, "committed offsets"))
         return false;
     for (size_t i = 0; i < count; i++) {
-        const struct log *log = &broker_log[partitions[i].partition];
+        const struct log *log = broker_log[partitions[i].partition];
         partitions[i].offset = log->committed;
         partitions[i].began = log->began;
     }
@@ -395,7 +475,7 @@ void consumer_figures(const struct consumer *c, struct consumer_figures *figures
 int64_t consumer_cached_end(const struct consumer *c, const char *topic, int32_t partition)
 {
     (void)c, (void)topic;
-    return broker_log[partition].high;
+    return broker_log[partition]->high;
 }
 
 void consumer_close(struct consumer *c)

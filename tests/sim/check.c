@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOTICED_MS 20000 /* of quiet: whatever is to be noticed of another topic is */
+
 static bool is_there(const struct row *row)
 {
     return row_is_seen(row, NULL);
@@ -50,34 +52,53 @@ static bool is_dealt_with(const struct row *of, int64_t offset, unsigned index)
            !in_a_gap(of->v.offsets.id, offset);
 }
 
-static const struct sent *message_at(int32_t partition, int64_t offset)
+static const struct sent *message_at(const struct log *log, int64_t offset)
 {
-    const struct log *log = &broker_log[partition];
     return offset < 0 || offset >= log->high ? NULL : log->at[offset];
 }
 
-struct books { /* of a partition */
-    int64_t messages, events, rejected, skipped;
-};
-
-static struct books books_of(const struct row *of)
+static void books_add(struct books *b, const struct sent_record *record, int64_t n)
 {
-    struct books b = {0};
-    const struct log *log = &broker_log[of->v.offsets.partition];
-    for (int64_t offset = of->v.offsets.first; offset < log->high && offset <= of->v.offsets.next;
-         offset++) {
-        const struct sent *m = log->at[offset];
-        unsigned dealt = 0;
-        for (unsigned i = 0; m && i < m->count; i++) {
-            if (!is_dealt_with(of, offset, i))
-                break;
-            dealt++;
-            b.events += m->record[i].want == WANT_ROW;
-            b.rejected += m->record[i].want == WANT_REJECTED || m->record[i].want == WANT_REFUSED;
-            b.skipped += m->record[i].want == WANT_SKIPPED;
-        }
-        b.messages += m && dealt == m->count;
+    b->events += n * (record->want == WANT_ROW);
+    b->rejected += n * (record->want == WANT_REJECTED || record->want == WANT_REFUSED);
+    b->skipped += n * (record->want == WANT_SKIPPED);
+}
+
+/* What lies before an offset of a log: added up once, as it grows. */
+static const struct books *books_before(struct log *log, int64_t offset)
+{
+    if (log->booked_capacity <= log->high) {
+        struct books *larger = sim_alloc((size_t)(2 * log->high + 64) * sizeof(*larger));
+        if (log->booked)
+            memcpy(larger, log->before, (size_t)(log->booked + 1) * sizeof(*larger));
+        log->before = larger;
+        log->booked_capacity = 2 * log->high + 64;
     }
+    for (; log->booked < offset; log->booked++) {
+        const struct sent *m = log->at[log->booked];
+        struct books *b = &log->before[log->booked + 1];
+        *b = log->before[log->booked];
+        b->messages += m != NULL;
+        for (unsigned i = 0; m && i < m->count; i++)
+            books_add(b, &m->record[i], 1);
+    }
+    return &log->before[offset];
+}
+
+/* Of a partition without a gap: its records from first to next. */
+static struct books books_of(struct log *log, const struct row *of)
+{
+    int64_t first = of->v.offsets.first, next = of->v.offsets.next;
+    const struct sent *m = message_at(log, next);
+    struct books b = *books_before(log, next);
+    const struct books *begin = books_before(log, first < next ? first : next);
+    b.messages -= begin->messages;
+    b.events -= begin->events;
+    b.rejected -= begin->rejected;
+    b.skipped -= begin->skipped;
+    for (int32_t i = 0; m && i < of->v.offsets.next_index && (unsigned)i < m->count; i++)
+        books_add(&b, &m->record[i], 1);
+    b.messages += m && of->v.offsets.next_index >= (int64_t)m->count;
     return b;
 }
 
@@ -90,42 +111,101 @@ static bool has_gap(int64_t id)
     return false;
 }
 
-/* What the tables hold of each partition. */
+/* --- what the tables hold ------------------------------------------------------------------- */
+
+/* Of each partition, and in all: added up from the journals of what is committed, or taken back
+ * with it; and in the end anew, from the tables. */
 #define IDS_MAX 64
 struct held {
-    int64_t id, rows, rejected, resolved, conflicts;
+    int64_t id, rows, rejected, conflicts;
+    int64_t resolved[RESOLUTIONS];
+    int64_t versions; /* of its offset row */
+    struct log *log;  /* as it was when the row was made */
 };
-static struct held held[IDS_MAX];
-static size_t held_count;
+static struct {
+    struct held held[IDS_MAX];
+    size_t count;
+    int64_t rows, calls;
+    __int128 spend, summed;
+} all;
+
+void check_reset(void)
+{
+    memset(&all, 0, sizeof(all));
+}
 
 static struct held *held_of(int64_t id)
 {
-    for (size_t i = 0; i < held_count; i++)
-        if (held[i].id == id)
-            return &held[i];
-    if (held_count == IDS_MAX)
-        held_count--; /* is not to be: a comparison will say so */
-    held[held_count] = (struct held){.id = id};
-    return &held[held_count++];
+    for (size_t i = 0; i < all.count; i++)
+        if (all.held[i].id == id)
+            return &all.held[i];
+    if (all.count == IDS_MAX)
+        all.count--; /* is not to be: a comparison will say so */
+    all.held[all.count] = (struct held){.id = id};
+    return &all.held[all.count++];
 }
 
-static void held_count_all(void)
+static void offsets_count(const struct row *r, int n)
 {
-    held_count = 0;
-    for (struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
-        if (is_there(r))
-            held_of(r->v.row.partition_id)->rows++;
-    for (struct row *r = db.first[TABLE_DROPPED]; r; r = r->next)
-        if (is_there(r))
-            held_of(r->v.row.partition_id)->rows++;
-    for (struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
-        if (is_there(r) && r->v.rejected.resolved)
-            held_of(r->v.rejected.partition_id)->resolved++;
-        else if (is_there(r))
-            held_of(r->v.rejected.partition_id)->rejected++;
-    for (struct row *r = db.first[TABLE_CONFLICTS]; r; r = r->next)
-        if (is_there(r))
-            held_of(r->v.conflict.partition_id)->conflicts++;
+    struct held *held = held_of(r->v.offsets.id);
+    if (held->versions == 0)
+        held->log = broker_log[r->v.offsets.partition];
+    held->versions += n;
+}
+
+static void row_count(const struct row *r, int n)
+{
+    switch (r->table) {
+    case TABLE_OFFSETS:
+        offsets_count(r, n);
+        break;
+    case TABLE_ROWS:
+    case TABLE_DROPPED: /* sums outlive them */
+        held_of(r->v.row.partition_id)->rows += n;
+        all.rows += n;
+        all.spend += n * r->v.row.spend;
+        break;
+    case TABLE_REJECTED:
+        if (r->v.rejected.resolved)
+            held_of(r->v.rejected.partition_id)->resolved[r->v.rejected.resolution] += n;
+        else
+            held_of(r->v.rejected.partition_id)->rejected += n;
+        break;
+    case TABLE_CONFLICTS:
+        held_of(r->v.conflict.partition_id)->conflicts += n;
+        break;
+    case TABLE_DELTAS:
+        all.calls += n * r->v.delta.calls;
+        all.summed += n * r->v.delta.spend;
+        break;
+    default:
+        break;
+    }
+}
+
+void check_journal(const struct tx *tx, bool back)
+{
+    for (size_t n = 0; n < tx->count; n++) { /* back: from its end, so that a version is there */
+        const struct journal *of = &tx->journal[back ? tx->count - 1 - n : n];
+        row_count(of->row, of->made == back ? -1 : 1);
+    }
+}
+
+/* From the tables: the same comes out. */
+static void count_anew(void)
+{
+    int64_t rows = all.rows, calls = all.calls;
+    __int128 spend = all.spend, summed = all.summed;
+    all.rows = all.calls = 0;
+    all.spend = all.summed = 0;
+    for (size_t i = 0; i < all.count; i++)
+        all.held[i] = (struct held){.id = all.held[i].id, .log = all.held[i].log, .versions = 1};
+    for (int t = 0; t < TABLES; t++)
+        for (const struct row *r = t == TABLE_OFFSETS ? NULL : db.first[t]; r; r = r->next)
+            if (is_there(r))
+                row_count(r, 1);
+    if (rows != all.rows || calls != all.calls || spend != all.spend || summed != all.summed)
+        sim_fail("the checker has lost count");
 }
 
 static void equal(const struct row *of, const char *what, int64_t is, int64_t must)
@@ -135,50 +215,58 @@ static void equal(const struct row *of, const char *what, int64_t is, int64_t mu
                  (long long)is, (long long)must);
 }
 
+/* Of what compaction took, some were read before. */
+static void within(const struct row *of, const char *what, int64_t is, int64_t most, int64_t gone)
+{
+    if (is < most - gone || is > most)
+        equal(of, what, is, most);
+}
+
 /* Where mappings change a message of which a part is stored is read again whole: what is stored of
  * it comes as duplicates, what it skipped is skipped again. */
-static void counts_equal(const struct row *of, const struct held *there, const struct books *b)
+static void counts_equal(const struct row *of, const struct held *there, const struct books *b,
+                         const struct books *gone)
 {
-    int64_t events = of->v.offsets.rows + of->v.offsets.duplicates,
-            rejected = of->v.offsets.rejected + there->resolved,
-            skipped = of->v.offsets.skipped - there->resolved;
+    const int64_t *as = there->resolved;
+    int64_t events = of->v.offsets.rows + of->v.offsets.duplicates - as[RESOLVED_ROW] -
+                     as[RESOLVED_DUPLICATE],
+            rejected = of->v.offsets.rejected + as[RESOLVED_ROW] + as[RESOLVED_DUPLICATE] +
+                       as[RESOLVED_SKIPPED],
+            skipped = of->v.offsets.skipped - as[RESOLVED_SKIPPED];
     bool again = sim.dials.remap > 0 && of->v.offsets.next_index > 0;
     if (!again || rejected < b->rejected) /* it may be back before a rejected record */
-        equal(of, "rejected", rejected, b->rejected);
-    if (sim.dials.remap > 0 && events >= b->events && skipped >= b->skipped)
+        within(of, "rejected", rejected, b->rejected, gone->rejected);
+    if (sim.dials.remap > 0 && events >= b->events - gone->events &&
+        skipped >= b->skipped - gone->skipped)
         return;
-    equal(of, "rows and duplicates", events, b->events);
-    equal(of, "skipped", skipped, b->skipped);
+    within(of, "rows and duplicates", events, b->events, gone->events);
+    within(of, "skipped", skipped, b->skipped, gone->skipped);
 }
 
 static void check_partition(const struct row *of)
 {
-    const struct books b = books_of(of);
     const struct held *there = held_of(of->v.offsets.id);
+    struct log *log = there->log;
     equal(of, "rows by the offset row, and in the table", of->v.offsets.rows, there->rows);
     equal(of, "rejected by the offset row, and in the table", of->v.offsets.rejected,
           there->rejected);
     equal(of, "conflicts by the offset row, and in the table", of->v.offsets.conflicts,
           there->conflicts);
-    if (of->v.offsets.next > broker_log[of->v.offsets.partition].high)
+    /* Of a topic that was made again meanwhile: which one it read, only its rows say. */
+    if (log != broker_log[of->v.offsets.partition])
+        return;
+    if (of->v.offsets.next > log->high) {
         sim_fail("partition %d: read beyond its end", (int)of->v.offsets.partition);
+        return;
+    }
     if (has_gap(of->v.offsets.id))
         return;
-    equal(of, "messages", of->v.offsets.messages, b.messages);
-    counts_equal(of, there, &b);
+    const struct books b = books_of(log, of);
+    within(of, "messages", of->v.offsets.messages, b.messages, log->gone.messages);
+    counts_equal(of, there, &b, &log->gone);
 }
 
 /* --- rows ----------------------------------------------------------------------------------- */
-
-static const struct sent_record *record_at(int64_t partition_id, int64_t offset, int32_t index,
-                                           const struct sent **message)
-{
-    const struct row *of = offsets_by_id(partition_id);
-    *message = of ? message_at(of->v.offsets.partition, offset) : NULL;
-    return *message && index >= 0 && (unsigned)index < (*message)->count
-               ? &(*message)->record[index]
-               : NULL;
-}
 
 static bool is_word(struct text text, const char *word)
 {
@@ -220,6 +308,33 @@ static int64_t start_of(const struct sent_record *record, const struct sent *mes
            INT64_C(946684800000000);
 }
 
+static bool is_of(const struct row *r, const struct sent_record *record, const struct sent *message)
+{
+    return record->key && is_word(r->v.row.request_id, record->key->id) &&
+           r->v.row.start == start_of(record, message) && r->v.row.input_tokens == record->tokens;
+}
+
+/* What was produced where a row says that it was read: of a topic that was made again, in the
+ * newest log that has it. */
+static const struct sent_record *record_of(const struct row *r, const struct sent **message)
+{
+    const struct row *of = offsets_by_id(r->v.row.partition_id);
+    const struct sent_record *first = NULL;
+    *message = NULL;
+    for (const struct log *log = of ? broker_log[of->v.offsets.partition] : NULL; log;
+         log = log->older) {
+        const struct sent *m = message_at(log, r->v.row.offset);
+        if (!m || r->v.row.index < 0 || (unsigned)r->v.row.index >= m->count)
+            continue;
+        const struct sent_record *record = &m->record[r->v.row.index];
+        *message = m;
+        if (is_of(r, record, m))
+            return record;
+        first = first ? first : record;
+    }
+    return first;
+}
+
 static void check_price(const struct row *r, const struct sent_record *record)
 {
     for (struct row *b = db.first[TABLE_BOOKS]; b; b = b->next) {
@@ -237,60 +352,74 @@ static void check_price(const struct row *r, const struct sent_record *record)
              (int)r->v.row.index);
 }
 
+static const struct row *rejection_of(int64_t id, int64_t offset, unsigned index)
+{
+    for (const struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
+        if (is_there(r) && r->v.rejected.partition_id == id && r->v.rejected.offset == offset &&
+            r->v.rejected.index == (int32_t)index)
+            return r;
+    return NULL;
+}
+
+static bool is_resolved_as_row(const struct row *rejected)
+{
+    return rejected->v.rejected.resolved && rejected->v.rejected.resolution != RESOLVED_SKIPPED;
+}
+
+/* What could not be read becomes a row by a retry alone. */
+static bool may_be_row(const struct row *r, const struct sent_record *record)
+{
+    const struct row *rejected =
+        record->want == WANT_REJECTED
+            ? rejection_of(r->v.row.partition_id, r->v.row.offset, (unsigned)r->v.row.index)
+            : NULL;
+    return record->want == WANT_ROW || (rejected && is_resolved_as_row(rejected));
+}
+
 static void check_row(const struct row *r)
 {
     const struct sent *message;
-    const struct sent_record *record =
-        record_at(r->v.row.partition_id, r->v.row.offset, r->v.row.index, &message);
-    if (!record || record->want != WANT_ROW) {
+    const struct sent_record *record = record_of(r, &message);
+    if (!record || !may_be_row(r, record)) {
         sim_fail("row %lld/%d: no event was produced there", (long long)r->v.row.offset,
                  (int)r->v.row.index);
         return;
     }
-    if (!is_word(r->v.row.request_id, record->key->id) ||
-        r->v.row.start != start_of(record, message) || r->v.row.input_tokens != record->tokens)
+    if (!is_of(r, record, message))
         sim_fail("row %lld/%d: \"%.*s\" is not what was produced there", (long long)r->v.row.offset,
                  (int)r->v.row.index, (int)r->v.row.request_id.bytes, r->v.row.request_id.p);
     check_words(r, record);
     check_price(r, record);
 }
 
-/* --- sums ----------------------------------------------------------------------------------- */
+/* --- at each commit ------------------------------------------------------------------------- */
 
-static void check_sums(void)
+/* The partition that a row is about; -1: none. */
+static int64_t partition_of(const struct row *r)
 {
-    __int128 spend = 0, summed = 0;
-    int64_t rows = 0, calls = 0;
-    for (struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
-        if (is_there(r)) {
-            rows++;
-            spend += r->v.row.spend;
-        }
-    for (struct row *r = db.first[TABLE_DROPPED]; r; r = r->next) /* sums outlive them */
-        if (is_there(r)) {
-            rows++;
-            spend += r->v.row.spend;
-        }
-    for (struct row *r = db.first[TABLE_DELTAS]; r; r = r->next)
-        if (is_there(r)) {
-            calls += r->v.delta.calls;
-            summed += r->v.delta.spend;
-        }
-    if (rows != calls || spend != summed)
-        sim_fail("the sums say %lld calls, there are %lld rows%s", (long long)calls,
-                 (long long)rows, spend != summed ? ", and other money" : "");
+    return r->table == TABLE_OFFSETS                             ? r->v.offsets.id
+           : r->table == TABLE_ROWS || r->table == TABLE_DROPPED ? r->v.row.partition_id
+           : r->table == TABLE_REJECTED                          ? r->v.rejected.partition_id
+           : r->table == TABLE_CONFLICTS                         ? r->v.conflict.partition_id
+                                                                 : -1;
 }
 
 void check_commit(void)
 {
-    held_count_all();
-    for (struct row *r = db.first[TABLE_OFFSETS]; r; r = r->next)
-        if (is_there(r))
-            check_partition(r);
-    for (struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
-        if (r->made == db.last && is_there(r))
+    const struct tx *tx = db.last;
+    int64_t last = -1;
+    for (size_t i = 0; tx && i < tx->count; i++) {
+        const struct row *r = tx->journal[i].row, *of;
+        int64_t id = partition_of(r);
+        if (id >= 0 && id != last && (of = offsets_by_id(id)))
+            check_partition(of);
+        last = id >= 0 ? id : last;
+        if (r->table == TABLE_ROWS && tx->journal[i].made && is_there(r))
             check_row(r);
-    check_sums();
+    }
+    if (all.rows != all.calls || all.spend != all.summed)
+        sim_fail("the sums say %lld calls, there are %lld rows%s", (long long)all.calls,
+                 (long long)all.rows, all.spend != all.summed ? ", and other money" : "");
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -299,12 +428,14 @@ bool check_read_out(void)
 {
     for (unsigned p = 0; p < sim.dials.partitions; p++) {
         const struct row *of = offsets_by_partition((int32_t)p);
-        const struct log *log = &broker_log[p];
+        const struct log *log = broker_log[p];
         int64_t last = log->high;
-        while (last > log->low && !log->at[last - 1])
+        while (last > log->low && (!log->at[last - 1] || log->at[last - 1]->compacted))
             last--;
-        if (!of || of->v.offsets.next < last)
+        if (!of || of->v.offsets.next < last || of->v.offsets.next > log->high)
             return false;
+        if (held_of(of->v.offsets.id)->log != log && sim.now_ms < sim.quiet_ms + NOTICED_MS)
+            return false; /* another topic may still be noticed */
     }
     return true;
 }
@@ -313,26 +444,17 @@ bool check_read_out(void)
  * whatever time it came with. */
 static void rows_to_keys(void)
 {
+    const struct sent *message;
+    const struct sent_record *record;
     for (struct key *key = load_keys; key; key = key->next) {
         key->stored = NULL;
         key->dropped = false;
     }
-    for (struct row *r = db.first[TABLE_DROPPED]; r; r = r->next) {
-        const struct sent *message;
-        const struct sent_record *record =
-            is_there(r)
-                ? record_at(r->v.row.partition_id, r->v.row.offset, r->v.row.index, &message)
-                : NULL;
-        if (record && record->key)
+    for (struct row *r = db.first[TABLE_DROPPED]; r; r = r->next)
+        if (is_there(r) && (record = record_of(r, &message)) && record->key)
             record->key->dropped = true;
-    }
     for (struct row *r = db.first[TABLE_ROWS]; r; r = r->next) {
-        const struct sent *message;
-        if (!is_there(r))
-            continue;
-        const struct sent_record *record =
-            record_at(r->v.row.partition_id, r->v.row.offset, r->v.row.index, &message);
-        if (!record || !record->key)
+        if (!is_there(r) || !(record = record_of(r, &message)) || !record->key)
             continue;
         if (record->key->stored)
             sim_fail("\"%s\" is stored twice: at %lld/%d too", record->key->id,
@@ -351,15 +473,6 @@ static bool conflict_is_noted(int64_t id, int64_t offset, unsigned index)
     return false;
 }
 
-static bool rejection_is_noted(int64_t id, int64_t offset, unsigned index)
-{
-    for (struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
-        if (is_there(r) && r->v.rejected.partition_id == id && r->v.rejected.offset == offset &&
-            r->v.rejected.index == (int32_t)index)
-            return true;
-    return false;
-}
-
 static void check_event(const struct row *of, const struct sent *m, unsigned index)
 {
     const struct sent_record *record = &m->record[index], *stored;
@@ -372,38 +485,55 @@ static void check_event(const struct row *of, const struct sent *m, unsigned ind
                  record->key->id);
         return;
     }
-    stored = record_at(row->v.row.partition_id, row->v.row.offset, row->v.row.index, &where);
+    stored = record_of(row, &where);
     bool differs = stored->tokens != record->tokens || stored->team != record->team;
     if (differs != conflict_is_noted(of->v.offsets.id, m->offset, index))
         sim_fail("%d/%lld/%u: \"%s\": a conflict is %s", (int)m->partition, (long long)m->offset,
                  index, record->key->id, differs ? "not noted" : "noted, and is none");
 }
 
+static void check_rejected(const struct row *of, const struct sent *m, unsigned index)
+{
+    const struct sent_record *record = &m->record[index];
+    bool wanted = record->want == WANT_REJECTED || record->want == WANT_REFUSED;
+    const struct row *noted = rejection_of(of->v.offsets.id, m->offset, index);
+    if (wanted != (noted != NULL))
+        sim_fail("%d/%lld/%u: that it is rejected is not as noted", (int)m->partition,
+                 (long long)m->offset, index);
+    if (noted && is_resolved_as_row(noted) && record->key && !record->key->stored &&
+        !record->key->dropped)
+        sim_fail("%d/%lld/%u: \"%s\" was resolved, and is not stored", (int)m->partition,
+                 (long long)m->offset, index, record->key->id);
+}
+
 static void check_message(const struct sent *m)
 {
     const struct row *of = offsets_by_partition(m->partition);
+    /* Lost with another topic's offsets: nothing tells that it was not read. */
+    if (m->trimmed && of && held_of(of->v.offsets.id)->log != broker_log[m->partition])
+        return;
     for (unsigned i = 0; i < m->count; i++) {
-        enum want want = m->record[i].want;
         if (!is_dealt_with(of, m->offset, i)) {
             if (!m->trimmed)
                 sim_fail("%d/%lld/%u was never read", (int)m->partition, (long long)m->offset, i);
             continue;
         }
-        if (want == WANT_ROW)
+        if (m->record[i].want == WANT_ROW)
             check_event(of, m, i);
-        if ((want == WANT_REJECTED || want == WANT_REFUSED) !=
-            rejection_is_noted(of->v.offsets.id, m->offset, i))
-            sim_fail("%d/%lld/%u: that it is rejected is not as noted", (int)m->partition,
-                     (long long)m->offset, i);
+        check_rejected(of, m, i);
     }
 }
 
 void check_end(void)
 {
+    count_anew();
+    for (struct row *r = db.first[TABLE_OFFSETS]; r; r = r->next)
+        if (is_there(r))
+            check_partition(r);
     check_commit();
     rows_to_keys();
     for (unsigned p = 0; p < sim.dials.partitions; p++)
-        for (int64_t offset = 0; offset < broker_log[p].high; offset++)
-            if (broker_log[p].at[offset])
-                check_message(broker_log[p].at[offset]);
+        for (int64_t offset = 0; offset < broker_log[p]->high; offset++)
+            if (broker_log[p]->at[offset] && !broker_log[p]->at[offset]->compacted)
+                check_message(broker_log[p]->at[offset]);
 }

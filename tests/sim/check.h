@@ -8,6 +8,12 @@
 
 #include <stdbool.h>
 
+struct tx;
+
+void check_reset(void);
+/* A transaction is committed, or a server comes back without it. */
+void check_journal(const struct tx *tx, bool back);
+
 /* After each commit: rows, sums and offsets agree; the rows that are new are those of their
  * records. */
 void check_commit(void);

@@ -4,6 +4,7 @@
 #include "tests/sim/db.h"
 
 #include "core/clock.h"
+#include "tests/sim/check.h"
 #include "tests/sim/task.h"
 
 #include <stdlib.h>
@@ -151,6 +152,7 @@ void tx_commit(struct tx *tx)
     tx->before = db.last;
     db.last = tx;
     db.committed++;
+    check_journal(tx, false);
 }
 
 void tx_abort(struct tx *tx)
@@ -182,6 +184,7 @@ void db_go_back(size_t transactions)
 {
     for (; transactions > 0 && db.last; transactions--) {
         struct tx *tx = db.last;
+        check_journal(tx, true);
         take_back(tx, 0);
         tx->state = TX_GONE;
         db.last = tx->before;

@@ -29,6 +29,9 @@ enum table {
     TABLES
 };
 
+/* What a rejected record came to. */
+enum resolution { RESOLVED_ROW, RESOLVED_DUPLICATE, RESOLVED_SKIPPED, RESOLUTIONS };
+
 struct text {
     const char *p;
     size_t bytes;
@@ -71,8 +74,10 @@ struct row {           /* a version */
         struct {
             int64_t partition_id, offset, batch;
             int32_t index;
-            bool has_payload, resolved;
-            struct text reason;
+            bool resolved;
+            enum resolution resolution;                   /* when it is */
+            struct text reason, detail, mapping, payload; /* payload.p NULL: none */
+            int64_t message_ms;
         } rejected;
         struct {
             int64_t batch, partition_id, offset;

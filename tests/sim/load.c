@@ -206,5 +206,7 @@ void load_produce(void)
         if (sim_chance(sim.dials.holes))
             broker_skip(partition, 1 + sim_below(3));
         broker_append(partition, message_new());
+        if (sim_chance(sim.dials.holes)) /* the mark of its transaction */
+            broker_skip(partition, 1);
     }
 }

@@ -31,7 +31,8 @@ struct sent_record {
 struct sent {
     int32_t partition;
     int64_t offset, time_ms;
-    bool trimmed; /* retention took it, read or not */
+    bool trimmed;   /* the log has lost it, read or not */
+    bool compacted; /* the same, in the midst of the log */
     const char *value;
     unsigned count;
     struct sent_record record[];

@@ -147,6 +147,7 @@ static void rejected_resolve(void)
                *moved = db_add(tx, TABLE_OFFSETS, of->hash);
     resolved->v = rejected->v;
     resolved->v.rejected.resolved = true;
+    resolved->v.rejected.resolution = RESOLVED_SKIPPED;
     moved->v = of->v;
     moved->v.offsets.rejected--;
     moved->v.offsets.skipped++;

@@ -38,6 +38,7 @@ struct dials {
     unsigned repeats;     /* the first message of an assignment comes twice */
     unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step;
     unsigned drop_day, add_partition;
+    unsigned make_again, compact;
     unsigned starve; /* an allocation of a member fails */
     unsigned remap;  /* mappings of other words, the same in meaning, with a start */
     unsigned theirs; /* of ten rejected records, what a constraint of somebody's refuses */
@@ -56,6 +57,7 @@ struct sim {
     int64_t wall_step_us;
     unsigned long steps, steps_max;
     bool trace, quiet; /* quiet: no more faults */
+    int64_t quiet_ms;  /* since then */
     bool failed;
     char why[512];
     struct dials dials;
@@ -91,7 +93,12 @@ extern struct sim sim;
     X(REBALANCE, "partitions were shared out anew")                                                \
     X(LEFT_OUT, "a member was left out")                                                           \
     X(TRIMMED, "the log lost messages that were not read")                                         \
+    X(BEYOND_END, "a log ended before what was asked of it")                                       \
     X(PARTITION, "a partition was added")                                                          \
+    X(MADE_AGAIN, "the topic was deleted and made again")                                          \
+    X(HOLE, "offsets without messages were met")                                                   \
+    X(HOLE_AT_END, "... at the end of a log")                                                      \
+    X(COMPACTED, "compaction took a message")                                                      \
     X(KILL, "a member was killed")                                                                 \
     X(STOP, "a member was stopped")                                                                \
     X(FREEZE, "a member was frozen")                                                               \
