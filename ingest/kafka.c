@@ -93,6 +93,15 @@ static bool conf_set_queue(rd_kafka_conf_t *conf, struct consumer *consumer, str
     return true;
 }
 
+/* Where the property of that name stands goes before the error's text. Always false. */
+static bool blame(const struct consumer_options *options, struct slice name, struct err *err)
+{
+    for (size_t i = 0; i < options->property_count; i++)
+        if (slice_eq(slice_of(options->property[i].name), name))
+            err_prefix(err, "%s", options->property[i].origin);
+    return false;
+}
+
 /* librdkafka takes any number for a port and tries it for ever. */
 static bool ports_check(const struct consumer_options *options, const char *name, struct err *err)
 {
@@ -102,20 +111,11 @@ static bool ports_check(const struct consumer_options *options, const char *name
         long port = strtol(p + 1, &end, 10);
         if (end > p + 1 && (*end == '\0' || *end == ',' || *end == ' ') &&
             (port < 1 || port > 65535))
-            return err_set(err, ERR_CONFIG, "%s: port %ld is not between 1 and 65535", name, port);
+            return err_set(err, ERR_CONFIG, "%s: port %ld is not between 1 and 65535", name,
+                           port) ||
+                   blame(options, slice_of(name), err);
     }
     return true;
-}
-
-/* librdkafka opens the files of properties late; its text begins with the name of one. */
-static void blame(const struct consumer_options *options, const char *text, struct err *err)
-{
-    size_t name = strcspn(text, " :");
-    err_set(err, ERR_CONFIG, "kafka: %s", text);
-    for (size_t i = 0; i < options->property_count; i++)
-        if (strlen(options->property[i].name) == name &&
-            strncmp(options->property[i].name, text, name) == 0)
-            err_prefix(err, "%s", options->property[i].origin);
 }
 
 static bool conf_fill(rd_kafka_conf_t *conf, struct consumer *consumer, struct err *err)
@@ -261,7 +261,9 @@ struct consumer *consumer_new(const struct consumer_options *options, struct err
     rd_kafka_conf_set_stats_cb(conf, kafka_on_figures);
     consumer->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
     if (!consumer->rk) {
-        blame(options, text, err);
+        /* librdkafka opens the files of properties late; its text begins with the name of one */
+        err_set(err, ERR_CONFIG, "kafka: %s", text);
+        blame(options, (struct slice){text, strcspn(text, " :")}, err);
         goto failed;
     }
     rd_kafka_poll_set_consumer(consumer->rk);

@@ -261,6 +261,8 @@ def files_of_a_configuration_are_placed(servers):
             ("control:\n  socket: gone/socket\n", "2: control.socket: ", ("status",)),
             ("postgres: file:gone\n", "1:11: ", ("report",)),
             ("storage:\n  payload_key: file:gone\n", "2:16: ", ("report",)),
+            ("kafka:\n  group.id: g\n  bootstrap.servers: 'localhost:99999'\ntopics: [{name: t}]\npostgres: host=/gone\n",
+             "3: bootstrap.servers: port 99999 is not", ("check", "--offline")),
             (kafka + "topics: [{name: t}]\npostgres: host=/gone\n", "2: kafka: ssl.ca.location", ("check",))):
         with open(os.path.join(folder, "spendlog.yaml"), "w", encoding="ascii") as out:
             out.write(text)
