@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spendlog report: spend by dimension beside the period before, as a table, CSV, JSON lines or an
- * HTML page. */
+ * HTML page; and all of a period as FinOps FOCUS. */
 #include "cli/command.h"
+#include "cli/report_focus.h"
 #include "cli/report_html.h"
 #include "cli/report_text.h"
 #include "cli/result.h"
@@ -18,7 +19,7 @@
 #define BAR_CELLS 20
 
 static struct {
-    const char *by, *since, *until, *last, *month, *zone, *format, *limit, *top;
+    const char *by, *since, *until, *last, *month, *zone, *format, *focus_version, *limit, *top;
     bool json;
 } options;
 
@@ -38,7 +39,10 @@ const struct option_row report_options[] = {
     {"limit", 0, "N", "the N largest groups, and one line of the others", OPTION_TEXT,
      &options.limit},
     {"top", 0, "N", "the same", OPTION_TEXT, &options.top},
-    {"format", 0, "FORMAT", "table (default), csv, json or html", OPTION_TEXT, &options.format},
+    {"format", 0, "FORMAT", "table (default), csv, json, html, or focus: FinOps FOCUS as CSV",
+     OPTION_TEXT, &options.format},
+    {"focus-version", 0, "VERSION", "1.2 (default), or 1.5 as of its working draft", OPTION_TEXT,
+     &options.focus_version},
     {"json", 0, NULL, "--format json", OPTION_FLAG, &options.json},
     {0},
 };
@@ -225,12 +229,67 @@ static void html_print(const struct report_view *view, struct buf *line)
     out(line);
 }
 
-/* One way to print a report. */
-static const struct format {
+/* One way to give a report: what it asks for, and how lines that were asked for are printed. */
+struct format {
     const char *name;
-    void (*print)(const struct report_view *view, struct buf *line);
-} formats[] = {
-    {"table", table_print}, {"csv", csv_print}, {"json", json_print}, {"html", html_print}};
+    bool (*run)(const struct config *config, const struct report_options *query,
+                const struct format *format, struct err *err);
+    void (*print)(const struct report_view *view, struct buf *line); /* NULL: run() prints */
+};
+
+static void view_print(const struct report_view *view, const struct format *format)
+{
+    struct buf line;
+    buf_init(&line, REPORT_HTML_MAX_BYTES);
+    format->print(view, &line);
+    buf_free(&line);
+}
+
+/* --- formats */
+
+static bool lines_run(const struct config *config, const struct report_options *query,
+                      const struct format *format, struct err *err)
+{
+    struct report_answer *answer = NULL;
+    if (!report_run(config->postgres, query, &answer, err))
+        return false;
+    const struct report_view view = {
+        .answer = answer, .by = query->by, .by_count = query->by_count, .zone = query->zone};
+    view_print(&view, format);
+    report_free(answer);
+    return true;
+}
+
+static bool page_run(const struct config *config, const struct report_options *query,
+                     const struct format *format, struct err *err)
+{
+    struct report_page *page = NULL;
+    if (!report_page_run(config->postgres, query, &page, err))
+        return false;
+    const struct report_view view = {.answer = report_page_table(page),
+                                     .page = page,
+                                     .by = query->by,
+                                     .by_count = query->by_count,
+                                     .zone = query->zone};
+    view_print(&view, format);
+    report_page_free(page);
+    return true;
+}
+
+static bool focus_run_all(const struct config *config, const struct report_options *query,
+                          const struct format *format, struct err *err)
+{
+    (void)format;
+    if (options.by || query->limit > 0)
+        return err_set(err, ERR_USAGE, "--format focus takes a period: it is by charge and day");
+    return report_focus(config, query, options.focus_version ? options.focus_version : "1.2", err);
+}
+
+static const struct format formats[] = {{"table", lines_run, table_print},
+                                        {"csv", lines_run, csv_print},
+                                        {"json", lines_run, json_print},
+                                        {"html", page_run, html_print},
+                                        {"focus", focus_run_all, NULL}};
 
 static const struct format *format_find(const char *name)
 {
@@ -277,43 +336,6 @@ static bool period_options(struct report_options *query, struct err *err)
            option_time("until", options.until, &query->until_us, err);
 }
 
-static void view_print(const struct report_view *view, const struct format *format)
-{
-    struct buf line;
-    buf_init(&line, REPORT_HTML_MAX_BYTES);
-    format->print(view, &line);
-    buf_free(&line);
-}
-
-static bool lines_print(const struct config *config, const struct report_options *query,
-                        const struct format *format, struct err *err)
-{
-    struct report_answer *answer = NULL;
-    if (!report_run(config->postgres, query, &answer, err))
-        return false;
-    const struct report_view view = {
-        .answer = answer, .by = query->by, .by_count = query->by_count, .zone = query->zone};
-    view_print(&view, format);
-    report_free(answer);
-    return true;
-}
-
-static bool page_print(const struct config *config, const struct report_options *query,
-                       const struct format *format, struct err *err)
-{
-    struct report_page *page = NULL;
-    if (!report_page_run(config->postgres, query, &page, err))
-        return false;
-    const struct report_view view = {.answer = report_page_table(page),
-                                     .page = page,
-                                     .by = query->by,
-                                     .by_count = query->by_count,
-                                     .zone = query->zone};
-    view_print(&view, format);
-    report_page_free(page);
-    return true;
-}
-
 static int report_print(const struct config *config, char *by, struct err *err)
 {
     struct report_options query = {.since_us = INT64_MIN, .until_us = INT64_MAX};
@@ -321,10 +343,11 @@ static int report_print(const struct config *config, char *by, struct err *err)
     const struct format *format = format_find(name);
 
     if (!format)
-        err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html", name);
+        err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html, focus",
+                name);
     if (!format || !limit_option(options.limit ? options.limit : options.top, &query.limit, err) ||
         !by_option(by, &query, err) || !period_options(&query, err) ||
-        !(format->print == html_print ? page_print : lines_print)(config, &query, format, err))
+        !format->run(config, &query, format, err))
         return fail(err);
     return 0;
 }

@@ -71,8 +71,7 @@ static bool split(const char *p, int bytes, struct row_field *field, int count, 
     return p == end ? true : out_malformed(err);
 }
 
-bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, bool *end,
-                  struct err *err)
+bool copy_out_text(struct copy_out *copy, struct slice *line, bool *end, struct err *err)
 {
     *end = false;
     MUST(copy->open);
@@ -83,11 +82,21 @@ bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, boo
         copy->open = false;
         return pg_fail(copy->pg, NULL, "reading rows", err);
     }
-    if (bytes == -1) {
-        *end = true;
-        return out_finish(copy, err);
-    }
-    const char *p = copy->message;
+    *end = bytes == -1;
+    *line = *end ? SLICE("") : (struct slice){copy->message, (size_t)bytes};
+    return !*end || out_finish(copy, err);
+}
+
+bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, bool *end,
+                  struct err *err)
+{
+    struct slice message;
+    if (!copy_out_text(copy, &message, end, err))
+        return false;
+    if (*end)
+        return true;
+    const char *p = message.p;
+    int bytes = (int)message.bytes;
     if (!copy->started) {
         if (bytes < HEADER_BYTES || memcmp(p, SIGNATURE, 11) != 0)
             return out_malformed(err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Binary COPY, streamed (PostgreSQL manual, COPY, "Binary Format"): rows out one at a time, rows in
- * a buffer at a time. Neither side ever holds a table in memory. Internal to store/.
+ * COPY, streamed: rows out one at a time, rows in a buffer at a time. Binary (PostgreSQL manual,
+ * COPY, "Binary Format") but for copy_out_text(). Neither side ever holds a table in memory.
+ * Internal to store/.
  */
 #ifndef STORE_COPY_H
 #define STORE_COPY_H
@@ -16,12 +17,15 @@ struct copy_out {
     bool open;
 };
 
-/* `sql` is COPY (SELECT ...) TO STDOUT (FORMAT binary). */
+/* `sql` is COPY (SELECT ...) TO STDOUT. */
 bool copy_out_open(struct copy_out *copy, struct pg *pg, const char *sql,
                    struct err *err) MUST_CHECK;
 /* The next row's `count` fields, valid until the next call; *end: there was none. */
 bool copy_out_row(struct copy_out *copy, struct row_field *field, int count, bool *end,
                   struct err *err) MUST_CHECK;
+/* The next line of a COPY in another format, as the server wrote it; valid until the next call. */
+bool copy_out_text(struct copy_out *copy, struct slice *line, bool *end,
+                   struct err *err) MUST_CHECK;
 /* Given up before its end, the connection is closed: the server learns of it at once. */
 void copy_out_close(struct copy_out *copy);
 

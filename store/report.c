@@ -151,7 +151,7 @@ static bool period_ask(struct pg *pg, const struct report_options *options,
     return res != NULL;
 }
 
-static bool period_find(struct pg *pg, const struct report_options *options,
+bool report_period_find(struct pg *pg, const struct report_options *options,
                         struct report_period *period, struct err *err)
 {
     int64_t since = options->since_us, until = options->until_us;
@@ -407,7 +407,7 @@ bool report_ask(struct pg *pg, const struct report_options *options, struct repo
         return err_set(err, ERR_FATAL, "out of memory");
     answer->gone = options->gone;
     bool ok = dimensions_find(options, found, answer, err) &&
-              period_find(pg, options, &answer->period, err) &&
+              report_period_find(pg, options, &answer->period, err) &&
               rows_ask(pg, options, found, answer, err) && doubtful_ask(pg, answer, err);
     if (ok)
         *out = answer;

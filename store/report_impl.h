@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of a report share: report.c (groups of a period) and report_page.c (all that a
- * page shows, in one snapshot). */
+/* What the files of a report share: report.c (groups of a period), report_page.c (all that a
+ * page shows, in one snapshot) and focus.c. */
 #ifndef STORE_REPORT_IMPL_H
 #define STORE_REPORT_IMPL_H
 
@@ -15,6 +15,9 @@ struct report_answer {
     bool gone;             /* options.gone */
 };
 
+/* The period that the options name: begin and end, and those of the one before. ERR_USAGE. */
+bool report_period_find(struct pg *pg, const struct report_options *options,
+                        struct report_period *period, struct err *err) MUST_CHECK;
 bool report_open(struct pg *pg, const char *conninfo, struct err *err) MUST_CHECK;
 bool report_ask(struct pg *pg, const struct report_options *options, struct report_answer **answer,
                 struct err *err) MUST_CHECK;

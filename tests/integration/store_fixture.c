@@ -203,6 +203,8 @@ void add_row(struct batch *batch, struct partition_state *state, const struct sa
     facts_set_text(&event.facts, FACT_MODEL, slice_of(sample->model ? sample->model : "gpt"));
     facts_set_int(&event.facts, FACT_INPUT_TOKENS, 10);
     charge.spend.atto = charge.side[SIDE_INPUT].atto = 1000000000000;
+    charge.item[charge.item_count++] = (struct charge_item){
+        .unit = UNIT_INPUT_TEXT_TOKENS, .quantity = decimal_from_int(10), .amount = charge.spend};
     if (!batch_add_row(batch, &event, &charge, &origin, &err))
         fail_msg("%s", err.text);
     range->rows++;

@@ -102,6 +102,9 @@ static void everybody_can_do_his_part(void **state)
         {"reader", "SELECT count(*) FROM spendlog.price_drift"},
         {"reader", "SELECT count(*) FROM spendlog.coverage"},
         {"reader", "SELECT count(*) FROM spendlog.focus_1_2"},
+        {"reader", "SELECT count(*) FROM spendlog.focus_1_5"},
+        {"reader", "SELECT count(*) FROM spendlog.focus_unpriced"},
+        {"reader", "SELECT count(*) FROM spendlog.focus_1_5_sku_price"},
         {"reader", "SELECT count(*) FROM litellm.\"LiteLLM_SpendLogs\""},
         {"reader", "SELECT count(*) FROM litellm.\"LiteLLM_DailyTagSpend\""},
     };

@@ -20,6 +20,7 @@
 #include "store/carry.h"
 #include "store/compact.h"
 #include "store/exclude.h"
+#include "store/focus.h"
 #include "store/migrate.h"
 #include "store/periods.h"
 #include "store/pg.h"
@@ -63,6 +64,7 @@ static const char *const day_left[] = {"2026-01-01"};
 static const char *const merged_all[] = {"#7", "#3", "#0"};
 static const char *const open_item[] = {"unpriced", "openai", "m", "unknown_model",
                                         "1",        "0.5",    "3", "#1"};
+static const char *const focus_asked[] = {"SELECT 1", "#2"};
 static const char *const stored_row[120] = {"#1", "0123456789abcdef", "m", "r", "c", "priced", ""};
 
 /* Money is asked for as text; what is not listed here gets numbers. */
@@ -82,6 +84,7 @@ static struct fake_answer answers[] = {
     {"FROM spendlog.carried_days c", day_left, 1, 1},
     {"FROM spendlog.sums_compact(", merged_all, 3, 1},
     {"FROM spendlog.suspense", open_item, 8, 1},
+    {"spendlog.focus_query", focus_asked, 2, 1},
     {"SELECT l.start_time, l.identity", stored_row, 120, 1},
     {"::text", sums, 24, 1},
     {NULL, NULL, 0, 0},
@@ -158,6 +161,20 @@ static bool ask_report(struct err *err)
     if (ok)
         report_free(answer);
     return ok;
+}
+
+static bool line_takes(void *context, struct slice line)
+{
+    (void)context, (void)line;
+    return true;
+}
+
+static bool ask_focus(struct err *err)
+{
+    const struct report_options options = {.since_us = 0, .until_us = US_PER_DAY, .zone = "UTC"};
+    const struct focus_sink sink = {line_takes, NULL};
+    struct focus_beside beside = {0};
+    return focus_run(CONNINFO, &options, "1.2", &sink, &beside, err);
 }
 
 static bool ask_page(struct err *err)
@@ -399,6 +416,7 @@ static const struct {
     {"migrate", ask_migrate},     {"stored", ask_stored},   {"dry run", ask_reprice_dry},
     {"reprice", ask_reprice_new}, {"offsets", ask_offsets}, {"commit", ask_commit},
     {"page", ask_page},           {"compact", ask_compact}, {"carry", ask_carry},
+    {"focus", ask_focus},
 };
 
 /* --- and each statement of it fails ---------------------------------------------------------- */
