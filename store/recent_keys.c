@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+size_t recent_keys_mask = (1u << 17) - 1;
+
 bool recent_keys_init(struct recent_keys *recent)
 {
     for (int g = 0; g < 2; g++) {
@@ -39,7 +41,7 @@ static struct recent_entry *probe(const struct recent_generation *generation, in
          generation->count); /* a free one ends the search */
     hash ^= (uint64_t)time_us * UINT64_C(0x9E3779B97F4A7C15);
     for (size_t i = hash ^ hash >> 32;; i++) {
-        struct recent_entry *entry = &generation->slot[i % RECENT_SLOTS];
+        struct recent_entry *entry = &generation->slot[i & recent_keys_mask];
         if ((entry->start_time_us == time_us && memcmp(entry->identity, identity, 16) == 0) ||
             is_free(entry))
             return entry;

@@ -16,7 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECENT_SLOTS (1u << 17)
+/* One less than there are slots, a power of two; tests that want few set it before there are keys.
+ */
+extern size_t recent_keys_mask;
+
+#define RECENT_SLOTS (recent_keys_mask + 1)
 #define RECENT_GENERATION (RECENT_SLOTS / 4 * 3)
 
 struct recent_entry {

@@ -73,5 +73,7 @@ extern const char row_words_joins[];
 
 /* Tests see numbers that meet. */
 extern uint64_t words_number_mask;
+/* One less than a writer remembers entries, twice: a power of two. */
+extern size_t words_known_mask;
 
 #endif

@@ -11,7 +11,7 @@
 #include "store/recent_keys.h"
 #include "store/writer.h"
 
-#define WORDS_KNOWN_SLOTS (1u << 15)
+#define WORDS_KNOWN_SLOTS (words_known_mask + 1)
 #define REFUSAL_TEXT_MAX 256
 
 /* What a batch did to a range, as the transaction has it; moved into the range after COMMIT. */

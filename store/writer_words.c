@@ -19,6 +19,8 @@
 
 /* --- what is known -------------------------------------------------------------------------- */
 
+size_t words_known_mask = (1u << 15) - 1;
+
 bool words_known_init(struct words_known *known)
 {
     for (int t = 0; t < WORDS_COUNT; t++)
@@ -54,7 +56,7 @@ static struct words_known_entry *probe(const struct words_known *known, int t,
     memcpy(&i, hash, sizeof(i));
     MUST(known->count[t] <= WORDS_KNOWN_SLOTS / 2, t, known->count[t]);
     for (;; i++) {
-        struct words_known_entry *entry = &known->slot[t][i % WORDS_KNOWN_SLOTS];
+        struct words_known_entry *entry = &known->slot[t][i & words_known_mask];
         if (!entry->used || memcmp(entry->hash, hash, 16) == 0)
             return entry;
     }

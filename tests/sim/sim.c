@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "core/must.h"
+#include "store/recent_keys.h"
 #include "store/row_words.h"
 #include "tests/sim/broker.h"
 #include "tests/sim/check.h"
@@ -228,6 +229,7 @@ static void dials_of_faults(struct dials *d)
     d->retry = some("retry", 150);
     d->yields = some("yields", 1000);
     d->keeps_prepared = between("keeps_prepared", 0, 1);
+    d->slots = between("slots", 0, 3) ? 1024 : 16;
     d->word_mask = between("word_mask", 0, 3) ? UINT64_MAX : 3;
 }
 
@@ -387,7 +389,8 @@ static void settle(void)
     server.down_ms = server.read_only_ms = server.full_ms = 0;
     members_revive();
     sim_trace("quiet from now on");
-    while (!check_read_out() && sim.now_ms < until_ms && turns++ < TURNS_QUIET && step())
+    while ((turns % 8 || !check_read_out()) && sim.now_ms < until_ms && turns++ < TURNS_QUIET &&
+           step())
         ;
     if (!sim.failed && !(sim.steps_max && sim.steps >= sim.steps_max) && !check_read_out())
         sim_fail("not read out after %lld s without a fault%s%s",
@@ -412,6 +415,8 @@ static void history_open(uint64_t seed, bool trace, unsigned long steps_max)
     load_reset();
     dials_draw();
     words_number_mask = sim.dials.word_mask;
+    recent_keys_mask = (size_t)sim.dials.slots - 1;
+    words_known_mask = (size_t)sim.dials.slots - 1;
 }
 
 static void history_run(void)

@@ -47,6 +47,7 @@ struct dials {
     unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
     unsigned yields;     /* between two messages */
     bool keeps_prepared; /* a pooler that hides another server remembers statements */
+    unsigned slots;      /* of what a writer remembers */
     uint64_t word_mask;  /* numbers of the dictionaries: few, so that they meet */
 };
 

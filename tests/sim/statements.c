@@ -295,8 +295,10 @@ again:
                 return failed;
             goto again;
         }
-        if (row_is_seen(r, conn->backend->tx))
+        if (row_is_seen(r, conn->backend->tx)) { /* what comes after it is older */
             *row = r;
+            break;
+        }
     }
     return NULL;
 }
