@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/report_focus.h"
 #include "cli/report_html.h"
+#include "cli/report_table.h"
 #include "cli/report_text.h"
 #include "cli/result.h"
 
@@ -15,9 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES (1u << 20)
-#define BAR_CELLS 20
-
 static struct {
     const char *by, *since, *until, *last, *month, *zone, *format, *focus_version, *limit, *top;
     bool json;
@@ -26,7 +24,7 @@ static struct {
 const struct option_row report_options[] = {
     {"by", 0, "DIMENSION,...",
      "model (default), group, provider, team, user, key, org, end_user, tag, hour, day, month, "
-     "call_type, status, reason, mapping",
+     "call_type, status, reason, mapping, meter",
      OPTION_TEXT, &options.by},
     {"since", 0, "TIME", "calls started at or after it (2026-11-01, or RFC 3339), UTC", OPTION_TEXT,
      &options.since},
@@ -53,121 +51,6 @@ static void out(struct buf *line)
     buf_reset(line);
 }
 
-/* --- table */
-
-enum {
-    COLUMN_CALLS,
-    COLUMN_UNPRICED,
-    COLUMN_INPUT,
-    COLUMN_OUTPUT,
-    COLUMN_SPEND,
-    COLUMN_SHARE,
-    COLUMN_CHANGE,
-    COLUMNS
-};
-
-static const char *const column_name[COLUMNS] = {
-    "calls", "unpriced", "input_tokens", "output_tokens", "spend USD", "share", "change"};
-
-struct table {
-    const struct report_view *view;
-    size_t key_width[REPORT_KEYS_MAX], width[COLUMNS];
-    bool bars;
-};
-
-/* The text of a cell into `cell`, which is emptied first. */
-static void cell_put(struct buf *cell, const struct report_row *row, int column)
-{
-    const struct report_sums *sums = &row->sums;
-    const struct slice figure[] = {sums->calls, sums->unpriced, sums->input_tokens,
-                                   sums->output_tokens, sums->spend};
-    buf_reset(cell);
-    if (column <= COLUMN_SPEND)
-        report_add_figure(cell, figure[column]);
-    else if (column == COLUMN_SHARE)
-        report_add_percent(cell, sums->share, false);
-    else
-        report_add_percent(cell, sums->change, true);
-}
-
-static size_t shown_width(struct slice name)
-{
-    struct buf shown;
-    buf_init(&shown, LINE_MAX_BYTES);
-    show_add_column(&shown, name, 0);
-    size_t width = 0;
-    for (size_t i = 0; i < shown.bytes; i++)
-        width += ((unsigned char)shown.p[i] & 0xC0) != 0x80;
-    buf_free(&shown);
-    return width;
-}
-
-static void widths_find(struct table *table)
-{
-    struct buf cell;
-    buf_init(&cell, LINE_MAX_BYTES);
-    for (int c = 0; c < COLUMNS; c++)
-        table->width[c] = strlen(column_name[c]);
-    for (size_t k = 0; k < table->view->by_count; k++)
-        table->key_width[k] = strlen(table->view->by[k]);
-    for (size_t i = 0; i < report_rows(table->view->answer); i++) {
-        struct report_row row = report_row(table->view->answer, i);
-        for (size_t k = 0; k < table->view->by_count; k++) {
-            size_t width = shown_width(report_key(&row, k, table->view));
-            table->key_width[k] = width > table->key_width[k] ? width : table->key_width[k];
-        }
-        for (int c = 0; c < COLUMNS; c++) {
-            cell_put(&cell, &row, c);
-            table->width[c] = cell.bytes > table->width[c] ? cell.bytes : table->width[c];
-        }
-    }
-    buf_free(&cell);
-}
-
-static void table_row(const struct table *table, const struct report_row *row, struct buf *line)
-{
-    struct buf cell;
-    buf_init(&cell, LINE_MAX_BYTES);
-    for (size_t k = 0; k < table->view->by_count; k++) {
-        show_add_column(line, report_key(row, k, table->view), (unsigned)table->key_width[k]);
-        buf_add_text(line, "  ");
-    }
-    for (int c = 0; c < COLUMNS; c++) {
-        cell_put(&cell, row, c);
-        buf_printf(line, "%s%*.*s", c ? "  " : "", (int)table->width[c], (int)cell.bytes, cell.p);
-    }
-    if (table->bars && row->kind != REPORT_TOTAL) {
-        int cells = (int)(report_percent(row->sums.share) / 100 * BAR_CELLS + 0.5);
-        buf_add_text(line, "  ");
-        for (int i = 0; i < cells && i < BAR_CELLS; i++)
-            buf_add_text(line, "\u2588");
-    }
-    buf_add_char(line, '\n');
-    out(line);
-    buf_free(&cell);
-}
-
-static void table_print(const struct report_view *view, struct buf *line)
-{
-    struct table table = {.view = view, .bars = isatty(STDOUT_FILENO)};
-    widths_find(&table);
-    report_add_period(line, view);
-    if (line->bytes)
-        buf_add_char(line, '\n');
-    for (size_t k = 0; k < view->by_count; k++)
-        buf_printf(line, "%-*s  ", (int)table.key_width[k], view->by[k]);
-    for (int c = 0; c < COLUMNS; c++)
-        buf_printf(line, "%s%*s", c ? "  " : "", (int)table.width[c], column_name[c]);
-    buf_add_char(line, '\n');
-    out(line);
-    for (size_t i = 0; i < report_rows(view->answer); i++) {
-        struct report_row row = report_row(view->answer, i);
-        table_row(&table, &row, line);
-    }
-    report_add_notes(line, view);
-    out(line);
-}
-
 /* --- csv */
 
 static void csv_print(const struct report_view *view, struct buf *line)
@@ -175,20 +58,22 @@ static void csv_print(const struct report_view *view, struct buf *line)
     for (size_t k = 0; k < view->by_count; k++)
         buf_printf(line, "%s,", view->by[k]);
     buf_add_text(line, "calls,unpriced,input_tokens,output_tokens,spend,gateway_cost,share_percent,"
-                       "spend_before,change_percent\n");
+                       "spend_before,change_percent,doubtful");
+    buf_add_text(line, report_metered(view->answer) ? ",quantity\n" : "\n");
     for (size_t i = 0; i < report_rows(view->answer); i++) {
         struct report_row row = report_row(view->answer, i);
         const struct report_sums *s = &row.sums;
-        const struct slice figure[] = {s->calls,         s->unpriced, s->input_tokens,
-                                       s->output_tokens, s->spend,    s->gateway_cost,
-                                       s->share,         s->before,   s->change};
+        const struct slice figure[] = {
+            s->calls, s->unpriced, s->input_tokens, s->output_tokens, s->spend,   s->gateway_cost,
+            s->share, s->before,   s->change,       s->doubtful,      s->quantity};
+        size_t figures = sizeof(figure) / sizeof(figure[0]) - !report_metered(view->answer);
         if (row.kind == REPORT_TOTAL)
             continue; /* a spreadsheet adds up */
         for (size_t k = 0; k < view->by_count; k++) {
             show_add_csv(line, report_key(&row, k, view));
             buf_add_char(line, ',');
         }
-        for (size_t f = 0; f < sizeof(figure) / sizeof(figure[0]); f++)
+        for (size_t f = 0; f < figures; f++)
             buf_printf(line, "%s" SLICE_FMT, f ? "," : "", SLICE_ARG(figure[f]));
         buf_add_char(line, '\n');
         out(line);
@@ -218,6 +103,9 @@ static void json_print(const struct report_view *view, struct buf *line)
         result_number(line, "share_percent", row.sums.share);
         result_number(line, "spend_before", row.sums.before);
         result_number(line, "change_percent", row.sums.change);
+        result_number(line, "doubtful", row.sums.doubtful);
+        if (report_metered(view->answer))
+            result_number(line, "quantity", row.sums.quantity);
         buf_add_text(line, "}\n");
         out(line);
     }
@@ -226,6 +114,12 @@ static void json_print(const struct report_view *view, struct buf *line)
 static void html_print(const struct report_view *view, struct buf *line)
 {
     report_add_html(line, view);
+    out(line);
+}
+
+static void table_print(const struct report_view *view, struct buf *line)
+{
+    report_add_table(line, view, isatty(STDOUT_FILENO));
     out(line);
 }
 

@@ -120,7 +120,7 @@ static bool extent(struct chart *chart)
         int64_t slot = slot_of(chart->unit, date, hour);
         chart->first = slot < chart->first ? slot : chart->first;
         chart->last = slot > chart->last ? slot : chart->last;
-        series_find(chart, row.key[1])->total += report_percent(row.sums.spend);
+        series_find(chart, row.key[1])->total += report_number(row.sums.spend);
     }
     if (!chart->series || chart->series_count == 0)
         return false;
@@ -157,7 +157,7 @@ static bool fill(struct chart *chart)
         return false;
     for (size_t i = 0; i < report_rows(chart->answer); i++)
         if (row_at(chart, i, &row, &date, &hour)) {
-            double spend = report_percent(row.sums.spend);
+            double spend = report_number(row.sums.spend);
             int64_t slot = slot_of(chart->unit, date, hour) - chart->first;
             chart->slot[slot][place_of(chart, row.key[1])] += spend > 0 ? spend : 0;
         }

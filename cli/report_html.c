@@ -98,6 +98,7 @@ static void row_add(struct buf *to, const struct report_row *row, const struct r
     change_add(to, row->sums.change);
     figure_add(to, row->sums.calls, "");
     figure_add(to, row->sums.unpriced, " class=\"less\"");
+    figure_add(to, row->sums.doubtful, " class=\"less\"");
     figure_add(to, row->sums.input_tokens, " class=\"less\"");
     figure_add(to, row->sums.output_tokens, " class=\"less\"");
     buf_add_char(to, '\n');
@@ -105,8 +106,8 @@ static void row_add(struct buf *to, const struct report_row *row, const struct r
 
 static void columns_add(struct buf *to, const struct report_view *view)
 {
-    static const char *const column[] = {"spend USD", "share",        "change",       "calls",
-                                         "unpriced",  "input tokens", "output tokens"};
+    static const char *const column[] = {"spend USD", "share",    "change",       "calls",
+                                         "unpriced",  "doubtful", "input tokens", "output tokens"};
     buf_add_text(to,
                  "<section id=\"groups\"><h2>Groups</h2><div class=\"wide\"><table><thead><tr>");
     for (size_t k = 0; k < view->by_count; k++)

@@ -69,7 +69,7 @@ void report_add_movers(struct buf *to, const struct report_page *page)
     struct mover *mover = calloc(rows + 1, sizeof(*mover));
     for (size_t i = 0; mover && i < rows; i++) {
         struct report_row row = report_row(answer, i);
-        double moved = report_percent(row.sums.spend) - report_percent(row.sums.before);
+        double moved = report_number(row.sums.spend) - report_number(row.sums.before);
         if (row.kind == REPORT_GROUP && moved != 0)
             mover[count++] = (struct mover){row, moved};
     }

@@ -43,13 +43,13 @@ void report_add_percent(struct buf *to, struct slice percent, bool with_sign)
     buf_add_text(to, " %");
 }
 
-double report_percent(struct slice percent)
+double report_number(struct slice figure)
 {
     char text[64];
-    if (percent.bytes == 0 || percent.bytes >= sizeof(text))
+    if (figure.bytes == 0 || figure.bytes >= sizeof(text))
         return 0;
-    memcpy(text, percent.p, percent.bytes);
-    text[percent.bytes] = '\0';
+    memcpy(text, figure.p, figure.bytes);
+    text[figure.bytes] = '\0';
     return strtod(text, NULL);
 }
 
@@ -87,6 +87,9 @@ void report_add_notes(struct buf *to, const struct report_view *view)
     struct report_row total = report_row(view->answer, report_rows(view->answer) - 1);
     if (report_overlaps(view->answer))
         buf_add_text(to, "tags overlap: a call counts under each of its tags, in the total once\n");
+    if (report_metered(view->answer))
+        buf_add_text(to,
+                     "a call is in the line of each meter, in the total once; amounts add up\n");
     if (!slice_is(total.sums.unpriced, "0")) {
         report_add_figure(to, total.sums.unpriced);
         buf_add_text(to, " calls without a price are not in it: see spendlog.unpriced_models\n");

@@ -22,7 +22,7 @@ struct slice report_key(const struct report_row *row, size_t k, const struct rep
 void report_add_figure(struct buf *to, struct slice figure);
 /* 12.5 as 12.5 %, with a sign before it; "-" for none. */
 void report_add_percent(struct buf *to, struct slice percent, bool with_sign);
-double report_percent(struct slice percent); /* for bars; 0 for none */
+double report_number(struct slice figure); /* for bars and order alone; 0 for none */
 /* "2026-10-01 00:00 to ... UTC, beside ..."; nothing where all time is asked for. */
 void report_add_period(struct buf *to, const struct report_view *view);
 /* What is not in the figures, or twice: a line each. */

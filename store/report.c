@@ -32,11 +32,12 @@ static const struct {
     {"status", "coalesce(s.pricing_status, '')", true},
     {"reason", "coalesce(s.pricing_reason, '')", false},
     {"mapping", "coalesce(s.mapping, '')", false},
+    {"meter", "CASE WHEN s.calls = 0 THEN 'correction' ELSE coalesce(i.unit, '') END", false},
 };
 
 #define DIMENSIONS (sizeof(dimension) / sizeof(dimension[0]))
 #define SQL_MAX 16384
-#define SUMS 9 /* of struct report_sums */
+#define SUMS 11 /* of struct report_sums */
 #define QUARTER_US INT64_C(900000000)
 
 const char *const *report_dimensions(void)
@@ -73,6 +74,7 @@ static bool dimensions_find(const struct report_options *options, size_t found[R
         found[k] = i;
         answer->summed &= dimension[i].summed;
         answer->overlaps |= strcmp(dimension[i].name, "tag") == 0;
+        answer->metered |= strcmp(dimension[i].name, "meter") == 0;
     }
     return true;
 }
@@ -190,12 +192,16 @@ static bool on_days(const struct report_period *p)
 static void sql_add_summed(struct buf *sql, bool days)
 {
     static const char lines[] =
-        "SELECT l.*, '' AS end_user, '' AS mapping, l.day + make_interval(mins => 15 * "
-        "coalesce(l.slot, 0)) AS at,"
-        " CASE l.pricing_status WHEN 'unpriced' THEN l.calls END AS unpriced FROM "
-        "spendlog.spend_sums l"
-        " WHERE l.level = 'all' AND l.day >= coalesce(least($2::timestamp, $4::timestamp)::date, "
-        "'-infinity')"
+        "SELECT l.provider, l.model, l.model_group, l.call_type, l.pricing_status, l.api_key, "
+        "l.api_key_alias, l.user_id, l.team_id, l.team_alias, l.organization_id,"
+        " l.day + make_interval(mins => 15 * coalesce(l.slot, 0)) AS at,"
+        " CASE l.level WHEN 'doubt' THEN l.calls END AS doubtful,"
+        " CASE WHEN l.level = 'all' AND l.pricing_status = 'unpriced' THEN l.calls END AS unpriced,"
+        " a.* FROM spendlog.spend_sums l LEFT JOIN LATERAL (SELECT l.entries, l.calls, l.spent, "
+        "l.spend, l.gateway_calls, l.gateway_cost, l.input_tokens, l.output_tokens) a ON l.level = "
+        "'all'"
+        " WHERE l.level IN ('all', 'doubt') AND l.day >= coalesce(least($2::timestamp, "
+        "$4::timestamp)::date, '-infinity')"
         " AND l.day <= coalesce($3::timestamp::date, 'infinity') AND l.grain =";
     static const char edges[] =
         "(coalesce((SELECT array_agg(t::date) FROM unnest(ARRAY[$2::timestamp, $3, $4, $5]) t"
@@ -215,13 +221,18 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
         sql_add_summed(sql, days);
     } else {
         buf_add_text(
-            sql, "SELECT *, 1 AS entries, (spend IS NOT NULL)::integer AS spent, (gateway_cost IS "
-                 "NOT NULL)::integer"
-                 " AS gateway_calls, CASE WHEN pricing_status = 'unpriced' AND calls > 0 THEN 1 "
-                 "END AS unpriced"
-                 " FROM (SELECT e.*, e.start_time AS at FROM spendlog.spend_entries e"
-                 " WHERE e.start_time >= coalesce(least($2::timestamp, $4::timestamp), '-infinity')"
-                 " AND e.start_time < coalesce($3::timestamp, 'infinity')");
+            sql,
+            "SELECT *, 1 AS entries, (spend IS NOT NULL)::integer AS spent, (gateway_cost IS NOT "
+            "NULL)::integer AS gateway_calls, CASE WHEN pricing_status = 'unpriced' AND calls > 0 "
+            "THEN 1 END AS unpriced FROM (SELECT e.*, e.start_time AS at, CASE WHEN e.calls > 0 "
+            "AND "
+            "d.identity IS NOT NULL THEN 1 END AS doubtful FROM spendlog.spend_entries e LEFT JOIN "
+            "(SELECT r.start_time, r.identity FROM spendlog.doubtful_rows r WHERE r.start_time >= "
+            "coalesce(least($2::timestamp, $4::timestamp), '-infinity') AND r.start_time < "
+            "coalesce($3::timestamp, 'infinity')) d ON d.start_time = e.start_time AND d.identity "
+            "= e.identity"
+            " WHERE e.start_time >= coalesce(least($2::timestamp, $4::timestamp), '-infinity')"
+            " AND e.start_time < coalesce($3::timestamp, 'infinity')");
     }
     buf_add_text(
         sql,
@@ -229,24 +240,44 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
         " 'infinity') OR at >= $4::timestamp AND at < $5::timestamp)");
 }
 
-/* Sums over lines s by is_now: calls, unpriced, tokens, spend, gateway, before. */
+/* The figures f of a line s: its own, or those of each item i that its charge is made of. What an
+ * item is not told of, as the gateway's figure, is none. */
+static const char sql_of_line[] =
+    " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.doubtful, s.input_tokens::numeric, "
+    "s.output_tokens::numeric, s.spend, s.spent, s.gateway_cost, s.gateway_calls, NULL::numeric AS "
+    "quantity) f";
+static const char sql_of_items[] =
+    " LEFT JOIN LATERAL spendlog.items_of(s.items, s.pricing_status, s.spend, s.input_cost, "
+    "s.output_cost, s.other_cost, s.input_tokens, s.output_tokens, s.cache_read_tokens, "
+    "s.cache_write_tokens, s.reasoning_tokens) i ON s.calls > 0"
+    " CROSS JOIN LATERAL (SELECT CASE WHEN i.unit IS NULL THEN s.spend ELSE i.amount END AS spend) "
+    "p"
+    " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.doubtful, CASE WHEN i.side = 'input' AND "
+    "i.unit LIKE '%\\_tokens' THEN i.quantity END AS input_tokens, CASE WHEN i.side = 'output' AND "
+    "i.unit LIKE '%\\_tokens' THEN i.quantity END AS output_tokens, p.spend, (p.spend IS NOT "
+    "NULL)::integer AS spent, NULL::numeric AS gateway_cost, 0 AS gateway_calls, i.quantity) f";
+
+/* Sums over figures f of lines s by is_now. */
 static const char sql_sums[] =
-    "coalesce(sum(s.calls) FILTER (WHERE s.is_now), 0)::numeric AS calls,"
-    " coalesce(sum(s.unpriced) FILTER (WHERE s.is_now), 0)::numeric AS unpriced,"
-    " coalesce(sum(s.input_tokens) FILTER (WHERE s.is_now), 0)::numeric AS input,"
-    " coalesce(sum(s.output_tokens) FILTER (WHERE s.is_now), 0)::numeric AS output,"
-    " CASE WHEN sum(s.spent) FILTER (WHERE s.is_now) <> 0 THEN sum(s.spend) FILTER (WHERE "
+    "coalesce(sum(f.calls) FILTER (WHERE s.is_now), 0)::numeric AS calls,"
+    " coalesce(sum(f.unpriced) FILTER (WHERE s.is_now), 0)::numeric AS unpriced,"
+    " coalesce(sum(f.input_tokens) FILTER (WHERE s.is_now), 0)::numeric AS input,"
+    " coalesce(sum(f.output_tokens) FILTER (WHERE s.is_now), 0)::numeric AS output,"
+    " CASE WHEN sum(f.spent) FILTER (WHERE s.is_now) <> 0 THEN sum(f.spend) FILTER (WHERE "
     "s.is_now) END AS spend,"
-    " CASE WHEN sum(s.gateway_calls) FILTER (WHERE s.is_now) <> 0 THEN"
-    " round(sum(s.gateway_cost) FILTER (WHERE s.is_now), 18) END AS gateway,"
-    " sum(s.spend) FILTER (WHERE NOT s.is_now) AS before";
+    " CASE WHEN sum(f.gateway_calls) FILTER (WHERE s.is_now) <> 0 THEN"
+    " round(sum(f.gateway_cost) FILTER (WHERE s.is_now), 18) END AS gateway,"
+    " sum(f.spend) FILTER (WHERE NOT s.is_now) AS before,"
+    " coalesce(sum(f.doubtful) FILTER (WHERE s.is_now), 0)::numeric AS doubtful,"
+    " sum(f.quantity) FILTER (WHERE s.is_now) AS quantity";
 
 static const char sql_figures[] =
     ", trim_scale(calls)::text, trim_scale(unpriced)::text, trim_scale(input)::text, "
     "trim_scale(output)::text,"
     " trim_scale(spend)::text, trim_scale(gateway)::text,"
     " round(100 * spend / nullif((SELECT spend FROM whole), 0), 1)::text, trim_scale(before)::text,"
-    " round(100 * (coalesce(spend, 0) - before) / nullif(before, 0), 1)::text";
+    " round(100 * (coalesce(spend, 0) - before) / nullif(before, 0), 1)::text,"
+    " trim_scale(doubtful)::text, trim_scale(quantity)::text";
 
 static void sql_add_keys(struct buf *sql, size_t keys, const char *before, const char *prefix)
 {
@@ -260,9 +291,10 @@ static void sql_add_groups(struct buf *sql, const struct report_answer *answer,
     buf_add_text(sql, ", groups AS (SELECT ");
     for (size_t k = 0; k < answer->keys; k++)
         buf_printf(sql, "%s AS k%zu, ", dimension[found[k]].sql, k);
-    buf_printf(sql, "%s FROM marked s%s GROUP BY ", sql_sums,
+    buf_printf(sql, "%s FROM marked s%s%s GROUP BY ", sql_sums,
                answer->overlaps ? " LEFT JOIN LATERAL unnest(s.request_tags) AS t (tag) ON true"
-                                : "");
+                                : "",
+               answer->metered ? sql_of_items : sql_of_line);
     for (size_t k = 0; k < answer->keys; k++)
         buf_printf(sql, "%s%zu", k ? ", " : "", k + 1);
     buf_printf(
@@ -285,8 +317,8 @@ static void sql_build(struct buf *sql, const struct report_answer *answer, bool 
         "WITH marked AS MATERIALIZED (SELECT s.*, s.at >= coalesce($2::timestamp, '-infinity') AND"
         " s.at < coalesce($3::timestamp, 'infinity') AS is_now FROM (");
     sql_add_lines(sql, answer, days);
-    buf_printf(sql, ") s WHERE $1::text IS NOT NULL), whole AS (SELECT %s FROM marked s)",
-               sql_sums);
+    buf_printf(sql, ") s WHERE $1::text IS NOT NULL), whole AS (SELECT %s FROM marked s%s)",
+               sql_sums, sql_of_line);
     sql_add_groups(sql, answer, found);
     buf_add_text(sql, " SELECT 0 AS kind, 1::bigint AS groups, place");
     sql_add_keys(sql, answer->keys, ", ", "k");
@@ -299,7 +331,7 @@ static void sql_build(struct buf *sql, const struct report_answer *answer, bool 
                    "%s FROM (SELECT count(*) AS groups, sum(calls) AS calls, sum(unpriced) AS "
                    "unpriced, sum(input) AS"
                    " input, sum(output) AS output, sum(spend) AS spend, sum(gateway) AS gateway, "
-                   "sum(before) AS before"
+                   "sum(before) AS before, sum(doubtful) AS doubtful, sum(quantity) AS quantity"
                    " FROM placed WHERE place > %lld) o WHERE groups > 0",
                    sql_figures, (long long)limit);
     }
@@ -454,8 +486,8 @@ struct report_row report_row(const struct report_answer *answer, size_t number)
     struct slice text[SUMS];
     for (int s = 0; s < SUMS; s++)
         text[s] = pg_text(res, i, at + s);
-    row.sums = (struct report_sums){text[0], text[1], text[2], text[3], text[4],
-                                    text[5], text[6], text[7], text[8]};
+    row.sums = (struct report_sums){text[0], text[1], text[2], text[3], text[4], text[5],
+                                    text[6], text[7], text[8], text[9], text[10]};
     return row;
 }
 
@@ -467,6 +499,11 @@ struct report_period report_period(const struct report_answer *answer)
 bool report_overlaps(const struct report_answer *answer)
 {
     return answer->overlaps;
+}
+
+bool report_metered(const struct report_answer *answer)
+{
+    return answer->metered;
 }
 
 struct slice report_doubtful_calls(const struct report_answer *answer)

@@ -33,6 +33,8 @@ struct report_sums {
     struct slice share;               /* percent of what was spent in all; empty: not to be told */
     struct slice before;              /* spend of the period before; empty: there is none */
     struct slice change;              /* percent; empty: not to be told */
+    struct slice doubtful;            /* calls (spendlog.doubtful_rows) */
+    struct slice quantity;            /* of what is counted, by meter alone; else empty */
 };
 
 struct report_row {
@@ -67,6 +69,8 @@ struct report_row report_row(const struct report_answer *answer, size_t number);
 struct report_period report_period(const struct report_answer *answer);
 /* The groups overlap: a call with two tags counts under both. */
 bool report_overlaps(const struct report_answer *answer);
+/* By meter: a call is in each line that it paid for, with what it paid for it. */
+bool report_metered(const struct report_answer *answer);
 /* What of the same time is doubtful (spendlog.doubtful_rows). */
 struct slice report_doubtful_calls(const struct report_answer *answer);
 struct slice report_doubtful_at_stake(const struct report_answer *answer);

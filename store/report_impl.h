@@ -11,8 +11,8 @@ struct report_answer {
     PGresult *rows, *doubtful;
     size_t keys;
     struct report_period period;
-    bool overlaps, summed; /* from the sums */
-    bool gone;             /* options.gone */
+    bool overlaps, metered, summed; /* from the sums */
+    bool gone;                      /* options.gone */
 };
 
 /* The period that the options name: begin and end, and those of the one before. ERR_USAGE. */

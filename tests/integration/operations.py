@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import time
 from http import client
 from decimal import Decimal
+from fractions import Fraction
 
 from harness.report import Failed, Skipped, check, check_equal, wait_for
 from harness.servers import ROOT, SPENDLOG, free_port, run_checked
@@ -97,7 +99,7 @@ def report_adds_up(servers):
         stage.produce(demo_lines())
         stage.consume()
         total = Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs"))
-        for dimension in ("model", "provider", "team", "day"):
+        for dimension in ("model", "provider", "team", "day", "meter"):
             out = stage.command("report", "-q", "--by", dimension, "--format", "csv")
             rows = list(csv.DictReader(io.StringIO(out)))
             check(len(rows) > 1, f"by {dimension}: {len(rows)} rows")
@@ -159,6 +161,82 @@ def report_compares_periods(servers):
         for words in (("--last", "7"), ("--last", "0d"), ("--month", "2026-13"), ("--month", "soon"), ("--tz", "Mars/Olympus"),
                       ("--last", "7d", "--month", month), ("--last", "7d", "--since", day), ("--top", "0")):
             stage.command("report", *words, code=64)
+
+
+SAVED = """SELECT i.day, i.provider, i.model, i.team_id, i.api_key, i.unit, i.quantity, i.amount, i.call FROM (
+  SELECT start_time::date AS day, identity AS call, * FROM spendlog.spend_items) i ORDER BY call"""
+
+
+def caches_saved(stage):
+    """{(day, provider, model, team, key): (calls, without rate, read, written, cost, as input)} of the items themselves."""
+    saved = {}
+    for _, items in itertools.groupby(stage.sql(SAVED), key=lambda item: item[8]):
+        items = list(items)
+        units = {item[5]: (Fraction(item[6] or 0), Fraction(item[7])) for item in items}
+        cached = {unit: one for unit, one in units.items() if unit.startswith("cache_")}
+        if not cached:
+            continue
+        sums = saved.setdefault(tuple(items[0][:5]), [0] * 6)
+        rated, calls = 0, 1
+        for unit, (quantity, amount) in cached.items():
+            kind = next((kind for kind in ("audio", "image") if kind in unit), "text")
+            beside = units.get(f"input_{kind}_tokens", (0, 0))
+            sums[3 if "write" in unit else 2] += quantity
+            if beside[0] > 0:
+                rated += 1
+                sums[4] += amount
+                sums[5] += quantity * beside[1] / beside[0]
+        sums[0] += calls
+        sums[1] += rated < len(cached)
+    return saved
+
+
+def meters_and_doubts_by_group(servers):
+    """By meter lines come to the spend and the items of the rows, each line tells what of it is doubtful, and what caches saved is told."""
+    with Stage(servers, "report-meters") as stage:
+        stage.produce(demo_lines() + [
+            doubtful_event(1, usage={"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 777}),
+            doubtful_event(2, usage={"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110,
+                                     "prompt_tokens_details": {"cached_tokens": 500}})])
+        stage.consume()
+
+        def report(*words):
+            return [json.loads(line, parse_float=Decimal) for line in stage.command("report", "-q", "--json", *words).splitlines()]
+        spend = Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_logs"))
+        for by in ("meter", "meter,team", "tag,meter", "day,meter"):
+            lines = report("--by", by)
+            if "tag" not in by:
+                check_equal(sum(line["spend"] or 0 for line in lines), spend, f"sum by {by}")
+            check(len({line["meter"] for line in lines}) > 4, f"meters by {by}: {lines}")
+        items = {unit: (Decimal(quantity or 0), Decimal(amount)) for unit, quantity, amount in stage.sql(
+            "SELECT unit, sum(quantity), sum(amount) FROM spendlog.spend_items GROUP BY 1")}
+        check_equal({line["meter"]: (line["quantity"] or 0, line["spend"]) for line in report("--by", "meter") if line["meter"]}, items, "meters")
+        text = stage.command("report", "-q", "--by", "meter")
+        check("quantity" in text and f"{stage.row_count():,} " in text.split("(total)")[1], f"calls of the total: {text}")
+        for by, column in (("model", "model"), ("reason", "pricing_reason")):  # of the sums, and of rows
+            want = {name: int(calls) for name, calls in stage.sql(f"SELECT {column}, count(*) FROM spendlog.doubtful_rows GROUP BY 1")}
+            check(want, "nothing is doubtful")
+            check_equal({line[by]: line["doubtful"] for line in report("--by", by) if line["doubtful"]}, want, f"doubtful by {by}")
+        check("doubtful" in stage.command("report", "-q", "--by", "model").splitlines()[0], "no column for what is doubtful")
+        return caches_are_told(stage)
+
+
+def caches_are_told(stage):
+    want = caches_saved(stage)
+    check(any(sums[1] < sums[0] for sums in want.values()), "no cache has a rate beside")
+    got = {tuple(row[:5]): row[5:] for row in stage.sql(
+        "SELECT day, provider, model, team_id, api_key, calls, calls_without_rate, coalesce(read_tokens, 0), coalesce(written_tokens, 0), "
+        "cost, as_input, saved FROM spendlog.cache_savings")}
+    check_equal(set(got), set(want), "groups with a cache")
+    for key, sums in want.items():
+        calls, without, read, written, cost, as_input, saved = got[key]
+        check_equal([Fraction(one) for one in (calls, without, read, written)], sums[:4], f"{key}")
+        if sums[5] == 0:
+            check_equal((as_input, saved), (None, None) if cost is None else (as_input, saved), f"{key} has no rate")
+        else:
+            check(abs(Fraction(as_input) - sums[5]) < Fraction(1, 10**12) and abs(Fraction(saved) - (sums[5] - sums[4])) < Fraction(1, 10**12),
+                  f"{key}: {got[key]}, not {sums}")
+    return f"{len(want)} groups with a cache"
 
 
 def browser():
@@ -592,5 +670,5 @@ def errors_help(servers):
 ALL = (errors_help, half_open_requests_are_given_up, term_is_heard_while_it_starts,
        doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
-       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, report_compares_periods, a_page_is_read_by_a_browser,
+       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, report_compares_periods, meters_and_doubts_by_group, a_page_is_read_by_a_browser,
        explained_from_the_database, many_rows_of_one_request)
