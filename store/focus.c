@@ -43,6 +43,7 @@ static bool lines_pass(struct pg *pg, struct slice query, const struct focus_sin
     struct slice line;
     struct buf sql;
     bool end = false;
+    MUST(sink->take != NULL && query.bytes > 0, query.bytes);
     buf_init(&sql, SQL_MAX);
     buf_printf(&sql, "COPY (" SLICE_FMT ") TO STDOUT (FORMAT csv, HEADER)", SLICE_ARG(query));
     buf_add_char(&sql, '\0');

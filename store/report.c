@@ -310,6 +310,8 @@ static void sql_build(struct buf *sql, const struct report_answer *answer, bool 
                       const size_t found[REPORT_KEYS_MAX], int64_t limit)
 {
     char kept[64] = "";
+    MUST(answer->keys > 0 && answer->keys <= REPORT_KEYS_MAX, answer->keys);
+    MUST(!(answer->summed && answer->metered)); /* no sum tells meters apart */
     if (limit > 0)
         snprintf(kept, sizeof(kept), " WHERE place <= %lld", (long long)limit);
     buf_add_text(
