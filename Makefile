@@ -43,7 +43,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='"$(VERSION)"' $(shell pkg-conf
 LDLIBS   := $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
 SRC      := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
-GEN      := build/gen/mappings.c build/gen/migrations.c build/gen/cost_map.c build/gen/example.c
+GEN      := build/gen/mappings.c build/gen/migrations.c build/gen/citus.c build/gen/cost_map.c build/gen/example.c
 TESTS    := $(wildcard tests/unit/test_*.c)
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 lib       = $(B)/lib$(subst /,-,$(1)).a
@@ -97,7 +97,7 @@ $(eval $(call archive,core))
 $(eval $(call archive,ingest,build/gen/mappings.c))
 $(foreach room,$(filter-out %/map,$(PRICING)),$(eval $(call archive,$(room))))
 $(eval $(call archive,pricing/map,build/gen/cost_map.c))
-$(eval $(call archive,store,build/gen/migrations.c))
+$(eval $(call archive,store,build/gen/migrations.c build/gen/citus.c))
 $(eval $(call archive,run))
 
 # One folder, whole, linked with what it may see: a call to anything else is an undefined reference.
@@ -117,6 +117,8 @@ build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.s
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@
 build/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh migrations $(filter %.sql,$^) >$@
+build/gen/citus.c: store/citus.sql scripts/embed.sh
+	@mkdir -p $(@D) && scripts/embed.sh citus $(filter %.sql,$^) >$@
 build/gen/example.c: examples/spendlog.yaml scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh example $(filter %.yaml,$^) >$@
 build/gen/cost_map.c: pricing/data/model_prices_and_context_window.json scripts/embed.sh

@@ -13,6 +13,7 @@ struct embedded {
 
 extern const struct embedded embedded_mappings[];   /* ingest/mappings, in order */
 extern const struct embedded embedded_migrations[]; /* migrations, in order */
+extern const struct embedded embedded_citus[];      /* store/citus.sql */
 extern const struct embedded embedded_cost_map[];   /* pricing/data: one file */
 extern const struct embedded embedded_example[];    /* examples/spendlog.yaml */
 

@@ -39,7 +39,7 @@ DECLARE
 BEGIN
   SELECT array_agg(DISTINCT n.name) FILTER (WHERE n.name <> ''), min(l.start_time), max(l.start_time)
   INTO names, since, until
-  FROM spendlog.rows_of_run(run) r
+  FROM (SELECT * FROM spendlog.rows_of_run(run) OFFSET 0) r
   JOIN spendlog.spend_logs l ON l.start_time = r.start_time AND l.identity = r.identity
   CROSS JOIN LATERAL (VALUES (l.span_id), (l.call_id), (l.request_id)) AS n (name);
   IF cardinality(names) > 200 THEN
@@ -88,6 +88,30 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.spend_counted(timestamp, uuid, numeric) IS 'What a row of this spend counts for in all sums';
 
+-- The calls of a run and of those below it, by the keys of their rows.
+CREATE FUNCTION spendlog.members_of_run(run text)
+RETURNS TABLE (session_id text, depth integer, start_time timestamp, identity uuid, request_id text, call_id text,
+  span_id text, parent_id text, provider text, model text, team_id text, pricing_status text, input_tokens bigint,
+  output_tokens bigint, spend numeric)
+LANGUAGE sql STABLE STRICT ROWS 100
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0
+SET jit = off
+AS $$
+  SELECT m.session_id, m.depth, m.start_time, m.identity, m.request_id, m.call_id, m.span_id, m.parent_id, m.provider,
+    m.model, m.team_id, m.pricing_status, m.input_tokens, m.output_tokens,
+    spendlog.spend_counted(m.start_time, m.identity, m.spend)
+  FROM (
+    SELECT k.session_id, k.depth, l.start_time, l.identity, l.request_id, l.call_id, l.span_id, l.parent_id, l.provider,
+      l.model, l.team_id, l.pricing_status, l.input_tokens, l.output_tokens, l.spend
+    FROM (
+      SELECT u.session_id, u.depth, r.start_time, r.identity
+      FROM spendlog.runs_under(run) u CROSS JOIN LATERAL spendlog.rows_of_run(u.session_id) r OFFSET 0) k
+    JOIN spendlog.spend_logs l ON l.start_time = k.start_time AND l.identity = k.identity OFFSET 0) m
+$$;
+COMMENT ON FUNCTION spendlog.members_of_run(text) IS 'The calls of a session and of all below it, and what each counts for';
+
 CREATE FUNCTION spendlog.spend_of_run(run text)
 RETURNS TABLE (calls bigint, unpriced_calls bigint, input_tokens numeric, output_tokens numeric, spend numeric,
   runs_below bigint, calls_in_all bigint, unpriced_in_all bigint, spend_in_all numeric, first_call timestamp,
@@ -98,15 +122,12 @@ SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
-  SELECT count(*) FILTER (WHERE c.depth = 0), count(*) FILTER (WHERE c.depth = 0 AND c.is_unpriced),
+  SELECT count(*) FILTER (WHERE c.depth = 0),
+    count(*) FILTER (WHERE c.depth = 0 AND c.pricing_status = 'unpriced'),
     sum(c.input_tokens) FILTER (WHERE c.depth = 0), sum(c.output_tokens) FILTER (WHERE c.depth = 0),
     sum(c.spend) FILTER (WHERE c.depth = 0), count(DISTINCT c.session_id) - 1, count(*),
-    count(*) FILTER (WHERE c.is_unpriced), sum(c.spend), min(c.start_time), max(c.start_time)
-  FROM (
-    SELECT u.session_id, u.depth, l.start_time, l.pricing_status = 'unpriced' AS is_unpriced, l.input_tokens,
-      l.output_tokens, spendlog.spend_counted(l.start_time, l.identity, l.spend) AS spend
-    FROM spendlog.runs_under(run) u CROSS JOIN LATERAL spendlog.rows_of_run(u.session_id) r
-    JOIN spendlog.spend_logs l ON l.start_time = r.start_time AND l.identity = r.identity) c
+    count(*) FILTER (WHERE c.pricing_status = 'unpriced'), sum(c.spend), min(c.start_time), max(c.start_time)
+  FROM spendlog.members_of_run(run) c
   HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION spendlog.spend_of_run(text) IS 'What a session spent, by itself and with all that its calls have made';
@@ -139,10 +160,7 @@ SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
   WITH RECURSIVE members AS MATERIALIZED (
-    SELECT row_number() OVER (ORDER BY l.start_time, l.identity) AS n, u.session_id AS run, l.*,
-      spendlog.spend_counted(l.start_time, l.identity, l.spend) AS counted
-    FROM spendlog.runs_under(run) u CROSS JOIN LATERAL spendlog.rows_of_run(u.session_id) r
-    JOIN spendlog.spend_logs l ON l.start_time = r.start_time AND l.identity = r.identity
+    SELECT row_number() OVER (ORDER BY c.start_time, c.identity) AS n, c.* FROM spendlog.members_of_run(run) c
   ), named AS MATERIALIZED (
     SELECT DISTINCT ON (v.name) v.name, m.n FROM members m
     CROSS JOIN LATERAL (VALUES (m.span_id), (m.call_id), (m.request_id)) AS v (name)
@@ -155,13 +173,13 @@ AS $$
     SELECT u.n, e.parent, u.steps + 1 FROM up u JOIN edges e ON e.n = u.over WHERE u.steps < 64
   ) CYCLE over SET again USING way,
   over_all AS (
-    SELECT u.over AS n, count(*) AS calls, sum(m.counted) AS spend
+    SELECT u.over AS n, count(*) AS calls, sum(m.spend) AS spend
     FROM up u JOIN members m ON m.n = u.n WHERE NOT u.again GROUP BY u.over
   ), deep AS (
     SELECT u.n, max(u.steps) AS depth FROM up u WHERE NOT u.again GROUP BY u.n
   )
-  SELECT m.run, d.depth, m.start_time, m.identity, p.start_time, p.identity, m.request_id, m.call_id, m.span_id,
-    m.parent_id, m.provider, m.model, m.team_id, m.pricing_status, m.input_tokens, m.output_tokens, m.counted, a.calls, a.spend
+  SELECT m.session_id, d.depth, m.start_time, m.identity, p.start_time, p.identity, m.request_id, m.call_id, m.span_id,
+    m.parent_id, m.provider, m.model, m.team_id, m.pricing_status, m.input_tokens, m.output_tokens, m.spend, a.calls, a.spend
   FROM members m JOIN over_all a USING (n) JOIN deep d USING (n)
   LEFT JOIN edges e USING (n) LEFT JOIN members p ON p.n = e.parent
   ORDER BY m.n
@@ -169,8 +187,10 @@ $$;
 COMMENT ON FUNCTION spendlog.calls_of_run(text) IS 'The calls of a session and of all below it: depth, parent, and what each spent alone and with all that it made';
 
 REVOKE ALL ON FUNCTION spendlog.rows_of_run(text), spendlog.runs_below(text), spendlog.runs_under(text),
-  spendlog.spend_counted(timestamp, uuid, numeric), spendlog.spend_of_run(text), spendlog.calls_of_run(text) FROM PUBLIC;
+  spendlog.spend_counted(timestamp, uuid, numeric), spendlog.members_of_run(text), spendlog.spend_of_run(text),
+  spendlog.calls_of_run(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.rows_of_run(text), spendlog.runs_below(text), spendlog.runs_under(text),
-  spendlog.spend_counted(timestamp, uuid, numeric), spendlog.spend_of_run(text), spendlog.calls_of_run(text)
+  spendlog.spend_counted(timestamp, uuid, numeric), spendlog.members_of_run(text), spendlog.spend_of_run(text),
+  spendlog.calls_of_run(text)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT SELECT ON spendlog.spend_by_session TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -206,9 +206,13 @@ lint_fields() {
     return $status
 }
 
-# What keeps a statement from being sent to where the rows are: LATERAL, or a subquery that takes some of them.
+# What keeps a statement from being sent to where the rows are: LATERAL, a subquery that takes some of them, or one that
+# looks for them row by row.
 lint_shapes() {
-    grep -nE 'LATERAL \(|ORDER BY [a-z_.]+ (DESC )?LIMIT 1\) ' store/*.c | report
+    {
+        grep -nE 'LATERAL \(|ORDER BY [a-z_.]+ (DESC )?LIMIT 1\) ' store/*.c | grep -v '\$[0-9]' # of parameters
+        grep -nE 'EXISTS \(SELECT FROM spendlog\.(spend_logs|stored_rows|counted_logs|excluded_rows|spend_adjustments)\b' store/*.c
+    } | report
 }
 
 # docs/limits.md has every ceiling with its value; those that something from outside can meet have a test.

@@ -8,6 +8,7 @@
 
 #include "core/fault.h"
 #include "core/must.h"
+#include "store/citus.h"
 #include "store/pg.h"
 
 #include <stdio.h>
@@ -95,10 +96,22 @@ static bool day_run(const char *conninfo, struct carried_day *day, carry_fn *tol
     return ok ? true : err_prefix(err, "%s", day->day);
 }
 
+/* A day's table is exchanged as a whole, which Citus does not do with the pieces of one. */
+static bool days_are_here(struct pg *pg, struct err *err)
+{
+    bool citus;
+    return citus_find(pg, &citus, err) &&
+           (!citus ||
+            err_set(err, ERR_CONFIG,
+                    "%s: the rows lie on the workers of a Citus cluster: days of 0.1.0 stay "
+                    "as they are (docs/citus.md)",
+                    pg->place));
+}
+
 bool carry_run(const char *conninfo, carry_fn *told, void *context, struct err *err)
 {
     struct pg pg = {0};
-    bool ok = session_open(&pg, conninfo, err);
+    bool ok = session_open(&pg, conninfo, err) && days_are_here(&pg, err);
     PGresult *res =
         ok ? pg_query(&pg,
                       "SELECT to_char(c.day, 'YYYY-MM-DD') FROM spendlog.carried_days c"

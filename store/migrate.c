@@ -8,6 +8,7 @@
 #include "core/embed.h"
 #include "core/hash.h"
 #include "core/must.h"
+#include "store/citus.h"
 #include "store/lock_holder.h"
 #include "store/pg.h"
 
@@ -242,21 +243,6 @@ static bool open_for_migration(struct pg *pg, const char *conninfo, struct err *
     return false;
 }
 
-/* Roles, grants and functions that go to workers over other connections than the migration's do not
- * see each other: half a schema. Nothing is begun. */
-static bool one_server(struct pg *pg, struct err *err)
-{
-    PGresult *res = pg_query(pg, "SELECT FROM pg_extension WHERE extname = 'citus'", NULL, err);
-    bool alone = res && PQntuples(res) == 0;
-    if (res && !alone)
-        err_set(err, ERR_CONFIG,
-                "%s: the database has the extension citus, which the schema cannot be made with: "
-                "take a database without it (docs/scaling.md)",
-                pg->place);
-    PQclear(res);
-    return alone;
-}
-
 static bool apply_all(struct pg *pg, migration_fn *applied, void *context, struct err *err)
 {
     int last = 0;
@@ -280,9 +266,10 @@ bool migrate_apply(const char *conninfo, migration_fn *applied, void *context, s
     struct history history;
     if (!open_for_migration(&pg, conninfo, err))
         return false;
-    bool ok = history_read(&pg, &history, err) && history_agrees(&pg, &history, err);
+    bool citus, ok = history_read(&pg, &history, err) && history_agrees(&pg, &history, err);
     free(history.item);
-    ok = ok && one_server(&pg, err) && apply_all(&pg, applied, context, err);
+    ok = ok && citus_find(&pg, &citus, err) && (!citus || citus_begin(&pg, err)) &&
+         apply_all(&pg, applied, context, err) && (!citus || citus_spread(&pg, err));
     pg_close(&pg);
     return ok;
 }

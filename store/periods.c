@@ -50,10 +50,27 @@ static bool period_take(const PGresult *res, int row, struct period *period, str
 {
     copy_text(period->month, sizeof(period->month), pg_text(res, row, 0));
     period->rows = pg_int(res, row, 1);
-    period->rows_now = pg_int(res, row, 4);
-    period->closed_at_us = pg_time_us(res, row, 5);
-    copy_text(period->closed_by, sizeof(period->closed_by), pg_text(res, row, 6));
+    period->closed_at_us = pg_time_us(res, row, 4);
+    copy_text(period->closed_by, sizeof(period->closed_by), pg_text(res, row, 5));
     return pg_sum(res, row, 2, &period->spend, err) && pg_sum(res, row, 3, &period->posted, err);
+}
+
+/* A statement for each month: rows may lie on other servers, and those of other months are not
+ * looked at. */
+static bool period_count(struct pg *pg, struct period *period, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_text(&args, slice_of(period->month));
+    PGresult *res = pg_query(pg,
+                             "SELECT count(*) FROM spendlog.stored_rows"
+                             " WHERE start_time >= ($1::text || '-01')::date"
+                             " AND start_time < ($1::text || '-01')::date + interval '1 month'",
+                             &args, err);
+    period->rows_now = res ? pg_int(res, 0, 0) : 0;
+    PQclear(res);
+    pg_args_free(&args);
+    return res != NULL;
 }
 
 bool period_list(const char *conninfo, period_fn *each, void *context, struct err *err)
@@ -67,14 +84,12 @@ bool period_list(const char *conninfo, period_fn *each, void *context, struct er
         "SELECT to_char(c.month, 'YYYY-MM'), c.rows, c.spend::text, (SELECT"
         " coalesce(sum(coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0)), 0)::text"
         " FROM spendlog.spend_adjustments a WHERE a.kind = 'posted' AND a.start_time >= c.month"
-        " AND a.start_time < c.month + interval '1 month'), (SELECT count(*) FROM"
-        " spendlog.spend_logs l WHERE l.start_time >= c.month"
-        " AND l.start_time < c.month + interval '1 month'), c.closed_at, c.closed_by"
+        " AND a.start_time < c.month + interval '1 month'), c.closed_at, c.closed_by"
         " FROM spendlog.closed_periods c ORDER BY c.month",
         NULL, err);
     bool ok = res != NULL;
     for (int i = 0; ok && i < PQntuples(res); i++) {
-        ok = period_take(res, i, &period, err);
+        ok = period_take(res, i, &period, err) && period_count(&pg, &period, err);
         if (ok)
             each(&period, context);
     }

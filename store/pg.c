@@ -67,6 +67,12 @@ static const struct {
     {"connection to the remote node", "08006"},
     {"could not connect to any active placements", "08006"},
     {"connection not open", "08006"},
+    {"no connection to the server", "08006"},
+    {"server closed the connection unexpectedly", "08006"},
+    {"could not receive data from server", "08006"},
+    {"could not send data to server", "08006"},
+    {"terminating connection due to", "57P01"},
+    {"the database system is", "57P03"},
 };
 
 static void sqlstate_recognize(char sqlstate[6], const char *message)

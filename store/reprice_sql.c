@@ -181,8 +181,7 @@ static void add_columns(struct reprice *run, const struct reprice_day *day,
 {
     columns_needed(run, day->closed, shape);
     if (!run->options.book) { /* deriving again changes nothing: all rows are looked at */
-        buf_add_text(&run->sql, ", EXISTS (SELECT FROM spendlog.excluded_rows x"
-                                " WHERE x.start_time = s.start_time AND x.identity = s.identity)");
+        buf_add_text(&run->sql, ", x.identity IS NOT NULL");
         shape->excluded = shape->count++;
     }
     if (reprice_group_column(run->options.by)) {
@@ -192,12 +191,33 @@ static void add_columns(struct reprice *run, const struct reprice_day *day,
     }
     if (day->changed == 0)
         return;
-    buf_printf(&run->sql,
-               ", EXISTS (SELECT FROM spendlog.spend_adjustments d WHERE d.run_id = %lld"
-               " AND d.start_time >= date '%s' AND d.start_time < date '%s' + 1"
-               " AND d.start_time = s.start_time AND d.identity = s.identity)",
-               (long long)run->run_id, day->text, day->text);
+    buf_add_text(&run->sql, ", d.identity IS NOT NULL");
     shape->done = shape->count++;
+}
+
+/* Joins instead of subqueries, as they can be sent to where the rows are. */
+static void add_joins(struct reprice *run, const struct reprice_day *day)
+{
+    buf_add_text(&run->sql, row_words_joins);
+    if (!run->options.book)
+        buf_add_text(&run->sql, " LEFT JOIN spendlog.excluded_rows x"
+                                " ON x.start_time = s.start_time AND x.identity = s.identity");
+    if (day->changed > 0)
+        buf_printf(
+            &run->sql,
+            " LEFT JOIN (SELECT DISTINCT start_time, identity FROM spendlog.spend_adjustments"
+            " WHERE run_id = %lld AND start_time >= date '%s'"
+            " AND start_time < date '%s' + 1) d"
+            " ON d.start_time = s.start_time AND d.identity = s.identity",
+            (long long)run->run_id, day->text, day->text);
+    if (day->closed)
+        buf_printf(&run->sql,
+                   " LEFT JOIN (SELECT DISTINCT ON (a.start_time, a.identity) a.*"
+                   " FROM spendlog.spend_adjustments a WHERE a.kind = 'posted'"
+                   " AND a.start_time >= date '%s' AND a.start_time < date '%s' + 1"
+                   " ORDER BY a.start_time, a.identity, a.run_id DESC) p"
+                   " ON p.start_time = s.start_time AND p.identity = s.identity",
+                   day->text, day->text);
 }
 
 static void add_piece(struct reprice *run)
@@ -219,15 +239,7 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
     buf_add_text(&run->sql, " FROM spendlog.stored_rows s");
     if (sample_percent > 0)
         buf_printf(&run->sql, " TABLESAMPLE SYSTEM (%.4f) REPEATABLE (1)", sample_percent);
-    buf_add_text(&run->sql, row_words_joins);
-    if (day->closed)
-        buf_printf(&run->sql,
-                   " LEFT JOIN (SELECT DISTINCT ON (a.start_time, a.identity) a.*"
-                   " FROM spendlog.spend_adjustments a WHERE a.kind = 'posted'"
-                   " AND a.start_time >= date '%s' AND a.start_time < date '%s' + 1"
-                   " ORDER BY a.start_time, a.identity, a.run_id DESC) p"
-                   " ON p.start_time = s.start_time AND p.identity = s.identity",
-                   day->text, day->text);
+    add_joins(run, day);
     MUST(shape->count <= REPRICE_COLUMNS_MAX && shape->fact_count <= FACT_COUNT + 1, shape->count,
          shape->fact_count);
     if (!add_where(run, day, err))

@@ -329,13 +329,16 @@ static bool check_duplicates(struct verify *v, struct err *err)
 {
     return each_row(
         v,
-        "SELECT o.group_id, o.topic, o.partition, o.incarnation, count(*), min(d.kafka_offset)"
-        " FROM spendlog.duplicate_samples d JOIN spendlog.kafka_offsets o"
-        "  ON o.partition_id = d.partition_id"
-        " WHERE NOT EXISTS (SELECT FROM spendlog.spend_logs l"
-        "   WHERE l.start_time = d.start_time AND l.identity = d.identity)"
-        "  AND NOT EXISTS (SELECT FROM spendlog.dropped_partitions p"
-        "   WHERE p.day = d.start_time::date)"
+        "WITH samples AS MATERIALIZED ("
+        "  SELECT d.* FROM spendlog.duplicate_samples d WHERE NOT EXISTS"
+        "   (SELECT FROM spendlog.dropped_partitions p WHERE p.day = d.start_time::date)),"
+        " found AS MATERIALIZED ("
+        "  SELECT d.start_time, d.identity FROM samples d JOIN spendlog.stored_rows s"
+        "   ON s.start_time = d.start_time AND s.identity = d.identity)"
+        " SELECT o.group_id, o.topic, o.partition, o.incarnation, count(*), min(d.kafka_offset)"
+        " FROM samples d JOIN spendlog.kafka_offsets o ON o.partition_id = d.partition_id"
+        " WHERE NOT EXISTS (SELECT FROM found f"
+        "   WHERE f.start_time = d.start_time AND f.identity = d.identity)"
         " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         check_duplicate, err);
 }

@@ -197,7 +197,7 @@ def containers_are_the_demo(servers):
 
 
 # Pages whose statements are run, and those of them whose tables may be empty when all is well.
-ASKING = ("README.md", "docs/cookbook.md", "docs/troubleshooting.md", "docs/storage.md", "docs/asking.md")
+ASKING = ("README.md", "docs/cookbook.md", "docs/troubleshooting.md", "docs/storage.md", "docs/asking.md", "docs/citus.md")
 QUIET = re.compile(r"suspense|unpriced_models|doubtful_rows|price_drift|kafka_gaps|kafka_setbacks|rejected_events|group_books|"
                    r"'a session of yours'|spend_of_run|team-a|budget|2026-11-2[45]|abs\(spend")
 

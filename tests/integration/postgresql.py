@@ -101,23 +101,6 @@ def run_produce(servers, topic, lines):
     check_equal(done.returncode, 0, f"producer {done.stderr.decode()[-300:]}")
 
 
-def citus_is_refused(servers):
-    """`migrate` of a database with the extension citus is refused in a sentence, and makes nothing; `--status` is told as ever."""
-    servers.psql("postgres", "DROP DATABASE IF EXISTS spread")
-    servers.psql("postgres", "CREATE DATABASE spread")
-    servers.psql("spread", "INSERT INTO pg_extension SELECT 1000, 'citus', e.extowner, e.extnamespace, false, '13.2-1' "
-                           "FROM pg_extension e WHERE e.extname = 'plpgsql'")
-    config = os.path.join(servers.folder, "spread.yaml")
-    with open(config, "w", encoding="ascii") as out:
-        out.write(f"postgres: host={servers.socket_folder} user=spendlog dbname=spread\n")
-    done = subprocess.run([SPENDLOG, "migrate", "-q", "-c", config], capture_output=True, text=True)
-    check(done.returncode == 78 and "the database has the extension citus" in done.stderr, f"{done.returncode}: {done.stderr}")
-    check_equal(servers.psql("spread", "SELECT count(*) FROM pg_namespace WHERE nspname = 'spendlog'"), [["0"]], "schemas made")
-    done = subprocess.run([SPENDLOG, "migrate", "--status", "-c", config], capture_output=True, text=True)
-    check(re.search(r"0001\S+ +pending", done.stdout), f"status: {done.stdout}{done.stderr}")
-    servers.psql("postgres", "DROP DATABASE spread")
-
-
 def mended_migration_is_known(servers):
     """A database that got a migration before its text was mended is up to date; another text than ours is refused."""
     with Stage(servers, "mended", partitions=1) as stage:
@@ -186,4 +169,4 @@ def poolers_are_recognised(servers):
         stage.command("verify", "-q")
 
 
-ALL = (citus_is_refused, mended_migration_is_known, poolers_are_recognised, each_version_and_login)
+ALL = (mended_migration_is_known, poolers_are_recognised, each_version_and_login)

@@ -1121,6 +1121,9 @@ static void errors_passed_on_are_recognized_by_their_text(void **state)
         {"duplicate key value violates unique constraint \"x_102012\"", "23505", ERR_INPUT},
         {"failure on connection marked as essential: 127.0.0.1:9701", "08006", ERR_UNAVAILABLE},
         {"connection to the remote node h:5 failed", "08006", ERR_UNAVAILABLE},
+        {"terminating connection due to unexpected postmaster exit", "57P01", ERR_UNAVAILABLE},
+        {"the database system is shutting down", "57P03", ERR_UNAVAILABLE},
+        {"server closed the connection unexpectedly", "08006", ERR_UNAVAILABLE},
         {"something else is wrong", "XX000", ERR_FATAL},
     };
     (void)state;
