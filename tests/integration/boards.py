@@ -123,6 +123,33 @@ def board_reads_sums_alone(servers):
     return f"{len(panels)} panels, {len(asker.values)} variables, {len(CHOICES)} choices"
 
 
+# Pages that spent() may look at in a database of some thousand lines, of which some hundred are not merged: of somebody with a
+# budget, and of others.
+SPENT_PAGES, OTHERS_PAGES = 200, 1500
+
+
+def spent_reads_little(servers):
+    """spent() of whom has a budget reads its lines and what is not merged, of everything the totals of days; from the second time on it is planned."""
+    with Stage(servers, "spent-reads", partitions=1) as stage:
+        filled(stage, 3000)
+        team = stage.value("SELECT team_id FROM spendlog.shared_callers WHERE team_id <> '' ORDER BY 1 LIMIT 1")
+        model = stage.value("SELECT model FROM spendlog.shared_calls WHERE model <> '' ORDER BY 1 LIMIT 1")
+        stage.command("budget", "set", "team", team, "100")
+        told = []
+        for scope, one, pages in (("team", team, SPENT_PAGES), ("all", "", OTHERS_PAGES), ("model", model, OTHERS_PAGES)):
+            for zone in ("UTC", "Asia/Kathmandu"):
+                sql = f"SELECT spendlog.spent('{scope}', '{one}', 'year', '{zone}')"
+                read = plans.plans_of(servers, stage.database, sql, (sql,))
+                read = read[len(read) // 2:]
+                days = [node["Relation Name"] for node in plans.scans_of(read) if node["Relation Name"] == "spend_days"]
+                check_equal(days, [], f"lines of days read by {sql}")
+                check_equal(plans.rows_scanned(read, "99991231"), [], f"rows read by {sql}")
+                looked = max(plans.buffers_of(plan) for plan in read)
+                check(looked <= pages, f"{looked} pages by {sql}")
+                told.append(looked)
+        return f"pages {told}"
+
+
 # A question of each view, and for each table that it may read what the scan has to say: the range of days is among its conditions.
 VIEWS = [
     "SELECT sum(spend) FROM spendlog.spend_daily WHERE day >= {since} AND day < {until}",
@@ -230,4 +257,4 @@ def boards_are_provisionable(servers):
     return ", ".join(f"{name}: {count} panels" for name, (_, count) in zip(names, found))
 
 
-ALL = (boards_are_provisionable, board_reads_sums_alone, views_read_a_range_of_the_sums)
+ALL = (boards_are_provisionable, board_reads_sums_alone, views_read_a_range_of_the_sums, spent_reads_little)
