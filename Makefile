@@ -145,7 +145,7 @@ $(SIM): $(wildcard tests/sim/*.[ch]) $(LIBS)
 sim: $(SIM) ## the service, Kafka and PostgreSQL in one process: histories of faults, new ones for SIM_S seconds
 	tests/sim/run --seconds $(SIM_S)
 
-sim-short: $(SIM) ## the kept seeds and half a minute of new ones
+sim-short: $(SIM) ## the kept seeds and half a minute of others
 	tests/sim/run
 
 build/gen/decimal_cases.txt: tests/unit/decimal_cases.py

@@ -354,9 +354,10 @@ static void check_price(const struct row *r, const struct sent_record *record)
 
 static const struct row *rejection_of(int64_t id, int64_t offset, unsigned index)
 {
-    for (const struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
-        if (is_there(r) && r->v.rejected.partition_id == id && r->v.rejected.offset == offset &&
-            r->v.rejected.index == (int32_t)index)
+    for (const struct row *r = db_bucket(TABLE_REJECTED, db_place_hash(id, offset, index)); r;
+         r = r->chain)
+        if (r->table == TABLE_REJECTED && is_there(r) && r->v.rejected.partition_id == id &&
+            r->v.rejected.offset == offset && r->v.rejected.index == (int32_t)index)
             return r;
     return NULL;
 }
@@ -509,8 +510,10 @@ static void check_rejected(const struct row *of, const struct sent *m, unsigned 
 static void check_message(const struct sent *m)
 {
     const struct row *of = offsets_by_partition(m->partition);
-    /* Lost with another topic's offsets: nothing tells that it was not read. */
-    if (m->trimmed && of && held_of(of->v.offsets.id)->log != broker_log[m->partition])
+    /* Lost with another topic's offsets, or before where reading of that one was to begin, of which
+     * nothing was read: nothing tells that it was not. */
+    if (of && held_of(of->v.offsets.id)->log != broker_log[m->partition] &&
+        (m->trimmed || m->offset < of->v.offsets.first))
         return;
     for (unsigned i = 0; i < m->count; i++) {
         if (!is_dealt_with(of, m->offset, i)) {

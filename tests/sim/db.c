@@ -34,6 +34,11 @@ uint64_t db_hash_int(uint64_t hash, int64_t v)
     return db_hash(hash, &v, sizeof(v));
 }
 
+uint64_t db_place_hash(int64_t partition_id, int64_t offset, int64_t index)
+{
+    return db_hash_int(db_hash_int(db_hash_int(5, partition_id), offset), index);
+}
+
 static struct row **bucket_of(enum table table, uint64_t hash)
 {
     hash ^= (uint64_t)table * UINT64_C(0xd6e8feb86659fd93);

@@ -154,6 +154,8 @@ void db_go_back(size_t transactions);
 
 uint64_t db_hash(uint64_t hash, const void *p, size_t bytes);
 uint64_t db_hash_int(uint64_t hash, int64_t v);
+uint64_t db_place_hash(int64_t partition_id, int64_t offset,
+                       int64_t index); /* of a rejected record */
 struct row *db_add(struct tx *tx, enum table table, uint64_t hash);
 void db_end(struct tx *tx, struct row *row);
 /* The first version of a bucket, whatever its state. */

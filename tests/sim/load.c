@@ -14,6 +14,10 @@
 #define TOKENS_LIMIT INT64_C(1000000000000) /* limits.tokens */
 #define LAST_BYTES                                                                                 \
     65536 /* a message of a partition that is kept to be hashed when its batch is written */
+#define RECORDS_LIMIT 100000             /* of a message: RECORDS_MAX */
+#define BYTES_LIMIT (8u << 20)           /* MESSAGE_BYTES_MAX */
+#define HUGE_SELDOM 100                  /* they cost as much as some histories */
+#define DEPTH_LIMIT 64                   /* JSON_DEPTH_MAX */
 #define FUTURE_MS INT64_C(4102444800000) /* 2100 */
 
 struct key *load_keys;
@@ -70,8 +74,7 @@ static bool record_at_limit(struct sent_record *record)
     record->tokens = TOKENS_LIMIT + beyond;
     record->want = beyond ? WANT_REJECTED : WANT_ROW;
     record->key = key_new(false);
-    if (!beyond)
-        keep(record);
+    keep(record);
     return true;
 }
 
@@ -113,6 +116,17 @@ static void put_bad(struct buf *json)
                (long long)ts);
 }
 
+/* As deep as it may be, in an array too: what lies one deeper would reject the message. */
+static void put_deep(struct buf *json)
+{
+    sim_happened(HAPPENED_AT_LIMIT);
+    buf_add_text(json, ",\"deep\":");
+    for (int i = 0; i < DEPTH_LIMIT - 2; i++)
+        buf_add_char(json, '[');
+    for (int i = 0; i < DEPTH_LIMIT - 2; i++)
+        buf_add_char(json, ']');
+}
+
 static void put_record(struct buf *json, const struct sent_record *record)
 {
     if (record->want == WANT_SKIPPED) {
@@ -129,6 +143,8 @@ static void put_record(struct buf *json, const struct sent_record *record)
         buf_printf(json, ",\"id\":\"%s\"", record->key->id);
     if (record->key->start_us >= 0)
         buf_printf(json, ",\"ts\":%lld", (long long)(record->key->start_us / 1000));
+    if (sim_chance(sim.dials.limits))
+        put_deep(json);
     buf_add_char(json, '}');
 }
 
@@ -142,6 +158,14 @@ static void pad(struct buf *json)
     static char spaces[LAST_BYTES + 1];
     memset(spaces, ' ', sizeof(spaces));
     buf_add(json, (struct slice){spaces, LAST_BYTES + (size_t)beyond - json->bytes});
+}
+
+static const char *text_kept(struct buf *json)
+{
+    char *text = sim_alloc(json->bytes + 1);
+    memcpy(text, json->p, json->bytes);
+    buf_free(json);
+    return text;
 }
 
 static const char *text_of(const struct sent_record *record, unsigned count, bool array)
@@ -158,23 +182,24 @@ static const char *text_of(const struct sent_record *record, unsigned count, boo
     if (array)
         buf_add_char(&json, ']');
     pad(&json);
-    char *text = sim_alloc(json.bytes + 1);
-    memcpy(text, json.p, json.bytes);
-    buf_free(&json);
-    return text;
+    return text_kept(&json);
 }
 
 /* A message that is one odd record as a whole. */
 static struct sent *message_odd(void)
 {
+    static char too_deep[2 * DEPTH_LIMIT + 3];
     static const struct {
         const char *value;
         enum want want;
     } odd[] = {{"{\"id\":", WANT_REJECTED},
                {"[]", WANT_SKIPPED},
                {"", WANT_SKIPPED},
-               {"[1,2", WANT_REJECTED}};
-    unsigned n = sim_below(sizeof(odd) / sizeof(odd[0]));
+               {"[1,2", WANT_REJECTED},
+               {too_deep, WANT_REJECTED}};
+    unsigned n = sim_below(sizeof(odd) / sizeof(odd[0]) - !sim.dials.limits);
+    memset(too_deep, '[', DEPTH_LIMIT + 1);
+    memset(too_deep + DEPTH_LIMIT + 1, ']', DEPTH_LIMIT + 1);
     struct sent *message = sim_alloc(sizeof(*message) + sizeof(message->record[0]));
     message->value = odd[n].value;
     message->count = 1;
@@ -182,9 +207,51 @@ static struct sent *message_odd(void)
     return message;
 }
 
+/* As many records as a message may have, none of which is ours; the one beyond stands for the rest.
+ */
+static struct sent *message_of_many(bool beyond)
+{
+    struct buf json;
+    size_t count = RECORDS_LIMIT + (size_t)beyond;
+    struct sent *message = sim_alloc(sizeof(*message) + count * sizeof(message->record[0]));
+    buf_init(&json, 1u << 20);
+    buf_add_char(&json, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_add_text(&json, i ? ",{}" : "{}");
+        message->record[i].want = i < RECORDS_LIMIT ? WANT_SKIPPED : WANT_REJECTED;
+    }
+    buf_add_text(&json, beyond ? ",{},{}]" : "]");
+    message->count = (unsigned)count;
+    message->value = text_kept(&json);
+    return message;
+}
+
+/* As many bytes as a message may have. */
+static struct sent *message_of_many_bytes(bool beyond)
+{
+    size_t bytes = BYTES_LIMIT + (size_t)beyond;
+    struct sent *message = sim_alloc(sizeof(*message) + sizeof(message->record[0]));
+    char *value = sim_alloc(bytes + 1);
+    memset(value, ' ', bytes);
+    memcpy(value, "{}", 2);
+    message->value = value;
+    message->count = 1;
+    message->record[0].want = beyond ? WANT_REJECTED : WANT_SKIPPED;
+    return message;
+}
+
+static struct sent *message_huge(void)
+{
+    bool beyond = sim_below(2);
+    sim_happened(HAPPENED_HUGE);
+    return sim_below(4) ? message_of_many(beyond) : message_of_many_bytes(beyond);
+}
+
 static struct sent *message_new(void)
 {
     unsigned count = 1;
+    if (sim_chance(sim.dials.limits) && sim_below(HUGE_SELDOM) == 0)
+        return message_huge();
     if (sim_chance(sim.dials.odd / 2))
         return message_odd();
     bool array = sim_chance(sim.dials.siblings);

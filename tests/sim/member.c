@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define BOOKS 2
-#define MAPPINGS 2
+#define MAPPINGS 3 /* the last one wants nothing */
 #define DOWN_MS 3000
 
 struct member {
@@ -89,7 +89,9 @@ void members_open(void)
         " team: /team, started_at: {path: /ts, time: ms}}}\n",
         "- {name: t, keep: /n, fields: {request_id: /id, model: /m, "
         "input_tokens: /n, provider: {const: openai}, user: /nobody,"
-        " team: /team, started_at: {path: /ts, time: ms}}}\n"};
+        " team: /team, started_at: {path: /ts, time: ms}}}\n",
+        "- {name: t, keep: /nothing, fields: {request_id: /id, model: /m, "
+        "input_tokens: /n, provider: {const: openai}}}\n"};
     static const char *const names[] = {"t"};
     struct err err = {0};
     config_default(&shared.config);
@@ -109,6 +111,21 @@ void members_open(void)
     }
     for (unsigned n = 0; n < BOOKS; n++)
         book_make(n);
+}
+
+void operator_config(struct config *config, enum operator_wants wants)
+{
+    *config = shared.config;
+    config->member = "operator";
+    config->retain_days = LOAD_DAYS + 1;
+    config->mappings = yaml_root(shared.tree[wants == OPERATOR_SKIPS ? MAPPINGS - 1 : 0]);
+    if (wants == OPERATOR_BELIEVES)
+        config->limits.tokens *= 2;
+}
+
+const struct book *book_of(unsigned book)
+{
+    return shared.book[book]->book;
 }
 
 unsigned books_count(void)

@@ -36,6 +36,14 @@ void members_revive(void);
 /* Why a member ended that was not told to; NULL: none did. */
 const char *members_ended(void);
 
+/* What a command of an operator's reads: as members do, figures beyond their limit too, or nothing
+ * of a message. */
+enum operator_wants { OPERATOR_SAME, OPERATOR_BELIEVES, OPERATOR_SKIPS, OPERATOR_KINDS };
+struct config;
+void operator_config(struct config *config, enum operator_wants wants);
+
+struct book;
+const struct book *book_of(unsigned book);
 /* Hash of the price book of a number, and what it asks for a token, in 10^-18 dollars. */
 unsigned books_count(void);
 const char *book_hash(unsigned book);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Repricing, by update and by swap, resolving of rejected records, dropped days: what these
- * commands' statements leave in the tables, and the locks that they hold meanwhile. They give way
- * to whoever is at a row.
+ * Repricing, by update and by swap, dropped days: what these commands' statements leave in the
+ * tables, and the locks that they hold meanwhile. They give way to whoever is at a row.
  */
 #include "tests/sim/others.h"
 
@@ -122,42 +121,6 @@ static void day_swap(void)
     commit(tx);
 }
 
-/* --- rejected records ----------------------------------------------------------------------- */
-
-static struct row *offsets_of(int64_t id)
-{
-    for (struct row *r = db_bucket(TABLE_OFFSETS, db_hash_int(0, id)); r; r = r->chain)
-        if (r->table == TABLE_OFFSETS && r->v.offsets.id == id && row_is_seen(r, NULL))
-            return r;
-    return NULL;
-}
-
-/* It turns out to be none: its partition counts it as skipped from now on. */
-static void rejected_resolve(void)
-{
-    struct row *rejected = db.first[TABLE_REJECTED], *of;
-    for (unsigned skip = sim_below(8); rejected && skip > 0 && rejected->next; skip--)
-        rejected = rejected->next;
-    if (!rejected || rejected->v.rejected.resolved || !row_is_seen(rejected, NULL) ||
-        row_in_way(rejected, NULL) || !(of = offsets_of(rejected->v.rejected.partition_id)) ||
-        row_in_way(of, NULL))
-        return;
-    struct tx *tx = tx_begin(NULL, 0);
-    struct row *resolved = db_add(tx, TABLE_REJECTED, rejected->hash),
-               *moved = db_add(tx, TABLE_OFFSETS, of->hash);
-    resolved->v = rejected->v;
-    resolved->v.rejected.resolved = true;
-    resolved->v.rejected.resolution = RESOLVED_SKIPPED;
-    moved->v = of->v;
-    moved->v.offsets.rejected--;
-    moved->v.offsets.skipped++;
-    db_end(tx, rejected);
-    db_end(tx, of);
-    sim_happened(HAPPENED_RETRIED);
-    sim_trace("retry: a rejected record is resolved");
-    commit(tx);
-}
-
 void others_turn(void)
 {
     const struct dials *d = &sim.dials;
@@ -167,8 +130,6 @@ void others_turn(void)
         day_drop();
     if (sim_chance(d->reprice))
         rows_reprice();
-    if (sim_chance(d->retry))
-        rejected_resolve();
     if (sim_chance(d->swap))
         day_swap();
 }

@@ -7,6 +7,8 @@
 
 /* In the task of the faults. */
 void others_turn(void);
+/* retry.c: a task of its own. */
+void operator_main(void *context);
 /* A day with all its rows, by retention or by hand; NULL: somebody is at it, or there is none. */
 const struct row *others_drop_a_day(struct tx *tx);
 

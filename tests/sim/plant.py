@@ -54,7 +54,26 @@ FAULTS = (
         ("    days_known_forget(&w->days);\n    words_known_forget(&w->known);\n}", "    days_known_forget(&w->days);\n}"))),
     Fault("a batch is split wrongly at its limit", (
         ("    rc->next_index = record->index;\n", "    rc->next_index = record->index + 1;\n"),)),
+    Fault("the last message of a topic is not looked at", (
+        ("    bool stored_last = is_last(p, message);", "    bool stored_last = is_last(p, message) || !p->look_from;"),
+        ("    p->another_met = false;\n", "    p->another_met = false;\n    p->phase = p->phase == PARTITION_HALTED ? p->phase : PARTITION_READING;\n"))),
+    Fault("offsets are counted, not read", (
+        ("    range->next_offset = message->offset + !rc->split;", "    range->next_offset += !rc->split;"),)),
+    Fault("a record that was tried again stays rejected", (
+        ("    if (count == 0)\n        return true;\n    pg_args_reset(&w->args);\n    for (int c = 0; c < 4; c++) {\n        pg_array_open(&w->args, type[c]",
+         "    if (count < 9)\n        return true;\n    pg_args_reset(&w->args);\n    for (int c = 0; c < 4; c++) {\n        pg_array_open(&w->args, type[c]"),)),
+    Fault("a retry does not take its records from those that are rejected", (
+        ("    range->rejected--;\n", "    range->rejected -= skipped;\n"),)),
+    Fault("a memory of words that is full is not emptied", (
+        ("            if (known->count[t] == WORDS_KNOWN_SLOTS / 2)\n                table_clear(known, t);\n", ""),)),
     # what the simulator found, put back
+    Fault("a mark in the last message's place proves nothing", (
+        ("    if (p->told)\n        return LANE_FINE;\n    from", "    if (p || p->told)\n        return LANE_FINE;\n    from"),)),
+    Fault("a first message that is stored in part is not looked at", (
+        ("p->known_offset = p->began_offset = p->unchecked_offset = p->look_from = -1;",
+         "p->known_offset = p->began_offset = p->look_from = -1;"),), 10000),  # a topic made again just then
+    Fault("what is not even asked of PostgreSQL is its refusal of a row", (
+        ("    w->pg.sqlstate[0] = '\\0'; /* what fails before the server is asked is not its refusal */\n    if (copy_range", "    if (copy_range"),), 30000),  # memory fails while a row is looked for
     Fault("a batch is written that was priced without memory", (
         ("    if (shortage_was(err))\n        return false;\n    if (!writer_connect", "    if (!writer_connect"),)),
     Fault("a row that is refused guards its identity", (

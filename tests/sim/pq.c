@@ -449,14 +449,16 @@ static PGresult *lost(PGconn *conn, const char *words)
 static PGresult *refusal(PGconn *conn)
 {
     static const struct {
+        enum happening what;
         const char *sqlstate, *message;
-    } kinds[] = {{"40P01", "deadlock detected"},
-                 {"55P03", "canceling statement due to lock timeout"},
-                 {"57014", "canceling statement due to statement timeout"},
-                 {"40001", "could not serialize access"},
-                 {"53100", "could not extend file: No space left on device"},
-                 {"53200", "out of memory"},
-                 {"58030", "could not read block"}};
+    } kinds[] = {
+        {HAPPENED_DEADLOCK, "40P01", "deadlock detected"},
+        {HAPPENED_LOCK_TIMEOUT, "55P03", "canceling statement due to lock timeout"},
+        {HAPPENED_STATEMENT_TIMEOUT, "57014", "canceling statement due to statement timeout"},
+        {HAPPENED_NOT_SERIAL, "40001", "could not serialize access"},
+        {HAPPENED_FULL, "53100", "could not extend file: No space left on device"},
+        {HAPPENED_SERVER_STARVED, "53200", "out of memory"},
+        {HAPPENED_SERVER_IO, "58030", "could not read block"}};
     if (conn->backend->tx && server.read_only_ms > sim.now_ms)
         return answer_error("25006", NULL, "cannot execute in a read-only transaction");
     if (conn->backend->tx && server.full_ms > sim.now_ms)
@@ -464,7 +466,7 @@ static PGresult *refusal(PGconn *conn)
     if (!sim_fault(sim.dials.refused))
         return NULL;
     unsigned kind = sim_below(sizeof(kinds) / sizeof(kinds[0]));
-    sim_happened(kind == 0 ? HAPPENED_DEADLOCK : HAPPENED_REFUSED);
+    sim_happened(kinds[kind].what);
     return answer_error(kinds[kind].sqlstate, NULL, "%s", kinds[kind].message);
 }
 
@@ -704,9 +706,27 @@ int PQsendQuery(PGconn *conn, const char *sql)
     return 1;
 }
 
+static PGresult *row_of(const PGresult *all, int row)
+{
+    PGresult *res = answer_new(PGRES_SINGLE_TUPLE, all->columns);
+    res->cell = &all->cell[row * all->columns];
+    res->cells = all->columns;
+    return res;
+}
+
 PGresult *PQgetResult(PGconn *conn)
 {
     PGresult *res = conn->pending;
+    if (res && conn->row_by_row && PQresultStatus(res) == PGRES_TUPLES_OK) {
+        bool cut = conn->lost || sim_fault(sim.dials.cut);
+        if (!cut && conn->row < PQntuples(res))
+            return row_of(res, conn->row++);
+        if (cut && !conn->lost)
+            conn_lose(conn, "server closed the connection unexpectedly");
+        res->cells = 0;
+        res->status = cut ? PGRES_FATAL_ERROR : PGRES_TUPLES_OK;
+    }
+    conn->row_by_row = false;
     conn->pending = NULL;
     return res;
 }
@@ -745,21 +765,21 @@ int PQputCopyEnd(PGconn *conn, const char *error)
     return conn->lost ? -1 : 1;
 }
 
-/* What the writer's path does not use, but other objects of store/ link. */
 int PQsendQueryParams(PGconn *conn, const char *sql, int count, const Oid *types,
                       const char *const *values, const int *lengths, const int *formats, int format)
 {
-    (void)conn, (void)count, (void)types, (void)values, (void)lengths, (void)formats, (void)format;
-    sim_fail("streamed: %.80s", sql);
-    return 0;
+    conn->pending = PQexecParams(conn, sql, count, types, values, lengths, formats, format);
+    return 1;
 }
 
 int PQsetSingleRowMode(PGconn *conn)
 {
-    (void)conn;
-    return 0;
+    conn->row_by_row = true;
+    conn->row = 0;
+    return 1;
 }
 
+/* What nothing here uses, but other objects of store/ link. */
 int PQgetCopyData(PGconn *conn, char **bytes, int async)
 {
     (void)conn, (void)async;

@@ -52,6 +52,8 @@ struct pg_conn {
     const char *words; /* why */
     const struct statement *prepared[PREPARED_MAX];
     PGresult *pending;
+    bool row_by_row; /* ... is given so */
+    int row;
     struct copy *copy;
 };
 

@@ -226,10 +226,10 @@ static void dials_of_faults(struct dials *d)
     d->theirs = some("theirs", 4);
     d->reprice = some("reprice", 100);
     d->swap = some("swap", 60);
-    d->retry = some("retry", 150);
+    d->retry = some("retry", 800);
     d->yields = some("yields", 1000);
     d->keeps_prepared = between("keeps_prepared", 0, 1);
-    d->slots = between("slots", 0, 3) ? 1024 : 16;
+    d->slots = between("slots", 0, 3) ? 1024 : 8;
     d->word_mask = between("word_mask", 0, 3) ? UINT64_MAX : 3;
 }
 
@@ -296,11 +296,13 @@ static void fault_of_operators(void)
     others_turn();
 }
 
-/* A database from before the topic was made again, whose last message's place is empty in it: that
- * these are two topics is then known to nobody (docs/contributing/simulator.md). */
+/* A database from before the topic was made again, whose last message's place is empty in it, or
+ * that had none since a gap: that these are two topics is then known to nobody
+ * (docs/contributing/simulator.md). */
 static bool may_go_back(void)
 {
-    return broker_log[0]->older == NULL || (sim.dials.holes == 0 && sim.dials.compact == 0);
+    return broker_log[0]->older == NULL ||
+           (sim.dials.holes == 0 && sim.dials.compact == 0 && sim.dials.retain == 0);
 }
 
 static void fault_of_server(void)
@@ -425,6 +427,8 @@ static void history_run(void)
     task_start("producer", producer, NULL);
     task_start("faults", faults, NULL);
     task_start("server", housekeeping, NULL);
+    if (sim.dials.retry > 0)
+        task_start("operator", operator_main, NULL);
     while (produced < sim.dials.messages && step())
         ;
     if (!sim.failed)

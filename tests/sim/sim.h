@@ -14,7 +14,8 @@
  *     member.c      a process of the product: lanes that start, stop, die
  *     memory.c      allocations that fail
  *     log.c         what the product says
- *     others.c      sessions of operators on the same database: repricing, retries, retention
+ *     others.c      sessions of operators on the same database: repricing, retention
+ *     retry.c       an operator who has rejected records read again
  *     load.c        what is produced, and what has to come of it
  *     check.c       whether it did; knows nothing of the product
  */
@@ -70,7 +71,10 @@ extern struct sim sim;
     X(CUT, "a connection broke")                                                                   \
     X(COMMIT_DONE, "a COMMIT that was done had no answer")                                         \
     X(COMMIT_UNDONE, "a COMMIT that was not done had no answer")                                   \
-    X(REFUSED, "a statement was refused")                                                          \
+    X(STATEMENT_TIMEOUT, "a statement took too long")                                              \
+    X(NOT_SERIAL, "a transaction could not be serialized")                                         \
+    X(SERVER_STARVED, "the server had no memory")                                                  \
+    X(SERVER_IO, "it could not read a block")                                                      \
     X(READ_ONLY, "the server was read-only")                                                       \
     X(FULL, "its disk was full")                                                                   \
     X(CRASH, "it crashed")                                                                         \
@@ -88,7 +92,11 @@ extern struct sim sim;
     X(DAY_EXPIRED, "a member dropped a day")                                                       \
     X(REPRICED, "rows were repriced")                                                              \
     X(SWAPPED, "a day was swapped")                                                                \
-    X(RETRIED, "a rejected record was resolved")                                                   \
+    X(RETRY, "rejected records were tried again")                                                  \
+    X(RETRY_ENDED, "... until something failed")                                                   \
+    X(RETRIED_ROW, "a rejected record became a row")                                               \
+    X(RETRIED_DUPLICATE, "... a duplicate")                                                        \
+    X(RETRIED_SKIPPED, "... turned out to be none")                                                \
     X(NO_BROKER, "a broker did not answer")                                                        \
     X(REPEATED, "a message came twice")                                                            \
     X(REBALANCE, "partitions were shared out anew")                                                \
@@ -109,7 +117,8 @@ extern struct sim sim;
     X(STARVED_TO_DEATH, "a member ended for want of memory")                                       \
     X(CLOCK, "a clock stepped")                                                                    \
     X(AT_LIMIT, "something at a limit was produced")                                               \
-    X(BEYOND, "something one beyond a limit was produced")
+    X(BEYOND, "something one beyond a limit was produced")                                         \
+    X(HUGE, "a message of as many records or bytes as there may be, or one more")
 enum happening {
 #define X(id, words) HAPPENED_##id,
     HAPPENINGS(X)

@@ -126,6 +126,9 @@ STATEMENT(says_zero)
 const struct embedded embedded_migrations[] = {{"0001_sim.sql", "-- a schema", 11},
                                                {NULL, NULL, 0}};
 
+/* The built-in mappings neither: none of these topics reads by them. */
+const struct embedded embedded_mappings[] = {{NULL, NULL, 0}};
+
 STATEMENT(migrations)
 {
     char hex[SHA256_HEX_BYTES];
@@ -711,11 +714,6 @@ STATEMENT(callers_apart)
 
 /* --- beside the rows ------------------------------------------------------------------------ */
 
-static uint64_t place_hash(int64_t partition_id, int64_t offset, int64_t index)
-{
-    return db_hash_int(db_hash_int(db_hash_int(5, partition_id), offset), index);
-}
-
 static bool is_listed(const struct tx *tx, uint64_t hash)
 {
     for (const struct row *r = db_bucket(TABLE_REJECTED, hash); r; r = r->chain)
@@ -744,14 +742,15 @@ STATEMENT(reject)
     int64_t *partition = param_ints(params, 2, &count), *offset = param_ints(params, 3, &count),
             *index = param_ints(params, 4, &count);
     struct text *reason = param_array(params, 5, &count), *detail = param_array(params, 9, &count),
-                *payload = param_array(params, 10, &count);
+                *payload = param_array(params, 10, &count),
+                *mapping = param_array(params, 6, &count), *ms = param_array(params, 13, &count);
     PGresult *res, *refused;
     for (size_t i = 0; i < count; i++)
         if ((refused = reject_refused(&detail[i], offset[i], index[i])))
             return refused;
     res = answer_new(PGRES_TUPLES_OK, 2);
     for (size_t i = 0; i < count; i++) {
-        uint64_t hash = place_hash(partition[i], offset[i], index[i]);
+        uint64_t hash = db_place_hash(partition[i], offset[i], index[i]);
         if (is_listed(tx, hash))
             continue;
         struct row *r = db_add(tx, TABLE_REJECTED, hash);
@@ -760,13 +759,160 @@ STATEMENT(reject)
         r->v.rejected.offset = offset[i];
         r->v.rejected.index = (int32_t)index[i];
         r->v.rejected.reason = reason[i];
+        r->v.rejected.mapping = mapping[i];
         r->v.rejected.detail = detail[i];
         r->v.rejected.payload = payload[i];
+        r->v.rejected.message_ms = ms[i].p ? int_at(ms[i].p, 8) : -1;
         answer_int8(res, partition[i]);
         answer_int8(res, 1);
     }
     return res;
 }
+
+/* --- rejected records, tried again ---------------------------------------------------------- */
+
+static bool has_payload(const struct tx *tx, const struct row *of)
+{
+    for (const struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
+        if (row_is_seen(r, tx) && r->v.rejected.partition_id == of->v.rejected.partition_id &&
+            r->v.rejected.offset == of->v.rejected.offset && r->v.rejected.payload.p)
+            return true;
+    return false;
+}
+
+static bool comes_before(const struct row *a, const struct row *b)
+{
+    if (a->v.rejected.batch != b->v.rejected.batch)
+        return a->v.rejected.batch < b->v.rejected.batch;
+    if (a->v.rejected.partition_id != b->v.rejected.partition_id)
+        return a->v.rejected.partition_id < b->v.rejected.partition_id;
+    if (a->v.rejected.offset != b->v.rejected.offset)
+        return a->v.rejected.offset < b->v.rejected.offset;
+    return a->v.rejected.index < b->v.rejected.index;
+}
+
+static void answer_rejected(PGresult *res, const struct tx *tx, const struct row *r)
+{
+    const struct row *of = offsets_seen(tx, r->v.rejected.partition_id);
+    answer_int8(res, r->v.rejected.partition_id);
+    answer_text(res, of->v.offsets.group);
+    answer_text(res, of->v.offsets.topic);
+    answer_int4(res, of->v.offsets.partition);
+    answer_int4(res, of->v.offsets.incarnation);
+    answer_int8(res, r->v.rejected.offset);
+    answer_int8(res, r->v.rejected.batch);
+    answer_int4(res, r->v.rejected.index);
+    answer_text(res, r->v.rejected.reason);
+    answer_text(res, r->v.rejected.mapping.p ? r->v.rejected.mapping : (struct text){"", 0});
+    answer_word(res, "");
+    answer_text(res, r->v.rejected.detail.p ? r->v.rejected.detail : (struct text){"", 0});
+    answer_null(res); /* byte */
+    answer_bool(res, has_payload(tx, r));
+    answer_null(res); /* key, sealed detail */
+    answer_null(res);
+    answer_int8(res, (int64_t)r->v.rejected.payload.bytes);
+    answer_int8(res, 0);
+    if (r->v.rejected.message_ms >= 0)
+        answer_int8(res, r->v.rejected.message_ms);
+    else
+        answer_null(res);
+    answer_int8(res, 0); /* rejected at */
+    answer_null(res);    /* resolution, resolved at */
+    answer_null(res);
+    answer_text(res, of->v.offsets.cluster);
+}
+
+#define REJECTED_MAX 4096
+
+STATEMENT(rejected_select)
+{
+    const struct tx *tx = conn->backend->tx;
+    const struct row **found = sim_alloc(REJECTED_MAX * sizeof(*found));
+    size_t count = 0, limit = is_null(params, 10) ? SIZE_MAX : (size_t)param_int(params, 10);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 23);
+    for (const struct row *r = db.first[TABLE_REJECTED]; r && count < REJECTED_MAX; r = r->next) {
+        if (!row_is_seen(r, tx) || r->v.rejected.resolved ||
+            !offsets_seen(tx, r->v.rejected.partition_id))
+            continue;
+        size_t at = count++;
+        for (; at > 0 && comes_before(r, found[at - 1]); at--)
+            found[at] = found[at - 1];
+        found[at] = r;
+    }
+    for (size_t i = 0; i < count && i < limit; i++)
+        answer_rejected(res, tx, found[i]);
+    return res;
+}
+
+STATEMENT(payload_select)
+{
+    const struct row *first = NULL;
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 4);
+    for (const struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
+        if (row_is_seen(r, conn->backend->tx) && r->v.rejected.payload.p &&
+            r->v.rejected.partition_id == param_int(params, 1) &&
+            r->v.rejected.offset == param_int(params, 2) &&
+            (!first || r->v.rejected.index < first->v.rejected.index))
+            first = r;
+    if (!first)
+        return res;
+    answer_text(res, first->v.rejected.payload);
+    answer_int4(res, first->v.rejected.index);
+    answer_null(res);
+    answer_null(res);
+    return res;
+}
+
+static enum resolution resolution_of(struct text word)
+{
+    static const struct {
+        const char *word;
+        enum happening what;
+    } kinds[RESOLUTIONS] = {[RESOLVED_ROW] = {"row", HAPPENED_RETRIED_ROW},
+                            [RESOLVED_DUPLICATE] = {"duplicate", HAPPENED_RETRIED_DUPLICATE},
+                            [RESOLVED_SKIPPED] = {"skipped", HAPPENED_RETRIED_SKIPPED}};
+    for (int i = 0; i < RESOLUTIONS; i++)
+        if (text_eq(word, (struct text){kinds[i].word, strlen(kinds[i].word)})) {
+            sim_happened(kinds[i].what);
+            return (enum resolution)i;
+        }
+    sim_fail("a resolution that is none: %.*s", (int)word.bytes, word.p);
+    return RESOLVED_ROW;
+}
+
+static bool is_place(const struct row *r, int64_t hash)
+{
+    return r->hash == (uint64_t)hash;
+}
+
+STATEMENT(resolve)
+{
+    struct tx *tx = conn->backend->tx;
+    size_t count, done = 0;
+    int64_t *partition = param_ints(params, 1, &count), *offset = param_ints(params, 2, &count),
+            *index = param_ints(params, 3, &count);
+    struct text *resolution = param_array(params, 4, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct row *row;
+        uint64_t hash = db_place_hash(partition[i], offset[i], index[i]);
+        PGresult *failed = row_free(conn, TABLE_REJECTED, hash, is_place, (int64_t)hash, &row);
+        if (failed)
+            return failed;
+        if (!row || row->v.rejected.resolved)
+            continue;
+        struct row *to = db_add(tx, TABLE_REJECTED, row->hash);
+        to->v = row->v;
+        to->v.rejected.resolved = true;
+        to->v.rejected.resolution = resolution_of(resolution[i]);
+        db_end(tx, row);
+        done++;
+    }
+    PGresult *res = answer_done();
+    answer_count(res, done);
+    return res;
+}
+
+/* --- counts --------------------------------------------------------------------------------- */
 
 STATEMENT(conflict)
 {
@@ -872,8 +1018,10 @@ STATEMENT(advance)
         sim_trace("partition %d/%d: %lld/%lld to %lld/%lld", (int)row->v.offsets.partition,
                   (int)row->v.offsets.incarnation, (long long)v[FIRST][i],
                   (long long)v[FIRST_INDEX][i], (long long)v[NEXT][i], (long long)v[NEXT_INDEX][i]);
-        row->v.offsets.has_mappings = mappings[i].p != NULL;
-        row->v.offsets.mappings = mappings[i].p ? int_at(mappings[i].p, 8) : 0;
+        if (!retry) {
+            row->v.offsets.has_mappings = mappings[i].p != NULL;
+            row->v.offsets.mappings = mappings[i].p ? int_at(mappings[i].p, 8) : 0;
+        }
         moved++;
     }
     if (rows > 0) {
@@ -1150,6 +1298,10 @@ static const struct statement statements[] = {
     {"SELECT g.place FROM", "spendlog.shared_callers", callers_apart},
     {"SELECT g.place FROM", "spendlog.shared_calls", calls_apart},
     {"WITH listed AS (", "spendlog.rejected_events", reject},
+    {"SELECT has_column_privilege('spendlog.rejected_events'", NULL, says_yes},
+    {"SELECT e.partition_id, o.group_id", "spendlog.rejected_events", rejected_select},
+    {"SELECT payload, record_index", "spendlog.rejected_events", payload_select},
+    {"UPDATE spendlog.rejected_events e SET resolved_at", NULL, resolve},
     {"INSERT INTO spendlog.ingest_conflicts", NULL, conflict},
     {"INSERT INTO spendlog.duplicate_samples", NULL, sample},
     {"INSERT INTO spendlog.ingest_counters", NULL, count_up},
