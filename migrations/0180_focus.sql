@@ -88,7 +88,7 @@ END;
 
 -- A line for each day of the zone, attribution, meter and unit price, of calls in [since, until) (UTC). Corrections have
 -- no meter. An amount without a unit price is 1 (of what was taken off: -1) times itself: no unit price is below 0.
-CREATE FUNCTION spendlog.focus_charges(since timestamp, until timestamp, zone text)
+CREATE FUNCTION spendlog.focus_charges(since timestamp, until timestamp, in_zone text)
 RETURNS TABLE (day date, zone text, provider text, model text, model_group text, model_id text, call_type text,
   region text, service_tier text, api_key text, api_key_alias text, user_id text, team_id text, team_alias text,
   organization_id text, request_tags text[], pricing_status text, unit text, correction boolean, calls bigint,
@@ -96,14 +96,14 @@ RETURNS TABLE (day date, zone text, provider text, model text, model_group text,
   contracted_price numeric)
 LANGUAGE sql STABLE
 AS $$
-  SELECT c.day, focus_charges.zone, c.provider, c.model, c.model_group, c.model_id, c.call_type, c.region, c.service_tier,
+  SELECT c.day, focus_charges.in_zone, c.provider, c.model, c.model_group, c.model_id, c.call_type, c.region, c.service_tier,
     c.api_key, c.api_key_alias, c.user_id, c.team_id, c.team_alias, c.organization_id, c.request_tags, c.pricing_status,
     c.unit, false, count(*), sum(c.quantity), c.list_price IS NOT NULL,
     CASE WHEN c.list_price IS NOT NULL THEN sum(c.quantity) WHEN sum(c.list) < 0 THEN -1 ELSE 1 END,
     sum(c.list), sum(c.contracted), coalesce(c.list_price, abs(sum(c.list))),
     coalesce(c.contracted_price, abs(sum(c.contracted)))
   FROM (
-    SELECT (l.start_time AT TIME ZONE 'UTC' AT TIME ZONE focus_charges.zone)::date AS day,
+    SELECT (l.start_time AT TIME ZONE 'UTC' AT TIME ZONE focus_charges.in_zone)::date AS day,
       coalesce(l.provider, '') AS provider, coalesce(l.model, '') AS model, coalesce(l.model_group, '') AS model_group,
       coalesce(l.model_id, '') AS model_id, coalesce(l.call_type, '') AS call_type,
       coalesce(l.usage ->> 'region', '') AS region, coalesce(l.service_tier, '') AS service_tier, l.api_key, l.api_key_alias,
@@ -127,18 +127,18 @@ AS $$
     c.api_key_alias, c.user_id, c.team_id, c.team_alias, c.organization_id, c.request_tags, c.pricing_status, c.unit,
     c.list_price, c.contracted_price
   UNION ALL
-  SELECT e.day, focus_charges.zone, coalesce(l.provider, ''), coalesce(l.model, ''), coalesce(l.model_group, ''),
+  SELECT e.day, focus_charges.in_zone, coalesce(l.provider, ''), coalesce(l.model, ''), coalesce(l.model_group, ''),
     coalesce(l.model_id, ''), coalesce(l.call_type, ''), coalesce(l.usage ->> 'region', ''), coalesce(l.service_tier, ''),
     coalesce(l.api_key, ''), coalesce(l.api_key_alias, ''), coalesce(l.user_id, ''), coalesce(l.team_id, ''),
     coalesce(l.team_alias, ''), coalesce(l.organization_id, ''), coalesce(l.request_tags, '{}'), 'priced', NULL, true, 0,
     NULL, NULL, NULL, sum(e.spend), sum(e.spend), NULL, NULL
   FROM (
-    SELECT (a.posted_on::timestamp AT TIME ZONE 'UTC' AT TIME ZONE focus_charges.zone)::date AS day, a.start_time, a.identity,
+    SELECT (a.posted_on::timestamp AT TIME ZONE 'UTC' AT TIME ZONE focus_charges.in_zone)::date AS day, a.start_time, a.identity,
       coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0) AS spend
     FROM spendlog.spend_adjustments a
     WHERE a.kind = 'posted' AND a.posted_on >= focus_charges.since AND a.posted_on < focus_charges.until
     UNION ALL
-    SELECT (x.counts_on::timestamp AT TIME ZONE 'UTC' AT TIME ZONE focus_charges.zone)::date, x.start_time, x.identity, x.spend
+    SELECT (x.counts_on::timestamp AT TIME ZONE 'UTC' AT TIME ZONE focus_charges.in_zone)::date, x.start_time, x.identity, x.spend
     FROM spendlog.exclusions x
     WHERE x.counts_on <> x.start_time::date AND x.counts_on >= focus_charges.since AND x.counts_on < focus_charges.until) e
   LEFT JOIN spendlog.spend_logs l ON l.start_time = e.start_time AND l.identity = e.identity

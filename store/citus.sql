@@ -157,16 +157,31 @@ BEGIN
       'COALESCE\(\( SELECT .*? AS updated_at', 'NULL::timestamp AS updated_at');
   EXECUTE replace(pg_get_functiondef('spendlog.sums_differ(boolean)'::regprocedure),
                   'FROM spendlog.stored_rows s', 'FROM ' || spendlog.keys_noted() || 's');
-  -- Citus takes arguments of functions in plpgsql, not of those in SQL, where a column may have an argument's name.
+  -- Citus takes arguments of functions in plpgsql, not of those in SQL.
   FOR it IN SELECT pg_get_functiondef(p.oid) AS definition, p.prosrc AS body, p.proretset AS rows FROM pg_proc p
             JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'sql'
             WHERE p.pronamespace = 'spendlog'::regnamespace AND p.provolatile <> 'i' AND p.pronargs > 0
-              AND p.prosqlbody IS NULL AND p.prosrc ~ 'spendlog\.(spend_|stored_|counted_|shared_)'
-              AND (SELECT count(DISTINCT n) = count(*) FROM unnest(p.proargnames) n) LOOP
+              AND p.prosqlbody IS NULL AND p.prosrc ~ 'spendlog\.(spend_|stored_|counted_|shared_)' LOOP
     EXECUTE replace(replace(it.definition, 'LANGUAGE sql', 'LANGUAGE plpgsql'), it.body,
       format(CASE WHEN it.rows THEN E'\n#variable_conflict use_column\nBEGIN RETURN QUERY %s; END\n'
                   ELSE E'\n#variable_conflict use_column\nBEGIN RETURN (%s); END\n' END, rtrim(it.body, E'; \n')));
   END LOOP;
+  -- What a row's charge is made of is worked out where the row is, from what stands in it and from the units. Workers that
+  -- have these functions are to have them anew.
+  IF EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'spendlog.stored_rows'::regclass) THEN
+    SET LOCAL citus.enable_ddl_propagation = on;
+  END IF;
+  FOR it IN SELECT pg_get_functiondef(p.oid) AS definition, pg_get_function_sqlbody(p.oid) AS body FROM pg_proc p
+            WHERE p.pronamespace = 'spendlog'::regnamespace AND p.proname IN ('items_of', 'focus_items')
+              AND p.prosqlbody IS NOT NULL LOOP
+    EXECUTE replace(replace(it.definition, 'LANGUAGE sql', 'LANGUAGE plpgsql'), it.body, format('AS %L',
+      E'\n#variable_conflict use_column\nBEGIN RETURN QUERY ' || regexp_replace(it.body, '^BEGIN ATOMIC|;\s*END$', '', 'g') || E'; END\n'));
+  END LOOP;
+  EXECUTE regexp_replace((SELECT pg_get_functiondef(p.oid) FROM pg_proc p
+                          WHERE p.pronamespace = 'spendlog'::regnamespace AND p.proname = 'items_of'),
+    '(spendlog\.)?charge_units u|\(VALUES [^\n]* u \(code, unit, side\)',
+    (SELECT '(VALUES ' || string_agg(format('(%L, %L, %L)', u.code, u.unit, u.side), ', ') || ') u (code, unit, side)'
+     FROM spendlog.charge_units u));
 END
 $$;
 
@@ -180,5 +195,6 @@ WHERE NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'spendlog.s
 
 -- Functions that look at no table are what statements about rows take along.
 SELECT create_distributed_function(p.oid::regprocedure) FROM pg_proc p
-WHERE p.pronamespace = 'spendlog'::regnamespace AND p.provolatile = 'i' AND p.prokind = 'f' AND p.proname <> 'keys_noted'
+WHERE p.pronamespace = 'spendlog'::regnamespace AND p.prokind = 'f'
+  AND (p.provolatile = 'i' AND p.proname <> 'keys_noted' OR p.proname IN ('items_of', 'focus_items'))
 ORDER BY p.oid;

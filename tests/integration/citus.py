@@ -49,6 +49,7 @@ class Spread:
     def equal(self, what):
         total = "SELECT trim_scale(sum(spend)) FROM spendlog."
         check_equal(self.sql(total + "spend_sums WHERE grain IN ('delta', 'day') AND level = 'all'"), self.sql(total + "spend_entries"), what)
+        check_equal(self.sql("SELECT trim_scale(sum(amount)) FROM spendlog.spend_items"), self.sql(total + "spend_logs"), f"items {what}")
         self.command("verify", "-q", "--sums")
 
 
@@ -107,11 +108,12 @@ def whole_life(spread):
                 "a run")
     check_equal(spread.sql("SELECT count(*), max(depth) FROM spendlog.calls_of_run('main')"), [["7", "2"]], "its calls")
     check("stay as they are" in spread.command("migrate", "--carry", code=78), "carrying days")
-    for words in (("report",), ("report", "--by", "team"), ("report", "--by", "day"), ("periods", "list"), ("rejected", "list"),
+    for words in (("report",), ("report", "--by", "team"), ("report", "--by", "day"), ("report", "--by", "meter"),
+                  ("report", "--format", "focus", "--month", "2026-11"), ("periods", "list"), ("rejected", "list"),
                   ("budget", "status"), ("retention", "set", "400"), ("migrate", "--status")):
         spread.command(*words)
     for view in ("spendlog.unpriced_models", "spendlog.doubtful_rows", "spendlog.price_drift", "spendlog.coverage", "spendlog.suspense",
-                 "spendlog.spend_daily", "spendlog.spend_by_tag", "spendlog.calls_of_session('x')",
+                 "spendlog.focus_1_2", "spendlog.focus_1_5", "spendlog.spend_daily", "spendlog.spend_by_tag", "spendlog.calls_of_session('x')",
                  "spendlog.spend_daily_in('Europe/Berlin')", "spendlog.calls_named('x')", "spendlog.spend_hourly", "spendlog.spend_by_meter",
                  "spendlog.spend_by_end_user", "spendlog.budget_status", "spendlog.spend_of('model', '2026-01-01', '2027-01-01')", "tenant.calls()",
                  'litellm."LiteLLM_DailyTeamSpend"', 'litellm."LiteLLM_SpendLogs"', "tenant.spend_logs"):
