@@ -94,10 +94,10 @@ class Bench:
     def conninfo_of(self, database):
         return f"host={self.servers.socket_folder} port=5432 user=spendlog dbname={database}"
 
-    def configuration(self, topic, lanes, database="spend"):
+    def configuration(self, topic, lanes, database="spend", group="bench"):
         path = os.path.join(self.servers.folder, f"{topic}-{lanes}.yaml")
         with open(path, "w") as text:
-            text.write(f"kafka: {{bootstrap.servers: \"{self.servers.brokers}\", group.id: bench}}\n"
+            text.write(f"kafka: {{bootstrap.servers: \"{self.servers.brokers}\", group.id: {group}}}\n"
                        f"topics:\n  - name: {topic}\n"
                        f"postgres: {self.conninfo_of(database)}\n"
                        f"lanes: {lanes}\nbatch: {{rows: 10000, wait_ms: {WAIT_MS}}}\n"

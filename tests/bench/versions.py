@@ -56,14 +56,16 @@ class Versions:
     def __init__(self, bench, old):
         self.bench = bench
         self.program = {NEW: SPENDLOG, OLD: old}
+        self.runs = 0
         bench.servers.psql("postgres", "CREATE EXTENSION IF NOT EXISTS pg_walinspect")
 
     def fresh(self, version, kind):
-        """A database and a configuration for one run."""
+        """A database for one run, and a configuration with a group of its own: to one that Kafka knows, it went back."""
         bench, program = self.bench, self.program[version]
         bench.servers.psql("postgres", "DROP DATABASE IF EXISTS versions WITH (FORCE)")
         bench.servers.psql("postgres", "CREATE DATABASE versions")
-        path = bench.configuration("version-" + kind, LANES, "versions")
+        self.runs += 1
+        path = bench.configuration("version-" + kind, LANES, "versions", f"run-{os.getpid()}-{self.runs}")
         run_checked([program, "migrate", "-q", "-c", path])
         bench.partitions("versions")
         bench.servers.psql("versions", "CREATE EXTENSION pg_walinspect")
