@@ -28,12 +28,26 @@ static const u128 power10[DECIMAL_DIGITS_MAX + 1] = {NINE((u128)1), NINE(E9), NI
 
 #define COEF_END (E36 * 100) /* coefficients and amounts are below */
 
+/* Trailing zeros behind the point go; of 0 all. Most fits 64 bits, where dividing costs a tenth. */
+static void zeros_strip(u128 *coef, unsigned *scale)
+{
+    for (; *scale > 0 && *coef > UINT64_MAX && *coef % 10 == 0; *scale -= 1)
+        *coef /= 10;
+    if (*coef > UINT64_MAX)
+        return;
+    uint64_t low = (uint64_t)*coef;
+    for (; *scale >= 4 && low % 10000 == 0; *scale -= 4)
+        low /= 10000;
+    for (; *scale > 0 && low % 10 == 0; *scale -= 1)
+        low /= 10;
+    *coef = low;
+}
+
 static void normalise(struct decimal *d)
 {
-    while (d->scale > 0 && d->coef % 10 == 0) {
-        d->coef /= 10;
-        d->scale--;
-    }
+    unsigned scale = d->scale;
+    zeros_strip(&d->coef, &scale);
+    d->scale = (uint8_t)scale;
     if (d->coef == 0)
         d->negative = false;
 }
@@ -210,6 +224,8 @@ static int magnitude_cmp(const struct decimal *a, const struct decimal *b)
     if (a->scale > b->scale)
         return -magnitude_cmp(b, a);
     unsigned shift = b->scale - a->scale;
+    if (shift == 0)
+        return (a->coef > b->coef) - (a->coef < b->coef);
     u128 whole = shift > DECIMAL_DIGITS_MAX ? 0 : b->coef / power10[shift];
     u128 rest = shift > DECIMAL_DIGITS_MAX ? b->coef : b->coef % power10[shift];
     if (a->coef != whole)
@@ -257,23 +273,32 @@ bool decimal_add(const struct decimal *a, const struct decimal *b, struct decima
     return true;
 }
 
+static bool product_set(u128 coef, unsigned scale, bool negative, struct decimal *out)
+{
+    if (coef >= COEF_END || (scale > DECIMAL_SCALE_MAX && coef != 0))
+        return false;
+    *out = coef == 0 ? DECIMAL_ZERO : (struct decimal){coef, (uint8_t)scale, negative};
+    return true;
+}
+
 /* Trailing zeros go first: 0.5 * 0.2 is 0.1, whatever the digits of the factors. */
 bool decimal_mul(const struct decimal *a, const struct decimal *b, struct decimal *out)
 {
     struct wide product = {0};
     unsigned scale = (unsigned)a->scale + b->scale;
+    if (a->coef <= UINT64_MAX && b->coef <= UINT64_MAX) {
+        u128 coef = a->coef * b->coef;
+        zeros_strip(&coef, &scale);
+        return product_set(coef, scale, a->negative != b->negative, out);
+    }
     wide_set(&product, a->coef);
     wide_mul(&product, b->coef);
     while (scale > 0 && wide_mod10(&product) == 0 && !wide_is_zero(&product)) {
         wide_div(&product, 10);
         scale--;
     }
-    if (!wide_below(&product, COEF_END) || (scale > DECIMAL_SCALE_MAX && !wide_is_zero(&product)))
-        return false;
-    *out = (struct decimal){wide_low(&product), (uint8_t)scale, a->negative != b->negative};
-    if (out->coef == 0)
-        *out = DECIMAL_ZERO;
-    return true;
+    return wide_below(&product, COEF_END) &&
+           product_set(wide_low(&product), scale, a->negative != b->negative, out);
 }
 
 /* --- money ----------------------------------------------------------------------------------- */
