@@ -60,7 +60,7 @@ static bool value_unread(const struct look *look, const struct node *node, const
     else
         while (!unread && walk_member(&walk, &key, &inner)) {
             *look->name = json_slice(&key);
-            unread = !is_money(&key) && value_unread(look, child_of(node, &key), &inner, depth + 1);
+            unread = value_unread(look, child_of(node, &key), &inner, depth + 1) && !is_money(&key);
         }
     return unread;
 }
@@ -76,8 +76,8 @@ static bool has_prefix(const struct watch *watch, const struct json *key)
 static bool member_unread(const struct look *look, const struct json *key, const struct json *value)
 {
     *look->name = json_slice(key);
-    return has_prefix(look->watch, key) && !is_money(key) &&
-           value_unread(look, child_of(look->watch->node, key), value, 1);
+    return has_prefix(look->watch, key) &&
+           value_unread(look, child_of(look->watch->node, key), value, 1) && !is_money(key);
 }
 
 /* {"key": "gen_ai.usage.x", "value": {"intValue": "3"}} */

@@ -186,7 +186,7 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
     *row = (struct batch_row){
         .start_time_us = event->facts.v[FACT_STARTED_AT].i,
         .content_hash = event->content_hash,
-        .labels_digest = row_digest_labels(event),
+        .labels_digest = lean ? row_words_digest(&batch->words, words) : row_digest_labels(event),
         .offset = offset,
         .bytes = batch->encoded.bytes - offset,
         .lean = lean,

@@ -15,36 +15,56 @@ struct mixed {
     uint32_t a, b, c;
 };
 
-static uint32_t rot(uint32_t x, unsigned bits)
+static inline uint32_t rot(uint32_t x, unsigned bits)
 {
     return x << bits | x >> (32 - bits);
 }
 
-static void mix(struct mixed *m)
+/* One of the six turns of a mix. */
+static inline void turn(uint32_t *x, uint32_t y, uint32_t *z, unsigned bits)
 {
-    static const unsigned char turn[] = {4, 6, 8, 16, 19, 4};
-    for (size_t i = 0; i < sizeof(turn); i++) {
-        uint32_t a = m->a - m->c;
-        a ^= rot(m->c, turn[i]);
-        uint32_t c = m->c + m->b;
-        *m = (struct mixed){m->b, c, a}; /* the next step takes them in turn */
-    }
+    *x = (*x - *z) ^ rot(*z, bits);
+    *z += y;
 }
 
-static void final(struct mixed *m)
+static inline void mix(struct mixed *m)
 {
-    static const unsigned char turn[] = {14, 11, 25, 16, 4, 14, 24};
-    for (size_t i = 0; i < sizeof(turn); i++) {
-        uint32_t c = m->c ^ m->b;
-        c -= rot(m->b, turn[i]);
-        *m = (struct mixed){m->b, c, m->a};
-    }
+    turn(&m->a, m->b, &m->c, 4);
+    turn(&m->b, m->c, &m->a, 6);
+    turn(&m->c, m->a, &m->b, 8);
+    turn(&m->a, m->b, &m->c, 16);
+    turn(&m->b, m->c, &m->a, 19);
+    turn(&m->c, m->a, &m->b, 4);
 }
 
-static uint32_t word(const unsigned char *p, size_t bytes)
+static inline void fold(uint32_t *x, uint32_t y, unsigned bits)
+{
+    *x = (*x ^ y) - rot(y, bits);
+}
+
+static inline void final(struct mixed *m)
+{
+    fold(&m->c, m->b, 14);
+    fold(&m->a, m->c, 11);
+    fold(&m->b, m->a, 25);
+    fold(&m->c, m->b, 16);
+    fold(&m->a, m->c, 4);
+    fold(&m->b, m->a, 14);
+    fold(&m->c, m->b, 24);
+}
+
+static inline uint32_t word4(const unsigned char *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Of fewer than four bytes, the others 0. */
+static inline uint32_t word(const unsigned char *p, size_t bytes)
 {
     uint32_t w = 0;
-    for (size_t i = 0; i < bytes && i < 4; i++)
+    if (bytes >= 4)
+        return word4(p);
+    for (size_t i = 0; i < bytes; i++)
         w |= (uint32_t)p[i] << 8 * i;
     return w;
 }
@@ -61,9 +81,9 @@ uint64_t pg_hash(struct slice bytes, uint64_t seed)
         mix(&m);
     }
     for (; left >= 12; p += 12, left -= 12) {
-        m.a += word(p, 4);
-        m.b += word(p + 4, 4);
-        m.c += word(p + 8, 4);
+        m.a += word4(p);
+        m.b += word4(p + 4);
+        m.c += word4(p + 8);
         mix(&m);
     }
     m.a += word(p, left);
@@ -72,7 +92,7 @@ uint64_t pg_hash(struct slice bytes, uint64_t seed)
     if (left > 8)
         m.c += word(p + 8, left - 8) << 8; /* its lowest byte is the length's */
     final(&m);
-    return (uint64_t)m.a << 32 | m.b; /* b and c, after seven turns */
+    return (uint64_t)m.b << 32 | m.c;
 }
 
 /* hashint8extended(): halves of a small number of either sign hash as its int4 does. */
@@ -91,11 +111,11 @@ static uint64_t hash_int8(int64_t v, uint64_t seed)
 uint64_t row_digest_labels(const struct event *event)
 {
     const struct labels *labels = &event->labels;
-    return pg_hash(labels_text(labels, LABEL_TEAM), 3) ^
-           pg_hash(labels_text(labels, LABEL_USER), 4) ^
-           pg_hash(labels_text(labels, LABEL_API_KEY), 5) ^
-           pg_hash(labels_text(labels, LABEL_ORG), 6) ^
-           pg_hash(facts_text(&event->facts, FACT_MODEL), 7);
+    return pg_hash(labels_text(labels, LABEL_TEAM), DIGEST_TEAM) ^
+           pg_hash(labels_text(labels, LABEL_USER), DIGEST_USER) ^
+           pg_hash(labels_text(labels, LABEL_API_KEY), DIGEST_API_KEY) ^
+           pg_hash(labels_text(labels, LABEL_ORG), DIGEST_ORG) ^
+           pg_hash(facts_text(&event->facts, FACT_MODEL), DIGEST_MODEL);
 }
 
 uint64_t row_digest(uint64_t labels, int64_t start_time_us, const uint8_t identity[16],

@@ -16,7 +16,11 @@
 /* hash_bytes_extended() of PostgreSQL 11 and later, on a little-endian machine. */
 uint64_t pg_hash(struct slice bytes, uint64_t seed);
 
-/* The part that the labels are in; the rest is added by row_digest(). */
+/* Seeds of the texts in a row's digest. */
+enum { DIGEST_TEAM = 3, DIGEST_USER, DIGEST_API_KEY, DIGEST_ORG, DIGEST_MODEL };
+
+/* The part that the labels are in; the rest is added by row_digest(). Of a lean row
+ * row_words_digest() has it. */
 uint64_t row_digest_labels(const struct event *event);
 
 uint64_t row_digest(uint64_t labels, int64_t start_time_us, const uint8_t identity[16],

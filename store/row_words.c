@@ -109,6 +109,40 @@ static int64_t number_of(enum words which, struct slice content)
     return (int64_t)(pg_hash(all, 0) & words_number_mask);
 }
 
+/* Which columns are in the digest of a row. */
+static uint64_t digest_of(enum words which, struct slice content)
+{
+    static const struct {
+        enum words which;
+        unsigned column;
+        uint64_t seed;
+    } part[] = {{WORDS_CALL, 1, DIGEST_MODEL},
+                {WORDS_CALLER, 0, DIGEST_API_KEY},
+                {WORDS_CALLER, 2, DIGEST_USER},
+                {WORDS_CALLER, 3, DIGEST_TEAM},
+                {WORDS_CALLER, 5, DIGEST_ORG}};
+    uint64_t digest = 0;
+    for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) {
+        struct slice text;
+        if (part[i].which != which)
+            continue;
+        MUST(part[i].column < words_info[which].column_count, which, part[i].column);
+        words_text(content, part[i].column, &text);
+        digest ^= pg_hash(text, part[i].seed);
+    }
+    return digest;
+}
+
+uint64_t row_words_digest(const struct row_words *words, const unsigned place[WORDS_COUNT])
+{
+    uint64_t digest = 0;
+    for (int t = 0; t < WORDS_COUNT; t++) {
+        MUST(place[t] < words->table[t].count, t, place[t], words->table[t].count);
+        digest ^= words->table[t].entry[place[t]].digest;
+    }
+    return digest;
+}
+
 /* --- the table ------------------------------------------------------------------------------ */
 
 static uint64_t slot_hash(const uint8_t hash[16])
@@ -189,8 +223,10 @@ static bool add(struct row_words *words, enum words which, const uint8_t hash[16
         return false;
     }
     struct words_entry *entry = &table->entry[table->count];
-    *entry = (struct words_entry){
-        .number = number_of(which, content), .offset = offset, .bytes = content.bytes};
+    *entry = (struct words_entry){.number = number_of(which, content),
+                                  .digest = digest_of(which, content),
+                                  .offset = offset,
+                                  .bytes = content.bytes};
     memcpy(entry->hash, hash, 16);
     return true;
 }
@@ -208,8 +244,9 @@ bool row_words_place(struct row_words *words, enum words which, struct slice con
     if (*slot == 0) {
         if (!add(words, which, hash.digest, content))
             return false;
-        *probe(words, table, hash.digest, content) = (uint32_t)++table->count;
-        slot = probe(words, table, hash.digest, content);
+        slot = probe(words, table, hash.digest, content); /* it may have grown */
+        MUST(*slot == 0, *slot, table->count);
+        *slot = (uint32_t)++table->count;
     }
     *place = *slot - 1;
     MUST(*place < table->count, *place, table->count);

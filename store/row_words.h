@@ -31,6 +31,7 @@ extern const struct words_info words_info[WORDS_COUNT];
 struct words_entry {
     uint8_t hash[16]; /* XXH3-128 of the content */
     int64_t number;
+    uint64_t digest;      /* what its texts are in the digest of a row */
     size_t offset, bytes; /* of the content */
     bool wanted;          /* by the rows being written; from the writer */
 };
@@ -60,6 +61,9 @@ void row_words_free(struct row_words *words);
 bool row_words_place(struct row_words *words, enum words which, struct slice content,
                      unsigned *place) MUST_CHECK;
 struct slice row_words_content(const struct row_words *words, const struct words_entry *entry);
+
+/* row_digest_labels() of the rows that have these contents. */
+uint64_t row_words_digest(const struct row_words *words, const unsigned place[WORDS_COUNT]);
 
 /* The n-th text of a content; false: NULL. */
 bool words_text(struct slice content, unsigned n, struct slice *text);
