@@ -2,12 +2,14 @@
 -- One call is found by its ids without reading its day: a bloom filter for each 32 pages. A range that was not
 -- summarized yet is read; autovacuum does that as it goes, and summarize_days() what is left of days that are over.
 -- Call ids are indexed as they are stored: to make a text of each uuid costs a row more than the rest of the index.
--- The expression is what LiteLLM_SpendLogs calls request_id; behind it, what runs are found by (0160).
+-- The expression is what LiteLLM_SpendLogs calls request_id; behind it, what runs are found by (0160). One index with
+-- the batch: each BRIN index looks for its range once a row.
 
 SET LOCAL ROLE spendlog_owner;
 
-CREATE INDEX spend_logs_ids_brin ON spendlog.stored_rows USING brin (
-  request_id text_bloom_ops, call_uuid uuid_bloom_ops, call_id text_bloom_ops, session_id text_bloom_ops,
+DROP INDEX spendlog.spend_logs_batch_id_brin;
+CREATE INDEX spend_logs_brin ON spendlog.stored_rows USING brin (
+  batch_id, request_id text_bloom_ops, call_uuid uuid_bloom_ops, call_id text_bloom_ops, session_id text_bloom_ops,
   (coalesce(nullif(request_id, ''), identity::text)) text_bloom_ops, trace_uuid uuid_bloom_ops,
   trace_id text_bloom_ops, parent_id text_bloom_ops)
   WITH (pages_per_range = 32, autosummarize = on);
