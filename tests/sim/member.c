@@ -22,7 +22,7 @@ struct member {
     unsigned number;
     struct task *task;
     struct config config;
-    char name[16];
+    char name[24];
     struct book_slot books;
     struct health health;
     struct progress progress;

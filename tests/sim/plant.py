@@ -73,7 +73,7 @@ FAULTS = (
         ("p->known_offset = p->began_offset = p->unchecked_offset = p->look_from = -1;",
          "p->known_offset = p->began_offset = p->look_from = -1;"),), 10000),  # a topic made again just then
     Fault("what is not even asked of PostgreSQL is its refusal of a row", (
-        ("    w->pg.sqlstate[0] = '\\0'; /* what fails before the server is asked is not its refusal */\n    if (copy_range", "    if (copy_range"),), 30000),  # memory fails while a row is looked for
+        ("    w->pg.sqlstate[0] = '\\0'; /* what fails before the server is asked is not its refusal */\n    if (copy_range", "    if (copy_range"),)),
     Fault("a batch is written that was priced without memory", (
         ("    if (shortage_was(err))\n        return false;\n    if (!writer_connect", "    if (!writer_connect"),)),
     Fault("a row that is refused guards its identity", (

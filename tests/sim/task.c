@@ -54,21 +54,31 @@ static struct task *free_task(void)
     abort();
 }
 
-struct task *task_start(const char *name, task_fn *run, void *context)
+static void *stack_of(const struct task *task)
 {
-    struct task *task = free_task();
     void *stack = task->stack ? task->stack
                               : mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack == MAP_FAILED)
         abort();
-    *task = (struct task){.name = name, .run = run, .context = context, .stack = stack};
-    task->used = true;
-    task->wake_ms = sim.now_ms;
+    return stack;
+}
+
+static void beginning_make(struct task *task)
+{
     getcontext(&task->beginning);
-    task->beginning.uc_stack.ss_sp = stack;
+    task->beginning.uc_stack.ss_sp = task->stack;
     task->beginning.uc_stack.ss_size = STACK_BYTES;
     makecontext(&task->beginning, enter, 0);
+}
+
+struct task *task_start(const char *name, task_fn *run, void *context)
+{
+    struct task *task = free_task();
+    *task = (struct task){.name = name, .run = run, .context = context, .stack = stack_of(task)};
+    task->used = true;
+    task->wake_ms = sim.now_ms;
+    beginning_make(task);
     return task;
 }
 
