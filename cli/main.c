@@ -46,12 +46,13 @@ static const struct command commands[] = {
      prices_options, begin_prices, NEEDS_DEFAULTS, cmd_prices},
     {"migrate", "create or update the database schema", "", false, NULL, migrate_options,
      begin_migrate, NEEDS_POSTGRES, cmd_migrate},
-    {"report", "spend by model, provider, team, user, key, tag, day", "[--by DIMENSION]", false,
-     NULL, report_options, NULL, NEEDS_POSTGRES, cmd_report},
+    {"report", "spend by model, team, key, tag, meter, day ..., or as FinOps FOCUS",
+     "[--by DIMENSION,...] [--month MONTH | --last TIME] [--format FORMAT]", false, NULL,
+     report_options, NULL, NEEDS_POSTGRES, cmd_report},
     {"reprice", "price stored rows again", "[--dry-run] [--resume] [FILTER...]", false,
      "Changes only rows that come out different, each with a record. Rows of closed months stay; "
-     "the "
-     "difference is posted. Can be killed at any point and gone on with by --resume.",
+     "the difference is posted. Can be killed at any point and gone on with by --resume. What if: "
+     "--dry-run with --as-model, or with another --config, changes nothing.",
      reprice_options, begin_reprice, NEEDS_POSTGRES, cmd_reprice},
     {"periods", "closed months, in which corrections are posted", "close MONTH | list", false, NULL,
      periods_options, begin_periods, NEEDS_POSTGRES, cmd_periods},

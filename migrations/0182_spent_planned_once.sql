@@ -115,6 +115,34 @@ BEGIN
 END
 $$;
 
+-- As before, but of the lines of whom the budget is for alone, which an index finds.
+CREATE OR REPLACE FUNCTION spendlog.budget_set(scope text, id text, period text, amount numeric, zone text DEFAULT 'UTC',
+  fiscal_start integer DEFAULT 1) RETURNS void
+LANGUAGE plpgsql STRICT
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+#variable_conflict use_variable
+DECLARE
+  known boolean;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = zone) THEN
+    RAISE EXCEPTION '"%" is not a time zone', zone USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE; -- nothing is merged meanwhile
+  known := EXISTS (SELECT FROM spendlog.budgets b WHERE b.scope = budget_set.scope AND b.id = budget_set.id);
+  INSERT INTO spendlog.budgets VALUES (scope, id, period, amount, zone, fiscal_start)
+  ON CONFLICT ON CONSTRAINT budgets_pkey DO UPDATE SET amount = excluded.amount, zone = excluded.zone,
+    fiscal_start = excluded.fiscal_start, set_by = session_user, set_at = now() AT TIME ZONE 'UTC';
+  IF NOT known THEN
+    EXECUTE 'INSERT INTO spendlog.budget_sums SELECT k.* FROM ('
+      || spendlog.budget_lines('(SELECT * FROM spendlog.spend_sums s WHERE s.grain IN (''slot'', ''day'') AND '
+        || replace(spendlog.scope_condition(scope), '$1', '$2') || ')')
+      || ') k WHERE k.scope = $1 AND k.id = $2' USING scope, id;
+  END IF;
+END
+$$;
+
 REVOKE ALL ON FUNCTION spendlog.spent_late(text, text, timestamp, timestamp) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.spent_late(text, text, timestamp, timestamp)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;

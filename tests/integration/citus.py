@@ -108,7 +108,7 @@ def whole_life(spread):
                 "a run")
     check_equal(spread.sql("SELECT count(*), max(depth) FROM spendlog.calls_of_run('main')"), [["7", "2"]], "its calls")
     check("stay as they are" in spread.command("migrate", "--carry", code=78), "carrying days")
-    for words in (("report",), ("report", "--by", "team"), ("report", "--by", "day"), ("report", "--by", "meter"),
+    for words in (("report",), ("report", "--by", "team"), ("report", "--by", "day"), ("report", "--by", "meter"), ("report", "--by", "tag"),
                   ("report", "--format", "focus", "--month", "2026-11"), ("periods", "list"), ("rejected", "list"),
                   ("budget", "status"), ("retention", "set", "400"), ("migrate", "--status")):
         spread.command(*words)
