@@ -507,13 +507,22 @@ static void check_rejected(const struct row *of, const struct sent *m, unsigned 
                  (long long)m->offset, index, record->key->id);
 }
 
+/* Lost with another topic's offsets, or before where reading of that one was to begin, of which
+ * nothing was read (a database that lost its row has it put again so): nothing tells that it was
+ * not. */
+static bool is_anothers(const struct row *of, const struct sent *m)
+{
+    const struct log *log = broker_log[m->partition];
+    bool of_before = of && held_of(of->v.offsets.id)->log != log;
+    bool put_again = of && log->older && db.went_back > 0;
+    return (of_before && m->trimmed) ||
+           ((of_before || put_again) && m->offset < of->v.offsets.first);
+}
+
 static void check_message(const struct sent *m)
 {
     const struct row *of = offsets_by_partition(m->partition);
-    /* Lost with another topic's offsets, or before where reading of that one was to begin, of which
-     * nothing was read: nothing tells that it was not. */
-    if (of && held_of(of->v.offsets.id)->log != broker_log[m->partition] &&
-        (m->trimmed || m->offset < of->v.offsets.first))
+    if (is_anothers(of, m))
         return;
     for (unsigned i = 0; i < m->count; i++) {
         if (!is_dealt_with(of, m->offset, i)) {
