@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 const struct unit_info unit_info[UNIT_COUNT] = {
 #define UNIT(id, side, code, name) [UNIT_##id] = {name, SIDE_##side, code},
@@ -26,6 +27,14 @@ const char *const charge_status_name[CHARGE_STATUS_COUNT] = {
     [CHARGE_REPORTED] = "reported",
     [CHARGE_UNPRICED] = "unpriced",
 };
+
+bool unit_is_tokens(enum unit unit)
+{
+    static const char end[] = "_tokens";
+    const char *name = unit_info[unit].name;
+    size_t bytes = strlen(name);
+    return bytes >= sizeof(end) && strcmp(name + bytes - (sizeof(end) - 1), end) == 0;
+}
 
 size_t rate_source_format(const struct rate_source *source, char *text, size_t capacity)
 {

@@ -83,6 +83,9 @@ struct charge {
     struct charge_item item[CHARGE_ITEMS_MAX];
 };
 
+/* Of input, cache, output, ...: what is counted in tokens. */
+bool unit_is_tokens(enum unit unit);
+
 /* "cost_map:gpt-4o#input_cost_per_token" into text; returns the length. */
 size_t rate_source_format(const struct rate_source *source, char *text, size_t capacity);
 

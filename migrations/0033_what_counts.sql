@@ -32,6 +32,8 @@ CREATE TABLE spendlog.exclusions (
   cache_read_tokens bigint,
   cache_write_tokens bigint,
   reasoning_tokens bigint,
+  pricing_status text,
+  items text,
   why text NOT NULL CONSTRAINT exclusions_why CHECK (btrim(why) <> ''),
   done_by text NOT NULL DEFAULT session_user,
   done_at timestamp(6) NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
@@ -42,6 +44,8 @@ COMMENT ON COLUMN spendlog.exclusions.start_time IS 'key of the row, with identi
 COMMENT ON COLUMN spendlog.exclusions.counts_on IS 'day (UTC) on which the entry counts: the row''s own, or one of an open month';
 COMMENT ON COLUMN spendlog.exclusions.spend IS 'US dollars to add to the sums: negative when the row is excluded';
 COMMENT ON COLUMN spendlog.exclusions.input_tokens IS 'tokens to add to the sums, as for the other counts';
+COMMENT ON COLUMN spendlog.exclusions.pricing_status IS 'of the row when it was excluded';
+COMMENT ON COLUMN spendlog.exclusions.items IS 'of the row when it was excluded, as in stored_rows';
 COMMENT ON COLUMN spendlog.exclusions.done_at IS 'UTC';
 
 CREATE TABLE spendlog.excluded_rows (
@@ -89,11 +93,11 @@ BEGIN
   WHERE a.kind = 'posted' AND a.start_time = l.start_time AND a.identity = l.identity;
   INSERT INTO spendlog.exclusions (start_time, identity, action, counts_on, spend, input_cost,
     output_cost, other_cost, gateway_cost, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, reasoning_tokens, why)
+    cache_write_tokens, reasoning_tokens, pricing_status, items, why)
   VALUES (l.start_time, l.identity, 'exclude', spendlog.counting_day(l.start_time),
     -coalesce(l.spend + posted, l.spend, posted), -l.input_cost, -l.output_cost, -l.other_cost,
     -l.gateway_cost, -l.input_tokens, -l.output_tokens, -l.cache_read_tokens, -l.cache_write_tokens,
-    -l.reasoning_tokens, exclude_row.why)
+    -l.reasoning_tokens, l.pricing_status, l.items, exclude_row.why)
   RETURNING exclusion_id INTO entry;
   INSERT INTO spendlog.excluded_rows (start_time, identity, exclusion_id)
   VALUES (l.start_time, l.identity, entry);
@@ -121,11 +125,11 @@ BEGIN
   END IF;
   INSERT INTO spendlog.exclusions (start_time, identity, action, counts_on, spend, input_cost,
     output_cost, other_cost, gateway_cost, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, reasoning_tokens, why)
+    cache_write_tokens, reasoning_tokens, pricing_status, items, why)
   SELECT e.start_time, e.identity, 'restore', spendlog.counting_day(e.start_time), -e.spend,
     -e.input_cost, -e.output_cost, -e.other_cost, -e.gateway_cost, -e.input_tokens,
     -e.output_tokens, -e.cache_read_tokens, -e.cache_write_tokens, -e.reasoning_tokens,
-    restore_row.why
+    e.pricing_status, e.items, restore_row.why
   FROM spendlog.exclusions e WHERE e.exclusion_id = was
   RETURNING exclusion_id INTO entry;
   RETURN entry;

@@ -6,7 +6,8 @@
 -- Three tables of the same lines: `spend_deltas` as appended; `spend_slots` per quarter of an hour and
 -- `spend_days` per day, both merged from deltas. A line has, as a row has, numbers of the dictionaries
 -- instead of words, or the words where its rows are wide. What a line counts for is in `about`, so that one
--- line does for a group of rows; only end users have lines of their own. spend_sums shows all of it in words.
+-- line does for a group of rows; only end users have lines of their own, and meters that few rows have: what is
+-- neither text, cache nor reasoning. spend_sums shows all of it in words.
 
 SET LOCAL ROLE spendlog_owner;
 
@@ -39,7 +40,11 @@ CREATE TABLE spendlog.spend_deltas (
   input_cost numeric,
   output_cost numeric,
   other_cost numeric,
+  cache_read_cost numeric,
+  cache_write_cost numeric,
+  reasoning_cost numeric,
   gateway_cost numeric,
+  quantity numeric,
   pricing_status text NOT NULL,
   pricing_reason text,
   label text,
@@ -59,7 +64,7 @@ CREATE TABLE spendlog.spend_deltas (
 COMMENT ON COLUMN spendlog.spend_deltas.day IS 'UTC; of the call''s start, or on which a posted correction counts';
 COMMENT ON COLUMN spendlog.spend_deltas.slot IS 'quarter of an hour of the day, 0 to 95; NULL: of the whole day';
 COMMENT ON COLUMN spendlog.spend_deltas.about IS
-  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart';
+  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
 COMMENT ON COLUMN spendlog.spend_deltas.call_no IS 'shared_calls has the words; NULL: they are in the line, NULL for none';
 COMMENT ON COLUMN spendlog.spend_deltas.caller_no IS 'shared_callers has the words; NULL: they are in the line, NULL for none';
 COMMENT ON COLUMN spendlog.spend_deltas.entries IS 'how many entries (spend_entries) are in it, less those that were taken out: 0 is nothing';
@@ -71,6 +76,8 @@ COMMENT ON COLUMN spendlog.spend_deltas.differing IS 'of what is compared: calls
 COMMENT ON COLUMN spendlog.spend_deltas.by_clock IS 'of what is compared: calls priced per second, by the gateway''s clock; NULL: none';
 COMMENT ON COLUMN spendlog.spend_deltas.spend IS 'US dollars; NULL: nothing of it has a price';
 COMMENT ON COLUMN spendlog.spend_deltas.input_cost IS 'US dollars; NULL: none; likewise output_cost, other_cost';
+COMMENT ON COLUMN spendlog.spend_deltas.cache_read_cost IS 'US dollars, of the input; NULL: none; likewise cache_write_cost and, of the output, reasoning_cost';
+COMMENT ON COLUMN spendlog.spend_deltas.quantity IS 'of the meter `label`, whose amount is the spend';
 COMMENT ON COLUMN spendlog.spend_deltas.duration_us IS 'microseconds, of the timed calls';
 
 CREATE TABLE spendlog.spend_slots (LIKE spendlog.spend_deltas INCLUDING ALL);
@@ -143,7 +150,11 @@ AS $$
     (41, 'cache_read_tokens', 'figure', 'd.cache_read_tokens'),
     (42, 'cache_write_tokens', 'figure', 'd.cache_write_tokens'),
     (43, 'reasoning_tokens', 'figure', 'd.reasoning_tokens'),
-    (44, 'duration_us', 'figure', 'd.duration_us')) AS v (place, name, kind, reading)
+    (44, 'duration_us', 'figure', 'd.duration_us'),
+    (45, 'cache_read_cost', 'figure', 'd.cache_read_cost'),
+    (46, 'cache_write_cost', 'figure', 'd.cache_write_cost'),
+    (47, 'reasoning_cost', 'figure', 'd.reasoning_cost'),
+    (48, 'quantity', 'figure', 'd.quantity')) AS v (place, name, kind, reading)
 $$;
 
 -- Names of the columns of these kinds, each in a form: '%1$I' is the name, '%2$s' what it says.
@@ -159,7 +170,7 @@ DECLARE
   words text[] := '{provider,model,model_group,call_type,status,api_key,api_key_alias,user_id,team_id,team_alias,organization_id}';
   shown text := 'day,slot,level,coarse,label,provider,model,model_group,api_key,api_key_alias,user_id,team_id,'
     'team_alias,organization_id,call_type,status,pricing_status,pricing_reason,'
-    || replace(spendlog.sum_list('%1$I', 'count', 'figure'), ' ', '');
+    || replace(spendlog.sum_list('%1$I', 'count', 'figure'), ' ', '') || ',itemized';
   branches text;
 BEGIN
   EXECUTE 'CREATE VIEW spendlog.stored_sums WITH (security_invoker = true) AS '
@@ -174,6 +185,7 @@ BEGIN
        WHEN c = 'level' THEN format('%L::text AS level', l.level)
        WHEN c = 'coarse' THEN format('(%s)::smallint AS coarse', l.coarse)
        WHEN c = 'label' THEN format('%s AS label', l.label)
+       WHEN c = 'itemized' THEN 's.about & 256 = 0 AS itemized'
        WHEN c IN ('differing', 'by_clock') AND l.level <> 'drift' THEN format('NULL::integer AS %I', c)
        WHEN c = 'pricing_reason' THEN 'coalesce(s.pricing_reason, '''') AS pricing_reason'
        WHEN c = ANY (words) AND f.wide THEN format('coalesce(s.%1$I, '''') AS %1$I', c)
@@ -192,6 +204,7 @@ BEGIN
     ('tag', 's.about & 1 <> 0', '0', 't.tag'),
     ('end_user', 's.about & 16 <> 0', 'CASE WHEN s.about & 64 <> 0 THEN 1 ELSE 0 END', 's.label'),
     ('end_user', 's.about & 32 <> 0', '2', '''''::text'),
+    ('meter', 's.about & 128 <> 0', '0', 's.label'),
     ('drift', 's.about & 2 <> 0', '0', '''''::text'),
     ('open', 's.about & 4 <> 0', '0', '''''::text'),
     ('doubt', 's.about & 8 <> 0', '0', '''''::text')) AS l (level, condition, coarse, label)
@@ -209,21 +222,24 @@ RETURN replace(rtrim(pg_get_viewdef('spendlog.spend_sums'::regclass), ';'), 'spe
 
 COMMENT ON VIEW spendlog.stored_sums IS 'What rows come to, by the numbers of the dictionaries: read grains delta and slot, or delta and day, and add up';
 COMMENT ON COLUMN spendlog.stored_sums.about IS
-  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart';
+  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
 COMMENT ON VIEW spendlog.spend_sums IS 'What rows come to: read grains delta and slot, or delta and day, and add up. Signed; never updated';
 COMMENT ON COLUMN spendlog.spend_sums.grain IS 'delta: appended with what it counts; slot, day: merged from deltas, per quarter of an hour and per day';
 COMMENT ON COLUMN spendlog.spend_sums.day IS 'UTC; of the call''s start, or on which a posted correction counts';
 COMMENT ON COLUMN spendlog.spend_sums.slot IS 'quarter of an hour of the day, 0 to 95; NULL: of the whole day';
 COMMENT ON COLUMN spendlog.spend_sums.level IS
-  'all: everything; tag, end_user: by label; drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
+  'all: everything; tag, end_user: by label; meter: what was paid for that is neither text, cache nor reasoning, by label (charge_units.unit); drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
 COMMENT ON COLUMN spendlog.spend_sums.coarse IS
   '0: by all columns; 1: by label and day alone; 2: labels were too many to be told apart';
-COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag or end user; else empty';
+COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag, end user or meter; else empty';
 COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that were taken out: 0 is nothing';
 COMMENT ON COLUMN spendlog.spend_sums.spent IS 'entries that have a spend; likewise costed, gateway_calls, ... of their columns; NULL: none';
 COMMENT ON COLUMN spendlog.spend_sums.differing IS 'level drift: calls whose spend is not the gateway''s';
 COMMENT ON COLUMN spendlog.spend_sums.by_clock IS 'level drift: calls priced per second, by the gateway''s clock';
 COMMENT ON COLUMN spendlog.spend_sums.spend IS 'US dollars; NULL: nothing of it has a price';
+COMMENT ON COLUMN spendlog.spend_sums.cache_read_cost IS 'US dollars, of the input; NULL: none; likewise cache_write_cost and, of the output, reasoning_cost';
+COMMENT ON COLUMN spendlog.spend_sums.quantity IS 'level meter: of it; its amount is the spend';
+COMMENT ON COLUMN spendlog.spend_sums.itemized IS 'false: of rows of which only the sides are known (version 0.1, or changed by hand)';
 COMMENT ON COLUMN spendlog.spend_sums.duration_us IS 'microseconds, of the timed calls';
 
 -- A pass gives each day lines that are apart from each other; several passes give the same line again.
@@ -257,17 +273,25 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN 's.call_no, s.caller_no, s.provider, s.model, s.model_group, s.call_type, s.status, s.api_key, s.api_key_alias, '
   's.user_id, s.team_id, s.team_alias, s.organization_id, s.request_tags, s.end_user';
 
+-- What items cost by columns of a line, of a row (or what has its tokens) named by a prefix; before: a factor.
+CREATE FUNCTION spendlog.sum_costs(items text, row_of text, factor text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN factor || spendlog.item_cost(items, 'r', factor || row_of || 'cache_read_tokens') || ' AS cache_read_cost, '
+  || factor || spendlog.item_cost(items, 'w', factor || row_of || 'cache_write_tokens') || ' AS cache_write_cost, '
+  || factor || spendlog.item_cost(items, 't', factor || row_of || 'reasoning_tokens') || ' AS reasoning_cost';
+
 -- Of FROM that gives the stored row s, and v (sign, counted, checked, spend, input_cost, output_cost, other_cost,
--- status, reason, flags, now_status, now_flags): how the row is to be taken. now_*: what the latest posted
+-- items, status, reason, flags, now_status, now_flags): how the row is to be taken. now_*: what the latest posted
 -- correction says. `alone`: figures that do not fit beside others in one line.
-CREATE FUNCTION spendlog.sum_rows(source text) RETURNS text
+CREATE FUNCTION spendlog.sum_rows(source text, condition text DEFAULT 'true') RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN
   'SELECT v.sign, s.start_time::date AS day, spendlog.slot_of(s.start_time) AS slot, v.counted, 1 AS calls, '
-  'v.spend, v.input_cost, v.output_cost, v.other_cost, s.gateway_cost, s.input_tokens, s.output_tokens, '
-  's.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens, '
+  'v.spend, v.input_cost, v.output_cost, v.other_cost, ' || spendlog.sum_costs('v.items', 's.', '') || ', '
+  's.gateway_cost, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens, '
   '(extract(epoch FROM s.end_time - s.start_time) * 1000000)::bigint AS duration_us, '
   || spendlog.sum_words() || ', v.status AS pricing_status, coalesce(v.reason, '''') AS pricing_reason, '
+  'v.counted AND v.items = ''?'' AS untold, '
   'v.checked AND s.gateway_cost IS NOT NULL AND v.status IN (''priced'', ''free'') AS drift, '
   'v.checked AND (v.status = ''unpriced'' OR (v.status = ''reported'' AND v.reason IN '
   '(''unknown_model'', ''no_rate'', ''rate_missing'', ''unknown_price_key''))) '
@@ -277,60 +301,92 @@ RETURN
   'v.spend <> s.gateway_cost AS differing, v.flags >> 27 & 1 = 1 AS by_clock, '
   'CASE WHEN greatest(s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, '
   's.reasoning_tokens) > 1099511627776 OR s.end_time > s.start_time + interval ''10 days'' THEN s.identity END AS alone '
-  'FROM ' || source;
+  'FROM ' || source || ' WHERE ' || condition;
 
--- Of FROM that gives the stored row s, which may be gone, and c (day, slot, money and counts): a change of sums
--- beside the row.
+-- Of FROM that gives the stored row s, which may be gone, and c (day, slot, money and counts; way: the sign of its
+-- counts): a change of sums beside the row.
 CREATE FUNCTION spendlog.sum_changes(source text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN
-  'SELECT c.sign, c.day, c.slot, true, 0, c.spend, c.input_cost, c.output_cost, c.other_cost, c.gateway_cost, '
+  'SELECT c.sign, c.day, c.slot, true, 0, c.spend, c.input_cost, c.output_cost, c.other_cost, '
+  || spendlog.sum_costs('c.items', 'c.', 'c.way * ') || ', c.gateway_cost, '
   'c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens, NULL::bigint, '
-  || spendlog.sum_words() || ', c.status, '''', false, false, false, false, false, '
+  || spendlog.sum_words() || ', c.status, '''', c.items = ''?'', false, false, false, false, false, '
   'CASE WHEN c.input_tokens IS NOT NULL THEN c.identity END FROM ' || source;
 
 -- The two kinds of changes.
 CREATE FUNCTION spendlog.sum_posted(adjustments text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN spendlog.sum_changes(
-  '(SELECT 1 AS sign, a.start_time, a.identity, a.posted_on AS day, 0::smallint AS slot, '
+  '(SELECT 1 AS sign, 1 AS way, a.start_time, a.identity, a.posted_on AS day, 0::smallint AS slot, '
   'coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0) AS spend, NULL::numeric AS input_cost, '
   'NULL::numeric AS output_cost, NULL::numeric AS other_cost, NULL::numeric AS gateway_cost, '
   'NULL::bigint AS input_tokens, NULL::bigint AS output_tokens, NULL::bigint AS cache_read_tokens, '
-  'NULL::bigint AS cache_write_tokens, NULL::bigint AS reasoning_tokens, a.new_status AS status '
+  'NULL::bigint AS cache_write_tokens, NULL::bigint AS reasoning_tokens, NULL::text AS items, a.new_status AS status '
   'FROM ' || adjustments || ' a WHERE a.kind = ''posted'') c '
   'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity');
 
--- Of entries e of exclusions with a sign, and the status they count under: NULL is the row's.
-CREATE FUNCTION spendlog.sum_excluded(exclusions text) RETURNS text
+-- Entries e of exclusions with a sign, and the status they count under (NULL is the row's), as changes.
+CREATE FUNCTION spendlog.sum_set_aside(exclusions text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN spendlog.sum_changes(
-  '(SELECT e.sign, e.start_time, e.identity, e.counts_on AS day, CASE WHEN e.counts_on = e.start_time::date '
+RETURN
+  '(SELECT e.sign, CASE e.action WHEN ''exclude'' THEN -1 ELSE 1 END AS way, e.start_time, e.identity, e.counts_on AS day, '
+  'CASE WHEN e.counts_on = e.start_time::date '
   'THEN spendlog.slot_of(e.start_time) ELSE 0::smallint END AS slot, e.spend, e.input_cost, e.output_cost, '
   'e.other_cost, e.gateway_cost, e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, '
-  'e.reasoning_tokens, coalesce(e.status, l.pricing_status) AS status '
+  'e.reasoning_tokens, e.items, e.pricing_status AS items_status, coalesce(e.status, l.pricing_status) AS status '
   'FROM ' || exclusions || ' e LEFT JOIN spendlog.stored_rows l '
   'ON l.start_time = e.start_time AND l.identity = e.identity) c '
-  'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity');
+  'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity';
+
+CREATE FUNCTION spendlog.sum_excluded(exclusions text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN spendlog.sum_changes(spendlog.sum_set_aside(exclusions));
+
+-- Of FROM that gives the stored row s: what its items, or those of an adjustment, say by meters.
+CREATE FUNCTION spendlog.sum_row_meters(source text, sign text, items text, status text, condition text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN format(
+  'SELECT %1$s AS sign, s.start_time::date AS day, spendlog.slot_of(s.start_time) AS slot, m.meter, m.quantity, '
+  'm.amount AS spend, %2$s, %3$s AS pricing_status, NULL::text AS pricing_reason, NULL::uuid AS alone FROM %4$s '
+  'CROSS JOIN LATERAL spendlog.meters_of(%5$s, %3$s, %6$s) m WHERE (%7$s) AND spendlog.has_meters(%5$s, %3$s, %6$s)',
+  sign, spendlog.sum_words(), status, source, items,
+  's.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens', condition);
+
+-- Likewise of entries e of exclusions.
+CREATE FUNCTION spendlog.sum_excluded_meters(exclusions text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN 'SELECT c.sign * c.way AS sign, c.day, c.slot, m.meter, m.quantity, m.amount AS spend, ' || spendlog.sum_words()
+  || ', c.status AS pricing_status, NULL::text AS pricing_reason, NULL::uuid AS alone FROM ' || spendlog.sum_set_aside(exclusions)
+  || ' CROSS JOIN LATERAL spendlog.meters_of(c.items, c.items_status, c.way * c.input_tokens, c.way * c.output_tokens, '
+  'c.way * c.cache_read_tokens, c.way * c.cache_write_tokens, c.way * c.reasoning_tokens) m';
 
 -- Every entry of the days in [since, until).
 CREATE FUNCTION spendlog.sum_entries(since date, until date) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET datestyle = 'ISO, YMD'
-RETURN spendlog.sum_rows(format(
+RETURN spendlog.sum_rows(
   'spendlog.stored_rows s '
   'LEFT JOIN spendlog.excluded_rows x ON x.start_time = s.start_time AND x.identity = s.identity '
   'LEFT JOIN (SELECT DISTINCT ON (a.start_time, a.identity) a.start_time, a.identity, a.new_status, a.new_flags '
   'FROM spendlog.spend_adjustments a WHERE a.kind = ''posted'' '
-  'ORDER BY a.start_time, a.identity, a.run_id DESC) p ON p.start_time = s.start_time AND p.identity = s.identity '
+  'ORDER BY a.start_time, a.identity, a.run_id DESC) o ON o.start_time = s.start_time AND o.identity = s.identity '
   'CROSS JOIN LATERAL (SELECT 1, true, x.identity IS NULL, s.spend, s.input_cost, s.output_cost, s.other_cost, '
-  's.pricing_status, s.pricing_reason, s.flags, coalesce(p.new_status, s.pricing_status), '
-  'coalesce(p.new_flags, s.flags)) AS v (sign, counted, checked, spend, input_cost, output_cost, other_cost, '
-  'status, reason, flags, now_status, now_flags) WHERE s.start_time >= %L AND s.start_time < %L ',
-  since::timestamp, until::timestamp))
+  's.items, s.pricing_status, s.pricing_reason, s.flags, coalesce(o.new_status, s.pricing_status), '
+  'coalesce(o.new_flags, s.flags)) AS v (sign, counted, checked, spend, input_cost, output_cost, other_cost, '
+  'items, status, reason, flags, now_status, now_flags)',
+  format('s.start_time >= %L AND s.start_time < %L ', since::timestamp, until::timestamp))
   || 'UNION ALL ' || spendlog.sum_posted(format('(SELECT * FROM spendlog.spend_adjustments '
     'WHERE kind = ''posted'' AND posted_on >= %L AND posted_on < %L)', since, until))
   || ' UNION ALL ' || spendlog.sum_excluded(format('(SELECT *, 1 AS sign, NULL::text AS status FROM spendlog.exclusions '
+    'WHERE counts_on >= %L AND counts_on < %L)', since, until));
+
+CREATE FUNCTION spendlog.sum_meters(since date, until date) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET datestyle = 'ISO, YMD'
+RETURN spendlog.sum_row_meters('spendlog.stored_rows s', '1', 's.items', 's.pricing_status',
+    format('s.start_time >= %L AND s.start_time < %L', since::timestamp, until::timestamp))
+  || ' UNION ALL ' || spendlog.sum_excluded_meters(format('(SELECT *, 1 AS sign, NULL::text AS status FROM spendlog.exclusions '
     'WHERE counts_on >= %L AND counts_on < %L)', since, until));
 
 -- Whether a line g comes to anything.
@@ -340,18 +396,12 @@ SET search_path = pg_catalog, pg_temp
 RETURN '(g.entries <> 0 OR ' || (SELECT string_agg(format('coalesce(g.%I, 0) <> 0', c.name), ' OR ' ORDER BY c.place)
   FROM spendlog.sum_columns() c WHERE c.kind <> 'key' AND c.name <> 'entries') || ')';
 
--- The figures of a group; `money`: the entries are differences of money alone, of rows that count as before.
-CREATE FUNCTION spendlog.sum_figures(money boolean) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE WHEN money THEN $sql$0::bigint AS entries, 0::bigint AS calls, 0::bigint AS spent, 0::bigint AS costed,
-    NULL::bigint AS gateway_calls, NULL::bigint AS input_calls, NULL::bigint AS output_calls,
-    NULL::bigint AS cache_read_calls, NULL::bigint AS cache_write_calls, NULL::bigint AS reasoning_calls,
-    NULL::bigint AS timed_calls, nullif(sum(e.differing) FILTER (WHERE k.label IS NULL AND e.drift), 0) AS differing,
-    NULL::bigint AS by_clock, sum(e.spend) AS spend, sum(e.input_cost) AS input_cost, sum(e.output_cost) AS output_cost,
-    sum(e.other_cost) AS other_cost, NULL::numeric AS gateway_cost, NULL::numeric AS input_tokens,
-    NULL::numeric AS output_tokens, NULL::numeric AS cache_read_tokens, NULL::numeric AS cache_write_tokens,
-    NULL::numeric AS reasoning_tokens, NULL::numeric AS duration_us$sql$
-ELSE $sql$sum(e.sign) AS entries, sum(e.sign * e.calls) AS calls,
+-- The figures of a group, of entries of a kind: rows; money: differences of money alone, of rows that count as before;
+-- meters.
+CREATE FUNCTION spendlog.sum_figures(entry_kind text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE entry_kind WHEN 'rows' THEN $sql$sum(e.sign) AS entries, sum(e.sign * e.calls) AS calls,
     sum(e.sign) FILTER (WHERE e.spend IS NOT NULL) AS spent,
     coalesce(sum(e.sign) FILTER (WHERE e.input_cost IS NOT NULL), 0) AS costed,
     sum(e.sign) FILTER (WHERE e.gateway_cost IS NOT NULL) AS gateway_calls,
@@ -368,11 +418,24 @@ ELSE $sql$sum(e.sign) AS entries, sum(e.sign * e.calls) AS calls,
     sum(e.sign * e.gateway_cost) AS gateway_cost, sum(e.sign * e.input_tokens) AS input_tokens,
     sum(e.sign * e.output_tokens) AS output_tokens, sum(e.sign * e.cache_read_tokens) AS cache_read_tokens,
     sum(e.sign * e.cache_write_tokens) AS cache_write_tokens, sum(e.sign * e.reasoning_tokens) AS reasoning_tokens,
-    sum(e.sign * e.duration_us) AS duration_us$sql$ END;
+    sum(e.sign * e.duration_us) AS duration_us, sum(e.sign * e.cache_read_cost) AS cache_read_cost,
+    sum(e.sign * e.cache_write_cost) AS cache_write_cost, sum(e.sign * e.reasoning_cost) AS reasoning_cost,
+    NULL::numeric AS quantity$sql$
+ELSE (
+  SELECT string_agg(CASE
+      WHEN c.name = 'entries' OR entry_kind = 'money' AND c.name IN ('calls', 'spent', 'costed') THEN format('0::bigint AS %I', c.name)
+      WHEN entry_kind = 'money' AND c.name = 'differing'
+        THEN 'nullif(sum(e.differing) FILTER (WHERE k.label IS NULL AND e.drift), 0) AS differing'
+      WHEN c.kind = 'count' THEN format('NULL::bigint AS %I', c.name)
+      WHEN entry_kind = 'meters' AND c.name IN ('spend', 'quantity') THEN format('sum(e.sign * e.%1$I) AS %1$I', c.name)
+      WHEN entry_kind = 'money' AND (c.name = 'spend' OR c.name LIKE '%\_cost' AND c.name <> 'gateway_cost')
+        THEN format('sum(e.%1$I) AS %1$I', c.name)
+      ELSE format('NULL::numeric AS %I', c.name) END, ', ' ORDER BY c.place)
+  FROM spendlog.sum_columns() c WHERE c.kind <> 'key') END;
 
 -- What entries come to, as lines in the order of sum_columns(); those that come to nothing left out. store/sums.c
 -- does the same for a batch.
-CREATE FUNCTION spendlog.sum_select(entries text, money boolean) RETURNS text
+CREATE FUNCTION spendlog.sum_select(entries text, kind text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN format($sql$
 SELECT %1$s FROM (
@@ -384,19 +447,25 @@ SELECT %1$s FROM (
     nullif(e.team_alias, '') AS team_alias, nullif(e.organization_id, '') AS organization_id,
     nullif(e.request_tags, '{}') AS request_tags, e.alone, %2$s
   FROM (%3$s) e
-  CROSS JOIN LATERAL (
-    SELECT (e.counted::integer + (e.drift IS TRUE)::integer * 2 + (e.open IS TRUE)::integer * 4
-      + (e.doubtful IS TRUE)::integer * 8)::smallint AS about, NULL::text AS label
-    WHERE e.counted OR e.drift OR e.open OR e.doubtful
-    UNION ALL SELECT 16::smallint, e.end_user WHERE e.counted AND e.end_user <> '') k
+  CROSS JOIN LATERAL (%5$s) k
   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21) g
-WHERE %4$s$sql$, spendlog.sum_list('g.%1$I', 'key', 'count', 'figure'), spendlog.sum_figures(money), entries,
-  spendlog.sum_something());
+WHERE %4$s$sql$, spendlog.sum_list('g.%1$I', 'key', 'count', 'figure'), spendlog.sum_figures(kind), entries,
+  spendlog.sum_something(), CASE kind WHEN 'meters' THEN 'SELECT 128::smallint AS about, e.meter AS label'
+    ELSE $sql$SELECT (e.counted::integer + (e.drift IS TRUE)::integer * 2 + (e.open IS TRUE)::integer * 4
+      + (e.doubtful IS TRUE)::integer * 8 + (e.untold IS TRUE)::integer * 256)::smallint AS about, NULL::text AS label
+    WHERE e.counted OR e.drift OR e.open OR e.doubtful
+    UNION ALL SELECT 16::smallint, e.end_user WHERE e.counted AND e.end_user <> ''$sql$ END);
 
-CREATE FUNCTION spendlog.sum_insert(entries text, money boolean DEFAULT false) RETURNS text
+CREATE FUNCTION spendlog.sum_insert(entries text, kind text DEFAULT 'rows') RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN format('INSERT INTO spendlog.spend_deltas (%s) %s', spendlog.sum_list('%1$I', 'key', 'count', 'figure'),
-  spendlog.sum_select(entries, money));
+  spendlog.sum_select(entries, kind));
+
+-- All of the days in [since, until): rows, changes and meters.
+CREATE FUNCTION spendlog.sum_whole(since date, until date) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN spendlog.sum_select(spendlog.sum_entries(since, until), 'rows') || ' UNION ALL '
+  || spendlog.sum_select(spendlog.sum_meters(since, until), 'meters');
 
 -- --- what changes rows
 
@@ -417,12 +486,18 @@ AS $$
 DECLARE
   source text;
   same text; -- what changes in money alone: one entry instead of two
+  -- what was set aside and put back counts under the status of its row
+  aside text := '(SELECT x.*, w.sign, w.status FROM ' || adjustments || ' a JOIN spendlog.exclusions x '
+    'ON x.start_time = a.start_time AND x.identity = a.identity '
+    'CROSS JOIN LATERAL (VALUES (-1, a.old_status), (1, a.new_status)) AS w (sign, status) '
+    'WHERE a.kind = ''audit'' AND a.new_status <> a.old_status)';
 BEGIN
   -- Some rows of a day are looked up by their key: statistics of a young table may say anything.
   PERFORM set_config('enable_hashjoin', CASE WHEN many THEN 'on' ELSE 'off' END, true);
   -- 2^27 as well: by the gateway's clock
   same := 'a.kind = ''audit'' AND a.new_status = a.old_status AND a.new_reason = a.old_reason '
-          'AND (coalesce(a.new_flags, s.flags) # s.flags) & 251660032 = 0 ';
+          'AND (coalesce(a.new_flags, s.flags) # s.flags) & 251660032 = 0 '
+          'AND coalesce(a.new_items = ''?'', false) = coalesce(s.items = ''?'', false) ';
   source := adjustments || format(
     ' a JOIN spendlog.stored_rows s ON s.start_time = a.start_time AND s.identity = a.identity '
     'AND s.start_time BETWEEN %L AND %L AND a.old_price_book_id = s.price_book_id '
@@ -432,28 +507,33 @@ BEGIN
     'SELECT s.start_time::date AS day, spendlog.slot_of(s.start_time) AS slot, true AS counted, '
     'a.new_spend - s.spend AS spend, a.new_input_cost - s.input_cost AS input_cost, '
     'a.new_output_cost - s.output_cost AS output_cost, a.new_other_cost - s.other_cost AS other_cost, '
+    || (SELECT string_agg(format('coalesce(%s, 0) - coalesce(%s, 0) AS %s_cost', spendlog.item_cost('a.new_items', c.code, tokens),
+          spendlog.item_cost('s.items', c.code, tokens), c.name), ', ')
+        FROM (VALUES ('r', 'cache_read'), ('w', 'cache_write'), ('t', 'reasoning')) AS c (code, name)
+        CROSS JOIN LATERAL (SELECT 's.' || c.name || '_tokens' AS tokens) t)
+    || ', s.items = ''?'' AS untold, '
     || spendlog.sum_words() || ', s.pricing_status, s.pricing_reason, '
     's.gateway_cost IS NOT NULL AND s.pricing_status IN (''priced'', ''free'') AS drift, '
     's.pricing_status = ''reported'' AND s.pricing_reason IN '
     '(''unknown_model'', ''no_rate'', ''rate_missing'', ''unknown_price_key'') AS open, '
     's.flags & 117442304 <> 0 AS doubtful, NULL::uuid AS alone, '
     '(a.new_spend <> s.gateway_cost)::integer - (s.spend <> s.gateway_cost)::integer AS differing '
-    'FROM ' || source || 'WHERE ' || same, true);
+    'FROM ' || source || 'WHERE ' || same, 'money');
   EXECUTE spendlog.sum_insert(spendlog.sum_rows(source ||
     'CROSS JOIN LATERAL (VALUES '
-    '(-1, s.spend, s.input_cost, s.output_cost, s.other_cost, s.pricing_status, s.pricing_reason, s.flags), '
-    '(1, a.new_spend, a.new_input_cost, a.new_output_cost, a.new_other_cost, a.new_status, a.new_reason, '
-    'coalesce(a.new_flags, s.flags))) AS w (sign, spend, input_cost, output_cost, other_cost, status, reason, flags) '
-    'CROSS JOIN LATERAL (SELECT w.sign, true, true, w.spend, w.input_cost, w.output_cost, w.other_cost, w.status, '
+    '(-1, s.spend, s.input_cost, s.output_cost, s.other_cost, s.items, s.pricing_status, s.pricing_reason, s.flags), '
+    '(1, a.new_spend, a.new_input_cost, a.new_output_cost, a.new_other_cost, a.new_items, a.new_status, a.new_reason, '
+    'coalesce(a.new_flags, s.flags))) AS w (sign, spend, input_cost, output_cost, other_cost, items, status, reason, flags) '
+    'CROSS JOIN LATERAL (SELECT w.sign, true, true, w.spend, w.input_cost, w.output_cost, w.other_cost, w.items, w.status, '
     'w.reason, w.flags, w.status, w.flags) AS v (sign, counted, checked, spend, input_cost, output_cost, '
-    'other_cost, status, reason, flags, now_status, now_flags) '
-    'WHERE a.kind = ''audit'' AND NOT (' || same || ')')
-    -- what was set aside and put back counts under the status of its row
-    || ' UNION ALL ' || spendlog.sum_excluded(
-    '(SELECT x.*, w.sign, w.status FROM ' || adjustments || ' a JOIN spendlog.exclusions x '
-    'ON x.start_time = a.start_time AND x.identity = a.identity '
-    'CROSS JOIN LATERAL (VALUES (-1, a.old_status), (1, a.new_status)) AS w (sign, status) '
-    'WHERE a.kind = ''audit'' AND a.new_status <> a.old_status)'));
+    'other_cost, items, status, reason, flags, now_status, now_flags) ',
+    'a.kind = ''audit'' AND NOT (' || same || ')')
+    || ' UNION ALL ' || spendlog.sum_excluded(aside));
+  EXECUTE spendlog.sum_insert(
+    spendlog.sum_row_meters(source || 'CROSS JOIN LATERAL (VALUES (-1, s.items, s.pricing_status), '
+      '(1, a.new_items, a.new_status)) AS w (sign, items, status)', 'w.sign', 'w.items', 'w.status', 'a.kind = ''audit'' '
+      'AND (a.new_items, a.new_status) IS DISTINCT FROM (s.items, s.pricing_status)')
+    || ' UNION ALL ' || spendlog.sum_excluded_meters(aside), 'meters');
 END
 $$;
 COMMENT ON FUNCTION spendlog.sums_audit(text, timestamp, timestamp, boolean) IS 'Appends to the sums what audit adjustments change, before the rows are changed by them';
@@ -527,13 +607,13 @@ BEGIN
       'AND s.start_time BETWEEN %L AND %L '
       'LEFT JOIN LATERAL (SELECT o.run_id, o.new_flags FROM spendlog.spend_adjustments o '
       'WHERE o.kind = ''posted'' AND o.start_time = a.start_time AND o.identity = a.identity '
-      'AND o.run_id <> a.run_id ORDER BY o.run_id DESC LIMIT 1) p ON true '
-      'CROSS JOIN LATERAL (VALUES (-1, a.old_status, coalesce(p.new_flags, s.flags)), '
+      'AND o.run_id <> a.run_id ORDER BY o.run_id DESC LIMIT 1) o ON true '
+      'CROSS JOIN LATERAL (VALUES (-1, a.old_status, coalesce(o.new_flags, s.flags)), '
       '(1, a.new_status, coalesce(a.new_flags, s.flags))) AS w (sign, status, flags) '
-      'CROSS JOIN LATERAL (SELECT w.sign, false, true, s.spend, s.input_cost, s.output_cost, s.other_cost, '
+      'CROSS JOIN LATERAL (SELECT w.sign, false, true, s.spend, s.input_cost, s.output_cost, s.other_cost, s.items, '
       's.pricing_status, s.pricing_reason, s.flags, w.status, w.flags) AS v (sign, counted, checked, spend, '
-      'input_cost, output_cost, other_cost, status, reason, flags, now_status, now_flags) '
-      'WHERE a.kind = ''posted'' AND coalesce(p.run_id < a.run_id, true)', seen.first, seen.last))
+      'input_cost, output_cost, other_cost, items, status, reason, flags, now_status, now_flags) ', seen.first, seen.last),
+      'a.kind = ''posted'' AND coalesce(o.run_id < a.run_id, true)')
       || ' UNION ALL ' || spendlog.sum_posted('added'));
   END IF;
   RETURN NULL;
@@ -550,17 +630,20 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 AS $$
+DECLARE
+  entries text := '(SELECT *, 1 AS sign, NULL::text AS status FROM added)';
 BEGIN
   EXECUTE spendlog.sum_insert(spendlog.sum_rows(
     'added e JOIN spendlog.stored_rows s ON s.start_time = e.start_time AND s.identity = e.identity '
     'LEFT JOIN LATERAL (SELECT o.new_status, o.new_flags FROM spendlog.spend_adjustments o '
     'WHERE o.kind = ''posted'' AND o.start_time = e.start_time AND o.identity = e.identity '
-    'ORDER BY o.run_id DESC LIMIT 1) p ON true '
+    'ORDER BY o.run_id DESC LIMIT 1) o ON true '
     'CROSS JOIN LATERAL (SELECT CASE e.action WHEN ''exclude'' THEN -1 ELSE 1 END, false, true, s.spend, '
-    's.input_cost, s.output_cost, s.other_cost, s.pricing_status, s.pricing_reason, s.flags, '
-    'coalesce(p.new_status, s.pricing_status), coalesce(p.new_flags, s.flags)) AS v (sign, counted, checked, '
-    'spend, input_cost, output_cost, other_cost, status, reason, flags, now_status, now_flags)')
-    || ' UNION ALL ' || spendlog.sum_excluded('(SELECT *, 1 AS sign, NULL::text AS status FROM added)'));
+    's.input_cost, s.output_cost, s.other_cost, s.items, s.pricing_status, s.pricing_reason, s.flags, '
+    'coalesce(o.new_status, s.pricing_status), coalesce(o.new_flags, s.flags)) AS v (sign, counted, checked, '
+    'spend, input_cost, output_cost, other_cost, items, status, reason, flags, now_status, now_flags)')
+    || ' UNION ALL ' || spendlog.sum_excluded(entries));
+  EXECUTE spendlog.sum_insert(spendlog.sum_excluded_meters(entries), 'meters');
   RETURN NULL;
 END
 $$;
@@ -616,7 +699,8 @@ BEGIN
   PERFORM set_config('spendlog.sums', 'remade', true); -- what is kept beside merged lines is told apart by it
   EXECUTE (SELECT 'WITH ' || string_agg(format('%1$s AS (DELETE FROM spendlog.%1$I WHERE day >= %2$L AND day < %3$L)',
              name, since, until), ', ') FROM unnest(ARRAY['spend_deltas', 'spend_slots', 'spend_days']) AS name)
-    || ' ' || spendlog.sum_insert(spendlog.sum_entries(since, until));
+    || format(' INSERT INTO spendlog.spend_deltas (%s) %s', spendlog.sum_list('%1$I', 'key', 'count', 'figure'),
+              spendlog.sum_whole(since, until));
   GET DIAGNOSTICS made = ROW_COUNT;
   PERFORM set_config('spendlog.sums', '', true);
   RETURN made;
@@ -654,7 +738,7 @@ BEGIN
         SELECT l.level, o.day, 2 FROM (
           SELECT posted_on AS day, start_time, identity FROM spendlog.spend_adjustments WHERE kind = 'posted'
           UNION ALL SELECT counts_on, start_time, identity FROM spendlog.exclusions) o
-        CROSS JOIN (VALUES ('all'), ('end_user')) AS l (level)
+        CROSS JOIN (VALUES ('all'), ('end_user'), ('meter')) AS l (level)
         WHERE NOT EXISTS (SELECT FROM spendlog.stored_rows s
                           WHERE s.start_time = o.start_time AND s.identity = o.identity)
       ) d GROUP BY 1, 2),
@@ -673,7 +757,7 @@ BEGIN
       FROM both_sides b
       LEFT JOIN spendlog.shared_calls c ON c.call_no = b.call_no
       LEFT JOIN spendlog.shared_callers k ON k.caller_no = b.caller_no
-      JOIN (VALUES ('all', 1), ('end_user', 48), ('drift', 2), ('open', 4), ('doubt', 8)) AS l (level, bits)
+      JOIN (VALUES ('all', 1), ('end_user', 48), ('drift', 2), ('open', 4), ('doubt', 8), ('meter', 128)) AS l (level, bits)
         ON b.about & l.bits <> 0
       LEFT JOIN detail d ON d.level = l.level AND d.day = b.day
       WHERE b.grain = 'day' OR l.level IN ('open', 'doubt') OR NOT EXISTS (SELECT FROM dropped p WHERE p.day = b.day)
@@ -694,7 +778,7 @@ BEGIN
     UNION ALL
     SELECT g.* FROM gone g WHERE g.sum_calls <> g.row_calls OR g.sum_spend <> g.row_spend
     ORDER BY 2, 1, 3$sql$,
-    spendlog.sum_select(spendlog.sum_entries('-infinity', 'infinity'), false),
+    spendlog.sum_whole('-infinity', 'infinity'),
     spendlog.sum_list('k.%1$I', 'key', 'count', 'figure'),
     (SELECT string_agg(format('coalesce(sum(b.side * b.%I)%s, 0) <> 0', c.name,
        CASE WHEN c.name IN ('differing', 'by_clock') THEN ' FILTER (WHERE l.level = ''drift'')' ELSE '' END), ' OR ')
@@ -707,6 +791,7 @@ BEGIN
       || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN b.pricing_status END'
       || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.pricing_reason, '''') END'
       || ', CASE WHEN coalesce(d.detail, 0) < 2 THEN b.label END'
+      || ', CASE WHEN coalesce(d.detail, 0) = 0 AND l.level = ''all'' THEN b.about & 256 END'
       || ', CASE WHEN coalesce(d.detail, 0) = 0 AND b.grain = ''slot'' THEN b.slot END'
     ELSE '' END);
 END
@@ -715,7 +800,7 @@ COMMENT ON FUNCTION spendlog.sums_differ(boolean) IS 'Where the sums are not wha
 
 -- --- the sums of what is stored
 
--- Rows of 0.1.0 are wide; their lines get numbers all the same, of entries that have what lines tell apart and no more:
+-- Rows of 0.1.0 are wide, and their items are not known; their lines get numbers all the same, of entries that have what lines tell apart and no more:
 -- so they are short, and quickly told apart. Where end users have more than half as many lines as a day has rows they
 -- are told apart by day alone, as in a batch.
 
@@ -805,7 +890,7 @@ BEGIN
     'JOIN sums_coarse c ON c.day = e.day CROSS JOIN LATERAL (SELECT e.end_user AS label) k '
     'WHERE e.counted AND e.end_user <> '''' GROUP BY 1, 2, 3) g WHERE %4$s',
     spendlog.sum_list('%1$I', 'count', 'figure'), spendlog.sum_list('g.%1$I', 'count', 'figure'),
-    spendlog.sum_figures(false), spendlog.sum_something());
+    spendlog.sum_figures('rows'), spendlog.sum_something());
 END
 $$;
 RESET enable_sort;
@@ -813,17 +898,21 @@ ANALYZE spendlog.spend_deltas;
 
 -- --- privileges
 
-REVOKE ALL ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_rows(text),
+REVOKE ALL ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_costs(text, text, text), spendlog.sum_rows(text, text),
   spendlog.sum_changes(text), spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date),
-  spendlog.sum_columns(), spendlog.sum_list(text, text[]), spendlog.sums_in_words(text, text), spendlog.sum_figures(boolean),
-  spendlog.sum_select(text, boolean), spendlog.sum_something(), spendlog.sum_insert(text, boolean),
+  spendlog.sum_set_aside(text), spendlog.sum_row_meters(text, text, text, text, text), spendlog.sum_excluded_meters(text),
+  spendlog.sum_meters(date, date), spendlog.sum_whole(date, date),
+  spendlog.sum_columns(), spendlog.sum_list(text, text[]), spendlog.sums_in_words(text, text), spendlog.sum_figures(text),
+  spendlog.sum_select(text, text), spendlog.sum_something(), spendlog.sum_insert(text, text),
   spendlog.sums_adjust(), spendlog.sums_audit(text, timestamp, timestamp, boolean), spendlog.sums_exclude(),
   spendlog.sums_drop(), spendlog.sums_remake(date, date), spendlog.sums_differ(boolean)
   FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_rows(text),
+GRANT EXECUTE ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_costs(text, text, text), spendlog.sum_rows(text, text),
   spendlog.sum_changes(text), spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date),
-  spendlog.sum_columns(), spendlog.sum_list(text, text[]), spendlog.sums_in_words(text, text), spendlog.sum_figures(boolean),
-  spendlog.sum_select(text, boolean), spendlog.sum_something(), spendlog.sums_differ(boolean)
+  spendlog.sum_set_aside(text), spendlog.sum_row_meters(text, text, text, text, text), spendlog.sum_excluded_meters(text),
+  spendlog.sum_meters(date, date), spendlog.sum_whole(date, date),
+  spendlog.sum_columns(), spendlog.sum_list(text, text[]), spendlog.sums_in_words(text, text), spendlog.sum_figures(text),
+  spendlog.sum_select(text, text), spendlog.sum_something(), spendlog.sums_differ(boolean)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT INSERT ON spendlog.spend_deltas TO spendlog_writer;
 GRANT SELECT ON spendlog.stored_sums, spendlog.spend_sums, spendlog.spend_deltas, spendlog.spend_slots,

@@ -106,22 +106,48 @@ $$;
 COMMENT ON VIEW spendlog.spend_by_tag IS 'Spend per day (UTC) and tag; a call with several tags counts under each';
 COMMENT ON VIEW spendlog.spend_by_end_user IS 'Spend per day (UTC) and end user, of the calls that name one';
 
--- By what was counted. The parts of the input and of the output have a count; what they cost is in the amount of
--- the whole, as it is in the rows.
+-- By what was counted. Lines of all have what nearly all rows have; those of a meter what few have, which is less text.
 CREATE VIEW spendlog.spend_by_meter WITH (security_invoker = true) AS
 SELECT d.day, d.provider, d.model, d.team_id, d.api_key, m.meter, m.part_of, sum(m.quantity) AS quantity,
   sum(m.amount) AS amount, CASE WHEN sum(m.quantity) <> 0 THEN sum(m.amount) / sum(m.quantity) END AS unit_price
 FROM spendlog.spend_sums d
-CROSS JOIN LATERAL (VALUES
-  ('input_tokens', NULL, d.input_tokens, d.input_cost), ('output_tokens', NULL, d.output_tokens, d.output_cost),
-  ('other', NULL, NULL, d.other_cost), ('cache_read_tokens', 'input_tokens', d.cache_read_tokens, NULL),
-  ('cache_write_tokens', 'input_tokens', d.cache_write_tokens, NULL),
-  ('reasoning_tokens', 'output_tokens', d.reasoning_tokens, NULL)) AS m (meter, part_of, quantity, amount)
-WHERE d.grain IN ('delta', 'day') AND d.level = 'all'
+CROSS JOIN LATERAL (
+  SELECT a.meter, a.part_of, a.quantity, a.amount
+  FROM (VALUES
+    ('input_tokens', NULL, d.input_tokens, d.input_cost), ('output_tokens', NULL, d.output_tokens, d.output_cost),
+    ('other', NULL, NULL, d.other_cost),
+    ('correction', NULL, NULL, d.spend - d.input_cost - d.output_cost - d.other_cost),
+    ('cache_read_tokens', 'input_tokens', d.cache_read_tokens, d.cache_read_cost),
+    ('cache_write_tokens', 'input_tokens', d.cache_write_tokens, d.cache_write_cost),
+    ('reasoning_tokens', 'output_tokens', d.reasoning_tokens, d.reasoning_cost),
+    ('input_text_tokens', 'input_tokens',
+      coalesce(d.input_tokens, 0) - coalesce(d.cache_read_tokens, 0) - coalesce(d.cache_write_tokens, 0),
+      CASE WHEN d.itemized THEN d.input_cost - coalesce(d.cache_read_cost, 0) - coalesce(d.cache_write_cost, 0) END),
+    ('output_text_tokens', 'output_tokens', coalesce(d.output_tokens, 0) - coalesce(d.reasoning_tokens, 0),
+      CASE WHEN d.itemized THEN d.output_cost - coalesce(d.reasoning_cost, 0) END),
+    ('stated_cost', 'other', CASE WHEN d.itemized THEN d.other_cost END, CASE WHEN d.itemized THEN d.other_cost END),
+    ('input', 'input_tokens', NULL, CASE WHEN NOT d.itemized THEN d.input_cost END),
+    ('output', 'output_tokens', NULL, CASE WHEN NOT d.itemized THEN d.output_cost END),
+    ('other', 'other', NULL, CASE WHEN NOT d.itemized THEN d.other_cost END)) AS a (meter, part_of, quantity, amount)
+  WHERE d.level = 'all'
+  UNION ALL
+  SELECT p.meter, CASE u.side WHEN 'other' THEN 'other' ELSE u.side || '_tokens' END, p.quantity, p.amount
+  FROM spendlog.charge_units u
+  CROSS JOIN LATERAL (VALUES
+    (u.unit, d.quantity, d.spend), (u.taken_from, -d.quantity, NULL),
+    (CASE u.side WHEN 'other' THEN 'stated_cost' ELSE u.side || '_text_tokens' END,
+      CASE u.side WHEN 'other' THEN -d.spend END, -d.spend)) AS p (meter, quantity, amount)
+  WHERE d.level = 'meter' AND u.unit = d.label AND p.meter IS NOT NULL) m
+WHERE d.grain IN ('delta', 'day') AND d.level IN ('all', 'meter')
 GROUP BY 1, 2, 3, 4, 5, 6, 7
 HAVING sum(m.quantity) <> 0 OR sum(m.amount) <> 0;
-COMMENT ON VIEW spendlog.spend_by_meter IS 'Tokens and US dollars per day (UTC) by what was counted; unit_price is the mean of the side, per token';
-COMMENT ON COLUMN spendlog.spend_by_meter.part_of IS 'the meter in which it is contained, quantity and amount; NULL: none, these add up to the spend';
+COMMENT ON VIEW spendlog.spend_by_meter IS
+  'Quantities and US dollars per day (UTC) by what was counted (charge_units): those of spend_items; tokens of what has no price as well';
+COMMENT ON COLUMN spendlog.spend_by_meter.meter IS
+  'what was counted; input, output, other within the whole: a side of rows of before there were items; correction: what was posted for closed months';
+COMMENT ON COLUMN spendlog.spend_by_meter.part_of IS
+  'the meter in which it is contained, quantity and amount; NULL: none, these add up to the spend, and parts to their whole';
+COMMENT ON COLUMN spendlog.spend_by_meter.unit_price IS 'the mean, per one';
 
 -- --- what is to be looked at
 

@@ -79,12 +79,12 @@ BEGIN
 END
 $$;
 
-SELECT pg_temp.keep_as_made('spendlog.sum_insert(text, boolean)');
-CREATE OR REPLACE FUNCTION spendlog.sum_insert(entries text, money boolean DEFAULT false) RETURNS text
+SELECT pg_temp.keep_as_made('spendlog.sum_insert(text, text)');
+CREATE OR REPLACE FUNCTION spendlog.sum_insert(entries text, kind text DEFAULT 'rows') RETURNS text
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 RETURN spendlog.sum_insert_of(replace(entries, 'spendlog.stored_rows ',
-  '(SELECT * FROM spendlog.rows_touched WHERE touched_by = pg_current_xact_id()) '), money);
+  '(SELECT * FROM spendlog.rows_touched WHERE touched_by = pg_current_xact_id()) '), kind);
 
 -- Where all sums are compared with the rows or made again, all rows come to the coordinator at the first mention, by a
 -- query of its own, apart from the rest. Beside it rows are only looked up by key.
@@ -94,14 +94,25 @@ RETURN '(SELECT r.* FROM spendlog."stored_rows" r JOIN (SELECT start_time, ident
   'SELECT start_time, identity FROM spendlog.spend_adjustments WHERE kind = ''posted'') k '
   'ON k.start_time = r.start_time AND k.identity = r.identity OFFSET 0) ';
 
+CREATE OR REPLACE FUNCTION spendlog.rows_fetched(entries text, since date, until date) RETURNS text
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+RETURN replace(regexp_replace(entries, 'spendlog\.stored_rows ', format(
+  '(SELECT r.* FROM spendlog."stored_rows" r WHERE r.start_time >= %L AND r.start_time < %L OFFSET 0) ',
+  since::timestamp, until::timestamp)), 'spendlog.stored_rows ', spendlog.keys_noted());
+
 SELECT pg_temp.keep_as_made('spendlog.sum_entries(date, date)');
 CREATE OR REPLACE FUNCTION spendlog.sum_entries(since date, until date) RETURNS text
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO, YMD'
-RETURN replace(regexp_replace(spendlog.sum_entries_of(since, until), 'spendlog\.stored_rows ', format(
-  '(SELECT r.* FROM spendlog."stored_rows" r WHERE r.start_time >= %L AND r.start_time < %L OFFSET 0) ',
-  since::timestamp, until::timestamp)), 'spendlog.stored_rows ', spendlog.keys_noted());
+RETURN spendlog.rows_fetched(spendlog.sum_entries_of(since, until), since, until);
+
+SELECT pg_temp.keep_as_made('spendlog.sum_meters(date, date)');
+CREATE OR REPLACE FUNCTION spendlog.sum_meters(since date, until date) RETURNS text
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+RETURN spendlog.rows_fetched(spendlog.sum_meters_of(since, until), since, until);
 
 SELECT pg_temp.keep_as_made('spendlog.sums_audit(text, timestamp, timestamp, boolean)');
 CREATE OR REPLACE FUNCTION spendlog.sums_audit(adjustments text, since timestamp, until timestamp, many boolean) RETURNS void
@@ -139,9 +150,10 @@ CREATE OR REPLACE TRIGGER exclusions_rows AFTER INSERT ON spendlog.exclusions
   REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION spendlog.rows_touched_by();
 
 REVOKE ALL ON FUNCTION spendlog.rows_touch(timestamp[], uuid[]), spendlog.rows_touched_by(), spendlog.keys_noted(),
-  spendlog.sum_insert_of(text, boolean), spendlog.sum_entries_of(date, date),
-  spendlog.sums_audit_of(text, timestamp, timestamp, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.keys_noted(), spendlog.sum_entries_of(date, date)
+  spendlog.sum_insert_of(text, text), spendlog.rows_fetched(text, date, date), spendlog.sum_entries_of(date, date),
+  spendlog.sum_meters_of(date, date), spendlog.sums_audit_of(text, timestamp, timestamp, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION spendlog.keys_noted(), spendlog.rows_fetched(text, date, date), spendlog.sum_entries_of(date, date),
+  spendlog.sum_meters_of(date, date)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 
 -- --- views and functions
@@ -171,9 +183,10 @@ BEGIN
   IF EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'spendlog.stored_rows'::regclass) THEN
     SET LOCAL citus.enable_ddl_propagation = on;
   END IF;
+  PERFORM set_config('search_path', 'pg_catalog', true); -- names with their schema
   FOR it IN SELECT pg_get_functiondef(p.oid) AS definition, pg_get_function_sqlbody(p.oid) AS body FROM pg_proc p
-            WHERE p.pronamespace = 'spendlog'::regnamespace AND p.proname IN ('items_of', 'focus_items')
-              AND p.prosqlbody IS NOT NULL LOOP
+            WHERE p.pronamespace = 'spendlog'::regnamespace
+              AND p.proname IN ('items_of', 'focus_items', 'items_said', 'meters_of') AND p.prosqlbody IS NOT NULL LOOP
     EXECUTE replace(replace(it.definition, 'LANGUAGE sql', 'LANGUAGE plpgsql'), it.body, format('AS %L',
       E'\n#variable_conflict use_column\nBEGIN RETURN QUERY ' || regexp_replace(it.body, '^BEGIN ATOMIC|;\s*END$', '', 'g') || E'; END\n'));
   END LOOP;

@@ -25,14 +25,6 @@ static enum fact column_of(enum unit unit)
                                                   : FACT_COUNT;
 }
 
-static bool is_tokens(enum unit unit)
-{
-    static const char end[] = "_tokens";
-    const char *name = unit_info[unit].name;
-    size_t bytes = strlen(name);
-    return bytes >= sizeof(end) && strcmp(name + bytes - (sizeof(end) - 1), end) == 0;
-}
-
 static struct decimal count_of(const struct facts *facts, enum fact fact)
 {
     return facts_has(facts, fact) ? decimal_from_int(facts->v[fact].i) : DECIMAL_ZERO;
@@ -122,7 +114,7 @@ static struct side side_of(const struct charge *charge, const struct facts *fact
         if (item->unit == rest_of[which].unit) {
             side.rest = item;
             side.rests++;
-        } else if (is_tokens(item->unit)) {
+        } else if (unit_is_tokens(item->unit)) {
             less.negative = less.coef != 0 && !less.negative;
             side.known = side.known && decimal_add(&side.left, &less, &side.left);
         }

@@ -38,7 +38,8 @@ void sums_init(struct sums *sums, size_t ceiling_bytes)
 void sums_reset(struct sums *sums)
 {
     arena_reset(&sums->texts);
-    sums->text_count = sums->group_count = sums->row_count = 0;
+    sums->text_count = sums->group_count = sums->row_count = sums->meter_count = 0;
+    memset(sums->unit_text, 0, sizeof(sums->unit_text));
     if (sums->text_slots)
         memset(sums->text_slot, 0, sums->text_slots * sizeof(*sums->text_slot));
     if (sums->group_slots)
@@ -54,10 +55,10 @@ void sums_free(struct sums *sums)
     free(sums->group);
     free(sums->group_slot);
     free(sums->row);
+    free(sums->meter);
 }
 
-/* Room for one more element. */
-static bool grow(void **items, size_t count, size_t *capacity, size_t item_bytes)
+bool sums_grow(void **items, size_t count, size_t *capacity, size_t item_bytes)
 {
     MUST(count <= *capacity, count, *capacity);
     if (count < *capacity)
@@ -122,7 +123,7 @@ static bool table_fits(const struct sums *sums, uint32_t **slot, size_t *slots, 
 static bool text_new(struct sums *sums, struct slice text, uint64_t hash)
 {
     void *texts = sums->text;
-    if (!grow(&texts, sums->text_count, &sums->text_capacity, sizeof(*sums->text)))
+    if (!sums_grow(&texts, sums->text_count, &sums->text_capacity, sizeof(*sums->text)))
         return false;
     sums->text = texts;
     struct sums_text kept = {arena_slice(&sums->texts, text), hash};
@@ -136,7 +137,7 @@ static bool text_new(struct sums *sums, struct slice text, uint64_t hash)
     return true;
 }
 
-static bool text_number(struct sums *sums, struct slice text, uint32_t *number)
+bool sums_text_of(struct sums *sums, struct slice text, uint32_t *number)
 {
     uint64_t hash = hash_xxh64(text);
     size_t mask = sums->text_slots - 1;
@@ -157,7 +158,7 @@ static bool text_number(struct sums *sums, struct slice text, uint32_t *number)
 static bool group_new(struct sums *sums, const struct group_key *key, uint64_t hash)
 {
     void *groups = sums->group;
-    if (!grow(&groups, sums->group_count, &sums->group_capacity, sizeof(*sums->group)))
+    if (!sums_grow(&groups, sums->group_count, &sums->group_capacity, sizeof(*sums->group)))
         return false;
     sums->group = groups;
     if (!table_fits(sums, &sums->group_slot, &sums->group_slots, sums->group_count, group_hash_at))
@@ -231,7 +232,7 @@ static bool words_of(struct sums *sums, const struct event *event, uint32_t *num
     for (size_t i = 0; i < sizeof(caller) / sizeof(caller[0]); i++)
         add_word(&sums->words, labels_text(labels, caller[i]));
     add_tags(&sums->words, labels_has(labels, LABEL_TAGS) ? labels->v[LABEL_TAGS].t : NULL);
-    return buf_ok(&sums->words) && text_number(sums, buf_slice(&sums->words), number);
+    return buf_ok(&sums->words) && sums_text_of(sums, buf_slice(&sums->words), number);
 }
 
 /* Without a price of ours: the condition of the view unpriced_models. */
@@ -277,10 +278,10 @@ static bool groups_of(struct sums *sums, const struct event *event, struct group
     row->end_user = GROUP_NONE;
     if (end_user.bytes == 0)
         return sums_group_of(sums, &key, &row->group);
-    key.about |= ABOUT_NAMED;
+    key.about |= ABOUT_UNTOLD;
     of_user.about = ABOUT_END_USER;
     of_user.reason = REASON_NONE;
-    return text_number(sums, end_user, &of_user.label) && sums_group_of(sums, &key, &row->group) &&
+    return sums_text_of(sums, end_user, &of_user.label) && sums_group_of(sums, &key, &row->group) &&
            sums_group_of(sums, &of_user, &row->end_user);
 }
 
@@ -312,11 +313,12 @@ bool sums_take(struct sums *sums, const struct event *event, const struct charge
     void *rows = sums->row;
     struct group_key key;
     MUST(facts_has(&event->facts, FACT_STARTED_AT));
-    if (!grow(&rows, sums->row_count, &sums->row_capacity, sizeof(*sums->row)))
+    if (!sums_grow(&rows, sums->row_count, &sums->row_capacity, sizeof(*sums->row)))
         return false;
     sums->row = rows;
     struct sums_row *row = &sums->row[sums->row_count];
-    if (!key_of(sums, event, charge, words, &key) || !groups_of(sums, event, key, row))
+    if (!key_of(sums, event, charge, words, &key) || !groups_of(sums, event, key, row) ||
+        !sums_meters_of(sums, event, charge, &key, row))
         return false;
     MUST(row->group < sums->group_count, row->group, sums->group_count);
     MUST(row->end_user == GROUP_NONE || row->end_user < sums->group_count, row->end_user);
@@ -355,7 +357,7 @@ static u128 power_of_ten(unsigned exponent)
 }
 
 /* Cut into three parts of a fixed place each, none of which can overflow before 10^15 of them. */
-static void deep_add(struct deep_sum *to, const struct decimal *d)
+void deep_add(struct deep_sum *to, const struct decimal *d)
 {
     u128 atto = d->coef, deep = 0;
     struct sum parts = {0};
@@ -384,6 +386,8 @@ static void group_count(struct sums_group *group, const struct sums_row *row)
         sum_add_money(&group->spend, row->spend);
         for (int s = 0; s < 3; s++)
             sum_add_money(&group->side[s], row->side[s]);
+        for (int p = 0; p < PARTS; p++)
+            sum_add(&group->part[p], row->part[p]);
     }
     if (row->has_gateway) {
         group->gateway_calls++;
@@ -403,6 +407,16 @@ static void group_count(struct sums_group *group, const struct sums_row *row)
          group->spent, group->gateway_calls);
 }
 
+static void meter_count(struct sums *sums, const struct sums_meter *meter)
+{
+    struct sums_group *group = &sums->group[meter->group];
+    MUST(group->key.about == ABOUT_METER, group->key.about);
+    group->calls++; /* comes to something; a line says 0 */
+    sum_add_money(&group->spend, meter->amount);
+    sum_add(&group->quantity.sum, meter->quantity.sum);
+    group->quantity.deep += meter->quantity.deep;
+}
+
 void sums_count(struct sums *sums, unsigned number)
 {
     const struct sums_row *row = &sums->row[number];
@@ -412,4 +426,6 @@ void sums_count(struct sums *sums, unsigned number)
     group_count(&sums->group[row->group], row);
     if (row->end_user != GROUP_NONE)
         group_count(&sums->group[row->end_user], row);
+    for (size_t i = 0; i < row->meters; i++)
+        meter_count(sums, &sums->meter[row->first_meter + i]);
 }

@@ -17,6 +17,7 @@
 #include "store/row_words.h"
 
 struct sums_group;
+struct sums_meter;
 struct sums_row;
 struct sums_text;
 
@@ -33,6 +34,9 @@ struct sums {
     size_t group_slots;
     struct sums_row *row;
     size_t row_count, row_capacity;
+    struct sums_meter *meter; /* of the rows, in turn */
+    size_t meter_count, meter_capacity;
+    uint32_t unit_text[UNIT_COUNT]; /* numbers of the names of meters; 0: none yet */
     size_t rows_counted;
     bool untold; /* the end users are not told apart */
 };

@@ -15,13 +15,14 @@
 #define MANY_DAYS 3      /* from as many on it is a backfill */
 #define MANY_ROWS 256    /* not what came late in a batch of a few */
 
-#define LEAN_COLUMNS 30
+#define LEAN_COLUMNS 34
 #define WIDE_COLUMNS (LEAN_COLUMNS - 2 + 12)
 #define COLUMNS(numbers)                                                                           \
     "day, slot, about, " numbers "pricing_status, pricing_reason, label, entries, spent,"          \
     " gateway_calls, input_calls, output_calls, cache_read_calls, cache_write_calls,"              \
     " reasoning_calls, timed_calls, differing, by_clock, spend, input_cost, output_cost,"          \
-    " other_cost, gateway_cost, input_tokens, output_tokens, cache_read_tokens,"                   \
+    " other_cost, cache_read_cost, cache_write_cost, reasoning_cost, gateway_cost, quantity,"      \
+    " input_tokens, output_tokens, cache_read_tokens,"                                             \
     " cache_write_tokens, reasoning_tokens, duration_us"
 
 const char sums_columns_lean[] = COLUMNS("call_no, caller_no, ");
@@ -43,6 +44,8 @@ static void group_merge(struct sums_group *to, const struct sums_group *from)
     sum_add(&to->spend, from->spend);
     for (int s = 0; s < 3; s++)
         sum_add(&to->side[s], from->side[s]);
+    for (int p = 0; p < PARTS; p++)
+        sum_add(&to->part[p], from->part[p]);
     sum_add(&to->gateway.sum, from->gateway.sum);
     to->gateway.deep += from->gateway.deep;
     for (size_t t = 0; t < TOKENS; t++) {
@@ -193,12 +196,10 @@ static void add_key(const struct sums *sums, const struct row_words *words, stru
                     const struct group_key *key)
 {
     const int32_t days_1970_to_2000 = 10957;
-    unsigned about = key->about & ~(unsigned)ABOUT_NAMED;
+    unsigned about = sums->untold ? key->about : key->about & ~(unsigned)ABOUT_UNTOLD;
     const char *reason = reason_info[key->reason].name;
     MUST(key->label <= sums->text_count, key->label, sums->text_count);
     MUST(key->status < CHARGE_STATUS_COUNT || key->status == STATUS_NONE, key->status);
-    if (sums->untold && key->about & ABOUT_NAMED)
-        about |= ABOUT_UNTOLD;
     copy_add_int4(copy, key->day - days_1970_to_2000);
     if (key->slot == SLOT_NONE)
         copy_add_null(copy);
@@ -226,8 +227,9 @@ static void add_key(const struct sums *sums, const struct row_words *words, stru
 /* The counts of `g`; what is left of its figures, as far as it fits. */
 static void add_figures(struct buf *copy, const struct sums_group *g, i128 left[TOKENS + 1])
 {
+    bool meter = g->key.about & ABOUT_METER;
     MUST(g->calls >= 0 && g->calls <= INT32_MAX, g->calls);
-    copy_add_int4(copy, (int32_t)g->calls); /* entries: each is a row */
+    copy_add_int4(copy, meter ? 0 : (int32_t)g->calls); /* entries: each is a row */
     add_count(copy, g->spent, g->calls);
     add_count(copy, g->gateway_calls, g->calls);
     for (size_t t = 0; t < TOKENS; t++)
@@ -235,10 +237,13 @@ static void add_figures(struct buf *copy, const struct sums_group *g, i128 left[
     add_count(copy, g->timed_calls, g->calls);
     add_count(copy, g->differing, 0);
     add_count(copy, g->by_clock, 0);
-    add_money(copy, g->spent, g->spend);
+    add_money(copy, meter || g->spent, g->spend);
     for (int s = 0; s < 3; s++)
         add_side(copy, g->side[s]);
+    for (int p = 0; p < PARTS; p++)
+        add_side(copy, g->part[p]);
     add_deep(copy, g->gateway_calls, &g->gateway, 0);
+    add_deep(copy, meter, &g->quantity, 0);
     for (size_t t = 0; t < TOKENS; t++)
         add_whole(copy, g->token_calls[t] || left[t], &left[t]);
     add_whole(copy, g->timed_calls || left[TOKENS], &left[TOKENS]);

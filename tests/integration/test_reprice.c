@@ -72,6 +72,22 @@ static struct tariff tariff_remarks = {BOOK_A, 3000000000000,         1500000000
                                        0,      FLAG_UNKNOWN_PRICE_KEY};
 static struct tariff tariff_no_6 = {BOOK_B, 3000000000000, 15000000000000, false, 0, 0};
 
+/* As pricing does it: an amount is of its side and of the spend. */
+static void item_add(struct charge *charge, enum unit unit, int64_t quantity, int64_t atto)
+{
+    if (quantity == 0)
+        return;
+    struct money amount = {(i128)quantity * atto};
+    charge->item[charge->item_count++] =
+        (struct charge_item){.unit = unit,
+                             .quantity = decimal_from_int(quantity),
+                             .rate = {(u128)atto, 18, false},
+                             .multiplier = {1, 0, false},
+                             .amount = amount};
+    charge->side[unit_info[unit].side].atto += amount.atto;
+    charge->spend.atto += amount.atto;
+}
+
 static void price(const struct facts *facts, struct charge *charge, void *context)
 {
     struct tariff *tariff = context;
@@ -91,12 +107,11 @@ static void price(const struct facts *facts, struct charge *charge, void *contex
         charge->reason = REASON_FAILURE;
         return;
     }
-    charge->side[SIDE_INPUT].atto =
-        (i128)facts_int(facts, FACT_INPUT_TOKENS) * tariff->input_atto * number;
-    charge->side[SIDE_OUTPUT].atto =
-        (i128)facts_int(facts, FACT_OUTPUT_TOKENS) * tariff->output_atto * number;
-    charge->side[SIDE_OTHER].atto = (i128)facts_int(facts, FACT_IMAGES) * 40000000000000000;
-    charge->spend.atto = charge->side[0].atto + charge->side[1].atto + charge->side[2].atto;
+    item_add(charge, UNIT_INPUT_TEXT_TOKENS, facts_int(facts, FACT_INPUT_TOKENS),
+             tariff->input_atto * number);
+    item_add(charge, UNIT_OUTPUT_TEXT_TOKENS, facts_int(facts, FACT_OUTPUT_TOKENS),
+             tariff->output_atto * number);
+    item_add(charge, UNIT_IMAGE_TOOL_IMAGES, facts_int(facts, FACT_IMAGES), 40000000000000000);
     charge->status = charge->spend.atto ? CHARGE_PRICED : CHARGE_FREE;
     charge->reason = charge->spend.atto ? REASON_NONE : REASON_ZERO_RATE;
 }

@@ -49,7 +49,54 @@ struct tariff {
 
 static struct tariff tariffs[] = {{BOOK_A, 3000000000001}, {BOOK_B, 2500000000007}};
 
-/* model-0 is free, model-5 has no price in B; model-4 carries the gateway's figure. */
+/* As pricing does it: an amount is of its side and of the spend. */
+static void item_add(struct charge *charge, enum unit unit, struct decimal quantity, int64_t atto)
+{
+    charge->item[charge->item_count++] =
+        (struct charge_item){.unit = unit,
+                             .quantity = quantity,
+                             .rate = {(u128)(atto < 0 ? -atto : atto), 18, atto < 0},
+                             .multiplier = {1, 0, false},
+                             .amount.atto = atto};
+    charge->side[unit_info[unit].side].atto += atto;
+    charge->spend.atto += atto;
+}
+
+static void tokens_add(struct charge *charge, enum unit unit, int64_t tokens, int64_t atto)
+{
+    if (tokens > 0)
+        item_add(charge, unit, decimal_from_int(tokens), tokens * atto);
+}
+
+/* A row's tokens in parts: some of those written to the cache for an hour, some of the prompt
+ * audio, and of model-3 what was read from the cache at the price of text. */
+static void input_add(const struct facts *facts, struct charge *charge, int64_t number,
+                      int64_t atto)
+{
+    int64_t read = facts_int(facts, FACT_CACHE_READ_TOKENS),
+            input = facts_int(facts, FACT_INPUT_TOKENS);
+    int64_t written = facts_int(facts, FACT_CACHE_WRITE_TOKENS),
+            hour = written % 3 == 0 ? written / 3 : 0;
+    int64_t audio = input % 5 == 0 && input > read + written ? (input - read - written) / 4 : 0;
+    if (number == 3)
+        read = 0;
+    tokens_add(charge, UNIT_INPUT_TEXT_TOKENS, input - read - written - audio, atto * number);
+    tokens_add(charge, UNIT_CACHE_READ_TOKENS, read, atto / 10 * number + 1);
+    tokens_add(charge, UNIT_CACHE_WRITE_TOKENS, written - hour, atto * number + 7);
+    tokens_add(charge, UNIT_CACHE_WRITE_1H_TOKENS, hour, atto * 2 * number);
+    tokens_add(charge, UNIT_INPUT_AUDIO_TOKENS, audio, atto * 3 * number);
+}
+
+static void output_add(const struct facts *facts, struct charge *charge, int64_t atto)
+{
+    int64_t output = facts_int(facts, FACT_OUTPUT_TOKENS);
+    int64_t reasoning = facts_int(facts, FACT_REASONING_TOKENS);
+    tokens_add(charge, UNIT_OUTPUT_TEXT_TOKENS, output - reasoning, 5 * atto);
+    tokens_add(charge, UNIT_OUTPUT_REASONING_TOKENS, reasoning, 5 * atto + 3);
+}
+
+/* model-0 is free, model-5 has no price in B; model-4 carries the gateway's figure, model-2 has a
+ * discount, and model-1 of tariff B searches. */
 static void price(const struct facts *facts, struct charge *charge, void *context)
 {
     const struct tariff *tariff = context;
@@ -63,10 +110,17 @@ static void price(const struct facts *facts, struct charge *charge, void *contex
         return;
     }
     charge->has_spend = true;
-    charge->side[SIDE_INPUT].atto = facts_int(facts, FACT_INPUT_TOKENS) * tariff->atto * number;
-    charge->side[SIDE_OUTPUT].atto = facts_int(facts, FACT_OUTPUT_TOKENS) * 5 * tariff->atto;
-    charge->side[SIDE_OTHER].atto = number == 2 ? -1 : 0; /* a discount */
-    charge->spend.atto = charge->side[0].atto + charge->side[1].atto + charge->side[2].atto;
+    if (number == 4) {
+        int64_t stated = facts_int(facts, FACT_INPUT_TOKENS) * tariff->atto;
+        item_add(charge, UNIT_STATED_COST, money_decimal((struct money){stated}), stated);
+    } else if (number != 0) {
+        input_add(facts, charge, number, tariff->atto);
+        output_add(facts, charge, tariff->atto);
+    }
+    if (number == 2)
+        item_add(charge, UNIT_DISCOUNT, (struct decimal){5, 1, false}, -1);
+    if (number == 1 && strcmp(tariff->book, BOOK_B) == 0)
+        item_add(charge, UNIT_WEB_SEARCHES, decimal_from_int(2), tariff->atto);
     charge->status = number == 0 ? CHARGE_FREE : number == 4 ? CHARGE_REPORTED : CHARGE_PRICED;
     charge->reason = number == 0 ? REASON_ZERO_RATE : number == 4 ? REASON_NO_RATE : REASON_NONE;
 }
@@ -105,6 +159,11 @@ static void facts_make(struct facts *facts, struct texts *t, uint64_t call)
         facts_set_int(facts, FACT_OUTPUT_TOKENS, of(call, 13, 999));
     if (of(call, 14, 2))
         facts_set_int(facts, FACT_CACHE_READ_TOKENS, of(call, 15, 99));
+    if (of(call, 32, 4) == 0)
+        facts_set_int(facts, FACT_CACHE_WRITE_TOKENS, of(call, 33, 60));
+    if (of(call, 34, 4) == 0)
+        facts_set_int(facts, FACT_REASONING_TOKENS,
+                      of(call, 35, 300)); /* may be beyond the output */
     if (of(call, 16, 3) == 0)
         return;
     t->gateway = (struct decimal){(u128)of(call, 17, 99999) * 100000 + 7,
@@ -328,6 +387,25 @@ static void step_any(struct life *life, unsigned at)
 static const struct {
     const char *name, *difference;
 } views[] = {
+    {"spend_by_meter",
+     DIFFERENCE("SELECT day, model, meter, coalesce(sum(quantity), 0), coalesce(sum(amount), 0)"
+                " FROM spendlog.spend_by_meter WHERE part_of IS NOT NULL AND" STORED
+                " GROUP BY 1, 2, 3 HAVING sum(quantity) <> 0 OR sum(amount) <> 0",
+                "SELECT day, model, unit, coalesce(sum(quantity), 0), coalesce(sum(amount), 0)"
+                " FROM public.metered WHERE" STORED
+                " GROUP BY 1, 2, 3 HAVING sum(quantity) <> 0 OR sum(amount) <> 0")},
+    {"spend_by_meter by its wholes",
+     DIFFERENCE(
+         "SELECT day, model, sum(amount) FROM spendlog.spend_by_meter WHERE part_of IS NULL"
+         " AND" STORED " GROUP BY 1, 2 HAVING sum(amount) <> 0",
+         "SELECT day, coalesce(model, ''), sum(spend) FROM spendlog.spend_entries WHERE" STORED
+         " GROUP BY 1, 2 HAVING sum(spend) <> 0")},
+    {"spend_by_meter, wholes by their parts",
+     DIFFERENCE(
+         "SELECT day, model, meter, sum(amount) FROM spendlog.spend_by_meter WHERE part_of IS"
+         " NULL AND meter <> 'correction' GROUP BY 1, 2, 3 HAVING sum(amount) <> 0",
+         "SELECT day, model, part_of, sum(amount) FROM spendlog.spend_by_meter WHERE part_of"
+         " IS NOT NULL GROUP BY 1, 2, 3 HAVING sum(amount) <> 0")},
     {"spend_daily",
      DIFFERENCE(
          "SELECT * FROM spendlog.spend_daily WHERE" STORED,
@@ -410,6 +488,26 @@ static const struct {
               " WHERE end_user <> '' AND model = 'model-2'")},
 };
 
+/* What the items of rows, and of rows set aside, say; of what has no price of ours the tokens. */
+static const char metered_prepare[] =
+    "CREATE VIEW public.metered AS SELECT d.on_day AS day, coalesce(s.model, '') AS model, i.unit,"
+    " d.sign * i.quantity AS quantity, d.sign * i.amount AS amount"
+    " FROM (SELECT 1 AS sign, start_time::date AS on_day, start_time, identity FROM"
+    " spendlog.spend_logs UNION ALL SELECT CASE action WHEN 'exclude' THEN -1 ELSE 1 END,"
+    " counts_on, start_time, identity FROM spendlog.exclusions) d"
+    " JOIN spendlog.spend_logs s ON s.start_time = d.start_time AND s.identity = d.identity"
+    " CROSS JOIN LATERAL (SELECT j.unit, j.quantity, j.amount FROM spendlog.items_of(s.items,"
+    "  s.pricing_status, s.spend, s.input_cost, s.output_cost, s.other_cost, s.input_tokens,"
+    "  s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens) j"
+    "  WHERE s.pricing_status = 'priced' OR j.side = 'other' UNION ALL"
+    "  SELECT v.unit, v.quantity, NULL::numeric FROM (VALUES"
+    "   ('cache_read_tokens', s.cache_read_tokens::numeric),"
+    "   ('cache_write_tokens', s.cache_write_tokens), ('reasoning_tokens', s.reasoning_tokens),"
+    "   ('input_text_tokens', coalesce(s.input_tokens, 0) - coalesce(s.cache_read_tokens, 0)"
+    "     - coalesce(s.cache_write_tokens, 0)), ('output_text_tokens',"
+    "     coalesce(s.output_tokens, 0) - coalesce(s.reasoning_tokens, 0))) AS v (unit, quantity)"
+    "  WHERE s.pricing_status <> 'priced') i";
+
 /* What was spent by anybody, between any two moments, of rows that are there. */
 static const char spent_prepare[] =
     "CREATE FUNCTION spent_wrongly() RETURNS bigint LANGUAGE plpgsql SET jit = off AS $$ BEGIN"
@@ -454,6 +552,7 @@ static int life_begin(void **state)
     if (database_create(state))
         return 1;
     sql(spent_prepare);
+    sql(metered_prepare);
     batch_init(&life->batch, 1 << 20, 0, 1);
     for (int i = 0; i < 2; i++) {
         life->member[i] = writer_make(i ? "spendlog lane 1" : "spendlog lane 0", 0);
@@ -524,6 +623,15 @@ static void a_planted_attodollar_is_found(void **state)
         "UPDATE spendlog.spend_days SET spend = spend %c 0.000000000000000001 WHERE ctid = (SELECT"
         " min(ctid) FROM spendlog.spend_days WHERE label <> '' AND spend > 0.001 AND"
         " day = '2025-07-01')",
+        "UPDATE spendlog.spend_days SET spend = spend %c 0.000000000000000001 WHERE ctid = (SELECT"
+        " min(ctid) FROM spendlog.spend_days WHERE label = 'cache_write_1h_tokens' AND"
+        " day = '2025-07-01')",
+        "UPDATE spendlog.spend_slots SET quantity = quantity %c 1 WHERE ctid = (SELECT"
+        " min(ctid) FROM spendlog.spend_slots WHERE label = 'input_audio_tokens' AND"
+        " day = '2025-07-01')",
+        "UPDATE spendlog.spend_slots SET cache_read_cost = cache_read_cost %c 0.000000000000000001"
+        " WHERE ctid = (SELECT min(ctid) FROM spendlog.spend_slots WHERE cache_read_cost > 0.00001"
+        " AND about = 1 AND day = '2025-07-01')",
         "UPDATE spendlog.spend_logs SET spend = spend %c 0.000000000000000001 WHERE identity ="
         " (SELECT max(identity::text)::uuid FROM spendlog.spend_logs WHERE spend > 0.001 AND"
         " start_time >= '2025-07-01' AND start_time < '2025-07-02')"};
@@ -563,13 +671,13 @@ static void users_write(struct life *life, uint64_t first, uint64_t count, int64
     for (uint64_t call = first; call < first + count; call++) {
         char name[32], id[3][48];
         struct event event = {.mapping = "litellm", .has_identity = true, .content_hash = call};
-        struct charge charge = {.status = CHARGE_PRICED, .has_spend = true, .spend.atto = 1};
+        struct charge charge = {.status = CHARGE_PRICED, .has_spend = true};
         struct batch_range *range =
             &life->batch.range[batch_range_of(&life->batch, &life->partition[0])];
         const struct row_origin origin = {.range = (unsigned)(range - life->batch.range),
                                           .kafka_offset = range->next_offset++,
                                           .price_book_id = BOOK_A};
-        charge.side[SIDE_OTHER].atto = 1;
+        item_add(&charge, UNIT_INPUT_TEXT_TOKENS, decimal_from_int(tokens), 1);
         memcpy(event.identity, &call, sizeof(call));
         facts_set_int(&event.facts, FACT_STARTED_AT,
                       BASE_US + (int64_t)call + (int64_t)(call - first) * apart_us);
