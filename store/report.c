@@ -325,7 +325,7 @@ static void sql_build(struct buf *sql, const struct report_answer *answer, bool 
     buf_add_text(sql, " SELECT 0 AS kind, 1::bigint AS groups, place");
     sql_add_keys(sql, answer->keys, ", ", "k");
     buf_printf(sql, "%s FROM placed%s", sql_figures, kept);
-    if (limit > 0) {
+    if (limit > 0) { /* the others count seconds and tokens: no sum of them is a quantity */
         buf_add_text(sql, " UNION ALL SELECT 1, groups, 0");
         for (size_t k = 0; k < answer->keys; k++)
             buf_add_text(sql, ", ''");
@@ -333,7 +333,7 @@ static void sql_build(struct buf *sql, const struct report_answer *answer, bool 
                    "%s FROM (SELECT count(*) AS groups, sum(calls) AS calls, sum(unpriced) AS "
                    "unpriced, sum(input) AS"
                    " input, sum(output) AS output, sum(spend) AS spend, sum(gateway) AS gateway, "
-                   "sum(before) AS before, sum(doubtful) AS doubtful, sum(quantity) AS quantity"
+                   "sum(before) AS before, sum(doubtful) AS doubtful, NULL::numeric AS quantity"
                    " FROM placed WHERE place > %lld) o WHERE groups > 0",
                    sql_figures, (long long)limit);
     }
