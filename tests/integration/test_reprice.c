@@ -765,7 +765,7 @@ static void a_row_changed_by_somebody_else_stops_the_run(void **state)
     struct err err = {0};
     struct reprice_filter one = everything;
     struct arrival arrival = {&tariff_b, INT64_MIN, 0, 100,
-                              "UPDATE spendlog.spend_logs SET spend = spend + 1"
+                              "UPDATE spendlog.stored_rows SET spend = spend + 1"
                               " WHERE start_time < '2025-06-28 02:00'"};
     struct reprice_options options = {.conninfo = conninfo_of("repricer"),
                                       .price = price_and_arrive,
@@ -779,7 +779,7 @@ static void a_row_changed_by_somebody_else_stops_the_run(void **state)
     assert_non_null(strstr(err.text, "no longer as they were read"));
     reprice_close(run);
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
-    sql("UPDATE spendlog.spend_logs SET spend = spend - 1 WHERE start_time < '2025-06-28 02:00'");
+    sql("UPDATE spendlog.stored_rows SET spend = spend - 1 WHERE start_time < '2025-06-28 02:00'");
 }
 
 /* --- closed periods -------------------------------------------------------------------------- */
