@@ -60,9 +60,9 @@ enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p,
     if (p->state.next_offset + lane_partly(p) > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
     else if (p->look_from >= 0 && p->look_from < low && low < looked_at(p))
-        p->look_from = low; /* its start has moved on since */
-    else if (p->state.next_offset >= low)
-        p->unchecked_offset = p->state.next_offset;
+        p->look_from = low;               /* its start has moved on since */
+    else if (p->state.next_offset >= low) /* it may have grown since: then it is looked at again */
+        p->unchecked_offset = looked_at(p) < low ? p->state.next_offset : p->unchecked_offset;
     else if (lane->group->config->kafka_gap_skip)
         gap_book(lane, p, false, low, "log start is beyond the stored offset");
     else
