@@ -7,19 +7,14 @@
 #include "store/sums_impl.h"
 
 #include "core/clock.h"
-#include "core/hash.h"
 #include "core/must.h"
-#include "core/shortage.h"
 #include "store/copy.h"
 
 #include <stdlib.h>
 
-#define SLOT_US (INT64_C(900) * 1000000)
-#define SLOTS_OF_A_DAY (CLOCK_DAY_US / SLOT_US)
 #define WORDS_ROOM (8u << 20) /* of one row: tags and labels end long before */
-#define DEEP_SCALE DECIMAL_SCALE_MAX
 
-_Static_assert(sizeof(struct group_key) == 24, "a key is hashed as bytes");
+_Static_assert(SLOTS_OF_A_DAY * SLOT_US == CLOCK_DAY_US, "quarters of an hour");
 _Static_assert(REASON_COUNT <= UINT8_MAX && CHARGE_STATUS_COUNT <= STATUS_NONE, "one byte each");
 
 static const enum fact token_fact[TOKENS] = {FACT_INPUT_TOKENS, FACT_OUTPUT_TOKENS,
@@ -56,136 +51,6 @@ void sums_free(struct sums *sums)
     free(sums->group_slot);
     free(sums->row);
     free(sums->meter);
-}
-
-bool sums_grow(void **items, size_t count, size_t *capacity, size_t item_bytes)
-{
-    MUST(count <= *capacity, count, *capacity);
-    if (count < *capacity)
-        return true;
-    size_t wanted = *capacity ? *capacity * 2 : 256;
-    if (wanted >= UINT32_MAX)
-        return false;
-    void *larger = realloc(*items, wanted * item_bytes);
-    if (!larger) {
-        shortage_note();
-        return false;
-    }
-    *items = larger;
-    *capacity = wanted;
-    return true;
-}
-
-/* --- hash tables ---------------------------------------------------------------------------- */
-
-typedef uint64_t hash_at_fn(const struct sums *sums, size_t index);
-
-static uint64_t text_hash_at(const struct sums *sums, size_t index)
-{
-    return sums->text[index].hash;
-}
-
-static uint64_t group_hash_at(const struct sums *sums, size_t index)
-{
-    return sums->group[index].hash;
-}
-
-static void place(uint32_t *slot, size_t slots, uint64_t hash, uint32_t index)
-{
-    size_t at = hash & (slots - 1);
-    MUST((slots & (slots - 1)) == 0 && index < slots / 2, slots, index);
-    while (slot[at])
-        at = (at + 1) & (slots - 1);
-    slot[at] = index + 1;
-}
-
-/* At least half of the table stays free. */
-static bool table_fits(const struct sums *sums, uint32_t **slot, size_t *slots, size_t count,
-                       hash_at_fn *hash_at)
-{
-    MUST(count <= *slots / 2, count, *slots);
-    if (count < *slots / 2)
-        return true;
-    size_t wanted = *slots ? *slots * 2 : 1024;
-    uint32_t *larger = calloc(wanted, sizeof(*larger));
-    if (!larger) {
-        shortage_note();
-        return false;
-    }
-    for (size_t i = 0; i < count; i++)
-        place(larger, wanted, hash_at(sums, i), (uint32_t)i);
-    free(*slot);
-    *slot = larger;
-    *slots = wanted;
-    return true;
-}
-
-static bool text_new(struct sums *sums, struct slice text, uint64_t hash)
-{
-    void *texts = sums->text;
-    if (!sums_grow(&texts, sums->text_count, &sums->text_capacity, sizeof(*sums->text)))
-        return false;
-    sums->text = texts;
-    struct sums_text kept = {arena_slice(&sums->texts, text), hash};
-    if (text.bytes && !kept.text.p)
-        return false;
-    if (!table_fits(sums, &sums->text_slot, &sums->text_slots, sums->text_count, text_hash_at))
-        return false;
-    MUST(sums->text_count < sums->text_capacity, sums->text_count, sums->text_capacity);
-    sums->text[sums->text_count] = kept;
-    place(sums->text_slot, sums->text_slots, hash, (uint32_t)sums->text_count++);
-    return true;
-}
-
-bool sums_text_of(struct sums *sums, struct slice text, uint32_t *number)
-{
-    uint64_t hash = hash_xxh64(text);
-    size_t mask = sums->text_slots - 1;
-    for (size_t at = hash & mask; sums->text_slots && sums->text_slot[at]; at = (at + 1) & mask) {
-        const struct sums_text *known = &sums->text[sums->text_slot[at] - 1];
-        if (known->hash == hash && slice_eq(known->text, text)) {
-            *number = sums->text_slot[at];
-            return true;
-        }
-    }
-    if (!text_new(sums, text, hash))
-        return false;
-    *number = (uint32_t)sums->text_count;
-    MUST(*number > 0 && sums->text[*number - 1].hash == hash, *number);
-    return true;
-}
-
-static bool group_new(struct sums *sums, const struct group_key *key, uint64_t hash)
-{
-    void *groups = sums->group;
-    if (!sums_grow(&groups, sums->group_count, &sums->group_capacity, sizeof(*sums->group)))
-        return false;
-    sums->group = groups;
-    if (!table_fits(sums, &sums->group_slot, &sums->group_slots, sums->group_count, group_hash_at))
-        return false;
-    MUST(sums->group_count < sums->group_capacity, sums->group_count, sums->group_capacity);
-    sums->group[sums->group_count] = (struct sums_group){.key = *key, .hash = hash};
-    place(sums->group_slot, sums->group_slots, hash, (uint32_t)sums->group_count++);
-    return true;
-}
-
-bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *number)
-{
-    uint64_t hash = hash_xxh64((struct slice){(const char *)key, sizeof(*key)});
-    MUST(key->about != 0 && (key->slot < SLOTS_OF_A_DAY || key->slot == SLOT_NONE), key->about,
-         key->slot);
-    size_t mask = sums->group_slots - 1;
-    for (size_t at = hash & mask; sums->group_slots && sums->group_slot[at]; at = (at + 1) & mask) {
-        uint32_t index = sums->group_slot[at] - 1;
-        if (memcmp(&sums->group[index].key, key, sizeof(*key)) == 0) {
-            *number = index;
-            return true;
-        }
-    }
-    if (!group_new(sums, key, hash))
-        return false;
-    *number = (uint32_t)sums->group_count - 1;
-    return true;
 }
 
 /* --- a row is taken down -------------------------------------------------------------------- */
@@ -334,48 +199,12 @@ void sums_begin(struct sums *sums)
     size_t kept = 0;
     while (kept < sums->group_count && !(sums->group[kept].key.about & ABOUT_LABEL_ALONE))
         kept++;
-    if (kept < sums->group_count) { /* what an earlier try folded */
-        sums->group_count = kept;
-        memset(sums->group_slot, 0, sums->group_slots * sizeof(*sums->group_slot));
-        for (size_t i = 0; i < kept; i++)
-            place(sums->group_slot, sums->group_slots, sums->group[i].hash, (uint32_t)i);
-    }
+    sums_groups_keep(sums, kept); /* without what an earlier try folded */
     for (size_t i = 0; i < kept; i++)
         sums->group[i] =
             (struct sums_group){.key = sums->group[i].key, .hash = sums->group[i].hash};
     sums->rows_counted = 0;
     sums->untold = false;
-}
-
-static u128 power_of_ten(unsigned exponent)
-{
-    u128 power = 1;
-    MUST(exponent <= DEEP_SCALE, exponent);
-    while (exponent-- > 0)
-        power *= 10;
-    return power;
-}
-
-/* Cut into three parts of a fixed place each, none of which can overflow before 10^15 of them. */
-void deep_add(struct deep_sum *to, const struct decimal *d)
-{
-    u128 atto = d->coef, deep = 0;
-    struct sum parts = {0};
-    MUST(d->scale <= DEEP_SCALE, d->scale);
-    if (d->scale > MONEY_SCALE) {
-        u128 beyond = power_of_ten(d->scale - MONEY_SCALE);
-        atto = d->coef / beyond;
-        deep = d->coef % beyond * power_of_ten(DEEP_SCALE - d->scale);
-        parts = sum_of((struct money){(i128)atto});
-    } else {
-        u128 whole = power_of_ten(d->scale);
-        parts.units = (i128)(d->coef / whole);
-        parts.atto = (i128)(d->coef % whole * power_of_ten(MONEY_SCALE - d->scale));
-    }
-    if (d->negative)
-        parts = (struct sum){-parts.units, -parts.atto};
-    sum_add(&to->sum, parts);
-    to->deep += d->negative ? -(i128)deep : (i128)deep;
 }
 
 static void group_count(struct sums_group *group, const struct sums_row *row)

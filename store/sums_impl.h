@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What sums.c (rows taken down and counted), sums_meters.c (what their items say) and sums_lines.c
- * (groups into lines) share. */
+/* What sums_groups.c (groups and texts by number), sums_meters.c (what a row's items say), sums.c
+ * (rows taken down and counted) and sums_lines.c (groups into lines) share. */
 #ifndef STORE_SUMS_IMPL_H
 #define STORE_SUMS_IMPL_H
 
 #include "core/sum.h"
 #include "store/sums.h"
 
+#define SLOT_US (INT64_C(900) * 1000000)
+#define SLOTS_OF_A_DAY 96
 #define SLOT_NONE UINT8_MAX
 #define STATUS_NONE UINT8_MAX
 #define TOKENS 5 /* kinds of tokens: token_fact */
@@ -76,6 +78,8 @@ struct sums_row {
 
 /* The group of a key, made on first use. false: out of memory. */
 bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *number) MUST_CHECK;
+/* The first `kept` groups stay, the others go. */
+void sums_groups_keep(struct sums *sums, size_t kept);
 /* The number of a text, from 1. false: out of memory. */
 bool sums_text_of(struct sums *sums, struct slice text, uint32_t *number) MUST_CHECK;
 /* Room for one more element. false: out of memory. */
