@@ -403,7 +403,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
 bool counts_write(struct writer *w, struct batch *batch, struct err *err)
 {
     MUST(!w->copying && w->counts_capacity >= batch->range_count, w->copying, w->counts_capacity);
-    return rejects_write(w, batch, err) && rejects_resolve(w, batch, err) &&
+    return rejects_resolve(w, batch, err) && rejects_write(w, batch, err) &&
            write_conflicts(w, batch, (size_t)total(w, batch).conflicts, err) &&
            write_samples(w, batch, err) && write_counters(w, batch, err) &&
            write_offsets(w, batch, err);

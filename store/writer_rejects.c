@@ -282,13 +282,15 @@ bool rejects_write(struct writer *w, const struct batch *batch, struct err *err)
 
 /* --- retries -------------------------------------------------------------------------------- */
 
+/* What PostgreSQL refuses again stays as it is, and has to be there: it is counted. */
 static const struct pg_statement resolve = {
-    STATEMENT_RESOLVE,
-    "UPDATE spendlog.rejected_events e SET resolved_at = now(), resolution = r.resolution"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[])"
-    "  AS r (partition_id, kafka_offset, record_index, resolution)"
-    " WHERE e.partition_id = r.partition_id AND e.kafka_offset = r.kafka_offset"
-    "  AND e.record_index = r.record_index AND e.resolved_at IS NULL"};
+    STATEMENT_RESOLVE, "UPDATE spendlog.rejected_events e"
+                       " SET resolved_at = CASE WHEN r.resolution IS NOT NULL THEN now() END, "
+                       "resolution = r.resolution"
+                       " FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[])"
+                       "  AS r (partition_id, kafka_offset, record_index, resolution)"
+                       " WHERE e.partition_id = r.partition_id AND e.kafka_offset = r.kafka_offset"
+                       "  AND e.record_index = r.record_index AND e.resolved_at IS NULL"};
 
 /* What became of its row; NULL when PostgreSQL refuses that again: then it stays rejected. */
 static const char *resolution_of(const struct batch *batch, const struct batch_resolved *resolved)
@@ -319,28 +321,24 @@ static void resolve_add(struct pg_args *args, const struct batch *batch,
         pg_array_int4(args, (int32_t)r->record_index);
         break;
     default:
-        pg_array_bytes(args, slice_of(r->resolution));
+        bytes_or_null(args, slice_of(r->resolution));
     }
 }
 
 bool rejects_resolve(struct writer *w, struct batch *batch, struct err *err)
 {
     static const enum pg_type type[] = {PG_INT8, PG_INT8, PG_INT4, PG_TEXT};
-    size_t count = 0;
-    MUST(batch->retry || batch->resolved_count == 0, batch->resolved_count);
-    for (size_t i = 0; i < batch->resolved_count; i++) {
-        struct batch_resolved *resolved = &batch->resolved[i];
-        resolved->resolution = resolution_of(batch, resolved);
-        count += resolved->resolution != NULL;
-    }
+    size_t count = batch->resolved_count;
+    MUST(batch->retry || count == 0, count);
     if (count == 0)
         return true;
+    for (size_t i = 0; i < count; i++)
+        batch->resolved[i].resolution = resolution_of(batch, &batch->resolved[i]);
     pg_args_reset(&w->args);
     for (int c = 0; c < 4; c++) {
         pg_array_open(&w->args, type[c], count);
-        for (size_t i = 0; i < batch->resolved_count; i++)
-            if (batch->resolved[i].resolution)
-                resolve_add(&w->args, batch, &batch->resolved[i], c);
+        for (size_t i = 0; i < count; i++)
+            resolve_add(&w->args, batch, &batch->resolved[i], c);
         pg_array_close(&w->args);
     }
     PGresult *res = pg_run(&w->pg, &resolve, &w->args, err);
@@ -352,5 +350,7 @@ bool rejects_resolve(struct writer *w, struct batch *batch, struct err *err)
     if (all)
         return true;
     w->fenced = true;
-    return err_set(err, ERR_RETRY, "another retry was faster");
+    return err_set(err, ERR_RETRY,
+                   "a rejected record is not there any more as it was read: another retry was "
+                   "faster, or the database went back");
 }

@@ -900,12 +900,14 @@ STATEMENT(resolve)
             return failed;
         if (!row || row->v.rejected.resolved)
             continue;
+        done++;
+        if (!resolution[i].p) /* it stays */
+            continue;
         struct row *to = db_add(tx, TABLE_REJECTED, row->hash);
         to->v = row->v;
         to->v.rejected.resolved = true;
         to->v.rejected.resolution = resolution_of(resolution[i]);
         db_end(tx, row);
-        done++;
     }
     PGresult *res = answer_done();
     answer_count(res, done);
