@@ -256,6 +256,8 @@ static void check_partition(const struct row *of)
     if (log != broker_log[of->v.offsets.partition])
         return;
     if (of->v.offsets.next > log->high) {
+        if (of->v.offsets.messages == 0) /* none of its rows says that it was the log before */
+            return;
         sim_fail("partition %d: read beyond its end", (int)of->v.offsets.partition);
         return;
     }
