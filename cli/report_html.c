@@ -99,8 +99,12 @@ static void row_add(struct buf *to, const struct report_row *row, const struct r
     figure_add(to, row->sums.calls, "");
     figure_add(to, row->sums.unpriced, " class=\"less\"");
     figure_add(to, row->sums.doubtful, " class=\"less\"");
-    figure_add(to, row->sums.input_tokens, " class=\"less\"");
-    figure_add(to, row->sums.output_tokens, " class=\"less\"");
+    if (report_metered(view->answer)) {
+        figure_add(to, row->sums.quantity, "");
+    } else {
+        figure_add(to, row->sums.input_tokens, " class=\"less\"");
+        figure_add(to, row->sums.output_tokens, " class=\"less\"");
+    }
     buf_add_char(to, '\n');
 }
 
@@ -112,8 +116,11 @@ static void columns_add(struct buf *to, const struct report_view *view)
                  "<section id=\"groups\"><h2>Groups</h2><div class=\"wide\"><table><thead><tr>");
     for (size_t k = 0; k < view->by_count; k++)
         buf_printf(to, "<th class=\"k\"><button>%s</button>", view->by[k]);
-    for (size_t c = 0; c < sizeof(column) / sizeof(column[0]); c++)
+    size_t shown = sizeof(column) / sizeof(column[0]) - (report_metered(view->answer) ? 2 : 0);
+    for (size_t c = 0; c < shown; c++)
         buf_printf(to, "<th%s><button>%s</button>", c >= 4 ? " class=\"less\"" : "", column[c]);
+    if (report_metered(view->answer)) /* tokens of a meter are its quantity */
+        buf_add_text(to, "<th><button>quantity</button>");
     buf_add_text(to, "</tr></thead>\n<tbody>\n");
 }
 

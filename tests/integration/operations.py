@@ -213,6 +213,8 @@ def meters_and_doubts_by_group(servers):
         check_equal({line["meter"]: (line["quantity"] or 0, line["spend"]) for line in report("--by", "meter") if line["meter"]}, items, "meters")
         others = report("--by", "meter", "--limit", "2")[2]
         check(others["spend"] and others["quantity"] is None, f"seconds and tokens have no sum: {others}")
+        page = stage.command("report", "-q", "--by", "meter", "--format", "html")
+        check("<button>quantity" in page and "<button>input tokens" not in page, "the page has no quantities")
         text = stage.command("report", "-q", "--by", "meter")
         check("quantity" in text and f"{stage.row_count():,} " in text.split("(total)")[1], f"calls of the total: {text}")
         for by, column in (("model", "model"), ("reason", "pricing_reason")):  # of the sums, and of rows
