@@ -188,21 +188,61 @@ RETURN (
     WHERE d.grain = 'delta' AND d.level = rough_days.level AND d.coarse > 0 AND d.day BETWEEN first AND last) r
   WHERE r.coarse > 1 OR r.day < whole_since OR r.day >= whole_until);
 
--- Merged lines of somebody without a budget: those of the days, and the quarters of an hour at begin and end.
-CREATE FUNCTION spendlog.spent_merged(scope text, id text, since timestamp, until timestamp, whole_since date,
-  whole_until date, OUT spend numeric, OUT calls numeric, OUT unpriced_calls numeric, OUT unpriced_gateway_cost numeric)
+-- What was spent is asked before calls: its statements are planned once in a session, not each time. A statement per
+-- scope stands in a function, written out here; which plan is right does not hang on who asks. Everything, a provider
+-- and a model read the totals of days (0175).
+DO $$
+DECLARE
+  scopes text[] := '{all,team,key,user,organization,provider,model,tag,end_user}';
+  head text := $head$
+CREATE FUNCTION spendlog.%s, OUT spend numeric, OUT calls numeric, OUT unpriced_calls numeric,
+  OUT unpriced_gateway_cost numeric)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-AS $$
+SET plan_cache_mode = force_generic_plan
+AS $body$
+#variable_conflict use_variable
+DECLARE
+  edges date[] := array_remove(ARRAY[%s], NULL);
 BEGIN
-  EXECUTE 'SELECT sum(s.spend), sum(s.calls), sum(s.calls) FILTER (WHERE s.pricing_status = ''unpriced''), '
-    'sum(s.gateway_cost) FILTER (WHERE s.pricing_status = ''unpriced'') FROM spendlog.spend_sums s WHERE '
-    || spendlog.scope_condition(scope) || ' AND (s.grain = ''day'' AND s.day >= $4 AND s.day < $5 '
-    'OR s.grain = ''slot'' AND s.day IN ($2::date, $3::date) AND (s.day < $4 OR s.day >= $5) '
-    'AND s.day + make_interval(mins => 15 * s.slot) >= $2 AND s.day + make_interval(mins => 15 * s.slot) < $3)'
-    INTO spend, calls, unpriced_calls, unpriced_gateway_cost USING id, since, until, whole_since, whole_until;
+  CASE scope
+%s
+  END CASE;
+END
+$body$
+$head$;
+  asked text := '    WHEN %L THEN SELECT sum(s.spend), sum(s.calls), sum(s.calls) FILTER (WHERE s.pricing_status = ''unpriced''), '
+    'sum(s.gateway_cost) FILTER (WHERE s.pricing_status = ''unpriced'') INTO spend, calls, unpriced_calls, '
+    'unpriced_gateway_cost FROM %s;';
+  at text := 's.day + make_interval(mins => 15 * coalesce(s.slot, 0))';
+  lines text := 'spendlog.spend_sums s WHERE %s AND %s';
+  whole text := '(s.grain = ''day'' AND s.day >= whole_since AND s.day < whole_until OR s.grain = ''slot'' '
+    'AND s.day = ANY (edges) AND %1$s >= since AND %1$s < until)';
+  totals text := '(SELECT t.spend, t.calls, t.pricing_status, t.gateway_cost FROM spendlog.day_totals t WHERE t.kind = ''model'' '
+    'AND %1$s AND t.day >= whole_since AND t.day < whole_until UNION ALL SELECT s.spend, s.calls, s.pricing_status, s.gateway_cost '
+    'FROM spendlog.spend_sums s WHERE %2$s AND s.grain = ''slot'' AND s.day = ANY (edges) AND %3$s >= since AND %3$s < until) s';
+BEGIN
+  -- Merged lines of somebody without a budget: those of the days, and the quarters of an hour at begin and end.
+  EXECUTE (SELECT format(head, 'spent_merged(scope text, id text, since timestamp, until timestamp, whole_since date, '
+      'whole_until date', 'CASE WHEN since::date < whole_since THEN since::date END, '
+      'CASE WHEN until::date >= whole_until AND until > until::date THEN until::date END',
+      string_agg(format(asked, c, CASE WHEN c IN ('all', 'provider', 'model')
+        THEN format(totals, CASE c WHEN 'all' THEN 'id = ''''' WHEN 'provider' THEN 't.provider = id' ELSE 't.id = id' END,
+                    replace(spendlog.scope_condition(c), '$1', 'id'), at)
+        ELSE format(lines, replace(spendlog.scope_condition(c), '$1', 'id'), format(whole, at)) END), E'\n' ORDER BY n))
+    FROM unnest(scopes) WITH ORDINALITY AS u (c, n));
+
+  -- Lines that are not merged yet.
+  EXECUTE (SELECT format(head, 'spent_late(scope text, id text, since timestamp, until timestamp', 'NULL::date',
+      string_agg(format(asked, c, format(lines, replace(spendlog.scope_condition(c), '$1', 'id'),
+        format('s.grain = ''delta'' AND s.day BETWEEN since::date AND until::date AND %1$s >= since AND %1$s < until', at))),
+        E'\n' ORDER BY n))
+    FROM unnest(scopes) WITH ORDINALITY AS u (c, n));
 END
 $$;
+-- However many lines wait to be merged: they are read once, and who is meant stands in a hash.
+ALTER FUNCTION spendlog.spent_late(text, text, timestamp, timestamp) SET enable_nestloop = off;
+COMMENT ON FUNCTION spendlog.spent_late(text, text, timestamp, timestamp) IS 'What lines of the sums that are not merged yet say of somebody, in [since, until)';
 
 -- In [since, until), UTC, which lie on quarters of an hour: in one snapshot, equal to rows and corrections.
 CREATE FUNCTION spendlog.spent_in(scope text, id text, since timestamp, until timestamp,
@@ -210,11 +250,14 @@ CREATE FUNCTION spendlog.spent_in(scope text, id text, since timestamp, until ti
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
   whole_since date := since::date + CASE WHEN since = date_trunc('day', since) THEN 0 ELSE 1 END;
   whole_until date := greatest(until::date, whole_since);
+  edges date[] := array_remove(ARRAY[CASE WHEN since::date < whole_since THEN since::date END,
+    CASE WHEN until::date >= whole_until AND until::date <> since::date AND until > until::date THEN until::date END], NULL);
   rough date[] := '{}';
   merged record;
   late record;
@@ -243,23 +286,14 @@ BEGIN
       SELECT w.* FROM spendlog.budget_sums w
       WHERE w.scope = spent_in.scope AND w.id = spent_in.id AND w.whole AND w.day >= whole_since AND w.day < whole_until
       UNION ALL
-      SELECT q.* FROM spendlog.budget_sums q
-      WHERE q.scope = spent_in.scope AND q.id = spent_in.id AND NOT q.whole AND q.day IN (since::date, until::date)
-        AND (q.day < whole_since OR q.day >= whole_until)
-        AND q.day + make_interval(mins => 15 * q.slot) >= since AND q.day + make_interval(mins => 15 * q.slot) < until) s;
+      SELECT q.* FROM unnest(edges) AS e (day)
+      CROSS JOIN LATERAL (SELECT p.* FROM spendlog.budget_sums p
+        WHERE p.scope = spent_in.scope AND p.id = spent_in.id AND NOT p.whole AND p.day = e.day OFFSET 0) q
+      WHERE q.day + make_interval(mins => 15 * q.slot) >= since AND q.day + make_interval(mins => 15 * q.slot) < until) s;
   ELSE
     SELECT m.* INTO merged FROM spendlog.spent_merged(scope, id, since, until, whole_since, whole_until) m;
   END IF;
-  SELECT sum(d.spend) AS spend, sum(d.calls) AS calls,
-    sum(d.calls) FILTER (WHERE d.pricing_status = 'unpriced') AS unpriced_calls,
-    sum(d.gateway_cost) FILTER (WHERE d.pricing_status = 'unpriced') AS unpriced_gateway_cost INTO late
-  FROM spendlog.spend_sums d
-  WHERE d.grain = 'delta' AND d.level = CASE WHEN scope IN ('tag', 'end_user') THEN scope ELSE 'all' END
-    AND CASE scope WHEN 'all' THEN '' WHEN 'team' THEN d.team_id WHEN 'key' THEN d.api_key WHEN 'user' THEN d.user_id
-      WHEN 'organization' THEN d.organization_id WHEN 'provider' THEN d.provider WHEN 'model' THEN d.model
-      ELSE d.label END = id
-    AND d.day BETWEEN since::date AND until::date AND d.day + make_interval(mins => 15 * coalesce(d.slot, 0)) >= since
-    AND d.day + make_interval(mins => 15 * coalesce(d.slot, 0)) < until;
+  SELECT d.* INTO late FROM spendlog.spent_late(scope, id, since, until) d;
   spend := coalesce(merged.spend, 0) + coalesce(late.spend, 0);
   calls := coalesce(merged.calls, 0) + coalesce(late.calls, 0);
   unpriced_calls := coalesce(merged.unpriced_calls, 0) + coalesce(late.unpriced_calls, 0);
@@ -426,7 +460,8 @@ BEGIN
     fiscal_start = excluded.fiscal_start, set_by = session_user, set_at = now() AT TIME ZONE 'UTC';
   IF NOT known THEN
     EXECUTE 'INSERT INTO spendlog.budget_sums SELECT k.* FROM ('
-      || spendlog.budget_lines('(SELECT * FROM spendlog.spend_sums WHERE grain IN (''slot'', ''day''))')
+      || spendlog.budget_lines('(SELECT * FROM spendlog.spend_sums s WHERE s.grain IN (''slot'', ''day'') AND '
+        || replace(spendlog.scope_condition(scope), '$1', '$2') || ')')
       || ') k WHERE k.scope = $1 AND k.id = $2' USING scope, id;
   END IF;
 END
@@ -459,6 +494,7 @@ REVOKE ALL ON FUNCTION spendlog.budget_lines(text), spendlog.budget_keep(text), 
   spendlog.budgets_remake(), spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
   spendlog.rough_days(text, date, date, date, date),
   spendlog.spent_merged(text, text, timestamp, timestamp, date, date),
+  spendlog.spent_late(text, text, timestamp, timestamp),
   spendlog.spent_in(text, text, timestamp, timestamp), spendlog.spent_around(text, text, timestamp, timestamp, date[]),
   spendlog.spent(text, text, text, text, integer, timestamptz),
   spendlog.spend_expected(text, text, text, timestamptz, timestamp), spendlog.budgets_over(text[], text[]),
@@ -466,6 +502,7 @@ REVOKE ALL ON FUNCTION spendlog.budget_lines(text), spendlog.budget_keep(text), 
 GRANT EXECUTE ON FUNCTION spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
   spendlog.rough_days(text, date, date, date, date),
   spendlog.spent_merged(text, text, timestamp, timestamp, date, date),
+  spendlog.spent_late(text, text, timestamp, timestamp),
   spendlog.spent_in(text, text, timestamp, timestamp), spendlog.spent_around(text, text, timestamp, timestamp, date[]),
   spendlog.spent(text, text, text, text, integer, timestamptz),
   spendlog.spend_expected(text, text, text, timestamptz, timestamp), spendlog.budgets_over(text[], text[])
