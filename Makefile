@@ -115,7 +115,7 @@ layers: $(ARCHIVES:%=$(B)/layers/%) $(call obj,$(SRC)) ## each folder linked wit
 
 build/gen/mappings.c: $(sort $(wildcard ingest/mappings/*.yaml)) scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh mappings $(filter %.yaml,$^) >$@
-build/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed.sh
+build/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) migrations scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh migrations $(filter %.sql,$^) >$@
 build/gen/citus.c: store/citus.sql scripts/embed.sh
 	@mkdir -p $(@D) && scripts/embed.sh citus $(filter %.sql,$^) >$@
