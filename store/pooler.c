@@ -7,6 +7,8 @@
  */
 #include "store/pooler.h"
 
+#include "store/first.h"
+
 #include <string.h>
 
 static bool refuse(const struct pg *pg, const char *mode, struct err *err)
@@ -19,11 +21,13 @@ static bool refuse(const struct pg *pg, const char *mode, struct err *err)
 
 static bool backend_of(struct pg *pg, int64_t *pid, struct err *err)
 {
-    PGresult *res = pg_query(pg, "SELECT pg_catalog.pg_backend_pid()", NULL, err);
-    if (res)
-        *pid = pg_int(res, 0, 0);
+    PGresult *res;
+    for (int tries = 0; !(res = pg_query(pg, "SELECT pg_catalog.pg_backend_pid()", NULL, err));)
+        if (!first_again(pg, &tries, err))
+            return false;
+    *pid = pg_int(res, 0, 0);
     PQclear(res);
-    return res != NULL;
+    return true;
 }
 
 /* The other session, in a transaction. A pooler of statements refuses the BEGIN. */

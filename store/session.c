@@ -5,11 +5,12 @@
  */
 #include "store/session.h"
 
+#include "store/first.h"
+
 #include <stdio.h>
 
 #define PINNED_MAX 40
 #define VALUE_MAX 40
-#define FIRST_TRIES_MAX 5 /* under a timeout of the operator's that may be a millisecond */
 
 struct pin {
     const char *name, *value; /* as pg_settings has them */
@@ -104,11 +105,9 @@ static bool session_begin(struct pg *pg, struct err *err)
 {
     static const char first[] =
         "SET statement_timeout = 0; SET search_path = pg_catalog, spendlog, pg_temp";
-    for (int tries = 1; !pg_command(pg, first, err); tries++) {
-        if (tries == FIRST_TRIES_MAX || !pg->conn || strcmp(pg->sqlstate, "57014") != 0)
+    for (int tries = 0; !pg_command(pg, first, err);)
+        if (!first_again(pg, &tries, err))
             return false;
-        err_clear(err);
-    }
     return true;
 }
 

@@ -27,7 +27,7 @@ HOSTILE = (
     ("transform_null_equals", "on"),
     ("quote_all_identifiers", "on"),
     ("row_security", "off"),
-    ("statement_timeout", "'5ms'"),
+    ("statement_timeout", "'1ms'"),
     ("lock_timeout", "'1ms'"),
     ("idle_session_timeout", "'300ms'"),
     ("idle_in_transaction_session_timeout", "'5ms'"),
