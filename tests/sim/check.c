@@ -32,6 +32,15 @@ static struct row *offsets_by_partition(int32_t partition)
     return NULL;
 }
 
+bool check_first_in_part(void)
+{
+    for (const struct row *r = db.first[TABLE_OFFSETS]; r; r = r->next)
+        if (is_there(r) && !r->v.offsets.replaced && r->v.offsets.next == r->v.offsets.first &&
+            r->v.offsets.next_index > 0)
+            return true;
+    return false;
+}
+
 /* --- how far ------------------------------------------------------------------------------- */
 
 static bool in_a_gap(int64_t id, int64_t offset)

@@ -17,6 +17,8 @@ void check_journal(const struct tx *tx, bool back);
 /* After each commit: rows, sums and offsets agree; the rows that are new are those of their
  * records. */
 void check_commit(void);
+/* Of the first message of some log a part is stored. */
+bool check_first_in_part(void);
 /* All logs are read out. */
 bool check_read_out(void);
 /* When they are: nothing is missing, nothing is there twice, each difference is noted. */

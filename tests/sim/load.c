@@ -247,9 +247,28 @@ static struct sent *message_huge(void)
     return sim_below(4) ? message_of_many(beyond) : message_of_many_bytes(beyond);
 }
 
+static struct sent *message_of_records(unsigned count, bool array)
+{
+    struct sent *message = sim_alloc(sizeof(*message) + count * sizeof(message->record[0]));
+    message->count = count;
+    for (unsigned i = 0; i < count; i++)
+        message->record[i] = record_new();
+    message->value = text_of(message->record, count, array);
+    return message;
+}
+
+/* More than a batch takes, so that a part of it is stored for a while. */
+static struct sent *message_of_parts(void)
+{
+    unsigned count = RECORDS_PER_MESSAGE_MAX / 2 + sim_below(RECORDS_PER_MESSAGE_MAX / 2);
+    return message_of_records(count, true);
+}
+
 static struct sent *message_new(void)
 {
     unsigned count = 1;
+    if (sim_chance(sim.dials.in_part / 2))
+        return message_of_parts();
     if (sim_chance(sim.dials.limits) && sim_below(HUGE_SELDOM) == 0)
         return message_huge();
     if (sim_chance(sim.dials.odd / 2))
@@ -257,12 +276,7 @@ static struct sent *message_new(void)
     bool array = sim_chance(sim.dials.siblings);
     if (array)
         count += sim_below(sim_below(4) ? 5 : RECORDS_PER_MESSAGE_MAX - 1);
-    struct sent *message = sim_alloc(sizeof(*message) + count * sizeof(message->record[0]));
-    message->count = count;
-    for (unsigned i = 0; i < count; i++)
-        message->record[i] = record_new();
-    message->value = text_of(message->record, count, array);
-    return message;
+    return message_of_records(count, array);
 }
 
 void load_produce(void)

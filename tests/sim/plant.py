@@ -71,7 +71,7 @@ FAULTS = (
         ("    if (p->told)\n        return LANE_FINE;\n    from", "    if (p || p->told)\n        return LANE_FINE;\n    from"),)),
     Fault("a first message that is stored in part is not looked at", (
         ("p->known_offset = p->began_offset = p->unchecked_offset = p->look_from = -1;",
-         "p->known_offset = p->began_offset = p->look_from = -1;"),), 10000),  # a topic made again just then
+         "p->known_offset = p->began_offset = p->look_from = -1;"),)),
     Fault("what is not even asked of PostgreSQL is its refusal of a row", (
         ("    w->pg.sqlstate[0] = '\\0'; /* what fails before the server is asked is not its refusal */\n    if (copy_range", "    if (copy_range"),)),
     Fault("a batch is written that was priced without memory", (

@@ -208,6 +208,7 @@ static void dials_of_faults(struct dials *d)
     d->kafka_fails = some("kafka_fails", 40);
     d->repeats = some("repeats", 500);
     d->make_again = seldom("make_again", 60);
+    d->in_part = seldom("in_part", 500);
     d->compact = seldom("compact", 100);
     d->go_back = some("go_back", 120);
     d->replace = some("replace", 120);
@@ -251,6 +252,8 @@ static void dials_draw(void)
     d->holes = some("holes", 200);
     d->limits = some("limits", 60);
     dials_of_faults(d);
+    if (d->in_part > 0)
+        d->batch_rows = between("batch_rows", 1, 4);
 }
 
 static unsigned produced; /* times */
@@ -286,7 +289,7 @@ static void fault_of_operators(void)
     }
     if (sim_chance(d->compact))
         broker_compact((int32_t)sim_below(d->partitions));
-    if (sim_chance(d->make_again))
+    if (sim_chance(d->make_again) || (check_first_in_part() && sim_chance(d->in_part)))
         broker_make_again(1 + sim_below(PARTITIONS_MAX));
     if (d->partitions < PARTITIONS_MAX && sim_chance(d->add_partition)) {
         sim.dials.partitions++;
@@ -493,6 +496,24 @@ static void on_signal(int number)
     _exit(1);
 }
 
+/* SIGINT, SIGTERM: after the seed under way. */
+static volatile sig_atomic_t ends;
+
+static void on_end(int number)
+{
+    (void)number;
+    ends = 1;
+}
+
+static void progress_tell(unsigned long seeds, unsigned long steps, unsigned long findings,
+                          unsigned long seconds)
+{
+    fprintf(out, "%lu seeds up to %llu, %lu steps, %lu findings, %lu s\n", seeds,
+            (unsigned long long)sim.seed, steps, findings, seconds);
+    fflush(out);
+}
+
+#define TELL_SECONDS 120 /* how far it is */
 #define SEEDS_OF_ALL 200 /* in so many everything happens */
 
 /* false: something is in the list that never comes. */
@@ -514,7 +535,7 @@ static int usage(void)
           "  --seed S      the first seed, and without --seeds or --seconds the only one; default: "
           "drawn\n"
           "  --seeds N     so many seeds\n"
-          "  --seconds T   as many as there is time for\n"
+          "  --seconds T   as many as there is time for; says how far it is, and ends at SIGTERM\n"
           "  --steps N     ends after N steps of each\n"
           "  --trace       a line for each step\n"
           "  --keep-going  a finding does not end it\n"
@@ -526,7 +547,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     uint64_t seed = (uint64_t)time(NULL) * 1000003u;
-    unsigned long seeds = 0, seconds = 0, steps = 0, done = 0, findings = 0;
+    unsigned long seeds = 0, seconds = 0, steps = 0, done = 0, findings = 0, told_at = 0;
     bool trace = false, keep_going = false, told = false;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -553,9 +574,11 @@ int main(int argc, char **argv)
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
     signal(SIGALRM, on_signal);
+    signal(SIGINT, on_end);
+    signal(SIGTERM, on_end);
     members_open();
     time_t began = time(NULL);
-    unsigned long total_steps = 0;
+    unsigned long total_steps = 0, passed = 0;
     for (;; seed++) {
         alarm(60);
         history_open(seed, trace, steps);
@@ -566,13 +589,17 @@ int main(int argc, char **argv)
             finding_tell(sim.why);
             findings++;
         }
-        if ((findings && !keep_going) || (!seeds && !seconds) || (seeds && done >= seeds) ||
-            (seconds && (unsigned long)(time(NULL) - began) >= seconds))
+        passed = (unsigned long)(time(NULL) - began);
+        if (ends || (findings && !keep_going) || (!seeds && !seconds) || (seeds && done >= seeds) ||
+            (seconds && passed >= seconds))
             break;
+        if (passed >= told_at + TELL_SECONDS) {
+            progress_tell(done, total_steps, findings, passed);
+            told_at = passed;
+        }
     }
-    fprintf(out, "%lu seeds up to %llu, %lu steps, %lu findings, %ld s\n", done,
-            (unsigned long long)seed, total_steps, findings, (long)(time(NULL) - began));
-    if (seeds > 1 || seconds)
+    progress_tell(done, total_steps, findings, passed);
+    if (!ends && (seeds > 1 || seconds))
         findings += !happened_tell(done, told);
     return findings ? 1 : 0;
 }

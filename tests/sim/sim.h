@@ -40,6 +40,7 @@ struct dials {
     unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step;
     unsigned drop_day, add_partition;
     unsigned make_again, compact;
+    unsigned in_part; /* the topic is made again when a part of a first message is stored */
     unsigned starve; /* an allocation of a member fails */
     unsigned remap;  /* mappings of other words, the same in meaning, with a start */
     unsigned theirs; /* of ten rejected records, what a constraint of somebody's refuses */
