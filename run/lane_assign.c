@@ -126,7 +126,7 @@ static bool partition_first_seen(struct lane *lane, struct lane_partition *p, st
 static bool can_be_checked(const struct lane_partition *p)
 {
     const struct partition_state *of = &p->state;
-    return of->next_offset + lane_partly(p) > 0 && of->next_offset != p->unchecked_offset &&
+    return of->next_offset + lane_partly(p) > 0 && lane_looked_at(p) != p->unchecked_offset &&
            (of->last_time_ms >= 0 || of->next_offset > of->first_offset);
 }
 
@@ -154,6 +154,7 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
     p->began_offset = p->state.first_offset;
     if (p->phase != PARTITION_HALTED && can_be_checked(p))
         p->phase = PARTITION_CHECKING;
+    p->unchecked_offset = -1; /* the next time it may be another log */
     p->another_met = false;
     if (p->phase != PARTITION_CHECKING || p->look_from >= p->state.next_offset)
         p->look_from = -1;

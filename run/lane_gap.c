@@ -41,12 +41,6 @@ static void partition_halt(struct lane *lane, struct lane_partition *p, int64_t 
     atomic_store(&lane->group->halted, true);
 }
 
-/* Where the message stored last is looked for: what lies before is not. */
-static int64_t looked_at(const struct lane_partition *p)
-{
-    return p->state.next_offset - !lane_partly(p);
-}
-
 /* The rows are read again afterwards, so that a batch under way ends where the rows say. */
 enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p, struct err *err)
 {
@@ -59,10 +53,10 @@ enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p,
     MUST(lane->batch.range_count == 0, lane->batch.range_count); /* the rows are moved */
     if (p->state.next_offset + lane_partly(p) > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
-    else if (p->look_from >= 0 && p->look_from < low && low < looked_at(p))
+    else if (p->look_from >= 0 && p->look_from < low && low < lane_looked_at(p))
         p->look_from = low;               /* its start has moved on since */
     else if (p->state.next_offset >= low) /* it may have grown since: then it is looked at again */
-        p->unchecked_offset = looked_at(p) < low ? p->state.next_offset : p->unchecked_offset;
+        p->unchecked_offset = lane_looked_at(p) < low ? lane_looked_at(p) : p->unchecked_offset;
     else if (lane->group->config->kafka_gap_skip)
         gap_book(lane, p, false, low, "log start is beyond the stored offset");
     else
@@ -96,8 +90,8 @@ static enum lane_outcome last_is_missing(struct lane *lane, struct lane_partitio
     if (p->told)
         return LANE_FINE;
     from = nothing ? next : look_from(p, low);
-    if (nothing || (!looked && from >= looked_at(p))) {
-        p->unchecked_offset = next;
+    if (nothing || (!looked && from >= lane_looked_at(p))) {
+        p->unchecked_offset = lane_looked_at(p);
         return LANE_FINE;
     }
     if (looked)

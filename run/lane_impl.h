@@ -30,7 +30,7 @@ struct lane_partition {
     bool told;                /* Kafka has taken an offset of ours since it was assigned */
     int64_t known_offset;     /* stored, as far as we know; -1 = nothing known */
     int64_t began_offset;     /* where reading began, once known: -1 until then */
-    int64_t unchecked_offset; /* where the message before is gone from the log: nothing to check */
+    int64_t unchecked_offset; /* of the last message, when it is gone from the log: not looked at */
     int64_t look_from;        /* CHECKING: assigned from so early, to know the log by; -1 = not */
     bool another_met;         /* there: a message before next_offset that is not the last one */
     struct buf last;          /* the last message of the batch; failed: it is too large */
@@ -45,6 +45,12 @@ static inline struct lane_partition *lane_partition_of(struct partition_state *s
 static inline bool lane_partly(const struct lane_partition *p)
 {
     return p->state.next_index > 0;
+}
+
+/* Where the message stored last, whole or in part, is looked for: what lies before is not. */
+static inline int64_t lane_looked_at(const struct lane_partition *p)
+{
+    return p->state.next_offset - !lane_partly(p);
 }
 
 /* Whether nothing is to be read of it now. */

@@ -819,6 +819,29 @@ static void a_topic_made_anew_is_noticed_when_its_first_message_is_stored_in_par
         assert_int_equal(fake_writer_count(0, 0, index), 1);
 }
 
+/* The message before it was gone when the partition was assigned: that is not said of its own. */
+static void a_topic_made_anew_is_noticed_when_a_part_behind_a_gone_message_is_stored(void **state)
+{
+    (void)state;
+    begin_reading(3);
+    read_out();
+    next_lane();
+    fake_kafka_retain(0, 3); /* the next is the first there is */
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(3);
+    fake_offsets(0)->next_index = 6; /* of the next */
+    fake_offsets(0)->last_time_ms = fake_kafka_time(0, 0) - 1;
+    fake_offsets(0)->mappings = mappings_fingerprint(world.topics.topic[0].mappings);
+    fake_kafka_recreate(0);
+    for (int i = 0; i < 5; i++)
+        fake_kafka_append(0, nine);
+    turns(40); /* the row is not as it was: it is read again */
+    read_out();
+    assert_int_equal(fake_offsets(0)->incarnation, 1);
+    assert_int_equal(fake_writer.place_count, 3 + 5 * 9);
+}
+
 /* After a transaction its mark stands where the last message is looked for. */
 static void a_topic_made_anew_is_known_by_what_lies_before_a_mark(void **state)
 {
@@ -1193,6 +1216,7 @@ int main(void)
         TEST(a_partition_with_a_gap_waits_for_the_operator_and_the_others_go_on),
         TEST(a_last_message_that_is_gone_proves_nothing),
         TEST(a_topic_made_anew_is_noticed_when_its_first_message_is_stored_in_part),
+        TEST(a_topic_made_anew_is_noticed_when_a_part_behind_a_gone_message_is_stored),
         TEST(a_topic_made_anew_is_known_by_what_lies_before_a_mark),
         TEST(a_topic_that_is_the_same_is_known_by_what_lies_before_a_mark),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
