@@ -33,45 +33,35 @@ LEFT JOIN spendlog.spend_logs l ON l.start_time = e.start_time AND l.identity = 
 WHERE l.start_time IS NOT NULL OR e.counts_on <> e.start_time::date;
 COMMENT ON COLUMN spendlog.spend_entries.items IS 'of a row, as stored_rows has them (items_of())';
 
--- What was read from and written to a cache, at what it cost and at what it would have cost as input of the same call:
--- text beside text, audio beside audio, images beside images. A call all of which came from a cache has no such rate;
--- it is counted and nothing is guessed. Days are named, so that a range of them reads those days.
+-- What was read from and written to a cache, at what it cost and at what it would have cost as input: text at the mean of
+-- the text beside, audio and images at theirs, of the day's priced calls of the same model, group, kind of call, team and
+-- key. Of which there is no input beside has no such rate: it is told and nothing is guessed.
 CREATE VIEW spendlog.cache_savings WITH (security_invoker = true) AS
-SELECT s.day, s.provider, s.model, s.team_id, s.api_key, count(*) AS calls,
-  count(*) FILTER (WHERE s.without_rate) AS calls_without_rate, sum(s.read_tokens) AS read_tokens,
-  sum(s.written_tokens) AS written_tokens, trim_scale(sum(s.cost)) AS cost, trim_scale(sum(s.as_input)) AS as_input,
-  trim_scale(sum(s.as_input - s.cost)) AS saved
+SELECT s.day, s.provider, s.model, s.team_id, s.api_key, sum(s.read_tokens) AS read_tokens,
+  sum(s.written_tokens) AS written_tokens,
+  coalesce(sum(s.read_tokens + s.written_tokens) FILTER (WHERE s.rate IS NULL), 0) AS tokens_without_rate,
+  sum(s.cost) FILTER (WHERE s.rate IS NOT NULL) AS cost, sum((s.read_tokens + s.written_tokens) * s.rate) AS as_input,
+  sum((s.read_tokens + s.written_tokens) * s.rate - s.cost) AS saved
 FROM (
-  SELECT d.day, l.provider, l.model, l.team_id, l.api_key, l.without_rate, l.read_tokens, l.written_tokens, l.cost, l.as_input
-  FROM spendlog.stored_days() d
-  CROSS JOIN LATERAL (
-    SELECT coalesce(r.provider, '') AS provider, coalesce(r.model, '') AS model, r.team_id, r.api_key, c.*
-    FROM spendlog.spend_logs r
-    CROSS JOIN LATERAL (
-      WITH i AS MATERIALIZED (
-        SELECT o.unit, sum(o.quantity) AS quantity, sum(o.amount) AS amount
-        FROM spendlog.items_of(r.items, r.pricing_status, r.spend, r.input_cost, r.output_cost, r.other_cost, r.input_tokens,
-          r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens) o
-        WHERE o.unit LIKE 'cache\_%' OR o.unit LIKE 'input\_%\_tokens'
-        GROUP BY o.unit)
-      SELECT count(*) AS cached, bool_or(n.quantity IS NULL) AS without_rate,
-        sum(h.quantity) FILTER (WHERE h.unit LIKE 'cache\_read%') AS read_tokens,
-        sum(h.quantity) FILTER (WHERE h.unit LIKE 'cache\_write%') AS written_tokens,
-        sum(h.amount) FILTER (WHERE n.quantity IS NOT NULL) AS cost,
-        sum(h.quantity * n.amount / n.quantity) AS as_input
-      FROM i h
-      LEFT JOIN i n ON n.quantity > 0 AND n.unit = CASE WHEN h.unit LIKE '%\_audio\_%' THEN 'input_audio_tokens'
-        WHEN h.unit LIKE '%\_image\_%' THEN 'input_image_tokens' ELSE 'input_text_tokens' END
-      WHERE h.unit LIKE 'cache\_%') c
-    WHERE r.start_time >= d.day AND r.start_time < d.day + 1 AND r.items IS NOT NULL AND c.cached > 0
-      AND NOT EXISTS (SELECT FROM spendlog.excluded_rows x WHERE x.start_time = r.start_time AND x.identity = r.identity)
-    OFFSET 0) l) s
+  SELECT l.day, l.provider, l.model, l.team_id, l.api_key, coalesce(sum(l.quantity) FILTER (WHERE k.use = 'read'), 0) AS read_tokens,
+    coalesce(sum(l.quantity) FILTER (WHERE k.use = 'write'), 0) AS written_tokens,
+    coalesce(sum(l.amount) FILTER (WHERE k.use <> 'input'), 0) AS cost,
+    sum(l.amount) FILTER (WHERE k.use = 'input') / nullif(sum(l.quantity) FILTER (WHERE k.use = 'input'), 0) AS rate
+  FROM spendlog.meter_lines l
+  JOIN (VALUES ('input_text_tokens', 'text', 'input'), ('input_audio_tokens', 'audio', 'input'),
+      ('input_image_tokens', 'image', 'input'), ('cache_read_tokens', 'text', 'read'), ('cache_read_audio_tokens', 'audio', 'read'),
+      ('cache_read_image_tokens', 'image', 'read'), ('cache_write_tokens', 'text', 'write'),
+      ('cache_write_1h_tokens', 'text', 'write'), ('cache_write_12h_tokens', 'text', 'write')) AS k (meter, kind, use)
+    ON k.meter = l.meter
+  WHERE l.pricing_status = 'priced' AND l.itemized
+  GROUP BY l.day, l.provider, l.model, l.model_group, l.call_type, l.team_id, l.api_key, k.kind) s
+WHERE s.read_tokens <> 0 OR s.written_tokens <> 0
 GROUP BY 1, 2, 3, 4, 5;
 COMMENT ON VIEW spendlog.cache_savings IS
-  'What caches saved per day (UTC), provider, model, team and key, from what the rows paid for; before discounts. A range of `day` reads those days';
-COMMENT ON COLUMN spendlog.cache_savings.calls_without_rate IS
-  'calls of them with tokens of a cache and no input beside at a rate: in none of the amounts, as far as that goes';
+  'What caches saved per day (UTC), provider, model, team and key, of priced calls and before discounts, from the sums: at the mean rate of the input beside';
+COMMENT ON COLUMN spendlog.cache_savings.tokens_without_rate IS
+  'of them those without input beside that would have a rate: in none of the amounts';
 COMMENT ON COLUMN spendlog.cache_savings.cost IS 'US dollars for reading and writing';
-COMMENT ON COLUMN spendlog.cache_savings.as_input IS 'US dollars for the same tokens at the input rate of their call; NULL: no call has one';
-COMMENT ON COLUMN spendlog.cache_savings.saved IS 'as_input less cost; below 0 where writing costs more than reading saves; NULL: no call has a rate';
+COMMENT ON COLUMN spendlog.cache_savings.as_input IS 'US dollars for the same tokens at the rate of the input beside; NULL: there is none';
+COMMENT ON COLUMN spendlog.cache_savings.saved IS 'as_input less cost; below 0 where writing costs more than reading saves; NULL: there is no rate';
 GRANT SELECT ON spendlog.cache_savings TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -114,7 +114,7 @@ def whole_life(spread):
         spread.command(*words)
     for view in ("spendlog.unpriced_models", "spendlog.doubtful_rows", "spendlog.price_drift", "spendlog.coverage", "spendlog.suspense",
                  "spendlog.focus_1_2", "spendlog.focus_1_5", "spendlog.spend_daily", "spendlog.spend_by_tag", "spendlog.calls_of_session('x')",
-                 "spendlog.spend_daily_in('Europe/Berlin')", "spendlog.calls_named('x')", "spendlog.spend_hourly", "spendlog.spend_by_meter",
+                 "spendlog.spend_daily_in('Europe/Berlin')", "spendlog.calls_named('x')", "spendlog.spend_hourly", "spendlog.spend_by_meter", "spendlog.cache_savings",
                  "spendlog.spend_by_end_user", "spendlog.budget_status", "spendlog.spend_of('model', '2026-01-01', '2027-01-01')", "tenant.calls()",
                  'litellm."LiteLLM_DailyTeamSpend"', 'litellm."LiteLLM_SpendLogs"', "tenant.spend_logs"):
         spread.sql(f"SELECT count(*) FROM {view}")
