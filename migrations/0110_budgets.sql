@@ -204,6 +204,10 @@ AS $body$
 #variable_conflict use_variable
 DECLARE
   edges date[] := array_remove(ARRAY[%s], NULL);
+  first date := since::date;
+  last date := until::date;
+  low integer := extract(epoch FROM since - first) / 900; -- quarters of an hour from the first day on
+  high integer := extract(epoch FROM until - first) / 900;
 BEGIN
   CASE scope
 %s
@@ -235,7 +239,8 @@ BEGIN
   -- Lines that are not merged yet.
   EXECUTE (SELECT format(head, 'spent_late(scope text, id text, since timestamp, until timestamp', 'NULL::date',
       string_agg(format(asked, c, format(lines, replace(spendlog.scope_condition(c), '$1', 'id'),
-        format('s.grain = ''delta'' AND s.day BETWEEN since::date AND until::date AND %1$s >= since AND %1$s < until', at))),
+        's.grain = ''delta'' AND s.day BETWEEN first AND last AND (s.day - first) * 96 + coalesce(s.slot, 0)::integer >= low '
+        'AND (s.day - first) * 96 + coalesce(s.slot, 0)::integer < high')),
         E'\n' ORDER BY n))
     FROM unnest(scopes) WITH ORDINALITY AS u (c, n));
 END
