@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from harness.report import check, check_equal
 from harness.servers import ROOT
+from integration import prisma
 from integration.stage import Stage, demo_lines, message_of
 
 CASES = os.path.join(ROOT, "tests/cases/litellm")
@@ -137,17 +138,35 @@ def daily_of(logs, entity):
             for n, (key, figures) in enumerate(days.items())]
 
 
-def tables_of(prisma):
+def models_of(text):
+    """Name, and (column, type, optional, rest) of each model of a schema.prisma."""
+    for name, body in re.findall(r"^model (\w+) \{\n(.*?)^\}", text, re.M | re.S):
+        yield name, re.findall(r"^\s+(\w+)\s+(\w+)(\??)[ \t]*(.*)$", body, re.M)
+
+
+def tables_of(text):
     """CREATE TABLE of each model of a schema.prisma."""
     types = {"String": "text", "Int": "integer", "BigInt": "bigint", "Float": "double precision", "Json": "jsonb", "DateTime": "timestamp(3)"}
-    for name, body in re.findall(r"^model (\w+) \{\n(.*?)^\}", prisma, re.M | re.S):
+    for name, body in models_of(text):
         columns = []
-        for column, kind, optional, rest in re.findall(r"^\s+(\w+)\s+(\w+)(\??)[ \t]*(.*)$", body, re.M):
+        for column, kind, optional, rest in body:
             default = re.search(r"@default\s*\((now\(\)|\"[^\"]*\"|[\d.]+)\)", rest)
             words = default.group(1).replace("now()", "CURRENT_TIMESTAMP") if default else ""
             words = f" DEFAULT '{words[1:-1]}'" if words.startswith('"') else f" DEFAULT {words}" if words else ""
             columns.append(f'"{column}" {types[kind]}{words}{"" if optional else " NOT NULL"}{" PRIMARY KEY" if "@id" in rest else ""}')
         yield f'CREATE TABLE own."{name}" ({", ".join(columns)})'
+
+
+def models_used(logs):
+    """As LiteLLM's proxy/db/daily_model_usage.py adds up its table, of tasks that nobody told."""
+    days = collections.defaultdict(collections.Counter)
+    for log in logs:
+        model = log["model"] or "unknown"
+        day = days[log["startTime"][:10], log["model_group"] or model, model, log["custom_llm_provider"] or "unknown", "uncategorized"]
+        day.update(spend=log["spend"], prompt_tokens=log["prompt_tokens"], completion_tokens=log["completion_tokens"], request_count=1,
+                   successful_requests=int(log["status"] == "success"), failed_requests=int(log["status"] != "success"))
+    return [{"updated_at": f"{key[0]}T12:00:00", **dict(zip(("date", "model_group", "model", "custom_llm_provider", "task_type"), key)), **figures}
+            for key, figures in days.items()]
 
 
 def literal(value):
@@ -160,7 +179,7 @@ def literal(value):
 def filled(value, names):
     if isinstance(value, list):
         return [filled(v, names) for v in value]
-    return value.format(**names) if isinstance(value, str) and re.fullmatch(r"\{\w+\}", value) else value
+    return value.format(**names) if isinstance(value, str) and re.match(r"\{\w+\}", value) else value
 
 
 def plain(value):
@@ -178,9 +197,11 @@ class Sides:
     def __init__(self, stage, facts):
         self.stage = stage
         with open(os.path.join(CASES, "schema.prisma")) as text:
-            made = list(tables_of(text.read()))
+            schema = text.read()
+        made = list(tables_of(schema))
         with open(os.path.join(CASES, "statements.json")) as text:
             self.taken = json.load(text)
+        self.columns = {name: [column for column, *_ in body] for name, body in models_of(schema)}
         stage.sql("CREATE SCHEMA own; " + "; ".join(made) + '; CREATE TABLE own."LiteLLM_VerificationToken" (token text PRIMARY KEY, '
                   'key_name text, key_alias text, user_id text, team_id text, organization_id text); CREATE TABLE own.'
                   '"LiteLLM_DeletedVerificationToken" (LIKE own."LiteLLM_VerificationToken"); ALTER TABLE own.'
@@ -191,6 +212,7 @@ class Sides:
         self.fill("LiteLLM_SpendLogs", facts.logs)
         for entity in ENTITIES:
             self.fill(f"LiteLLM_Daily{entity}Spend", daily_of(facts.logs, entity))
+        self.fill("LiteLLM_DailyModelUsage", models_used(facts.logs))
         self.people(facts)
         stage.sql("SET search_path = own; " + "; ".join(v.strip().rstrip(";") for v in self.taken["views"]))
 
@@ -219,7 +241,7 @@ class Sides:
         """What each statement gives."""
         found = [[] for _ in asked]
         for first in range(0, len(asked), 20):
-            batch = "; ".join(f"SELECT {first + n}, to_jsonb(q) FROM ({sql}\n) q" for n, sql in enumerate(asked[first:first + 20]))
+            batch = "; ".join(f"SELECT {first + n}, to_jsonb(q) FROM ({sql.replace('{schema}', schema)}\n) q" for n, sql in enumerate(asked[first:first + 20]))
             for number, row in self.stage.sql(f"SET search_path = {schema}; SET timezone = 'UTC'; {batch}"):
                 found[int(number)].append(json.loads(row))
         return [plain(rows) for rows in found]
@@ -232,7 +254,7 @@ def statement_text(statement, names):
 
 
 def litellms_statements_answer_alike(servers):
-    """Each statement of LiteLLM's source that reads its spend tables gives the same on ours, before and after merging."""
+    """Each statement of LiteLLM's source that reads its spend tables, and Prisma's of its calls, give the same on ours, before and after merging."""
     with Stage(servers, "litellm") as stage:
         now = datetime.datetime.now(datetime.timezone.utc).replace(hour=1, minute=0, second=0, microsecond=125000)
         facts = Facts(now)
@@ -254,7 +276,7 @@ def litellms_statements_answer_alike(servers):
 
 
 def compare(sides, names, where):
-    statements = [s for s in sides.taken["statements"] if not any(words in s["sql"] for words in CANNOT)]
+    statements = [s for s in sides.taken["statements"] if not any(words in s["sql"] for words in CANNOT)] + list(prisma.statements(sides.columns))
     asked = [statement_text(statement, names) for statement in statements]
     differing, empty = [], 0
     for statement, sql, theirs, ours in zip(statements, asked, sides.answers("own", asked), sides.answers("litellm", asked)):
