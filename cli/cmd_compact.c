@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spendlog compact: merge the sums that were appended; `run` does it by itself. */
+/* spendlog compact: merge the sums that were appended and make the names of days that are over;
+ * `run` does it by itself. */
 #include "cli/command.h"
 #include "cli/result.h"
 
 #include "store/compact.h"
+#include "store/names.h"
+
+#include "core/log.h"
 
 static struct {
     bool json, status;
@@ -44,11 +48,15 @@ static int status(const struct config *config, struct err *err)
 
 static int compact(const struct config *config, struct err *err)
 {
-    static const char *const name[] = {"deltas_taken", "lines_made"};
-    int64_t taken, made;
+    static const char *const name[] = {"deltas_taken", "lines_made", "steps_of_names"};
+    int64_t taken, made, steps;
     if (!compact_run(config->postgres, &taken, &made, err))
         return fail(err);
-    figures_print(name, (const int64_t[]){taken, made}, 2);
+    if (!names_make(config->postgres, NULL, &steps, err)) {
+        log_warn("names of days stay as they are: %s", err->text);
+        err_clear(err);
+    }
+    figures_print(name, (const int64_t[]){taken, made, steps}, 3);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "run/control.h"
 #include "run/lane.h"
 #include "run/metrics.h"
+#include "run/names.h"
 #include "run/notify.h"
 #include "run/ready.h"
 #include "run/watch.h"
@@ -155,6 +156,7 @@ static int run_with(const struct config *config, struct err *err)
     };
     struct book_options book_options;
     struct metrics *metrics = NULL;
+    struct names *names = NULL;
     struct topics topics;
     int code = -1;
 
@@ -171,6 +173,7 @@ static int run_with(const struct config *config, struct err *err)
     if (book_options_of(config, &book_options, err) && book_slot_load(&books, &book_options, err) &&
         (!config->metrics_listen || !config->metrics_listen[0] ||
          budgets_start(&group.budgets, config->postgres, err)) &&
+        names_start(&names, config->postgres, err) &&
         metrics_start(&metrics, config->metrics_listen, &group, err) &&
         (control_open(&control, config->control_socket, &group, reload_prices, err) ||
          config_blame(config, "control.socket", err))) {
@@ -183,6 +186,7 @@ static int run_with(const struct config *config, struct err *err)
     control_close(control);
     metrics_stop(metrics);
     budgets_stop(group.budgets);
+    names_stop(names);
     progress_free(&progress);
     book_slot_free(&books);
     topics_free(&topics);

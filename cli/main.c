@@ -73,9 +73,9 @@ static const struct command commands[] = {
      "column of spend_logs has it, or all, without one. AMOUNT is in US dollars a period. What was "
      "spent is what the rows come to, at every commit. Only the owner of the schema can set one.",
      budget_options, begin_budget, NEEDS_POSTGRES, cmd_budget},
-    {"compact", "merge the sums that were appended", "[--status]", false,
-     "`spendlog run` does it by itself when there is time. Changes no sum.", compact_options, NULL,
-     NEEDS_POSTGRES, cmd_compact},
+    {"compact", "merge the sums that were appended, make the names of days", "[--status]", false,
+     "`spendlog run` does it by itself when there is time. Changes no sum and no row.",
+     compact_options, NULL, NEEDS_POSTGRES, cmd_compact},
     {"verify", "prove that nothing was lost or doubled", "", false,
      "Exit 1 with the place when a difference is found, or prices are apart from the gateway's "
      "own.",

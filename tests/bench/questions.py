@@ -61,10 +61,8 @@ OTHERS = {
     "spent() of a team with a budget, this month": "SELECT spendlog.spent('team', {team}, 'month')",
     "spent() of a key without one, today": "SELECT spendlog.spent('key', {key}, 'day')",
     "one team's month by model": "SELECT id, sum(spend) FROM spendlog.spend_of('model', '{month}', date '{last}' + 1, ARRAY[{team}]) GROUP BY 1",
-    "one call": "SELECT l.* FROM spendlog.calls_named({call}) f CROSS JOIN LATERAL (SELECT * FROM spendlog.spend_logs s "
-                "WHERE s.start_time = f.start_time AND s.identity = f.identity OFFSET 0) l",
-    "one session": "SELECT l.* FROM spendlog.calls_of_session({session}) f CROSS JOIN LATERAL (SELECT * FROM spendlog.spend_logs s "
-                "WHERE s.start_time = f.start_time AND s.identity = f.identity OFFSET 0) l",
+    "one call": "SELECT * FROM spendlog.call({call})",
+    "one session": "SELECT * FROM spendlog.session({session})",
 }
 CHOSEN = ("Spend", "Spend per day and model", "Models that moved", "Teams", "Keys", "Models", "Tags")  # asked of some as well
 CHOICES = (("", {}), (", of a team", {"team": "{team}"}), (", of a model", {"model": "{model}"}))

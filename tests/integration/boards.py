@@ -66,7 +66,7 @@ class Asker:
 
 
 def is_of_one_call(sql):
-    return "calls_named(" in sql or "calls_of_session(" in sql
+    return "spendlog.call(" in sql or "spendlog.session(" in sql
 
 
 def panel_reads_sums(asker, title, sql, choices):

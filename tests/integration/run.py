@@ -16,12 +16,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.dont_write_bytecode = True
 
 from harness import report, servers  # noqa: E402
-from integration import (boards, budgets, callback, citus, drift, entry, focus, litellm, observing, operations,  # noqa: E402
+from integration import (boards, budgets, callback, calls, citus, drift, entry, focus, litellm, observing, operations,  # noqa: E402
                          pipeline, postgresql, programs, repricing, runs, sessions, upgrading, wires)
 
 ALL = (programs.ALL + pipeline.ALL + operations.ALL + repricing.ALL + sessions.ALL + callback.ALL + entry.ALL
        + drift.ALL + postgresql.ALL + observing.ALL
-       + upgrading.ALL + wires.ALL + budgets.ALL + boards.ALL + runs.ALL + litellm.ALL + focus.ALL + citus.ALL)
+       + upgrading.ALL + wires.ALL + budgets.ALL + boards.ALL + calls.ALL + runs.ALL + litellm.ALL + focus.ALL + citus.ALL)
 
 
 def run(chosen, options):
