@@ -74,6 +74,7 @@ BEGIN
       'WHERE a.kind = ''posted'' AND a.start_time = s.start_time AND a.identity = s.identity '
       'AND a.run_id <> ($1).run_id ORDER BY a.run_id DESC LIMIT 1) p ON true '
       'WHERE s.start_time = ($1).start_time AND s.identity = ($1).identity '
+      'AND coalesce(p.run_id < ($1).run_id, true) ' -- a run that was begun later has the row
       'AND ($1).old_spend IS NOT DISTINCT FROM CASE WHEN p.run_id IS NULL THEN s.spend ELSE p.new_spend END '
       'AND ($1).old_status = coalesce(p.new_status, s.pricing_status) '
       'AND ($1).old_price_book_id = coalesce(p.new_price_book_id, s.price_book_id) '

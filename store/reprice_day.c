@@ -89,6 +89,7 @@ enum verdict {
     VERDICT_UNREADABLE,
     VERDICT_NO_BOOK,
     VERDICT_EXCLUDED,
+    VERDICT_NEWER,
 };
 
 /* verify prices a row with its own book. */
@@ -125,6 +126,8 @@ static enum verdict judge(struct reprice *run, const struct reprice_shape *shape
          shape->fact_count, shape->count);
     if (shape->excluded >= 0 && copy_int(&field[shape->excluded]) != 0)
         return VERDICT_EXCLUDED;
+    if (shape->newer >= 0 && copy_int(&field[shape->newer]) != 0)
+        return VERDICT_NEWER;
     if (!run->filter.include_reported &&
         text_is(at(shape, field, COLUMN_STATUS), charge_status_name[CHARGE_REPORTED]))
         return VERDICT_REPORTED;
@@ -170,6 +173,7 @@ static enum reprice_skip skip_of(enum verdict verdict)
     return verdict == VERDICT_REPORTED   ? SKIP_REPORTED
            : verdict == VERDICT_NO_BOOK  ? SKIP_BOOK
            : verdict == VERDICT_EXCLUDED ? SKIP_EXCLUDED
+           : verdict == VERDICT_NEWER    ? SKIP_NEWER
                                          : SKIP_UNREADABLE;
 }
 

@@ -26,8 +26,8 @@ enum reprice_column {
     COLUMN_COUNT
 };
 
-/* usage twice, excluded, group, done */
-#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 5)
+/* usage twice, excluded, newer, group, done */
+#define REPRICE_COLUMNS_MAX (COLUMN_COUNT + FACT_COUNT + 6)
 
 enum reprice_method { METHOD_UPDATE, METHOD_REWRITE, METHOD_POST };
 extern const char *const reprice_method_name[];
@@ -38,7 +38,14 @@ struct stored_spend {
     struct money amount;
 };
 
-enum reprice_skip { SKIP_REPORTED, SKIP_UNREADABLE, SKIP_BOOK, SKIP_EXCLUDED, SKIP_COUNT };
+enum reprice_skip {
+    SKIP_REPORTED,
+    SKIP_UNREADABLE,
+    SKIP_BOOK,
+    SKIP_EXCLUDED,
+    SKIP_NEWER,
+    SKIP_COUNT
+};
 extern const char *const reprice_skip_name[SKIP_COUNT];
 
 struct reprice_day {
@@ -58,6 +65,7 @@ struct reprice_shape {
     int fact[FACT_COUNT + 1], fact_count;
     int usage;    /* the part of it that the dictionary has */
     int excluded; /* marks rows that are set aside; -1 = not read */
+    int newer;    /* marks rows that a run begun later has posted for; -1 = not read */
     int done;     /* marks rows that this run has changed before; -1 = not read */
     int group;    /* what options.by names; -1 = not read */
 };
@@ -129,6 +137,11 @@ bool reprice_plan_new(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_plan_dry(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_plan_load(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_find_unfinished(struct reprice *run, int64_t *run_id, struct err *err) MUST_CHECK;
+/* The session is the one that has claimed the days: else the database may be another, and older. */
+#define REPRICE_IN_SESSION " AND current_setting('spendlog.repricing', true) = 'on'"
+/* The record of the run, or of one of its days, was there, in the session. ERR_RETRY: it was not.
+ */
+bool reprice_recorded(const struct reprice *run, int64_t rows, struct err *err) MUST_CHECK;
 bool reprice_run_load(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_run_finish(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_day_dropped(struct reprice *run, const struct reprice_day *day,

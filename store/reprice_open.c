@@ -21,7 +21,8 @@ const char *const reprice_method_name[] = {
 const char *const reprice_skip_name[SKIP_COUNT] = {[SKIP_REPORTED] = "reported",
                                                    [SKIP_UNREADABLE] = "unreadable",
                                                    [SKIP_BOOK] = "book_not_restorable",
-                                                   [SKIP_EXCLUDED] = "excluded"};
+                                                   [SKIP_EXCLUDED] = "excluded",
+                                                   [SKIP_NEWER] = "repriced_since"};
 
 static bool connection_open(struct reprice *run, struct pg *pg, struct err *err)
 {

@@ -100,10 +100,13 @@ bool reprice_plan_dry(struct reprice *run, struct err *err)
 
 /* --- claims --------------------------------------------------------------------------------- */
 
-/* All of them or none. */
+/* All of them or none. The session is marked before: what is counted asks for the mark, which
+ * another server behind a pooler has not, as it has no claims. */
 static bool days_claim(struct reprice *run, struct err *err)
 {
     struct pg_args args;
+    if (!pg_command(&run->write, "SET spendlog.repricing = 'on'", err))
+        return false;
     pg_args_init(&args);
     MUST(pg_outside(&run->write), run->day_count); /* claims are the session's */
     pg_array_open(&args, PG_DATE, run->day_count);
@@ -286,6 +289,16 @@ static bool run_take(struct reprice *run, const PGresult *res, struct err *err)
     return filter_restore(run, pg_text(res, 0, 10), err);
 }
 
+bool reprice_recorded(const struct reprice *run, int64_t rows, struct err *err)
+{
+    MUST(run->run_id > 0 && rows <= 1, run->run_id, rows);
+    return rows == 1 ? true
+                     : err_set(err, ERR_RETRY,
+                               "the database went back under run %lld: `spendlog reprice --resume` "
+                               "goes on from what is recorded",
+                               (long long)run->run_id);
+}
+
 bool reprice_run_load(struct reprice *run, struct err *err)
 {
     struct pg_args args;
@@ -298,7 +311,7 @@ bool reprice_run_load(struct reprice *run, struct err *err)
                  " (filter ->> 'until')::timestamp, (filter - 'since' - 'until')::text"
                  " FROM spendlog.reprice_runs WHERE run_id = $1",
                  &args, err);
-    bool ok = res && run_take(run, res, err);
+    bool ok = res && reprice_recorded(run, PQntuples(res), err) && run_take(run, res, err);
     PQclear(res);
     pg_args_free(&args);
     return ok;
@@ -311,9 +324,10 @@ static bool run_command(struct reprice *run, const char *sql, int32_t day, struc
     pg_arg_int8(&args, run->run_id);
     pg_arg_int4(&args, day);
     PGresult *res = pg_query(&run->write, sql, &args, err);
+    bool ok = res && reprice_recorded(run, strtoll(PQcmdTuples(res), NULL, 10), err);
     PQclear(res);
     pg_args_free(&args);
-    return res != NULL;
+    return ok;
 }
 
 bool reprice_run_finish(struct reprice *run, struct err *err)
@@ -321,15 +335,17 @@ bool reprice_run_finish(struct reprice *run, struct err *err)
     MUST(run->run_id > 0 && run->staged_rows == 0, run->run_id, run->staged_rows);
     return run_command(run,
                        "UPDATE spendlog.reprice_runs SET state = 'done',"
-                       " finished_at = now() AT TIME ZONE 'UTC' WHERE run_id = $1 AND $2::int = 0",
+                       " finished_at = now() AT TIME ZONE 'UTC' WHERE run_id = $1 AND $2::int = "
+                       "0" REPRICE_IN_SESSION,
                        0, err);
 }
 
 bool reprice_day_dropped(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    return run_command(run,
-                       "UPDATE spendlog.reprice_days SET state = 'dropped',"
-                       " finished_at = now() AT TIME ZONE 'UTC'"
-                       " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int",
-                       day->day, err);
+    return run_command(
+        run,
+        "UPDATE spendlog.reprice_days SET state = 'dropped',"
+        " finished_at = now() AT TIME ZONE 'UTC'"
+        " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int" REPRICE_IN_SESSION,
+        day->day, err);
 }

@@ -184,6 +184,11 @@ static void add_columns(struct reprice *run, const struct reprice_day *day,
         buf_add_text(&run->sql, ", x.identity IS NOT NULL");
         shape->excluded = shape->count++;
     }
+    /* What is posted last has the greatest number: an older run leaves such rows to it. */
+    if (run->resumed && day->closed) {
+        buf_printf(&run->sql, ", coalesce(p.run_id > %lld, false)", (long long)run->run_id);
+        shape->newer = shape->count++;
+    }
     if (reprice_group_column(run->options.by)) {
         buf_add_text(&run->sql, ", ");
         row_column_show(&run->sql, reprice_group_column(run->options.by));
@@ -230,7 +235,7 @@ bool reprice_sql_read(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, double sample_percent,
                       struct reprice_shape *shape, struct err *err)
 {
-    *shape = (struct reprice_shape){.excluded = -1, .done = -1, .group = -1};
+    *shape = (struct reprice_shape){.excluded = -1, .newer = -1, .done = -1, .group = -1};
     MUST(method != METHOD_REWRITE || (!day->closed && run->piece.until > run->piece.from), method,
          day->closed, run->piece.from, run->piece.until);
     buf_reset(&run->sql);

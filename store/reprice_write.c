@@ -163,6 +163,7 @@ static bool tallies_write(struct reprice *run, struct err *err)
 static bool run_count(struct reprice *run, const struct reprice_totals *t, struct err *err)
 {
     struct pg_args args;
+    int64_t rows = 0;
     pg_args_init(&args);
     pg_arg_int8(&args, run->run_id);
     pg_arg_int8(&args, t->considered);
@@ -179,30 +180,32 @@ static bool run_count(struct reprice *run, const struct reprice_totals *t, struc
         " spend_before = spend_before + $7::text::numeric,"
         " spend_after = spend_after + $8::text::numeric,"
         " delta = delta + $8::text::numeric - $7::text::numeric"
-        " WHERE run_id = $1",
-        &args, NULL, err);
+        " WHERE run_id = $1" REPRICE_IN_SESSION,
+        &args, &rows, err);
     pg_args_free(&args);
-    return ok;
+    return ok && reprice_recorded(run, rows, err);
 }
 
 static bool day_count(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, bool last, struct err *err)
 {
     struct pg_args args;
+    int64_t rows = 0;
     pg_args_init(&args);
     pg_arg_int8(&args, run->run_id);
     pg_arg_int4(&args, day->day);
     pg_arg_int8(&args, run->slice.changed);
     pg_arg_text(&args, slice_of(reprice_method_name[method]));
     pg_arg_int4(&args, last);
-    bool ok = run_statement(run,
-                            "UPDATE spendlog.reprice_days SET changed = changed + $3, method = $4,"
-                            " state = CASE WHEN $5::int = 1 THEN 'done' ELSE state END,"
-                            " finished_at = CASE WHEN $5::int = 1 THEN now() AT TIME ZONE 'UTC' END"
-                            " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int",
-                            &args, NULL, err);
+    bool ok =
+        run_statement(run,
+                      "UPDATE spendlog.reprice_days SET changed = changed + $3, method = $4,"
+                      " state = CASE WHEN $5::int = 1 THEN 'done' ELSE state END,"
+                      " finished_at = CASE WHEN $5::int = 1 THEN now() AT TIME ZONE 'UTC' END"
+                      " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int" REPRICE_IN_SESSION,
+                      &args, &rows, err);
     pg_args_free(&args);
-    return ok;
+    return ok && reprice_recorded(run, rows, err);
 }
 
 void reprice_slice_close(struct reprice *run)
@@ -232,8 +235,8 @@ bool reprice_slice_count(struct reprice *run, const struct reprice_day *day,
     MUST(pg_inside(&run->write), day->day);
     MUST(run->slice.considered == run->slice.changed + run->slice.unchanged + run->slice.skipped,
          run->slice.considered, run->slice.changed, run->slice.unchanged, run->slice.skipped);
-    return !shortage_was(err) && tallies_write(run, err) && run_count(run, &run->slice, err) &&
-           day_count(run, day, method, last, err);
+    return !shortage_was(err) && run_count(run, &run->slice, err) &&
+           day_count(run, day, method, last, err) && tallies_write(run, err);
 }
 
 /* --- the transaction ------------------------------------------------------------------------ */

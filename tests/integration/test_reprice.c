@@ -782,6 +782,30 @@ static void a_row_changed_by_somebody_else_stops_the_run(void **state)
     sql("UPDATE spendlog.stored_rows SET spend = spend - 1 WHERE start_time < '2025-06-28 02:00'");
 }
 
+/* As a server does that came back older behind a pooler: the session goes on. */
+static void a_run_that_is_not_recorded_any_more_changes_nothing_and_says_so(void **state)
+{
+    struct err err = {0};
+    struct arrival arrival = {&tariff_b, INT64_MIN, 0, 100,
+                              "DELETE FROM spendlog.reprice_days;"
+                              " DELETE FROM spendlog.reprice_runs"};
+    struct reprice_options options = {.conninfo = conninfo_of("repricer"),
+                                      .price = price_and_arrive,
+                                      .context = &arrival,
+                                      .rewrite_rows_min = INT64_MAX};
+    (void)state;
+    int64_t before = fingerprint();
+    struct reprice *run = reprice_open(&options, &err);
+    assert_true(reprice_begin(run, &everything, BOOK_B, SLICE("{}"), &err));
+    assert_false(reprice_run(run, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    assert_non_null(strstr(err.text, "the database went back under run"));
+    assert_null(reprice_report(run, &err));
+    reprice_close(run);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
+    assert_int_equal(fingerprint(), before);
+}
+
 /* --- closed periods -------------------------------------------------------------------------- */
 
 static void closed_periods_take_no_change_in_place(void **state)
@@ -821,6 +845,40 @@ static void closed_periods_take_no_change_in_place(void **state)
 
 /* Rows of a closed month without a price keep that status; a posted price takes them off the list.
  */
+/* What is posted last has the greatest number of a run: the older one would post again and again.
+ */
+static void a_run_gone_on_with_leaves_what_a_later_one_has_posted(void **state)
+{
+    struct err err = {0};
+    struct buf json;
+    bool found;
+    (void)state;
+    if (!period_close(conninfo_of("repricer"), 2025, 6, &err))
+        fail_msg("%s", err.text);
+    struct reprice *older = run_open(&tariff_a, false, 0);
+    if (!reprice_begin(older, &everything, BOOK_A, SLICE("{}"), &err))
+        fail_msg("%s", err.text);
+    reprice_close(older);
+    backends_wait();
+    struct reprice_report newer = run_all(&tariff_b, &everything, false);
+    assert_true(newer.totals.posted > 0);
+    int64_t june = scalar("SELECT mod(sum(new_spend) * 1000000000000, 1000000000000) FROM"
+                          " spendlog.spend_adjustments WHERE kind = 'posted'");
+    older = run_open(&tariff_a, false, 0);
+    buf_init(&json, 1 << 20);
+    if (!reprice_resume(older, &found, &json, &err) || !reprice_run(older, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(reprice_report(older, &err)->totals.posted, 0);
+    buf_free(&json);
+    reprice_close(older);
+    assert_int_equal(scalar("SELECT mod(sum(new_spend) * 1000000000000, 1000000000000) FROM"
+                            " spendlog.spend_adjustments WHERE kind = 'posted'"),
+                     june);
+    assert_int_equal(scalar("SELECT rows FROM spendlog.reprice_tallies WHERE value ="
+                            " 'repriced_since'"),
+                     newer.totals.posted);
+}
+
 static void a_posted_price_heals_the_list(void **state)
 {
     struct err err = {0};
@@ -931,6 +989,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_day_that_retention_dropped_before_the_resume_is_left_out,
                                         reset, agree),
         cmocka_unit_test_setup_teardown(a_row_changed_by_somebody_else_stops_the_run, reset, agree),
+        cmocka_unit_test_setup_teardown(
+            a_run_that_is_not_recorded_any_more_changes_nothing_and_says_so, reset, agree),
         cmocka_unit_test_setup_teardown(killed_while_rewriting_and_resumed_equals_one_clean_run,
                                         reset, agree),
         cmocka_unit_test_setup_teardown(killed_while_updating_and_resumed_equals_one_clean_run,
@@ -941,6 +1001,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(pricing_remarks_anew_and_reading_keeps_its_own, reset,
                                         agree),
         cmocka_unit_test_setup_teardown(closed_periods_take_no_change_in_place, reset, agree),
+        cmocka_unit_test_setup_teardown(a_run_gone_on_with_leaves_what_a_later_one_has_posted,
+                                        reset, agree),
         cmocka_unit_test_setup_teardown(a_posted_price_heals_the_list, reset, agree),
     };
     if (argc > 1) /* a pattern with * and ? */

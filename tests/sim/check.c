@@ -135,7 +135,7 @@ static struct {
     struct held held[IDS_MAX];
     size_t count;
     int64_t rows, calls;
-    __int128 spend, summed;
+    __int128 spend, summed, posted;
 } all;
 
 void check_reset(void)
@@ -183,6 +183,10 @@ static void row_count(const struct row *r, int n)
     case TABLE_CONFLICTS:
         held_of(r->v.conflict.partition_id)->conflicts += n;
         break;
+    case TABLE_ADJUSTMENTS:
+        if (!r->v.adjustment.audit)
+            all.posted += n * (r->v.adjustment.spend - r->v.adjustment.old_spend);
+        break;
     case TABLE_DELTAS:
         all.calls += n * r->v.delta.calls;
         all.summed += n * r->v.delta.spend;
@@ -204,16 +208,17 @@ void check_journal(const struct tx *tx, bool back)
 static void count_anew(void)
 {
     int64_t rows = all.rows, calls = all.calls;
-    __int128 spend = all.spend, summed = all.summed;
+    __int128 spend = all.spend, summed = all.summed, posted = all.posted;
     all.rows = all.calls = 0;
-    all.spend = all.summed = 0;
+    all.spend = all.summed = all.posted = 0;
     for (size_t i = 0; i < all.count; i++)
         all.held[i] = (struct held){.id = all.held[i].id, .log = all.held[i].log, .versions = 1};
     for (int t = 0; t < TABLES; t++)
         for (const struct row *r = t == TABLE_OFFSETS ? NULL : db.first[t]; r; r = r->next)
             if (is_there(r))
                 row_count(r, 1);
-    if (rows != all.rows || calls != all.calls || spend != all.spend || summed != all.summed)
+    if (rows != all.rows || calls != all.calls || spend != all.spend || summed != all.summed ||
+        posted != all.posted)
         sim_fail("the checker has lost count");
 }
 
@@ -406,6 +411,166 @@ static void check_row(const struct row *r)
 
 /* --- at each commit ------------------------------------------------------------------------- */
 
+/* --- repricing ------------------------------------------------------------------------------ */
+
+static __int128 price_by(int32_t book, int64_t tokens)
+{
+    for (struct row *b = db.first[TABLE_BOOKS]; b; b = b->next)
+        for (unsigned n = 0; is_there(b) && b->v.book.id == book && n < books_count(); n++)
+            if (is_word(b->v.book.hash, book_hash(n)))
+                return tokens * book_price(n);
+    return -1;
+}
+
+static bool run_has_day(int64_t run, int32_t day)
+{
+    for (const struct row *r = db.first[TABLE_RUN_DAYS]; r; r = r->next)
+        if (is_there(r) && r->v.run_day.run == run && r->v.run_day.day == day)
+            return true;
+    return false;
+}
+
+/* One that takes rows of a book only leaves the others as they are. */
+static bool run_takes(const struct row *run, const struct row *r)
+{
+    static const char book[] = "\"book\"";
+    struct text filter = run->v.run.filter;
+    return r->v.row.born->seq > 0 && r->v.row.born->seq <= run->v.run.begun &&
+           r->v.row.start >= run->v.run.since && r->v.row.start < run->v.run.until &&
+           !memmem(filter.p, filter.bytes, book, sizeof(book) - 1) &&
+           run_has_day(run->v.run.id, r->v.row.day);
+}
+
+/* What it counts for: what was posted last. */
+static __int128 comes_to(const struct row *r)
+{
+    uint64_t hash = db_hash(db_hash_int(11, r->v.row.start), r->v.row.identity, 16);
+    const struct row *last = NULL;
+    for (const struct row *a = db_bucket(TABLE_ADJUSTMENTS, hash); a; a = a->chain)
+        if (a->table == TABLE_ADJUSTMENTS && is_there(a) && !a->v.adjustment.audit &&
+            a->v.adjustment.start == r->v.row.start &&
+            memcmp(a->v.adjustment.identity, r->v.row.identity, 16) == 0 &&
+            (!last || last->made->seq < a->made->seq))
+            last = a;
+    return last ? last->v.adjustment.spend : r->v.row.spend;
+}
+
+/* Each row once: those that were there when it began, and some that have come since. */
+static void check_considered(const struct row *run)
+{
+    static const char book[] = "\"book\"";
+    struct text filter = run->v.run.filter;
+    int64_t least = 0, most = 0;
+    if (sim.dials.drop_day > 0 || memmem(filter.p, filter.bytes, book, sizeof(book) - 1))
+        return;
+    for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next) {
+        if (!is_there(r))
+            continue;
+        least += run_takes(run, r);
+        most += r->v.row.start >= run->v.run.since && r->v.row.start < run->v.run.until &&
+                run_has_day(run->v.run.id, r->v.row.day);
+    }
+    if (run->v.run.considered < least || run->v.run.considered > most)
+        sim_fail("run %lld has ended, and considered %lld rows of %lld to %lld",
+                 (long long)run->v.run.id, (long long)run->v.run.considered, (long long)least,
+                 (long long)most);
+}
+
+struct run_sums {
+    int64_t adjusted, posted, tallied;
+    __int128 delta, tallied_delta;
+};
+
+static struct run_sums run_sums(int64_t run)
+{
+    struct run_sums sums = {0};
+    for (const struct row *a = db.first[TABLE_ADJUSTMENTS]; a; a = a->next)
+        if (is_there(a) && a->v.adjustment.run == run) {
+            sums.adjusted++;
+            sums.posted += !a->v.adjustment.audit;
+            sums.delta += a->v.adjustment.spend - a->v.adjustment.old_spend;
+        }
+    for (const struct row *t = db.first[TABLE_TALLIES]; t; t = t->next)
+        if (is_there(t) && t->v.tally.run == run && is_word(t->v.tally.dimension, "day")) {
+            sums.tallied += t->v.tally.rows;
+            sums.tallied_delta += t->v.tally.after - t->v.tally.before;
+        }
+    return sums;
+}
+
+/* What a run says of itself is what it did. */
+static void check_run(const struct row *run)
+{
+    const struct run_sums sums = run_sums(run->v.run.id);
+    int64_t parts = run->v.run.changed + run->v.run.unchanged + run->v.run.skipped;
+    __int128 delta = run->v.run.after - run->v.run.before;
+    if (run->v.run.considered != parts || run->v.run.changed != sums.adjusted ||
+        sums.adjusted != sums.tallied || sums.posted != run->v.run.posted || delta != sums.delta ||
+        delta != sums.tallied_delta)
+        sim_fail("run %lld: considered %lld of %lld, changed %lld of %lld, tallied %lld%s",
+                 (long long)run->v.run.id, (long long)run->v.run.considered, (long long)parts,
+                 (long long)run->v.run.changed, (long long)sums.adjusted, (long long)sums.tallied,
+                 delta != sums.delta || delta != sums.tallied_delta ? ", another difference" : "");
+}
+
+/* When it ends, what was there when it began costs what its book asks; later ones may have been at
+ * work since. */
+static void check_run_done(const struct row *run)
+{
+    check_run(run);
+    check_considered(run);
+    if (run->v.run.id != db.run_seq)
+        return;
+    for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
+        if (is_there(r) && run_takes(run, r) &&
+            comes_to(r) != price_by(run->v.run.book, r->v.row.input_tokens))
+            sim_fail("run %lld has ended, and row %lld/%d has another price than that of its book",
+                     (long long)run->v.run.id, (long long)r->v.row.offset, (int)r->v.row.index);
+}
+
+/* Its records lead from what a row cost when it came to what it costs now. */
+static const struct row *adjustment_before(const struct row *a)
+{
+    const struct row *before = NULL;
+    for (const struct row *b = db_bucket(TABLE_ADJUSTMENTS, a->hash); b; b = b->chain)
+        if (b->table == TABLE_ADJUSTMENTS && is_there(b) && b->made->seq < a->made->seq &&
+            b->v.adjustment.start == a->v.adjustment.start &&
+            memcmp(b->v.adjustment.identity, a->v.adjustment.identity, 16) == 0 &&
+            (!before || b->made->seq > before->made->seq))
+            before = b;
+    return before;
+}
+
+static void check_adjustment(const struct row *a)
+{
+    const struct row *before = adjustment_before(a);
+    if (before && before->v.adjustment.run == a->v.adjustment.run)
+        sim_fail("run %lld has changed a row twice", (long long)a->v.adjustment.run);
+    if (before && sim.dials.drop_day == 0 &&
+        (before->v.adjustment.spend != a->v.adjustment.old_spend ||
+         before->v.adjustment.book != a->v.adjustment.old_book))
+        sim_fail("run %lld: a record does not begin where the one before ends",
+                 (long long)a->v.adjustment.run);
+}
+
+static void check_repricing(void)
+{
+    for (const struct row *r = db.first[TABLE_RUNS]; r; r = r->next)
+        if (is_there(r))
+            check_run(r);
+    for (const struct row *a = db.first[TABLE_ADJUSTMENTS]; a; a = a->next)
+        if (is_there(a))
+            check_adjustment(a);
+    for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
+        if (is_there(r) && r->v.row.adjusted &&
+            (r->v.row.adjusted->v.adjustment.spend != r->v.row.spend ||
+             r->v.row.adjusted->v.adjustment.book != r->v.row.book))
+            sim_fail("row %lld/%d is not as its last record says", (long long)r->v.row.offset,
+                     (int)r->v.row.index);
+}
+
+/* --- at each commit -------------------------------------------------------------------------- */
+
 /* The partition that a row is about; -1: none. */
 static int64_t partition_of(const struct row *r)
 {
@@ -428,10 +593,13 @@ void check_commit(void)
         last = id >= 0 ? id : last;
         if (r->table == TABLE_ROWS && tx->journal[i].made && is_there(r))
             check_row(r);
+        if (r->table == TABLE_RUNS && tx->journal[i].made && is_there(r) && r->v.run.done)
+            check_run_done(r);
     }
-    if (all.rows != all.calls || all.spend != all.summed)
+    if (all.rows != all.calls || all.spend + all.posted != all.summed)
         sim_fail("the sums say %lld calls, there are %lld rows%s", (long long)all.calls,
-                 (long long)all.rows, all.spend != all.summed ? ", and other money" : "");
+                 (long long)all.rows,
+                 all.spend + all.posted != all.summed ? ", and other money" : "");
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -554,6 +722,7 @@ void check_end(void)
         if (is_there(r))
             check_partition(r);
     check_commit();
+    check_repricing();
     rows_to_keys();
     for (unsigned p = 0; p < sim.dials.partitions; p++)
         for (int64_t offset = 0; offset < broker_log[p]->high; offset++)

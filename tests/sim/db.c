@@ -112,6 +112,17 @@ bool row_is_seen(const struct row *row, const struct tx *tx)
            !(row->gone && (row->gone == tx || is_done(row->gone)));
 }
 
+static bool is_done_by(const struct tx *of, const struct tx *tx, int64_t snapshot)
+{
+    return of == tx || (is_done(of) && (snapshot < 0 || of->seq <= snapshot));
+}
+
+bool row_is_in(const struct row *row, const struct tx *tx, int64_t snapshot)
+{
+    return is_done_by(row->made, tx, snapshot) &&
+           !(row->gone && is_done_by(row->gone, tx, snapshot));
+}
+
 struct tx *row_in_way(const struct row *row, const struct tx *tx)
 {
     if (row->made != tx && row->made->state == TX_OPEN)
@@ -131,6 +142,7 @@ struct tx *tx_begin(const struct pg_conn *conn, int pid)
     tx->conn = conn;
     tx->pid = pid;
     tx->at_us = clock_now_us() + ++db.clock % 1000;
+    tx->snapshot = -1;
     return tx;
 }
 
@@ -148,6 +160,7 @@ static void take_back(struct tx *tx, size_t to)
 void tx_commit(struct tx *tx)
 {
     tx->state = TX_DONE;
+    tx->seq = ++db.tx_seq;
     task_wake_waiting();
     if (tx->count == 0)
         return;
@@ -169,7 +182,7 @@ void tx_abort(struct tx *tx)
 
 void tx_savepoint(struct tx *tx)
 {
-    if (tx->savepoints == 64)
+    if (tx->savepoints == SAVEPOINTS_MAX)
         abort();
     tx->savepoint[tx->savepoints++] = tx->count;
 }

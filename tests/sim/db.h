@@ -26,6 +26,15 @@ enum table {
     TABLE_DELTAS,
     TABLE_DAYS,
     TABLE_DROPPED, /* rows that went with their day */
+    TABLE_CLOSED,  /* days, in place of months */
+    TABLE_CLAIMS,  /* of days, by sessions that reprice */
+    TABLE_RUNS,
+    TABLE_RUN_DAYS,
+    TABLE_TALLIES,
+    TABLE_ADJUSTMENTS,
+    TABLE_STAGED,      /* adjustments of a day that is rewritten */
+    TABLE_SHADOWS,     /* days that are rewritten */
+    TABLE_SHADOW_ROWS, /* their rows */
     TABLES
 };
 
@@ -38,6 +47,16 @@ struct text {
 };
 
 struct tx;
+struct backend;
+
+/* Names of the columns of a COPY. */
+#define COPY_COLUMNS_MAX 128
+struct columns {
+    struct columns *next;
+    const char *sql;
+    int count;
+    struct text name[COPY_COLUMNS_MAX];
+};
 
 struct row {           /* a version */
     struct row *next;  /* of its table */
@@ -61,10 +80,16 @@ struct row {           /* a version */
             uint8_t identity[16];
             __int128 spend;
             struct text request_id, model, team;
+            const char *raw; /* as COPY brought it */
+            const struct columns *columns;
+            const struct row *adjusted; /* by this record last; NULL: as it came */
+            const struct tx *born;      /* of its first version */
+            int64_t place;              /* in the table, as of a ctid */
         } row;
         struct {
             int64_t number;
             struct text content;
+            const struct text *column; /* as in the statement, from $2 on */
             struct text model, team;
         } words;
         struct {
@@ -93,7 +118,7 @@ struct row {           /* a version */
         } gap;
         struct {
             int32_t id;
-            struct text hash;
+            struct text hash, json;
         } book;
         struct {
             int64_t calls;
@@ -106,6 +131,44 @@ struct row {           /* a version */
             struct text name;
             int64_t count;
         } counter;
+        struct {
+            int32_t day;
+            const struct backend *session;
+            unsigned replaced; /* of the server that was asked */
+        } claim;
+        struct {
+            int64_t id, since, until, considered, changed, unchanged, skipped, posted;
+            int64_t begun; /* all that was committed then is its business */
+            int32_t book;
+            bool done;
+            __int128 before, after;
+            struct text filter;
+        } run;
+        struct {
+            int64_t run, changed;
+            int32_t day;
+            bool left; /* neither done nor dropped */
+        } run_day;
+        struct {
+            int64_t run, rows;
+            struct text dimension, value;
+            __int128 before, after;
+        } tally;
+        struct {
+            int64_t run, start, place;
+            uint8_t identity[16];
+            bool audit, had_spend, has_spend;
+            __int128 old_spend, spend;
+            int32_t old_book, book, flags;
+            struct text old_status, old_reason;
+            const char *raw;
+            const struct columns *columns;
+        } adjustment;
+        struct {
+            int64_t snapshot, filled_blocks, filled_rows;
+            const struct tx *taken_in;
+            int32_t day;
+        } shadow;
     } v;
 };
 
@@ -114,6 +177,7 @@ struct journal {
     bool made; /* else ended */
 };
 
+#define SAVEPOINTS_MAX 128
 enum tx_state { TX_OPEN, TX_DONE, TX_GONE };
 
 struct tx {
@@ -124,9 +188,11 @@ struct tx {
     struct journal *journal;
     size_t count, capacity;
     struct tx *waits_for;
-    size_t savepoint[64];
+    size_t savepoint[SAVEPOINTS_MAX];
     unsigned savepoints;
     struct tx *before;                          /* committed before it */
+    int64_t seq;                                /* of its commit; 0: not yet */
+    int64_t snapshot;                           /* what it sees; -1: all that is committed */
     int64_t batch_seq, partition_seq, book_seq; /* sequences, as they were when it was committed */
 };
 
@@ -135,6 +201,8 @@ struct db {
     int64_t batch_seq, partition_seq, book_seq;
     struct tx *last; /* committed */
     size_t committed;
+    int64_t tx_seq, places, run_seq;
+    struct columns *columns;
     int64_t clock;      /* makes each now() another one */
     unsigned went_back; /* times */
 };
@@ -161,6 +229,8 @@ void db_end(struct tx *tx, struct row *row);
 /* The first version of a bucket, whatever its state. */
 struct row *db_bucket(enum table table, uint64_t hash);
 bool row_is_seen(const struct row *row, const struct tx *tx);
+/* ... by one that sees what was committed up to its snapshot, and what is its own. */
+bool row_is_in(const struct row *row, const struct tx *tx, int64_t snapshot);
 /* Another transaction under way that made or ended it; NULL: none. */
 struct tx *row_in_way(const struct row *row, const struct tx *tx);
 

@@ -33,7 +33,8 @@ struct member {
     jmp_buf life;
 };
 
-static struct member members[MEMBERS_MAX];
+static struct member members[MEMBERS_MAX + OPERATORS_MAX];
+static struct member *const operators = &members[MEMBERS_MAX];
 static unsigned member_count;
 static bool over;
 static unsigned starving; /* members, at most: nobody is asked while it is 0 */
@@ -223,9 +224,9 @@ void members_start(unsigned count)
     starving = 0;
     ended[0] = '\0';
     member_count = count;
+    memset(members, 0, sizeof(members));
     for (unsigned i = 0; i < count; i++) {
         struct member *m = &members[i];
-        memset(m, 0, sizeof(*m));
         m->number = i;
         snprintf(m->name, sizeof(m->name), "member %u", i);
         m->config = shared.config;
@@ -259,7 +260,7 @@ void members_free(void)
 
 const void *member_self(void)
 {
-    for (unsigned i = 0; i < member_count; i++)
+    for (unsigned i = 0; i < MEMBERS_MAX + OPERATORS_MAX; i++)
         if (members[i].task == task_self() && task_self())
             return &members[i];
     return NULL;
@@ -274,6 +275,41 @@ bool member_is_silent(const void *member)
 {
     const struct member *m = member;
     return m->dead || !m->up || task_is_frozen(m->task);
+}
+
+/* --- commands of operators' ------------------------------------------------------------------ */
+
+void operator_process(unsigned number, void (*work)(void *), void *context)
+{
+    struct member *m = &operators[number];
+    memset(m, 0, sizeof(*m));
+    m->number = number;
+    snprintf(m->name, sizeof(m->name), "operator %u", number);
+    m->task = task_self();
+    m->up = true;
+    if (setjmp(m->life) == 0)
+        work(context);
+    m->up = false;
+}
+
+bool operator_is_self(void)
+{
+    const struct member *m = member_self();
+    return m && m >= operators;
+}
+
+void operator_kill_self(void)
+{
+    if (!operator_is_self())
+        return;
+    struct member *m = (struct member *)(uintptr_t)member_self();
+    if (!m->up || m->dead || !sim_fault(sim.dials.reprice_kill))
+        return;
+    sim_happened(HAPPENED_OPERATOR_KILLED);
+    m->dead = true;
+    sim_trace("kill -9: %s", m->name);
+    server_member_gone(m);
+    task_wake_waiting();
 }
 
 /* --- what befalls them ---------------------------------------------------------------------- */
@@ -306,9 +342,8 @@ void member_stop(unsigned number)
     atomic_store(&m->group.stop, true);
 }
 
-void member_freeze(unsigned number, int64_t ms)
+static void freeze(struct member *m, int64_t ms)
 {
-    struct member *m = &members[number % member_count];
     if (task_is_frozen(m->task))
         return;
     sim_happened(HAPPENED_FREEZE);
@@ -316,11 +351,16 @@ void member_freeze(unsigned number, int64_t ms)
     task_freeze(m->task, sim.now_ms + ms);
 }
 
+void member_freeze(unsigned number, int64_t ms)
+{
+    freeze(&members[number % member_count], ms);
+}
+
 void member_freeze_self(int64_t ms)
 {
-    const struct member *m = member_self();
+    struct member *m = (struct member *)(uintptr_t)member_self();
     if (m)
-        member_freeze(m->number, ms);
+        freeze(m, ms);
 }
 
 void members_reload(void)
@@ -332,13 +372,22 @@ void members_reload(void)
     sim_trace("SIGHUP: %s", m->name);
 }
 
-void member_starve(unsigned number, unsigned nth)
+static void starve(struct member *m, unsigned nth)
 {
-    struct member *m = &members[number % member_count];
     if (!m->up || m->dead)
         return;
     m->starves_in = nth;
     starving++;
+}
+
+void member_starve(unsigned number, unsigned nth)
+{
+    starve(&members[number % member_count], nth);
+}
+
+void operator_starve(unsigned number, unsigned nth)
+{
+    starve(&operators[number % OPERATORS_MAX], nth);
 }
 
 bool member_starves(void)
@@ -385,8 +434,9 @@ void member_abort(void)
 
 void members_revive(void)
 {
-    for (unsigned i = 0; i < member_count; i++)
-        task_freeze(members[i].task, 0);
+    for (unsigned i = 0; i < MEMBERS_MAX + OPERATORS_MAX; i++)
+        if (members[i].task)
+            task_freeze(members[i].task, 0);
 }
 
 const char *members_ended(void)

@@ -25,6 +25,15 @@ void member_stop(unsigned number); /* SIGTERM */
 void member_freeze(unsigned number, int64_t ms);
 void member_freeze_self(int64_t ms);
 void members_reload(void);
+
+/* Commands of operators' are processes, too: they are killed, frozen, short of memory. */
+#define OPERATORS_MAX 2
+/* In the task that runs: a command from its beginning to its end. */
+void operator_process(unsigned number, void (*work)(void *), void *context);
+void operator_starve(unsigned number, unsigned nth);
+bool operator_is_self(void);
+/* Of the one whose task runs: in the midst of whatever it does. */
+void operator_kill_self(void);
 /* Its n-th allocation from now on fails. */
 void member_starve(unsigned number, unsigned nth);
 /* Whether the allocation at hand fails. */

@@ -9,6 +9,11 @@
 void others_turn(void);
 /* retry.c: a task of its own. */
 void operator_main(void *context);
+/* reprice.c: the same, for each operator; the context is its number. */
+void repricer_main(void *context);
+/* When faults have stopped: no run is left that did not end. */
+bool repricers_are_done(void);
+void repricers_reset(void);
 /* A day with all its rows, by retention or by hand; NULL: somebody is at it, or there is none. */
 const struct row *others_drop_a_day(struct tx *tx);
 

@@ -78,6 +78,18 @@ FAULTS = (
         ("    if (shortage_was(err))\n        return false;\n    if (!writer_connect", "    if (!writer_connect"),)),
     Fault("a row that is refused guards its identity", (
         ("    if (!rows_guard_stands(w, batch))\n", "    if (!rows_guard_stands(w, batch) && !w->guard_again)\n"),)),
+    # repricing
+    Fault("a run that is gone on with prices again what it has done", (
+        ("    if (shape->done >= 0 && copy_int(&field[shape->done]) != 0)\n        return true;\n", ""),)),
+    Fault("what a run did not change is counted by each try of its slice", (
+        ("    memset(&run->rest, 0, sizeof(run->rest));\n", ""),
+        ("    for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {\n        pg_rollback(&run->write);",
+         "    for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {\n        pg_rollback(&run->write);\n"
+         "        if (last)\n            reprice_slice_close(run);"),)),
+    Fault("a run goes on in a session that has no claims", (
+        ("\" AND current_setting('spendlog.repricing', true) = 'on'\"", "\"\""),)),
+    Fault("an older run posts for what a newer one has posted", (
+        ("        return VERDICT_NEWER;\n", "        MUST(shape->newer < shape->count);\n"),)),
     Fault("a book that went back ends the service", (
         ('err_set(err, ERR_RETRY, "price book %.12s is not stored any more", hash)',
          'err_set(err, ERR_FATAL, "price book %.12s is not stored any more", hash)'),), 5000),  # between two statements

@@ -204,9 +204,10 @@ static bool owner_is_dead(const PGconn *conn)
 
 /* --- backends ------------------------------------------------------------------------------- */
 
-static struct backend *backend_new(const char *name)
+static struct backend *backend_new(const char *name, const void *owner)
 {
     struct backend *backend = sim_alloc(sizeof(*backend));
+    backend->owner = owner;
     backend->pid = 100 + ++server.pids;
     snprintf(backend->name, sizeof(backend->name), "%s", name);
     backend->next = server.backends;
@@ -267,8 +268,13 @@ static bool is_deadlock(const struct tx *tx)
 
 PGresult *wait_for_tx(struct pg_conn *conn, const struct tx *other)
 {
+    return wait_for_tx_ms(conn, other, LOCK_TIMEOUT_MS);
+}
+
+PGresult *wait_for_tx_ms(struct pg_conn *conn, const struct tx *other, int64_t timeout_ms)
+{
     struct tx *tx = conn->backend->tx;
-    int64_t until_ms = sim.now_ms + LOCK_TIMEOUT_MS;
+    int64_t until_ms = sim.now_ms + timeout_ms;
     PGresult *failed = NULL;
     tx->waits_for = (struct tx *)(uintptr_t)other;
     sim_trace("backend %d waits for %d", conn->backend->pid, other->pid);
@@ -305,7 +311,7 @@ PGconn *PQconnectStartParams(const char *const *names, const char *const *values
     conn->words = "connection refused";
     conn->lost = owner_is_dead(conn) || server_is_down() || sim_fault(sim.dials.cut);
     if (!conn->lost)
-        conn->backend = backend_new(name);
+        conn->backend = backend_new(name, conn->owner);
     sim_trace("connect: %s", conn->lost ? conn->words : "done");
     return conn;
 }
@@ -345,7 +351,7 @@ void PQfinish(PGconn *conn)
 void server_member_gone(const void *owner)
 {
     for (struct backend *b = server.backends; b; b = b->next)
-        if (b->tx && !b->ended && b->tx->conn->owner == owner && !sim_fault(300))
+        if (b->owner == owner && !b->ended && !(b->tx && sim_fault(300)))
             backend_end(b);
 }
 
@@ -540,6 +546,8 @@ static PGresult *control(PGconn *conn, const char *sql)
     struct backend *backend = conn->backend;
     if (strncmp(sql, "BEGIN", 5) == 0) {
         backend->tx = tx_begin(conn, backend->pid);
+        if (strstr(sql, "REPEATABLE READ"))
+            backend->tx->snapshot = db.tx_seq;
         return answer_done();
     }
     if (strcmp(sql, "COMMIT") == 0)
@@ -554,7 +562,7 @@ static PGresult *control(PGconn *conn, const char *sql)
         tx_release(backend->tx);
         return answer_done();
     }
-    if (strncmp(sql, "ROLLBACK TO SAVEPOINT ", 22) == 0) {
+    if (strncmp(sql, "ROLLBACK TO ", 12) == 0) {
         tx_back_to_savepoint(backend->tx);
         backend->failed = false;
         if (strstr(sql, "; RELEASE SAVEPOINT "))
@@ -594,6 +602,9 @@ static void turn(PGconn *conn)
 {
     if (owner_is_dead(conn))
         return;
+    operator_kill_self();
+    if (!sim.quiet && operator_is_self() && sim_below(16) == 0) /* what he asks for takes longer */
+        task_sleep(sim_below(400));
     if (conn->backend && conn->backend->tx && sim_fault(sim.dials.freeze / 20))
         member_freeze_self(1 + sim_below(40000)); /* with all its locks */
     if (sim_below(4) == 0)
@@ -606,6 +617,7 @@ static PGresult *execute(PGconn *conn, const char *sql, const struct statement *
                          const struct params *params)
 {
     turn(conn);
+    conn->sql = sql;
     server.statements++;
     PGresult *res = hindered(conn, sql);
     if (!res) {
@@ -621,7 +633,8 @@ static PGresult *execute(PGconn *conn, const char *sql, const struct statement *
         sim_trace("%.60s: %s [%s]", sql, res->message, res->sqlstate);
     else
         sim_trace("%.60s", sql);
-    if (!conn->lost && res->status != PGRES_COPY_IN && sim_fault(sim.dials.cut / 2)) {
+    if (!conn->lost && res->status != PGRES_COPY_IN && res->status != PGRES_COPY_OUT &&
+        sim_fault(sim.dials.cut / 2)) {
         PQclear(res);
         res = lost(conn, "server closed the connection unexpectedly");
     }
@@ -630,7 +643,7 @@ static PGresult *execute(PGconn *conn, const char *sql, const struct statement *
 
 static bool is_copy(const char *sql)
 {
-    return strncmp(sql, "COPY ", 5) == 0;
+    return strncmp(sql, "COPY spendlog.", 14) == 0;
 }
 
 static PGresult *copy_start(struct pg_conn *conn, const struct params *params)
@@ -779,11 +792,34 @@ int PQsetSingleRowMode(PGconn *conn)
     return 1;
 }
 
-/* What nothing here uses, but other objects of store/ link. */
+/* --- COPY to the client --------------------------------------------------------------------- */
+
+static int copy_out_lost(PGconn *conn)
+{
+    if (!conn->lost)
+        conn_lose(conn, "server closed the connection unexpectedly");
+    conn->out = NULL;
+    return -2;
+}
+
+/* Others have their turn while rows come. */
 int PQgetCopyData(PGconn *conn, char **bytes, int async)
 {
-    (void)conn, (void)async;
+    struct copy_out *out = conn->out;
+    (void)async;
     *bytes = NULL;
-    sim_fail("COPY to the client");
-    return -2;
+    if (sim_below(8) == 0)
+        turn(conn);
+    if (conn->lost || owner_is_dead(conn) || conn->backend->ended || sim_fault(sim.dials.cut / 4))
+        return copy_out_lost(conn);
+    PGresult *no = out->next == out->count ? answer_done() : refusal(conn);
+    if (no) {
+        conn->pending = answer_failed(no) ? failed(conn, no) : no;
+        conn->out = NULL;
+        return -1;
+    }
+    const struct text *message = &out->message[out->next++];
+    *bytes = sim_malloc(message->bytes);
+    memcpy(*bytes, message->p, message->bytes);
+    return (int)message->bytes;
 }

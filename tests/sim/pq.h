@@ -30,14 +30,17 @@ struct statement {
 struct backend {
     struct backend *next;
     int pid;
-    char name[64];   /* application_name */
-    struct tx *tx;   /* NULL: in none */
+    char name[64]; /* application_name */
+    struct tx *tx; /* NULL: in none */
+    const void *owner;
     bool failed;     /* in a transaction that has failed */
     bool ended;      /* by pg_terminate_backend, or with its server */
     bool busy;       /* with a statement */
     int64_t idle_ms; /* since then it waits for its client */
+    unsigned marked; /* 1 + server.replaced when it set spendlog.repricing; 0: never */
 };
 
+#define COPY_HEADER_BYTES 19
 struct copy {
     const char *sql;
     char *p;
@@ -55,6 +58,14 @@ struct pg_conn {
     bool row_by_row; /* ... is given so */
     int row;
     struct copy *copy;
+    struct copy_out *out;
+    const char *sql; /* of the statement at hand, when it is sent as a text */
+};
+
+/* Rows on their way to the client. */
+struct copy_out {
+    struct text *message;
+    size_t count, next;
 };
 
 /* --- answers */
@@ -76,6 +87,7 @@ const struct statement *statement_of(const char *sql);
 /* The rows of a COPY that has ended. */
 PGresult *copy_rows(struct pg_conn *conn, const struct copy *copy);
 
+PGresult *wait_for_tx_ms(struct pg_conn *conn, const struct tx *other, int64_t timeout_ms);
 /* Waits until a transaction has ended. NULL: it has; else why the statement fails. */
 PGresult *wait_for_tx(struct pg_conn *conn, const struct tx *other);
 /* Ends a backend: what it was at is taken back. */

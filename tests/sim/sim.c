@@ -225,8 +225,10 @@ static void dials_of_faults(struct dials *d)
     d->starve = some("starve", 100);
     d->remap = some("remap", 500);
     d->theirs = some("theirs", 4);
-    d->reprice = some("reprice", 100);
-    d->swap = some("swap", 60);
+    d->reprice = some("reprice", 800);
+    d->reprice_kill = some("reprice_kill", 60);
+    d->swap = some("swap", 1000);
+    d->close_day = d->reprice ? seldom("close_day", 60) : 0;
     d->retry = some("retry", 800);
     d->yields = some("yields", 1000);
     d->keeps_prepared = between("keeps_prepared", 0, 1);
@@ -352,6 +354,8 @@ static void fault(void)
         broker_rebalance();
     if (sim_chance(d->starve))
         member_starve(sim_below(MEMBERS_MAX), 1 + sim_below(sim_below(2) ? 40 : 2000));
+    if (d->reprice > 0 && sim_chance(d->starve))
+        operator_starve(sim_below(OPERATORS_MAX), 1 + sim_below(sim_below(2) ? 40 : 2000));
     fault_of_operators();
 }
 
@@ -394,11 +398,13 @@ static void settle(void)
     server.down_ms = server.read_only_ms = server.full_ms = 0;
     members_revive();
     sim_trace("quiet from now on");
-    while ((turns % 8 || !check_read_out()) && sim.now_ms < until_ms && turns++ < TURNS_QUIET &&
-           step())
+    while ((turns % 8 || !check_read_out() || !repricers_are_done()) && sim.now_ms < until_ms &&
+           turns++ < TURNS_QUIET && step())
         ;
-    if (!sim.failed && !(sim.steps_max && sim.steps >= sim.steps_max) && !check_read_out())
-        sim_fail("not read out after %lld s without a fault%s%s",
+    bool over = check_read_out() && repricers_are_done();
+    if (!sim.failed && !(sim.steps_max && sim.steps >= sim.steps_max) && !over)
+        sim_fail("%s after %lld s without a fault%s%s",
+                 check_read_out() ? "a run of repricing did not come to its end" : "not read out",
                  (long long)(QUIET_MS - until_ms + sim.now_ms) / 1000, members_ended() ? ": " : "",
                  members_ended() ? members_ended() : "");
 }
@@ -417,6 +423,7 @@ static void history_open(uint64_t seed, bool trace, unsigned long steps_max)
     server_reset();
     broker_reset();
     check_reset();
+    repricers_reset();
     load_reset();
     dials_draw();
     words_number_mask = sim.dials.word_mask;
@@ -432,6 +439,8 @@ static void history_run(void)
     task_start("server", housekeeping, NULL);
     if (sim.dials.retry > 0)
         task_start("operator", operator_main, NULL);
+    for (unsigned i = 0; sim.dials.reprice > 0 && i < OPERATORS_MAX; i++)
+        task_start(i ? "repricer 1" : "repricer 0", repricer_main, (void *)(uintptr_t)i);
     while (produced < sim.dials.messages && step())
         ;
     if (!sim.failed)
@@ -454,10 +463,27 @@ static void history_run(void)
 
 static FILE *out; /* the product's own words go elsewhere */
 
+static const char *keep; /* the file that failed seeds go to; NULL: none */
+
+static bool is_kept(void)
+{
+    char line[700];
+    bool found = false;
+    FILE *file = fopen(keep, "r");
+    while (file && !found && fgets(line, sizeof(line), file))
+        found = strtoull(line, NULL, 10) == sim.seed && line[0] != '#';
+    if (file)
+        fclose(file);
+    return found;
+}
+
 static void finding_tell(const char *why)
 {
+    FILE *file = keep && !is_kept() ? fopen(keep, "a") : NULL;
     fprintf(out, "seed %llu: %s\n", (unsigned long long)sim.seed, why);
     fflush(out);
+    if (file && (fprintf(file, "%llu %s\n", (unsigned long long)sim.seed, why) < 0 || fclose(file)))
+        fprintf(out, "%s: cannot be written\n", keep);
 }
 
 /* In place of the C library's, for the seed's sake. */
@@ -531,7 +557,7 @@ static bool happened_tell(unsigned long seeds, bool all)
 static int usage(void)
 {
     fputs("usage: sim [--seed S] [--seeds N] [--seconds T] [--steps N] [--trace] [--keep-going] "
-          "[--happened]\n"
+          "[--happened] [--keep FILE]\n"
           "  --seed S      the first seed, and without --seeds or --seconds the only one; default: "
           "drawn\n"
           "  --seeds N     so many seeds\n"
@@ -539,6 +565,7 @@ static int usage(void)
           "  --steps N     ends after N steps of each\n"
           "  --trace       a line for each step\n"
           "  --keep-going  a finding does not end it\n"
+          "  --keep FILE   a failed seed is added to it, with why\n"
           "  --happened    tells how often each thing happened\n",
           stderr);
     return 64;
@@ -563,6 +590,8 @@ int main(int argc, char **argv)
             seeds = strtoul(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--seconds") == 0)
             seconds = strtoul(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--keep") == 0)
+            keep = value, i++;
         else if (strcmp(argv[i], "--steps") == 0)
             steps = strtoul(value, NULL, 10), i++;
         else

@@ -10,11 +10,13 @@
  *     broker.c      topics, the group, its rebalances
  *     db.c          tables, transactions, locks, and the list of what was committed
  *     statements.c  what each statement of the writer does to the tables
+ *     statements_reprice.c  ... and those of repricing
  *     pq.c          libpq's functions over them, and how a connection fails
  *     member.c      a process of the product: lanes that start, stop, die
  *     memory.c      allocations that fail
  *     log.c         what the product says
- *     others.c      sessions of operators on the same database: repricing, retention
+ *     others.c      sessions of operators on the same database: retention
+ *     reprice.c     an operator who has stored rows priced again
  *     retry.c       an operator who has rejected records read again
  *     load.c        what is produced, and what has to come of it
  *     check.c       whether it did; knows nothing of the product
@@ -38,13 +40,14 @@ struct dials {
     unsigned kafka_fails; /* a question to the broker is not answered */
     unsigned repeats;     /* the first message of an assignment comes twice */
     unsigned go_back, replace, outage, freeze, kill, stop, rebalance, retain, reload, step;
-    unsigned drop_day, add_partition;
+    unsigned drop_day, close_day, add_partition;
     unsigned make_again, compact;
     unsigned in_part; /* the topic is made again when a part of a first message is stored */
-    unsigned starve; /* an allocation of a member fails */
-    unsigned remap;  /* mappings of other words, the same in meaning, with a start */
-    unsigned theirs; /* of ten rejected records, what a constraint of somebody's refuses */
+    unsigned starve;  /* an allocation of a member fails */
+    unsigned remap;   /* mappings of other words, the same in meaning, with a start */
+    unsigned theirs;  /* of ten rejected records, what a constraint of somebody's refuses */
     unsigned reprice, swap, retry;
+    unsigned reprice_kill;
     unsigned limits; /* messages and figures at a limit, or one beyond */
     unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
     unsigned yields;     /* between two messages */
@@ -91,8 +94,17 @@ extern struct sim sim;
     X(NO_DAY, "a row came for a day that was dropped")                                             \
     X(DAY_DROPPED, "a day was dropped")                                                            \
     X(DAY_EXPIRED, "a member dropped a day")                                                       \
+    X(RUN_ENDED, "a run of repricing came to its end")                                             \
+    X(RUN_BROKEN, "... until something failed")                                                    \
+    X(RUN_RESUMED, "... was gone on with")                                                         \
+    X(OPERATOR_KILLED, "... was killed")                                                           \
+    X(CLAIMED, "... wanted days that another one has")                                             \
+    X(CLAIM_LOST, "... had lost its claim of a day")                                               \
     X(REPRICED, "rows were repriced")                                                              \
+    X(CLOSED, "a period was closed")                                                               \
+    X(POSTED, "a difference of a row in a closed period was posted")                               \
     X(SWAPPED, "a day was swapped")                                                                \
+    X(LATE, "rows had come while it was rewritten")                                                \
     X(RETRY, "rejected records were tried again")                                                  \
     X(RETRY_ENDED, "... until something failed")                                                   \
     X(RETRIED_ROW, "a rejected record became a row")                                               \

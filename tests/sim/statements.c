@@ -4,7 +4,7 @@
  * that they hold; one that is not known fails the run. Results have the columns that the product
  * reads, in their order.
  */
-#include "tests/sim/pq.h"
+#include "tests/sim/statements.h"
 
 #include "core/embed.h"
 #include "core/hash.h"
@@ -14,12 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCH_US INT64_C(946684800000000) /* 1970 to 2000 */
-#define DAY_US INT64_C(86400000000)
-
 /* --- parameters ----------------------------------------------------------------------------- */
 
-static int64_t int_at(const char *p, int bytes)
+int64_t int_at(const char *p, int bytes)
 {
     uint64_t v = bytes > 1 && *p & 0x80 ? UINT64_MAX : 0;
     for (int i = 0; i < bytes; i++)
@@ -27,17 +24,17 @@ static int64_t int_at(const char *p, int bytes)
     return (int64_t)v;
 }
 
-static bool is_null(const struct params *params, int n)
+bool param_is_null(const struct params *params, int n)
 {
     return !params->value[n - 1];
 }
 
-static int64_t param_int(const struct params *params, int n)
+int64_t param_int(const struct params *params, int n)
 {
-    return is_null(params, n) ? 0 : int_at(params->value[n - 1], params->length[n - 1]);
+    return param_is_null(params, n) ? 0 : int_at(params->value[n - 1], params->length[n - 1]);
 }
 
-static struct text text_copy(const char *p, size_t bytes)
+struct text text_copy(const char *p, size_t bytes)
 {
     char *copy = sim_alloc(bytes + 1);
     if (bytes)
@@ -45,18 +42,17 @@ static struct text text_copy(const char *p, size_t bytes)
     return (struct text){copy, bytes};
 }
 
-static struct text param_text(const struct params *params, int n)
+struct text param_text(const struct params *params, int n)
 {
     return text_copy(params->value[n - 1], (size_t)params->length[n - 1]);
 }
 
-static bool text_eq(struct text a, struct text b)
+bool text_eq(struct text a, struct text b)
 {
     return a.bytes == b.bytes && memcmp(a.p, b.p, a.bytes) == 0;
 }
 
-/* Elements of an array, each a text; p NULL: NULL. */
-static struct text *param_array(const struct params *params, int n, size_t *count)
+struct text *param_array(const struct params *params, int n, size_t *count)
 {
     const char *p = params->value[n - 1];
     *count = int_at(p, 4) ? (size_t)int_at(p + 12, 4) : 0;
@@ -71,7 +67,7 @@ static struct text *param_array(const struct params *params, int n, size_t *coun
     return item;
 }
 
-static int64_t *param_ints(const struct params *params, int n, size_t *count)
+int64_t *param_ints(const struct params *params, int n, size_t *count)
 {
     struct text *item = param_array(params, n, count);
     int64_t *v = sim_alloc((*count + 1) * sizeof(*v));
@@ -81,8 +77,6 @@ static int64_t *param_ints(const struct params *params, int n, size_t *count)
 }
 
 /* --- the session ---------------------------------------------------------------------------- */
-
-#define STATEMENT(name) static PGresult *name(struct pg_conn *conn, const struct params *params)
 
 STATEMENT(does_nothing)
 {
@@ -152,8 +146,6 @@ STATEMENT(retention)
     answer_word(res, "");
     return res;
 }
-
-typedef bool row_is_fn(const struct row *row, int64_t which);
 
 /* --- offsets -------------------------------------------------------------------------------- */
 
@@ -281,10 +273,8 @@ STATEMENT(setback)
     return answer_done();
 }
 
-/* Waits for who holds a row of this hash that is the one. NULL: *row is the version that is seen
- * and free, or NULL. */
-static PGresult *row_free(struct pg_conn *conn, enum table table, uint64_t hash, row_is_fn *is,
-                          int64_t which, struct row **row)
+PGresult *row_free(struct pg_conn *conn, enum table table, uint64_t hash, row_is_fn *is,
+                   int64_t which, struct row **row)
 {
 again:
     *row = NULL;
@@ -384,6 +374,7 @@ STATEMENT(book_insert)
     struct row *r = db_add(conn->backend->tx, TABLE_BOOKS, 0);
     r->v.book.id = (int32_t)++db.book_seq;
     r->v.book.hash = hash;
+    r->v.book.json = param_text(params, 2);
     return answer_done();
 }
 
@@ -406,7 +397,7 @@ static bool is_day(const struct row *row, int64_t of)
     return row->v.day.day == of;
 }
 
-static PGresult *day_free(struct pg_conn *conn, int32_t of, struct row **day)
+PGresult *day_free(struct pg_conn *conn, int32_t of, struct row **day)
 {
     return row_free(conn, TABLE_DAYS, db_hash_int(1, of), is_day, of, day);
 }
@@ -500,8 +491,8 @@ STATEMENT(lock)
     return res;
 }
 
-static struct row *key_find(const struct tx *tx, int64_t start, const char *identity,
-                            const struct tx **in_way)
+struct row *key_find(const struct tx *tx, int64_t start, const char *identity,
+                     const struct tx **in_way)
 {
     uint64_t hash = db_hash(db_hash_int(2, start), identity, 16);
     *in_way = NULL;
@@ -610,8 +601,8 @@ STATEMENT(guarded)
 
 /* --- words ---------------------------------------------------------------------------------- */
 
-static struct row *words_find(const struct tx *tx, enum table table, int64_t number,
-                              const struct tx **in_way)
+struct row *words_find(const struct tx *tx, enum table table, int64_t number,
+                       const struct tx **in_way)
 {
     uint64_t hash = db_hash_int(4, number);
     *in_way = NULL;
@@ -652,6 +643,14 @@ static struct text **words_columns(const struct params *params, size_t *count)
     return column;
 }
 
+static struct text *words_entry(const struct params *params, struct text **column, size_t i)
+{
+    struct text *entry = sim_alloc((size_t)params->count * sizeof(*entry));
+    for (int c = 2; c <= params->count; c++)
+        entry[c - 2] = column[c][i];
+    return entry;
+}
+
 static PGresult *words_add(struct pg_conn *conn, const struct params *params, enum table table)
 {
     struct tx *tx = conn->backend->tx;
@@ -671,6 +670,7 @@ static PGresult *words_add(struct pg_conn *conn, const struct params *params, en
         r = db_add(tx, table, db_hash_int(4, number[i]));
         r->v.words.number = number[i];
         r->v.words.content = words_content(params, column, i);
+        r->v.words.column = words_entry(params, column, i);
         r->v.words.model = column[3][i]; /* $3 of a call */
         r->v.words.team = column[5][i];  /* $5 of a caller */
     }
@@ -828,7 +828,7 @@ STATEMENT(rejected_select)
 {
     const struct tx *tx = conn->backend->tx;
     const struct row **found = sim_alloc(REJECTED_MAX * sizeof(*found));
-    size_t count = 0, limit = is_null(params, 10) ? SIZE_MAX : (size_t)param_int(params, 10);
+    size_t count = 0, limit = param_is_null(params, 10) ? SIZE_MAX : (size_t)param_int(params, 10);
     PGresult *res = answer_new(PGRES_TUPLES_OK, 23);
     for (const struct row *r = db.first[TABLE_REJECTED]; r && count < REJECTED_MAX; r = r->next) {
         if (!row_is_seen(r, tx) || r->v.rejected.resolved ||
@@ -1082,22 +1082,12 @@ STATEMENT(holders)
 
 /* --- COPY ----------------------------------------------------------------------------------- */
 
-#define COPY_COLUMNS_MAX 128
-
-struct fields {
-    int count;
-    struct text name[COPY_COLUMNS_MAX];
-    const char *p[COPY_COLUMNS_MAX];
-    int bytes[COPY_COLUMNS_MAX];
-};
-
-static void columns_read(struct fields *f, const char *sql)
+static void columns_read(struct columns *c, const char *sql)
 {
     const char *p = strchr(sql, '(') + 1;
-    f->count = 0;
     for (;;) {
         size_t bytes = strcspn(p, ",) ");
-        f->name[f->count++] = (struct text){p, bytes};
+        c->name[c->count++] = (struct text){p, bytes};
         p += bytes;
         if (*p == ')')
             return;
@@ -1105,30 +1095,41 @@ static void columns_read(struct fields *f, const char *sql)
     }
 }
 
-/* -1: there is none, or it is NULL. */
-static int field_of(const struct fields *f, const char *name)
+const struct columns *columns_of(const char *sql)
+{
+    for (const struct columns *c = db.columns; c; c = c->next)
+        if (strcmp(c->sql, sql) == 0)
+            return c;
+    struct columns *c = sim_alloc(sizeof(*c));
+    c->sql = text_copy(sql, strlen(sql)).p;
+    columns_read(c, c->sql);
+    c->next = db.columns;
+    db.columns = c;
+    return c;
+}
+
+int field_of(const struct fields *f, const char *name)
 {
     const struct text wanted = {name, strlen(name)};
-    for (int i = 0; i < f->count; i++)
-        if (text_eq(f->name[i], wanted))
+    for (int i = 0; i < f->columns->count; i++)
+        if (text_eq(f->columns->name[i], wanted))
             return f->bytes[i] < 0 ? -1 : i;
     return -1;
 }
 
-static int64_t field_int(const struct fields *f, const char *name)
+int64_t field_int(const struct fields *f, const char *name)
 {
     int i = field_of(f, name);
     return i < 0 ? 0 : int_at(f->p[i], f->bytes[i]);
 }
 
-static struct text field_text(const struct fields *f, const char *name)
+struct text field_text(const struct fields *f, const char *name)
 {
     int i = field_of(f, name);
     return i < 0 ? (struct text){"", 0} : text_copy(f->p[i], (size_t)f->bytes[i]);
 }
 
-/* numeric, in 10^-18. */
-static bool field_numeric(const struct fields *f, const char *name, __int128 *atto)
+bool field_numeric(const struct fields *f, const char *name, __int128 *atto)
 {
     int i = field_of(f, name);
     *atto = 0;
@@ -1150,15 +1151,14 @@ static bool field_numeric(const struct fields *f, const char *name, __int128 *at
     return true;
 }
 
-/* false: the end. */
-static bool row_next(struct fields *f, const char **p)
+bool fields_next(struct fields *f, const char **p)
 {
     int count = (int)int_at(*p, 2);
     *p += 2;
     if (count < 0)
         return false;
-    if (count != f->count) {
-        sim_fail("a row of %d fields for %d columns", count, f->count);
+    if (count != f->columns->count) {
+        sim_fail("a row of %d fields for %d columns", count, f->columns->count);
         abort();
     }
     for (int i = 0; i < count; i++) {
@@ -1190,7 +1190,7 @@ static void row_fill(struct row *r, const struct fields *f)
     memcpy(r->v.row.identity, f->p[field_of(f, "identity")], 16);
 }
 
-static int32_t day_of(int64_t start)
+int32_t day_of(int64_t start)
 {
     return (int32_t)(start / DAY_US - (start % DAY_US < 0));
 }
@@ -1207,7 +1207,7 @@ static PGresult *row_refused(const struct fields *f)
     return NULL;
 }
 
-static PGresult *row_copy(struct pg_conn *conn, const struct fields *f)
+static PGresult *row_copy(struct pg_conn *conn, const struct fields *f, const char *raw)
 {
     struct tx *tx = conn->backend->tx;
     int64_t start = field_int(f, "start_time");
@@ -1237,6 +1237,10 @@ static PGresult *row_copy(struct pg_conn *conn, const struct fields *f)
     struct row *r = db_add(tx, TABLE_ROWS, db_hash(db_hash_int(2, start), identity, 16));
     row_fill(r, f);
     r->v.row.day = day_of(start);
+    r->v.row.raw = raw;
+    r->v.row.columns = f->columns;
+    r->v.row.born = tx;
+    r->v.row.place = db.places++;
     return NULL;
 }
 
@@ -1254,11 +1258,13 @@ PGresult *copy_rows(struct pg_conn *conn, const struct copy *copy)
 {
     struct fields *f = sim_alloc(sizeof(*f));
     bool lines = strstr(copy->sql, "spend_deltas") != NULL;
-    const char *p = copy->p + 19;
+    const char *p = copy->p + COPY_HEADER_BYTES, *raw = p;
     size_t count = 0;
-    columns_read(f, copy->sql);
-    for (PGresult *failed; row_next(f, &p); count++)
-        if ((failed = lines ? line_copy(conn, f) : row_copy(conn, f)))
+    if (strstr(copy->sql, "spend_adjustments") || strstr(copy->sql, "reprice_staged"))
+        return adjustments_copy(conn, copy);
+    f->columns = columns_of(copy->sql);
+    for (PGresult *failed; fields_next(f, &p); count++, raw = p)
+        if ((failed = lines ? line_copy(conn, f) : row_copy(conn, f, raw)))
             return failed;
     PGresult *res = answer_done();
     answer_count(res, count);
@@ -1314,6 +1320,9 @@ static const struct statement statements[] = {
 
 const struct statement *statement_of(const char *sql)
 {
+    const struct statement *of_reprice = statement_of_reprice(sql);
+    if (of_reprice)
+        return of_reprice;
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
         const struct statement *s = &statements[i];
         if (strncmp(sql, s->begins, strlen(s->begins)) == 0 && (!s->holds || strstr(sql, s->holds)))
