@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define STATUS_EVERY_MS 5000
@@ -115,10 +114,8 @@ void notify_turn(struct notify *notify, struct lane_group *group)
 void notify_reloading(struct notify *notify)
 {
     char text[64];
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+             (long long)clock_monotonic_us());
     tell(notify, text);
 }
 

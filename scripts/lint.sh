@@ -101,6 +101,12 @@ lint_banned() {
     return "$status"
 }
 
+# Time and sleeping are asked of core/clock.h, which tests and the simulator replace; a condition of a thread wants an instant.
+lint_clock() {
+    grep -nE '\b(clock_gettime|gettimeofday|time|nanosleep|usleep|sleep|clock_nanosleep)\((CLOCK|&|NULL|[0-9a-z_]*\))' "${ours[@]}" |
+        grep -vE '^(core/clock\.c|ingest/kafka\.c|tests/)' | sed 's|$|   <- core/clock.h|' | report
+}
+
 # A place in Kafka is written topic/partition/offset, so that it can be pasted.
 lint_places() {
     grep -nE '(%s|FMT ") ?\[%l*d\]' "${ours[@]}" | sed 's|$|   <- topic/partition/offset|' | report
@@ -243,7 +249,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers providers fakes circles foreign_headers banned places lengths invariants licence purpose english settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers providers fakes circles foreign_headers banned clock places lengths invariants licence purpose english settings manuals fields limits remedies shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

@@ -6,13 +6,13 @@
  */
 #include "store/carry.h"
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "core/must.h"
 #include "store/citus.h"
 #include "store/pg.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define SWAP_TRIES_MAX 120 /* of half a second of lock_timeout each, and a pause */
 #define SWAP_PAUSE_MS 200
@@ -47,7 +47,6 @@ static bool do_day(struct pg *pg, const char *sql, const char *day, int64_t *cou
 /* Somebody's query or batch may hold the table: the swap gives way and comes again. */
 static bool swap(struct pg *pg, struct carried_day *day, struct err *err)
 {
-    const struct timespec pause = {0, SWAP_PAUSE_MS * 1000000L};
     char sql[128];
     MUST(pg_outside(pg), day->wide); /* what was filled is committed */
     snprintf(sql, sizeof(sql), "SELECT spendlog.carry_swap($1::text::date, %lld)",
@@ -56,7 +55,7 @@ static bool swap(struct pg *pg, struct carried_day *day, struct err *err)
         if (err->kind != ERR_RETRY || tries == SWAP_TRIES_MAX || !pg->conn)
             return false;
         err_clear(err);
-        nanosleep(&pause, NULL);
+        clock_sleep_ms(SWAP_PAUSE_MS);
     }
     return true;
 }
