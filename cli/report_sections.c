@@ -89,6 +89,19 @@ void report_add_movers(struct buf *to, const struct report_page *page)
 
 /* --- meters */
 
+/* Tokens are some of other tokens; of seconds, images or searches only the spend is. */
+static const char *part_word(const struct report_meter *meter)
+{
+    static const char tokens[] = "_tokens";
+    const struct slice name[] = {meter->name, meter->part_of};
+    bool both = true;
+    for (int i = 0; i < 2; i++)
+        both = both && name[i].bytes >= sizeof(tokens) - 1 &&
+               memcmp(name[i].p + name[i].bytes - (sizeof(tokens) - 1), tokens,
+                      sizeof(tokens) - 1) == 0;
+    return both ? "of these " : "of this spend ";
+}
+
 void report_add_meters(struct buf *to, const struct report_page *page)
 {
     size_t count = report_page_meters(page);
@@ -101,7 +114,7 @@ void report_add_meters(struct buf *to, const struct report_page *page)
         struct report_meter meter = report_page_meter(page, i);
         buf_printf(to, "<tr><td class=\"k%s\">", meter.part_of.bytes ? " part" : "");
         if (meter.part_of.bytes)
-            buf_add_text(to, "of these ");
+            buf_add_text(to, part_word(&meter));
         show_add_html(to, meter.name);
         figure_add(to, meter.quantity);
         figure_add(to, meter.amount);

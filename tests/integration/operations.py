@@ -305,6 +305,11 @@ def a_page_is_read_by_a_browser(servers):
             movers, meters, kinds = seen.pop("movers"), seen.pop("meters"), seen.pop("open")
             check(len(movers) >= 10, f"what moved: {movers}")
             check("input_tokens" in meters and "of these cache_read_tokens" in meters, f"meters: {meters}")
+            of_spend = {one.removeprefix("of this spend ") for one in meters if one.startswith("of this spend ")}
+            check_equal(of_spend, {name for name, in stage.sql("SELECT DISTINCT meter FROM spendlog.spend_by_meter WHERE part_of IS NOT NULL "
+                                                               "AND (meter !~ '_tokens$' OR part_of !~ '_tokens$') AND day >= current_date - 6")},
+                        "meters of which the spend alone is part of the whole")
+            check(any("second" in one for one in of_spend), f"no seconds: {of_spend}")
             check_equal(set(kinds), {row[0] for row in stage.sql("SELECT what FROM spendlog.suspense")}, "not settled")
             check_equal(seen, {"sorted": True, "rows": True, "images": 0, "foot": True, "wide": True, "loaded": 0, "inside": True,
                                "charts": ["Spend by model, US dollars", "Spend by team, US dollars"], "ground": "rgb(255, 255, 255)"},
