@@ -44,12 +44,13 @@ COMMENT ON TABLE spendlog.late_names IS 'Days to whose rows some came, or were c
 
 -- --- keeping
 
--- Names by which a row s is looked for; nobody asks for the trace of a call that has a session.
+-- Hashes of the names by which a row s is looked for; nobody asks for the trace of a call that has a session.
 CREATE FUNCTION spendlog.names_of_rows() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '(VALUES (coalesce(nullif(s.request_id, ''''), s.identity::text)), (nullif(s.call_id, '''')), (s.call_uuid::text), '
-  '(CASE WHEN s.session_id <> '''' THEN s.session_id WHEN s.trace_uuid IS NULL THEN nullif(s.trace_id, '''') '
-  'ELSE s.trace_uuid::text END))';
+RETURN (SELECT 'unnest(ARRAY[' || string_agg(format('hashtextextended(%s, 0)', n.name), ', ') || '])'
+        FROM unnest(ARRAY['coalesce(nullif(s.request_id, ''''), s.identity::text)', 'nullif(s.call_id, '''')', 's.call_uuid::text',
+          'CASE WHEN s.session_id <> '''' THEN s.session_id WHEN s.trace_uuid IS NULL THEN nullif(s.trace_id, '''') '
+          'ELSE s.trace_uuid::text END']) AS n (name));
 
 -- Once a transaction and day: the setting ends with the transaction.
 CREATE FUNCTION spendlog.names_mark() RETURNS trigger
@@ -95,7 +96,7 @@ BEGIN ATOMIC
   DELETE FROM spendlog.late_names l WHERE l.day = names_begin.day;
   DELETE FROM spendlog.day_names n WHERE n.day = names_begin.day;
   UPDATE spendlog.named_days n SET made_at = NULL, buckets = '{}', pieces =
-    (SELECT 1 + least(greatest(c.reltuples, c.relpages * 16)::bigint / 1000000, 1000) FROM pg_class c WHERE c.oid = names_begin.leaf)
+    1 + least(pg_relation_size(names_begin.leaf::regclass) / 300000000, 1000) -- rows of 300 bytes
   WHERE n.day = names_begin.day;
 END;
 
@@ -109,13 +110,13 @@ SET max_parallel_workers_per_gather = 0
 AS $$
 #variable_conflict use_variable
 DECLARE
-  apart integer := (SELECT 1 + greatest(c.reltuples, c.relpages * 16)::bigint / pieces / 64 FROM pg_class c WHERE c.oid = leaf);
+  apart integer := 1 + pg_relation_size(leaf::regclass) / pieces / 20000;
 BEGIN
   EXECUTE format('INSERT INTO spendlog.day_names SELECT %1$L::date, %2$s, (k.key >> 32)::integer, '
     'array_agg((((k.key >> 16) & 65535) - 32768)::smallint), array_agg(((k.key & 65535) - 32768)::smallint) FROM ('
     'SELECT DISTINCT ((((h.hash >> 32) & 2147483647) %% %3$s) << 32) | ((h.hash & 65535) << 16) | h.pair AS key FROM ('
-    'SELECT hashtextextended(v.name, 0) AS hash, floor(date_part(''epoch'', s.start_time - %1$L::timestamp) / 2)::integer AS pair '
-    'FROM %4$s s CROSS JOIN LATERAL %5$s AS v (name) WHERE v.name IS NOT NULL AND s.start_time >= %6$L AND s.start_time < %7$L) h) k '
+    'SELECT %5$s AS hash, floor(date_part(''epoch'', s.start_time - %1$L::timestamp) / 2)::integer AS pair '
+    'FROM %4$s s WHERE s.start_time >= %6$L AND s.start_time < %7$L) h WHERE h.hash IS NOT NULL) k '
     'GROUP BY 3', day, piece, apart, leaf::regclass, spendlog.names_of_rows(),
     day + (piece - 1) * interval '1 day' / pieces, day + piece * interval '1 day' / pieces);
   UPDATE spendlog.named_days n SET buckets = n.buckets || apart,
@@ -189,7 +190,7 @@ BEGIN
   FROM spendlog.named_days n
   WHERE n.made_at IS NOT NULL AND n.day <> ALL (ARRAY(SELECT l.day FROM spendlog.late_names l))
     AND n.leaf = ANY (ARRAY(SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = 'spendlog.stored_rows'::regclass));
-  SELECT array_agg(f.day + make_interval(secs => 2 * (u.pair + 32768)) ORDER BY f.day, u.pair) INTO at
+  SELECT array_agg(f.day + make_interval(secs => 2 * (f.seconds[u.n] + 32768)) ORDER BY f.day, u.n) INTO at
   FROM (
     SELECT d.day, n.prints, n.seconds
     FROM unnest(days) AS d (day)
@@ -199,8 +200,7 @@ BEGIN
       SELECT b.prints, b.seconds FROM spendlog.day_names b
       WHERE b.day = d.day AND b.piece = p.piece AND b.bucket = (((hash >> 32) & 2147483647) % p.buckets)::integer OFFSET 0) n
     WHERE mine = ANY (n.prints)) f
-  CROSS JOIN LATERAL unnest(f.prints, f.seconds) AS u (print, pair)
-  WHERE u.print = mine;
+  CROSS JOIN LATERAL unnest(array_positions(f.prints, mine)) AS u (n);
   SELECT CASE WHEN days IS NULL THEN 'true' -- else a day is read by its times
     ELSE string_agg(format('s.start_time >= %L AND s.start_time < %L', g.since, g.until), ' OR ' ORDER BY g.since) END INTO elsewhere
   FROM (

@@ -132,6 +132,8 @@ def one_call_is_found(servers):
                               "WHERE s.day < current_date - 1 AND n.made_at IS NULL"), [], "days that are over without names, after `compact`")
         told_apart(stage)
         finds_all(stage, "names")
+        check(int(stage.value("SELECT max(n) FROM (SELECT count(DISTINCT print) AS n FROM spendlog.day_names, unnest(prints) AS print GROUP BY day, piece, "
+                              "bucket) b")) < 400, "names that are not apart, in a table that was never analyzed")
         told = reads_little(stage)
         late_and_changed(stage)
         size = stage.value("SELECT sum(pg_column_size(prints) + pg_column_size(seconds)) / sum(cardinality(prints)) FROM spendlog.day_names")
