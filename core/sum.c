@@ -11,11 +11,14 @@
 #define ATTO ((i128)1000000000000000000)
 #define UNIT_DIGITS_MAX 37 /* 10^37 < 2^127 / 10 */
 
-/* Brings atto below 10^18 and gives both parts one sign. */
+/* Brings atto below 10^18 and gives both parts one sign. Most additions carry nothing, and dividing
+ * is most of what they would cost. */
 static void carry(struct sum *sum)
 {
-    sum->units += sum->atto / ATTO;
-    sum->atto %= ATTO;
+    if (sum->atto >= ATTO || sum->atto <= -ATTO) {
+        sum->units += sum->atto / ATTO;
+        sum->atto %= ATTO;
+    }
     if (sum->units > 0 && sum->atto < 0) {
         sum->units--;
         sum->atto += ATTO;
@@ -27,6 +30,8 @@ static void carry(struct sum *sum)
 
 struct sum sum_of(struct money m)
 {
+    if (m.atto < ATTO && m.atto > -ATTO)
+        return (struct sum){0, m.atto};
     return (struct sum){m.atto / ATTO, m.atto % ATTO};
 }
 

@@ -165,11 +165,14 @@ static void starts_make(void)
 struct slice secrecy_find(struct slice text)
 {
     pthread_once(&starts_made, starts_make);
-    for (size_t i = 0; i + key_bytes_min <= text.bytes; i++) {
-        if (!(second_of[(unsigned char)text.p[i]] >> (text.p[i + 1] & 31) & 1) ||
-            (i > 0 && isalnum((unsigned char)text.p[i - 1])))
+    if (text.bytes < key_bytes_min)
+        return (struct slice){"", 0};
+    const char *last = text.p + (text.bytes - key_bytes_min);
+    for (const char *p = text.p; p <= last; p++) {
+        if (!(second_of[(unsigned char)p[0]] >> (p[1] & 31) & 1) ||
+            (p > text.p && isalnum((unsigned char)p[-1])))
             continue;
-        struct slice key = key_at((struct slice){text.p + i, text.bytes - i});
+        struct slice key = key_at((struct slice){p, text.bytes - (size_t)(p - text.p)});
         if (key.bytes > 0)
             return key;
     }
@@ -223,14 +226,21 @@ static bool text_clean(struct eval *eval, struct slice *text, unsigned *flags)
 /* Members in which people or models speak, at any depth; numbers and booleans of that name stay. */
 static bool member_speaks(struct slice name, char first)
 {
-    static const char *const names[] = {
-        "messages",    "message",  "prompt",       "prompts",       "completion",
-        "completions", "choices",  "contents",     "content",       "input",
-        "output",      "response", "instructions", "system_prompt", "systemInstruction"};
+#define NAME(name)                                                                                 \
+    {                                                                                              \
+        name, sizeof name - 1                                                                      \
+    }
+    static const struct slice names[] = {
+        NAME("messages"),     NAME("message"),       NAME("prompt"),           NAME("prompts"),
+        NAME("completion"),   NAME("choices"),       NAME("completions"),      NAME("contents"),
+        NAME("content"),      NAME("input"),         NAME("output"),           NAME("response"),
+        NAME("instructions"), NAME("system_prompt"), NAME("systemInstruction")};
+#undef NAME
     if (first != '"' && first != '{' && first != '[')
         return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (name.bytes == strlen(names[i]) && strncasecmp(name.p, names[i], name.bytes) == 0)
+        if (name.bytes == names[i].bytes && (name.p[0] | 0x20) == names[i].p[0] &&
+            strncasecmp(name.p, names[i].p, name.bytes) == 0)
             return true;
     return false;
 }
@@ -468,7 +478,7 @@ static void host_clean(struct facts *facts)
         host.p = scheme + 3;
     }
     for (size_t i = 0; i < host.bytes; i++)
-        if (strchr("/?#", host.p[i]))
+        if (host.p[i] == '/' || host.p[i] == '?' || host.p[i] == '#' || host.p[i] == '\0')
             host.bytes = i;
     const char *at = memrchr(host.p, '@', host.bytes);
     if (at) {

@@ -158,30 +158,46 @@ void sums_groups_keep(struct sums *sums, size_t kept)
 
 /* --- sums of any scale ---------------------------------------------------------------------- */
 
+/* 10^0 to 10^19, which 64 bits hold. */
+#define NINE(e)                                                                                    \
+    (e), (e)*10, (e)*100, (e)*1000, (e)*10000, (e)*100000, (e)*1000000, (e)*10000000, (e)*100000000
+#define E9 UINT64_C(1000000000)
+
+static const uint64_t power10[] = {NINE(UINT64_C(1)), NINE(E9), E9 *E9, E9 *E9 * 10};
+
 static u128 power_of_ten(unsigned exponent)
 {
     u128 power = 1;
     MUST(exponent <= DEEP_SCALE, exponent);
-    while (exponent-- > 0)
-        power *= 10;
-    return power;
+    for (; exponent > 19; exponent -= 19)
+        power *= power10[19];
+    return power * power10[exponent];
+}
+
+/* Of no more than 18 decimals. What most figures are, tokens and costs, fits 64 bits, where
+ * dividing costs a tenth. */
+static struct sum sum_of_decimal(const struct decimal *d)
+{
+    MUST(d->scale <= MONEY_SCALE, d->scale);
+    uint64_t whole = power10[d->scale], part = power10[MONEY_SCALE - d->scale];
+    if (d->coef > UINT64_MAX)
+        return (struct sum){(i128)(d->coef / whole), (i128)(d->coef % whole * part)};
+    uint64_t coef = (uint64_t)d->coef;
+    return (struct sum){(i128)(coef / whole), (i128)(coef % whole * part)};
 }
 
 /* Cut into three parts of a fixed place each, none of which can overflow before 10^15 of them. */
 void deep_add(struct deep_sum *to, const struct decimal *d)
 {
-    u128 atto = d->coef, deep = 0;
-    struct sum parts = {0};
+    u128 deep = 0;
+    struct sum parts;
     MUST(d->scale <= DEEP_SCALE, d->scale);
     if (d->scale > MONEY_SCALE) {
         u128 beyond = power_of_ten(d->scale - MONEY_SCALE);
-        atto = d->coef / beyond;
         deep = d->coef % beyond * power_of_ten(DEEP_SCALE - d->scale);
-        parts = sum_of((struct money){(i128)atto});
+        parts = sum_of((struct money){(i128)(d->coef / beyond)});
     } else {
-        u128 whole = power_of_ten(d->scale);
-        parts.units = (i128)(d->coef / whole);
-        parts.atto = (i128)(d->coef % whole * power_of_ten(MONEY_SCALE - d->scale));
+        parts = sum_of_decimal(d);
     }
     if (d->negative)
         parts = (struct sum){-parts.units, -parts.atto};
