@@ -242,7 +242,7 @@ BEGIN
 END
 $$;
 
--- Rows as spend_logs shows them, by keys: of those days alone.
+-- Rows as spend_logs shows them, by keys: of those days alone. Of whole days, or all between the first and the last are read.
 CREATE FUNCTION spendlog.rows_by_keys(start_times timestamp[], identities uuid[]) RETURNS SETOF spendlog.spend_logs
 LANGUAGE plpgsql STABLE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -255,8 +255,8 @@ BEGIN
   IF cardinality(start_times) > 0 THEN
     RETURN QUERY EXECUTE format('WITH k AS MATERIALIZED (SELECT * FROM unnest($1, $2) AS u (start_time, identity)) '
       'SELECT l.* FROM k JOIN spendlog.spend_logs l ON l.start_time = k.start_time AND l.identity = k.identity '
-      'WHERE l.start_time >= %L AND l.start_time <= %L ORDER BY l.start_time, l.identity',
-      (SELECT min(t) FROM unnest(start_times) AS t), (SELECT max(t) FROM unnest(start_times) AS t))
+      'WHERE l.start_time >= %L AND l.start_time < %L ORDER BY l.start_time, l.identity',
+      (SELECT min(t)::date FROM unnest(start_times) AS t), (SELECT max(t)::date + 1 FROM unnest(start_times) AS t))
       USING start_times, identities;
   END IF;
 END
