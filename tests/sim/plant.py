@@ -60,8 +60,8 @@ FAULTS = (
     Fault("offsets are counted, not read", (
         ("    range->next_offset = message->offset + !rc->split;", "    range->next_offset += !rc->split;"),)),
     Fault("a record that was tried again stays rejected", (
-        ("    if (count == 0)\n        return true;\n    pg_args_reset(&w->args);\n    for (int c = 0; c < 4; c++) {\n        pg_array_open(&w->args, type[c]",
-         "    if (count < 9)\n        return true;\n    pg_args_reset(&w->args);\n    for (int c = 0; c < 4; c++) {\n        pg_array_open(&w->args, type[c]"),)),
+        ("    if (count == 0)\n        return true;\n    for (size_t i = 0; i < count; i++)\n        batch->resolved[i].resolution",
+         "    if (count < 9)\n        return true;\n    for (size_t i = 0; i < count; i++)\n        batch->resolved[i].resolution"),)),
     Fault("a retry does not take its records from those that are rejected", (
         ("    range->rejected--;\n", "    range->rejected -= skipped;\n"),)),
     Fault("a memory of words that is full is not emptied", (
@@ -70,8 +70,11 @@ FAULTS = (
     Fault("a mark in the last message's place proves nothing", (
         ("    if (p->told)\n        return LANE_FINE;\n    from", "    if (p || p->told)\n        return LANE_FINE;\n    from"),)),
     Fault("a first message that is stored in part is not looked at", (
-        ("p->known_offset = p->began_offset = p->unchecked_offset = p->look_from = -1;",
-         "p->known_offset = p->began_offset = p->look_from = -1;"),)),
+        ("    return of->next_offset + lane_partly(p) > 0 && ", "    return of->next_offset > 0 && "),)),
+    Fault("that a message is gone is believed of the one behind it", (
+        ("lane_looked_at(p) != p->unchecked_offset &&", "of->next_offset != p->unchecked_offset &&"),
+        ("lane_looked_at(p) < low ? lane_looked_at(p) : p->unchecked_offset", "lane_looked_at(p) < low ? p->state.next_offset : p->unchecked_offset"),
+        ("    p->unchecked_offset = -1; /* the next time it may be another log */\n", "")), 10000),  # a gap, then a part, then a topic made again
     Fault("what is not even asked of PostgreSQL is its refusal of a row", (
         ("    w->pg.sqlstate[0] = '\\0'; /* what fails before the server is asked is not its refusal */\n    if (copy_range", "    if (copy_range"),)),
     Fault("a batch is written that was priced without memory", (
