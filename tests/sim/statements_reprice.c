@@ -221,8 +221,18 @@ static const struct row *run_seen(const struct tx *tx, int64_t run)
     return NULL;
 }
 
+static const struct row *book_numbered(const struct tx *tx, int64_t number)
+{
+    for (const struct row *r = db.first[TABLE_BOOKS]; r; r = r->next)
+        if (row_is_seen(r, tx) && r->v.book.id == number)
+            return r;
+    return NULL;
+}
+
 STATEMENT(run_insert)
 {
+    if (!book_numbered(conn->backend->tx, param_int(params, 1)))
+        return answer_error("23503", "reprice_runs_book_fkey", "there is no such price book");
     struct row *r = db_add(conn->backend->tx, TABLE_RUNS, run_hash(db.run_seq + 1));
     r->v.run.id = ++db.run_seq;
     r->v.run.begun = db.tx_seq;
@@ -430,14 +440,6 @@ STATEMENT(moves_none)
 }
 
 /* --- books ---------------------------------------------------------------------------------- */
-
-static const struct row *book_numbered(const struct tx *tx, int64_t number)
-{
-    for (const struct row *r = db.first[TABLE_BOOKS]; r; r = r->next)
-        if (row_is_seen(r, tx) && r->v.book.id == number)
-            return r;
-    return NULL;
-}
 
 STATEMENT(book_exists)
 {
