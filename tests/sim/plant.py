@@ -71,10 +71,6 @@ FAULTS = (
         ("    if (p->told)\n        return LANE_FINE;\n    from", "    if (p || p->told)\n        return LANE_FINE;\n    from"),)),
     Fault("a first message that is stored in part is not looked at", (
         ("    return of->next_offset + lane_partly(p) > 0 && ", "    return of->next_offset > 0 && "),)),
-    Fault("that a message is gone is believed of the one behind it", (
-        ("lane_looked_at(p) != p->unchecked_offset &&", "of->next_offset != p->unchecked_offset &&"),
-        ("lane_looked_at(p) < low ? lane_looked_at(p) : p->unchecked_offset", "lane_looked_at(p) < low ? p->state.next_offset : p->unchecked_offset"),
-        ("    p->unchecked_offset = -1; /* the next time it may be another log */\n", "")), 10000),  # a gap, then a part, then a topic made again
     Fault("what is not even asked of PostgreSQL is its refusal of a row", (
         ("    w->pg.sqlstate[0] = '\\0'; /* what fails before the server is asked is not its refusal */\n    if (copy_range", "    if (copy_range"),)),
     Fault("a batch is written that was priced without memory", (
