@@ -107,9 +107,9 @@ COMMENT ON VIEW spendlog.spend_by_tag IS 'Spend per day (UTC) and tag; a call wi
 COMMENT ON VIEW spendlog.spend_by_end_user IS 'Spend per day (UTC) and end user, of the calls that name one';
 
 -- By what was counted. Lines of all have what nearly all rows have; those of a meter what few have, which is less text.
-CREATE VIEW spendlog.meter_lines WITH (security_invoker = true) AS
-SELECT d.day, d.provider, d.model, d.model_group, d.call_type, d.team_id, d.api_key, d.pricing_status, d.itemized,
-  m.meter, m.part_of, m.quantity, m.amount
+CREATE VIEW spendlog.spend_by_meter WITH (security_invoker = true) AS
+SELECT d.day, d.provider, d.model, d.team_id, d.api_key, m.meter, m.part_of, sum(m.quantity) AS quantity,
+  sum(m.amount) AS amount, CASE WHEN sum(m.quantity) <> 0 THEN sum(m.amount) / sum(m.quantity) END AS unit_price
 FROM spendlog.spend_sums d
 CROSS JOIN LATERAL (
   SELECT a.meter, a.part_of, a.quantity, a.amount
@@ -138,15 +138,9 @@ CROSS JOIN LATERAL (
     (CASE u.side WHEN 'other' THEN 'stated_cost' ELSE u.side || '_text_tokens' END,
       CASE u.side WHEN 'other' THEN -d.spend END, -d.spend)) AS p (meter, quantity, amount)
   WHERE d.level = 'meter' AND u.unit = d.label AND p.meter IS NOT NULL) m
-WHERE d.grain IN ('delta', 'day') AND d.level IN ('all', 'meter');
-COMMENT ON VIEW spendlog.meter_lines IS 'Lines of the sums by what was counted, signed, to be added up: spend_by_meter adds them';
-
-CREATE VIEW spendlog.spend_by_meter WITH (security_invoker = true) AS
-SELECT day, provider, model, team_id, api_key, meter, part_of, sum(quantity) AS quantity, sum(amount) AS amount,
-  CASE WHEN sum(quantity) <> 0 THEN sum(amount) / sum(quantity) END AS unit_price
-FROM spendlog.meter_lines
+WHERE d.grain IN ('delta', 'day') AND d.level IN ('all', 'meter')
 GROUP BY 1, 2, 3, 4, 5, 6, 7
-HAVING sum(quantity) <> 0 OR sum(amount) <> 0;
+HAVING sum(m.quantity) <> 0 OR sum(m.amount) <> 0;
 COMMENT ON VIEW spendlog.spend_by_meter IS
   'Quantities and US dollars per day (UTC) by what was counted (charge_units): those of spend_items; tokens of what has no price as well';
 COMMENT ON COLUMN spendlog.spend_by_meter.meter IS
@@ -231,5 +225,5 @@ COMMENT ON COLUMN spendlog.suspense.since IS 'first day (UTC) of it';
 REVOKE ALL ON FUNCTION spendlog.spend_daily_in(text, date, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.spend_daily_in(text, date, date)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
-GRANT SELECT ON spendlog.spend_hourly, spendlog.spend_by_tag, spendlog.spend_by_end_user, spendlog.meter_lines, spendlog.spend_by_meter,
+GRANT SELECT ON spendlog.spend_hourly, spendlog.spend_by_tag, spendlog.spend_by_end_user, spendlog.spend_by_meter,
   spendlog.suspense TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -34,13 +34,16 @@ CREATE TABLE spendlog.day_totals (
   cache_read_tokens numeric NOT NULL,
   cache_write_tokens numeric NOT NULL,
   reasoning_tokens numeric NOT NULL,
+  cache_read_cost numeric NOT NULL,
+  cache_write_cost numeric NOT NULL,
+  quantity numeric NOT NULL,
   CONSTRAINT day_totals_pkey PRIMARY KEY (kind, day, line)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE spendlog.day_totals IS 'Merged sums of a day by one attribute alone; spend_of() reads them, and beside them what is not merged';
-COMMENT ON COLUMN spendlog.day_totals.kind IS 'the attribute: model, team, key, user, organization or tag; drift, open, doubt: what is to be looked at, by model';
+COMMENT ON COLUMN spendlog.day_totals.kind IS 'the attribute: model, team, key, user, organization or tag; drift, open, doubt: what is to be looked at, by model; meter: what was paid for, by model; untold: rows of a model whose items are not known';
 COMMENT ON COLUMN spendlog.day_totals.line IS 'hash of provider, id, name, status and reason: those may be too long for an index';
 COMMENT ON COLUMN spendlog.day_totals.provider IS 'of a model; else empty';
-COMMENT ON COLUMN spendlog.day_totals.name IS 'alias of a team or key; else empty';
+COMMENT ON COLUMN spendlog.day_totals.name IS 'alias of a team or key; the meter; else empty';
 COMMENT ON COLUMN spendlog.day_totals.pricing_reason IS 'of what is open; else empty';
 COMMENT ON COLUMN spendlog.day_totals.spend IS 'US dollars; 0 where spent is 0: nothing has a price';
 
@@ -54,15 +57,17 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format(form, c.name, c.reading), ', ' ORDER BY c.place) FROM spendlog.sum_columns() c
         WHERE c.name = ANY ('{entries,calls,spent,gateway_calls,input_calls,output_calls,differing,by_clock,spend,input_cost,output_cost,'
-          'other_cost,gateway_cost,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,reasoning_tokens}'::text[]));
+          'other_cost,gateway_cost,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,reasoning_tokens,cache_read_cost,'
+          'cache_write_cost,quantity}'::text[]));
 
 -- The attributes of a line by themselves: kind, provider, id, name, reason. Of words c of the call and k of the caller.
 CREATE FUNCTION spendlog.total_of_call(c text, k text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN format('SELECT a.kind, coalesce(%1$s.provider, '''') AS provider, coalesce(%1$s.model, '''') AS id, '''' AS name, '
+RETURN format('SELECT a.kind, coalesce(%1$s.provider, '''') AS provider, coalesce(%1$s.model, '''') AS id, '
+  'CASE a.kind WHEN ''meter'' THEN coalesce(%2$s.label, '''') ELSE '''' END AS name, '
   'CASE a.kind WHEN ''open'' THEN coalesce(%2$s.pricing_reason, '''') ELSE '''' END AS reason '
-  'FROM (VALUES (''model'', 1), (''drift'', 2), (''open'', 4), (''doubt'', 8)) AS a (kind, bit) '
-  'WHERE %2$s.about & a.bit <> 0', c, k);
+  'FROM (VALUES (''model'', 1), (''drift'', 2), (''open'', 4), (''doubt'', 8), (''meter'', 128), (''untold'', 257)) '
+  'AS a (kind, bits) WHERE %2$s.about & a.bits = a.bits', c, k);
 
 CREATE FUNCTION spendlog.total_of_caller(k text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -77,8 +82,8 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($sql$
   SELECT v.kind, l.day, v.provider, v.id, v.name, l.pricing_status, v.reason AS pricing_reason, %2$s
-  FROM (SELECT d.day, d.pricing_status, d.pricing_reason, d.call_no, d.about, %3$s
-        FROM %1$s d WHERE d.about & 15 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3, 4, 5) l
+  FROM (SELECT d.day, d.pricing_status, d.pricing_reason, d.call_no, d.about, CASE WHEN d.about & 128 <> 0 THEN d.label END AS label, %3$s
+        FROM %1$s d WHERE d.about & 143 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6) l
   LEFT JOIN spendlog.shared_calls c ON c.call_no = l.call_no CROSS JOIN LATERAL (%4$s) v
   GROUP BY 1, 2, 3, 4, 5, 6, 7
   UNION ALL
@@ -90,7 +95,7 @@ RETURN format($sql$
   UNION ALL
   SELECT v.kind, d.day, v.provider, v.id, v.name, d.pricing_status, v.reason, %6$s
   FROM %1$s d CROSS JOIN LATERAL (%7$s UNION ALL SELECT * FROM (%8$s) k WHERE d.about & 1 <> 0) v
-  WHERE d.about & 15 <> 0 AND d.call_no IS NULL
+  WHERE d.about & 143 <> 0 AND d.call_no IS NULL
   GROUP BY 1, 2, 3, 4, 5, 6, 7$sql$, source, spendlog.total_list('coalesce(sum(l.%1$I), 0) AS %1$I'),
   spendlog.total_list('sum(%2$s) AS %1$I'), spendlog.total_of_call('c', 'l'), spendlog.total_of_caller('k'),
   spendlog.total_list('coalesce(sum(%2$s), 0) AS %1$I'), spendlog.total_of_call('d', 'd'), spendlog.total_of_caller('d'));

@@ -163,7 +163,7 @@ VIEWS = [
     "SELECT sum(spend) FROM spendlog.spend_by_tag WHERE day >= {since} AND day < {until}",
     "SELECT sum(spend) FROM spendlog.spend_by_end_user WHERE day >= {since} AND day < {until}",
     "SELECT sum(amount) FROM spendlog.spend_by_meter WHERE day >= {since} AND day < {until}",
-    "SELECT sum(saved) FROM spendlog.cache_savings WHERE day >= {since} AND day < {until} AND team_id = 'team-data'",
+    "SELECT sum(saved) FROM spendlog.cache_savings WHERE day >= {since} AND day < {until} AND model = 'gpt-4o'",
     "SELECT sum(difference) FROM spendlog.price_drift WHERE day >= {since} AND day < {until}",
     "SELECT sum(spend) FROM spendlog.spend_of('model', {since}, {until})",
     "SELECT sum(spend) FROM spendlog.spend_of('key', {since}, {until}, ARRAY['team-data'])",

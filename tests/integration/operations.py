@@ -163,21 +163,21 @@ def report_compares_periods(servers):
             stage.command("report", *words, code=64)
 
 
-SAVED = """SELECT start_time::date, provider, model, team_id, api_key, model_group, call_type, unit, sum(quantity), sum(amount)
-FROM spendlog.spend_items WHERE pricing_status = 'priced' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7"""
+SAVED = """SELECT start_time::date, provider, model, unit, sum(quantity), sum(amount)
+FROM spendlog.spend_items WHERE pricing_status = 'priced' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3"""
 
 
 def caches_saved(stage):
-    """{(day, provider, model, team, key): (read, written, without rate, cost, as input)} of the items themselves."""
+    """{(day, provider, model): (read, written, without rate, cost, as input)} of the items themselves."""
     saved = {}
-    for group, items in itertools.groupby(stage.sql(SAVED), key=lambda item: item[:7]):
-        units = {item[7]: (Fraction(item[8] or 0), Fraction(item[9])) for item in items}
+    for group, items in itertools.groupby(stage.sql(SAVED), key=lambda item: item[:3]):
+        units = {item[3]: (Fraction(item[4] or 0), Fraction(item[5])) for item in items}
         for unit, (quantity, amount) in units.items():
             if not unit.startswith("cache_"):
                 continue
             kind = next((kind for kind in ("audio", "image") if kind in unit), "text")
             beside = units.get(f"input_{kind}_tokens", (0, 0))
-            sums = saved.setdefault(tuple(group[:5]), [0] * 5)
+            sums = saved.setdefault(tuple(group), [0] * 5)
             sums["write" in unit] += quantity
             if beside[0] > 0:
                 sums[3] += amount
@@ -225,10 +225,11 @@ def meters_and_doubts_by_group(servers):
 
 def caches_are_told(stage):
     want = caches_saved(stage)
+    told_before = stage.sql("SELECT * FROM spendlog.cache_savings ORDER BY 1, 2, 3")
     check(any(sums[4] > sums[3] for sums in want.values()), "no cache saves anything")
     check(any(sums[2] > 0 for sums in want.values()), "each cache has a rate beside")
-    got = {tuple(row[:5]): row[5:] for row in stage.sql(
-        "SELECT day, provider, model, team_id, api_key, read_tokens, written_tokens, tokens_without_rate, cost, as_input, saved "
+    got = {tuple(row[:3]): row[3:] for row in stage.sql(
+        "SELECT day, provider, model, read_tokens, written_tokens, tokens_without_rate, cost, as_input, saved "
         "FROM spendlog.cache_savings")}
     check_equal(set(got), set(want), "groups with a cache")
     for key, (read, written, without, cost, as_input) in want.items():
@@ -239,6 +240,8 @@ def caches_are_told(stage):
         else:
             check(all(abs(one - expected) < Fraction(1, 10**12) for one, expected in zip(told[3:], (cost, as_input, as_input - cost))),
                   f"{key}: {got[key]}, not {cost}, {as_input}")
+    stage.command("compact")
+    check_equal(stage.sql("SELECT * FROM spendlog.cache_savings ORDER BY 1, 2, 3"), told_before, "after merging")
     return f"{len(want)} groups with a cache"
 
 
