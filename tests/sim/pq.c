@@ -729,6 +729,8 @@ static PGresult *row_of(const PGresult *all, int row)
 
 PGresult *PQgetResult(PGconn *conn)
 {
+    if (!conn)
+        return NULL; /* who asked has closed it */
     PGresult *res = conn->pending;
     if (res && conn->row_by_row && PQresultStatus(res) == PGRES_TUPLES_OK) {
         bool cut = conn->lost || sim_fault(sim.dials.cut);
