@@ -137,7 +137,7 @@ STATEMENT(days_claim)
         struct row *r = db_add(conn->backend->tx, TABLE_CLAIMS, 0);
         r->v.claim.day = (int32_t)day[i];
         r->v.claim.session = conn->backend;
-        r->v.claim.replaced = conn->replaced;
+        r->v.claim.replaced = server.replaced; /* the one that is there now holds its lock */
     }
     return res;
 }
