@@ -38,35 +38,3 @@ $$;
 COMMENT ON FUNCTION spendlog.summarize_days(date) IS 'Completes the BRIN indexes of the three days before a day';
 REVOKE ALL ON FUNCTION spendlog.summarize_days(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.summarize_days(date) TO spendlog_writer;
-
--- The planner takes random ids for ones that stand anywhere, expects the filters to exclude nothing, and where two
--- of them are asked (OR) or a day is small it would rather read the day. These functions leave it no such choice.
-
--- Rows whose request id or gateway's own id it is; of rows without a request id, the identity, as in LiteLLM_SpendLogs.
-CREATE FUNCTION spendlog.calls_named(id text) RETURNS TABLE (start_time timestamp, identity uuid)
-LANGUAGE sql STABLE STRICT ROWS 2
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET max_parallel_workers_per_gather = 0
-SET jit = off
-AS $$
-  SELECT s.start_time, s.identity FROM spendlog.stored_rows s
-  WHERE id <> '' AND (coalesce(nullif(s.request_id, ''), s.identity::text) = id OR s.call_id = id
-    OR s.call_uuid = CASE WHEN id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN id::uuid END)
-$$;
-COMMENT ON FUNCTION spendlog.calls_named(text) IS 'Rows whose request id or call id it is, found by the index; join spend_logs by both columns';
-
-CREATE FUNCTION spendlog.calls_of_session(id text) RETURNS TABLE (start_time timestamp, identity uuid)
-LANGUAGE sql STABLE STRICT ROWS 50
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET max_parallel_workers_per_gather = 0
-SET jit = off
-AS $$
-  SELECT s.start_time, s.identity FROM spendlog.spend_logs s WHERE id <> '' AND s.session_id = id
-$$;
-COMMENT ON FUNCTION spendlog.calls_of_session(text) IS 'Rows of a session, found by the index; join spend_logs by both columns';
-
-REVOKE ALL ON FUNCTION spendlog.calls_named(text), spendlog.calls_of_session(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.calls_named(text), spendlog.calls_of_session(text)
-  TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -8,18 +8,9 @@ SET LOCAL ROLE spendlog_owner;
 CREATE FUNCTION spendlog.rows_of_run(run text) RETURNS TABLE (start_time timestamp, identity uuid)
 LANGUAGE sql STABLE STRICT ROWS 50
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET max_parallel_workers_per_gather = 0
-SET jit = off
 AS $$
-  SELECT s.start_time, s.identity FROM spendlog.stored_rows s WHERE run <> '' AND s.session_id = run
-  UNION ALL
-  SELECT s.start_time, s.identity FROM spendlog.stored_rows s
-  WHERE run <> '' AND s.session_id = '' AND s.trace_id = run
-  UNION ALL
-  SELECT s.start_time, s.identity FROM spendlog.stored_rows s
-  WHERE s.session_id = '' AND s.trace_uuid =
-    CASE WHEN run ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN run::uuid END
+  SELECT * FROM spendlog.rows_that(
+    's.session_id = $1 OR s.session_id = '''' AND s.trace_id = $1 OR s.session_id = '''' AND s.trace_uuid = $2', run)
 $$;
 COMMENT ON FUNCTION spendlog.rows_of_run(text) IS 'Rows of a session, or of a trace without one, found by the index';
 
@@ -28,6 +19,7 @@ COMMENT ON FUNCTION spendlog.rows_of_run(text) IS 'Rows of a session, or of a tr
 CREATE FUNCTION spendlog.runs_below(run text) RETURNS SETOF text
 LANGUAGE plpgsql STABLE STRICT ROWS 5
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
 SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0
 SET jit = off
@@ -39,18 +31,19 @@ DECLARE
 BEGIN
   SELECT array_agg(DISTINCT n.name) FILTER (WHERE n.name <> ''), min(l.start_time), max(l.start_time)
   INTO names, since, until
-  FROM (SELECT * FROM spendlog.rows_of_run(run) OFFSET 0) r
-  JOIN spendlog.spend_logs l ON l.start_time = r.start_time AND l.identity = r.identity
+  FROM (SELECT array_agg(r.start_time) AS at, array_agg(r.identity) AS who FROM spendlog.rows_of_run(run) r) k
+  CROSS JOIN LATERAL spendlog.rows_by_keys(k.at, k.who) l
   CROSS JOIN LATERAL (VALUES (l.span_id), (l.call_id), (l.request_id)) AS n (name);
+  IF names IS NULL THEN
+    RETURN;
+  END IF;
   IF cardinality(names) > 200 THEN
     PERFORM set_config('enable_seqscan', 'on', true);
   END IF;
-  RETURN QUERY SELECT DISTINCT b.run FROM (
-    SELECT CASE WHEN s.session_id = '' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '')) ELSE s.session_id END AS run
-    FROM spendlog.stored_rows s
-    WHERE s.parent_id = ANY (names) AND s.start_time >= since - interval '1 hour'
-      AND s.start_time <= until + interval '2 days') b
-  WHERE b.run <> runs_below.run;
+  RETURN QUERY EXECUTE format('SELECT DISTINCT b.run FROM ('
+    'SELECT CASE WHEN s.session_id = '''' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '''')) ELSE s.session_id END AS run '
+    'FROM spendlog.stored_rows s WHERE s.parent_id = ANY ($1) AND s.start_time >= %L AND s.start_time <= %L) b WHERE b.run <> $2',
+    since - interval '1 hour', until + interval '2 days') USING names, run;
 END
 $$;
 COMMENT ON FUNCTION spendlog.runs_below(text) IS 'Runs that calls of this one have made';
@@ -72,19 +65,22 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.runs_under(text) IS 'A run and all runs below it';
 
--- What a row counts for: itself, what was posted of it, and whether it was set aside.
+-- What a row counts for: itself, what was posted of it, and whether it was set aside. Planned once in a session.
 CREATE FUNCTION spendlog.spend_counted(start_time timestamp, identity uuid, spend numeric) RETURNS numeric
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
-  SELECT sum(x.spend) FROM (
+BEGIN
+  RETURN (SELECT sum(x.spend) FROM (
     SELECT spend_counted.spend
     UNION ALL
     SELECT coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0) FROM spendlog.spend_adjustments a
     WHERE a.kind = 'posted' AND a.start_time = spend_counted.start_time AND a.identity = spend_counted.identity
     UNION ALL
     SELECT e.spend FROM spendlog.exclusions e
-    WHERE e.start_time = spend_counted.start_time AND e.identity = spend_counted.identity) x
+    WHERE e.start_time = spend_counted.start_time AND e.identity = spend_counted.identity) x);
+END
 $$;
 COMMENT ON FUNCTION spendlog.spend_counted(timestamp, uuid, numeric) IS 'What a row of this spend counts for in all sums';
 
@@ -95,20 +91,14 @@ RETURNS TABLE (session_id text, depth integer, start_time timestamp, identity uu
   output_tokens bigint, spend numeric)
 LANGUAGE sql STABLE STRICT ROWS 100
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
-  SELECT m.session_id, m.depth, m.start_time, m.identity, m.request_id, m.call_id, m.span_id, m.parent_id, m.provider,
-    m.model, m.team_id, m.pricing_status, m.input_tokens, m.output_tokens,
-    spendlog.spend_counted(m.start_time, m.identity, m.spend)
-  FROM (
-    SELECT k.session_id, k.depth, l.start_time, l.identity, l.request_id, l.call_id, l.span_id, l.parent_id, l.provider,
-      l.model, l.team_id, l.pricing_status, l.input_tokens, l.output_tokens, l.spend
-    FROM (
-      SELECT u.session_id, u.depth, r.start_time, r.identity
-      FROM spendlog.runs_under(run) u CROSS JOIN LATERAL spendlog.rows_of_run(u.session_id) r OFFSET 0) k
-    JOIN spendlog.spend_logs l ON l.start_time = k.start_time AND l.identity = k.identity OFFSET 0) m
+  SELECT u.session_id, u.depth, l.start_time, l.identity, l.request_id, l.call_id, l.span_id, l.parent_id, l.provider,
+    l.model, l.team_id, l.pricing_status, l.input_tokens, l.output_tokens,
+    spendlog.spend_counted(l.start_time, l.identity, l.spend)
+  FROM spendlog.runs_under(run) u
+  CROSS JOIN LATERAL (SELECT array_agg(r.start_time) AS at, array_agg(r.identity) AS who FROM spendlog.rows_of_run(u.session_id) r) k
+  CROSS JOIN LATERAL spendlog.rows_by_keys(k.at, k.who) l
 $$;
 COMMENT ON FUNCTION spendlog.members_of_run(text) IS 'The calls of a session and of all below it, and what each counts for';
 

@@ -262,27 +262,22 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION spendlog.calls_named(id text) RETURNS TABLE (start_time timestamp, identity uuid)
+-- Of rows without a request id the identity, as in LiteLLM_SpendLogs.
+CREATE FUNCTION spendlog.calls_named(id text) RETURNS TABLE (start_time timestamp, identity uuid)
 LANGUAGE sql STABLE STRICT ROWS 2
 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT * FROM spendlog.rows_that('coalesce(nullif(s.request_id, ''''), s.identity::text) = $1 OR s.call_id = $1 OR s.call_uuid = $2', id)
 $$;
+COMMENT ON FUNCTION spendlog.calls_named(text) IS 'Rows whose request id or call id it is, found by the index; join spend_logs by both columns';
 
-CREATE OR REPLACE FUNCTION spendlog.calls_of_session(id text) RETURNS TABLE (start_time timestamp, identity uuid)
+CREATE FUNCTION spendlog.calls_of_session(id text) RETURNS TABLE (start_time timestamp, identity uuid)
 LANGUAGE sql STABLE STRICT ROWS 50
 SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT * FROM spendlog.rows_that('s.session_id = $1', id)
 $$;
-
-CREATE OR REPLACE FUNCTION spendlog.rows_of_run(run text) RETURNS TABLE (start_time timestamp, identity uuid)
-LANGUAGE sql STABLE STRICT ROWS 50
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT * FROM spendlog.rows_that(
-    's.session_id = $1 OR s.session_id = '''' AND s.trace_id = $1 OR s.session_id = '''' AND s.trace_uuid = $2', run)
-$$;
+COMMENT ON FUNCTION spendlog.calls_of_session(text) IS 'Rows of a session, found by the index; join spend_logs by both columns';
 
 CREATE FUNCTION spendlog.call(id text) RETURNS SETOF spendlog.spend_logs
 LANGUAGE sql STABLE STRICT ROWS 2
@@ -302,79 +297,12 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.session(text) IS 'Rows of a session, as spend_logs shows them';
 
--- --- runs (0160), by the days of their calls
-
--- As before, and planned once in a session.
-CREATE OR REPLACE FUNCTION spendlog.spend_counted(start_time timestamp, identity uuid, spend numeric) RETURNS numeric
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-  RETURN (SELECT sum(x.spend) FROM (
-    SELECT spend_counted.spend
-    UNION ALL
-    SELECT coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0) FROM spendlog.spend_adjustments a
-    WHERE a.kind = 'posted' AND a.start_time = spend_counted.start_time AND a.identity = spend_counted.identity
-    UNION ALL
-    SELECT e.spend FROM spendlog.exclusions e
-    WHERE e.start_time = spend_counted.start_time AND e.identity = spend_counted.identity) x);
-END
-$$;
-
-CREATE OR REPLACE FUNCTION spendlog.runs_below(run text) RETURNS SETOF text
-LANGUAGE plpgsql STABLE STRICT ROWS 5
-SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO, YMD'
-SET enable_seqscan = off
-SET max_parallel_workers_per_gather = 0
-SET jit = off
-AS $$
-DECLARE
-  names text[];
-  since timestamp;
-  until timestamp;
-BEGIN
-  SELECT array_agg(DISTINCT n.name) FILTER (WHERE n.name <> ''), min(l.start_time), max(l.start_time)
-  INTO names, since, until
-  FROM (SELECT array_agg(r.start_time) AS at, array_agg(r.identity) AS who FROM spendlog.rows_of_run(run) r) k
-  CROSS JOIN LATERAL spendlog.rows_by_keys(k.at, k.who) l
-  CROSS JOIN LATERAL (VALUES (l.span_id), (l.call_id), (l.request_id)) AS n (name);
-  IF names IS NULL THEN
-    RETURN;
-  END IF;
-  IF cardinality(names) > 200 THEN
-    PERFORM set_config('enable_seqscan', 'on', true);
-  END IF;
-  RETURN QUERY EXECUTE format('SELECT DISTINCT b.run FROM ('
-    'SELECT CASE WHEN s.session_id = '''' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '''')) ELSE s.session_id END AS run '
-    'FROM spendlog.stored_rows s WHERE s.parent_id = ANY ($1) AND s.start_time >= %L AND s.start_time <= %L) b WHERE b.run <> $2',
-    since - interval '1 hour', until + interval '2 days') USING names, run;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION spendlog.members_of_run(run text)
-RETURNS TABLE (session_id text, depth integer, start_time timestamp, identity uuid, request_id text, call_id text,
-  span_id text, parent_id text, provider text, model text, team_id text, pricing_status text, input_tokens bigint,
-  output_tokens bigint, spend numeric)
-LANGUAGE sql STABLE STRICT ROWS 100
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-AS $$
-  SELECT u.session_id, u.depth, l.start_time, l.identity, l.request_id, l.call_id, l.span_id, l.parent_id, l.provider,
-    l.model, l.team_id, l.pricing_status, l.input_tokens, l.output_tokens,
-    spendlog.spend_counted(l.start_time, l.identity, l.spend)
-  FROM spendlog.runs_under(run) u
-  CROSS JOIN LATERAL (SELECT array_agg(r.start_time) AS at, array_agg(r.identity) AS who FROM spendlog.rows_of_run(u.session_id) r) k
-  CROSS JOIN LATERAL spendlog.rows_by_keys(k.at, k.who) l
-$$;
-
 REVOKE ALL ON FUNCTION spendlog.names_of_rows(), spendlog.names_mark(), spendlog.names_watch(date, oid), spendlog.names_begin(date, oid),
   spendlog.names_make(date, oid, integer, integer),
-   spendlog.names_step(), spendlog.name_places(text), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
-  spendlog.call(text), spendlog.session(text) FROM PUBLIC;
+  spendlog.names_step(), spendlog.name_places(text), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
+  spendlog.calls_named(text), spendlog.calls_of_session(text), spendlog.call(text), spendlog.session(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.names_step() TO spendlog_writer;
 GRANT EXECUTE ON FUNCTION spendlog.name_places(text), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
-  spendlog.call(text), spendlog.session(text)
+  spendlog.calls_named(text), spendlog.calls_of_session(text), spendlog.call(text), spendlog.session(text)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT SELECT ON spendlog.named_days, spendlog.day_names, spendlog.late_names TO spendlog_writer, spendlog_repricer, spendlog_reader;
