@@ -48,4 +48,11 @@ static inline uint32_t get_be32(const char *p)
     return __builtin_bswap32(v);
 }
 
+static inline uint64_t get_be64(const char *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    return __builtin_bswap64(v);
+}
+
 #endif

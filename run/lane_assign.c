@@ -18,13 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LAST_BYTES_MAX (64u << 10)
+#define LAST_BYTES_MAX (8u << 10)
 #define LOOK_EVERY_MS 2000
 
 void lane_partitions_free(struct lane *lane)
 {
     for (size_t i = 0; i < lane->partition_count; i++)
-        buf_free(&lane->partition[i].last);
+        for (size_t k = 0; k < LAST_MESSAGES_MAX; k++)
+            buf_free(&lane->partition[i].last[k].value);
     free(lane->partition);
     lane->partition = NULL;
     lane->partition_count = 0;
@@ -48,7 +49,8 @@ void lane_partitions_set(struct lane *lane, const struct kafka_partition *partit
         p->state.topic = partitions[i].topic;
         p->state.partition = partitions[i].partition;
         p->known_offset = p->began_offset = p->unchecked_offset = p->look_from = -1;
-        buf_init(&p->last, LAST_BYTES_MAX);
+        for (size_t k = 0; k < LAST_MESSAGES_MAX; k++)
+            buf_init(&p->last[k].value, LAST_BYTES_MAX);
         lane->partition_count++;
     }
 }
@@ -155,7 +157,6 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
     if (p->phase != PARTITION_HALTED && can_be_checked(p))
         p->phase = PARTITION_CHECKING;
     p->unchecked_offset = -1; /* the next time it may be another log */
-    p->another_met = false;
     if (p->phase != PARTITION_CHECKING || p->look_from >= p->state.next_offset)
         p->look_from = -1;
     return true;

@@ -15,15 +15,18 @@
 
 #define KEEP_BATCHES 16 /* that keep their messages after one with a refused row */
 
-static void last_hash(struct batch *batch)
+static void last_messages_of(struct batch_range *range)
 {
-    for (size_t i = 0; i < batch->range_count; i++) {
-        struct batch_range *range = &batch->range[i];
-        const struct lane_partition *p = lane_partition_of(range->state);
-        MUST(range->messages >= 0 && range->next_offset >= range->first_offset, range->messages,
-             range->first_offset, range->next_offset);
-        if ((range->messages > 0 || range->next_index > 0) && buf_ok(&p->last))
-            range->last_hash = hash_xxh64(buf_slice(&p->last));
+    const struct lane_partition *p = lane_partition_of(range->state);
+    size_t first = p->taken > LAST_MESSAGES_MAX ? p->taken - LAST_MESSAGES_MAX : 0;
+    MUST(range->messages >= 0 && range->next_offset >= range->first_offset, range->messages,
+         range->first_offset, range->next_offset);
+    range->last = range->state->last; /* anew each time that the batch is tried */
+    for (size_t i = first; i < p->taken; i++) {
+        const struct lane_message *of = &p->last[i % LAST_MESSAGES_MAX];
+        range->last_hash = buf_ok(&of->value) ? hash_xxh64(buf_slice(&of->value)) : of->hash;
+        last_messages_add(&range->last, of->offset,
+                          last_messages_hash(range->last_hash, of->time_ms));
     }
 }
 
@@ -143,7 +146,8 @@ enum lane_outcome lane_flush(struct lane *lane, struct err *err)
     enum lane_outcome outcome = topics_still_there(lane, err);
     if (outcome != LANE_FINE)
         return outcome;
-    last_hash(&lane->batch);
+    for (size_t i = 0; i < lane->batch.range_count; i++)
+        last_messages_of(&lane->batch.range[i]);
     int64_t began_us = clock_now_us();
     if (!writer_commit(lane->writer, &lane->batch, err))
         return not_written(lane, err);

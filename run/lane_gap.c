@@ -10,8 +10,6 @@
 #include "core/log.h"
 #include "core/must.h"
 
-#define LOOK_BACK 64 /* messages that are read again to know a log by */
-
 static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated, int64_t next,
                      const char *why)
 {
@@ -64,41 +62,29 @@ enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p,
     return LANE_REREAD;
 }
 
-/* Before the first one there may be messages that are not ours. */
-static int64_t look_from(const struct lane_partition *p, int64_t low)
-{
-    int64_t from = p->state.next_offset - LOOK_BACK;
-    if (from < p->state.first_offset)
-        from = p->state.first_offset;
-    return from < low ? low : from;
-}
-
 /* The message that was stored last is not where it was. Its offset may be the mark of a
  * transaction, it may be compacted away; or this is another log, which has come further. While
- * Kafka knows our offsets it is the same one, since it drops them with a topic. Else some messages
- * before are read again: among them the one stored last, or none but others. */
+ * Kafka knows our offsets it is the same one, since it drops them with a topic. Else the messages
+ * that were stored before are looked at again, and when none of them contradicts it is the same. */
 static enum lane_outcome last_is_missing(struct lane *lane, struct lane_partition *p,
                                          struct err *err)
 {
-    int64_t low, high, from, next = p->state.next_offset;
-    bool looked = p->look_from >= 0, nothing = looked && !p->another_met;
-    if (!p->told && !nothing &&
+    int64_t low, high, from = lane_looked_at(p);
+    bool looked = p->look_from >= 0;
+    if (!p->told && !looked &&
         !consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
         return LANE_RECOVER;
     p->phase = PARTITION_READING;
     p->look_from = -1;
     if (p->told)
         return LANE_FINE;
-    from = nothing ? next : look_from(p, low);
-    if (nothing || (!looked && from >= lane_looked_at(p))) {
+    if (!looked)
+        from = p->state.last.from > low ? p->state.last.from : low;
+    if (from >= lane_looked_at(p)) {
         p->unchecked_offset = lane_looked_at(p);
         return LANE_FINE;
     }
-    if (looked)
-        gap_book(lane, p, true, low, "topic recreated: the messages before it are others");
-    else
-        p->look_from = from;
-    MUST(looked || p->look_from < next, p->look_from, next);
+    p->look_from = from;
     return LANE_REREAD;
 }
 
@@ -137,6 +123,14 @@ static bool is_last(const struct lane_partition *p, const struct kafka_message *
            hash_xxh64(message->value) == p->state.last_hash;
 }
 
+static bool is_another(const struct lane_partition *p, const struct kafka_message *message)
+{
+    if (p->look_from < 0)
+        return !is_last(p, message);
+    uint64_t hash = last_messages_hash(hash_xxh64(message->value), message->time_ms);
+    return last_messages_contradict(&p->state.last, message->offset, hash);
+}
+
 enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
                                    const struct kafka_message *message, bool *is_new,
                                    struct err *err)
@@ -147,20 +141,21 @@ enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
     MUST(lane->state == LANE_READING, lane->state);
     if (message->offset >= p->state.next_offset + lane_partly(p))
         return last_is_missing(lane, p, err);
-    bool stored_last = is_last(p, message);
-    *is_new = stored_last && lane_partly(p);
-    if (!stored_last && p->look_from >= 0) {
-        p->another_met = true;
-        return LANE_FINE;
-    }
+    bool another = is_another(p, message);
+    *is_new = message->offset == p->state.next_offset; /* a part of it is stored */
+    if (!another && message->offset < lane_looked_at(p))
+        return LANE_FINE; /* looking on */
     p->phase = PARTITION_READING;
     p->look_from = -1;
-    if (stored_last)
+    if (!another)
         return LANE_FINE;
 
     int64_t low, high;
     if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
         return LANE_RECOVER;
-    gap_book(lane, p, true, low, "topic recreated: its last message is another one");
+    gap_book(lane, p, true, low,
+             message->offset < lane_looked_at(p)
+                 ? "topic recreated: a message before its last one is another one"
+                 : "topic recreated: its last message is another one");
     return LANE_REREAD;
 }

@@ -226,15 +226,15 @@ static void on_record(const struct record *record, void *context)
     }
 }
 
-/* The hash of a partition's last message is wanted once per batch: messages are copied, each over
- * the one before, and the last one is hashed by lane_flush() (1.1 KB: 80 instructions for 1,310). A
- * large one is hashed at once. */
-static void last_keep(struct lane_partition *p, struct batch_range *range, struct slice value)
+static void last_keep(struct lane_partition *p, const struct kafka_message *message)
 {
-    buf_reset(&p->last);
-    buf_add(&p->last, value);
-    if (!buf_ok(&p->last))
-        range->last_hash = hash_xxh64(value);
+    struct lane_message *of = &p->last[p->taken++ % LAST_MESSAGES_MAX];
+    of->offset = message->offset;
+    of->time_ms = message->time_ms;
+    buf_reset(&of->value);
+    buf_add(&of->value, message->value);
+    if (!buf_ok(&of->value))
+        of->hash = hash_xxh64(message->value);
 }
 
 void lane_batch_begin(struct lane *lane)
@@ -244,6 +244,8 @@ void lane_batch_begin(struct lane *lane)
     MUST(lane->batch.row_count + lane->batch.reject_count == 0, lane->batch.row_count,
          lane->batch.reject_count);
     MUST(!lane->batch.retry && lane->state == LANE_READING, lane->batch.retry, lane->state);
+    for (size_t i = 0; i < lane->partition_count; i++)
+        lane->partition[i].taken = 0;
     lane->batch_deadline_ms = clock_monotonic_ms() + lane->group->config->batch_wait_ms;
     lane->batch.can_read_again = true;
     lane->batch.keep_messages = lane->keep_messages_left > 0;
@@ -293,7 +295,7 @@ static void read_part(struct record_context *rc)
     range->next_index = rc->split ? rc->next_index : 0;
     range->mappings = rc->split ? mappings_fingerprint(rc->partition->topic->mappings) : 0;
     range->last_time_ms = message->time_ms;
-    last_keep(rc->partition, range, message->value);
+    last_keep(rc->partition, message);
 }
 
 /* The message cannot be read now: what was read before it is written, it is read again later. */

@@ -126,6 +126,7 @@ unsigned batch_range_of(struct batch *batch, struct partition_state *state)
         .next_index = state->next_index,
         .last_time_ms = state->last_time_ms,
         .last_hash = state->last_hash,
+        .last = state->last,
         .mappings = state->mappings,
     };
     return batch->last_range = (unsigned)batch->range_count++;

@@ -14,6 +14,7 @@
 #include "core/buf.h"
 #include "core/charge.h"
 #include "core/event.h"
+#include "store/last_messages.h"
 #include "store/row_words.h"
 #include "store/sums.h"
 
@@ -33,6 +34,7 @@ struct partition_state {
     int64_t last_time_ms; /* timestamp of the last message stored, or of the one at next_offset when
                              a part of it is; -1 = none */
     uint64_t last_hash;   /* XXH3-64 of its value */
+    struct last_messages last; /* and those before it */
     uint64_t mappings; /* hash of those that counted the records before next_index; 0 = unknown */
 };
 
@@ -44,6 +46,7 @@ struct batch_range {
     unsigned first_index, next_index; /* the same of the records of the message there */
     int64_t last_time_ms; /* of the last message; -1 = the range holds none with a timestamp */
     uint64_t last_hash;
+    struct last_messages last;
     uint64_t mappings; /* hash of those that counted the records before next_index */
     int64_t messages;
     int64_t rows, duplicates, rejected, skipped; /* records; duplicates come from the writer */

@@ -165,7 +165,7 @@ static const char offset_insert[] =
 
 static const char offset_select[] =
     "SELECT partition_id, incarnation, first_offset, next_offset, last_message_ms,"
-    " last_message_hash, next_index, next_mappings"
+    " last_message_hash, next_index, next_mappings, last_messages"
     " FROM spendlog.kafka_offsets"
     " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"
     " ORDER BY incarnation DESC LIMIT 1";
@@ -198,6 +198,7 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
         state->last_hash = pg_null(res, 0, 5) ? 0 : (uint64_t)pg_int(res, 0, 5);
         state->next_index = (unsigned)pg_int(res, 0, 6);
         state->mappings = pg_null(res, 0, 7) ? 0 : (uint64_t)pg_int(res, 0, 7);
+        last_messages_take(&state->last, pg_text(res, 0, 8), state->next_offset);
     }
     PQclear(res);
     return true;
@@ -318,12 +319,13 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
 
 /* --- gaps ----------------------------------------------------------------------------------- */
 
-/* Both move the offset row by compare-and-set and book the gap in the same statement. */
+/* Both move the offset row by compare-and-set and book the gap in the same statement. In the same
+ * log nothing is left before the gap's end: from 0 on there are no last messages. */
 static const char gap_same_incarnation[] =
     "WITH moved AS ("
     "  UPDATE spendlog.kafka_offsets SET next_offset = $3::bigint, next_index = 0,"
-    "    last_message_ms = NULL,"
-    "    last_message_hash = NULL, updated_at = now()"
+    "    last_message_ms = NULL, last_message_hash = NULL, last_messages = int8send(0),"
+    "    updated_at = now()"
     "  WHERE partition_id = $1::bigint AND next_offset = $2::bigint AND replaced_at IS NULL"
     "  RETURNING partition_id)"
     " INSERT INTO spendlog.kafka_gaps"
@@ -372,6 +374,7 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
         state->next_offset = next_offset;
         state->next_index = 0;
         state->last_time_ms = -1;
+        state->last = (struct last_messages){.from = new_incarnation ? next_offset : 0};
     }
     PQclear(res);
     return moved ? true

@@ -438,6 +438,7 @@ static void conclude(struct writer *w, struct batch *batch)
         range->state->next_index = range->next_index;
         range->state->last_time_ms = range->last_time_ms;
         range->state->last_hash = range->last_hash;
+        range->state->last = range->last;
         range->state->mappings = range->mappings;
         conflicts += tally->conflicts;
     }

@@ -253,14 +253,16 @@ static const struct pg_statement advance = {
     "WITH r AS ("
     "  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
     "   $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],"
-    "   $12::bigint[], $13::bigint[], $14::bigint[], $22::bigint[])"
+    "   $12::bigint[], $13::bigint[], $14::bigint[], $22::bigint[], $23::bytea[])"
     "  AS r (partition_id, first_offset, next_offset, last_ms, last_hash, messages, rows,"
-    "   duplicates, rejected, skipped, conflicts, first_index, next_index, digest, mappings)),"
+    "   duplicates, rejected, skipped, conflicts, first_index, next_index, digest, mappings,"
+    "   last_messages)),"
     " moved AS ("
     "  UPDATE spendlog.kafka_offsets o SET next_offset = r.next_offset,"
     "   next_index = r.next_index, row_digest = o.row_digest # r.digest,"
     "   last_message_ms = CASE WHEN $20 THEN o.last_message_ms ELSE r.last_ms END,"
     "   last_message_hash = CASE WHEN $20 THEN o.last_message_hash ELSE r.last_hash END,"
+    "   last_messages = CASE WHEN $20 THEN o.last_messages ELSE r.last_messages END,"
     "   next_mappings = CASE WHEN $20 THEN o.next_mappings ELSE r.mappings END,"
     "   messages = o.messages + r.messages,"
     "   records = o.records + r.rows + r.duplicates + r.rejected + r.skipped,"
@@ -375,6 +377,15 @@ static void args_add_mappings(struct writer *w, const struct batch *batch)
     pg_array_close(&w->args);
 }
 
+static void args_add_last_messages(struct writer *w, const struct batch *batch)
+{
+    char bytes[LAST_MESSAGES_BYTES];
+    pg_array_open(&w->args, PG_BYTEA, batch->range_count);
+    for (size_t i = 0; i < batch->range_count; i++)
+        pg_array_bytes(&w->args, last_messages_put(&batch->range[i].last, bytes));
+    pg_array_close(&w->args);
+}
+
 static bool write_offsets(struct writer *w, const struct batch *batch, struct err *err)
 {
     MUST(pg_inside(&w->pg) && w->batch_id > 0, w->batch_id);
@@ -387,6 +398,7 @@ static bool write_offsets(struct writer *w, const struct batch *batch, struct er
     pg_arg_bool(&w->args, batch->retry);
     pg_arg_int4(&w->args, w->book_id);
     args_add_mappings(w, batch);
+    args_add_last_messages(w, batch);
     PGresult *res = pg_run(&w->pg, &advance, &w->args, err);
     if (!res)
         return false;

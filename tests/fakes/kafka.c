@@ -77,6 +77,11 @@ void fake_kafka_retain(int partition, int64_t low)
         logs[partition].high = low;
 }
 
+void fake_kafka_compact(int partition, int64_t offset)
+{
+    logs[partition].value[offset] = NULL;
+}
+
 void fake_kafka_recreate(int partition)
 {
     memset(&logs[partition], 0, sizeof(logs[partition]));

@@ -38,6 +38,8 @@ void fake_kafka_append(int partition, const char *value);
 void fake_kafka_skip(int partition, int64_t count);
 /* Messages before `low` are gone. */
 void fake_kafka_retain(int partition, int64_t low);
+/* The message there is gone: compacted away. */
+void fake_kafka_compact(int partition, int64_t offset);
 /* Deleted and made anew: empty, and what was committed for it is forgotten. */
 void fake_kafka_recreate(int partition);
 /* What was committed has expired. */

@@ -121,6 +121,7 @@ static void state_fill(struct partition_state *state, int32_t partition)
     state->next_index = row->next_index;
     state->last_time_ms = row->last_time_ms;
     state->last_hash = row->last_hash;
+    state->last = row->last;
     state->mappings = row->mappings;
 }
 
@@ -131,6 +132,7 @@ static void row_begin(struct fake_offsets *row, int64_t at)
     row->next_index = 0;
     row->last_time_ms = -1;
     row->last_hash = 0;
+    row->last = (struct last_messages){.from = at};
 }
 
 bool writer_offset_load(struct writer *writer, const char *topic, int32_t partition,
@@ -166,6 +168,7 @@ bool writer_offset_gap(struct writer *writer, struct partition_state *state, boo
         return err_set(err, ERR_RETRY, "the offset row is elsewhere");
     int64_t first = row->first;
     row_begin(row, next_offset);
+    row->last.from = new_incarnation ? next_offset : 0;
     if (new_incarnation)
         row->incarnation++;
     else
@@ -244,6 +247,7 @@ static void write(const struct batch *batch)
         if (range->messages > 0 || range->next_index > 0) {
             row->last_time_ms = range->last_time_ms;
             row->last_hash = range->last_hash;
+            row->last = range->last;
         }
     }
 }

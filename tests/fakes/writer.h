@@ -31,6 +31,7 @@ struct fake_offsets { /* the newest incarnation of a partition */
     int64_t first, next, last_time_ms;
     unsigned next_index;
     uint64_t last_hash, mappings;
+    struct last_messages last;
 };
 
 struct fake_writer {

@@ -71,7 +71,7 @@ struct row {           /* a version */
                 skipped, conflicts, digest, mappings;
             int32_t partition, incarnation, next_index;
             bool has_last, has_mappings, replaced;
-            struct text cluster, group, topic;
+            struct text cluster, group, topic, last_messages;
         } offsets;
         struct {
             int64_t start, batch, partition_id, offset, content, call, caller, input_tokens;

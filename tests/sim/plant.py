@@ -68,7 +68,7 @@ FAULTS = (
         ("            if (known->count[t] == WORDS_KNOWN_SLOTS / 2)\n                table_clear(known, t);\n", ""),)),
     # what the simulator found, put back
     Fault("a mark in the last message's place proves nothing", (
-        ("    if (p->told)\n        return LANE_FINE;\n    from", "    if (p || p->told)\n        return LANE_FINE;\n    from"),)),
+        ("    if (p->told)\n        return LANE_FINE;\n    if (!looked", "    if (p || p->told)\n        return LANE_FINE;\n    if (!looked"),)),
     Fault("a first message that is stored in part is not looked at", (
         ("    return of->next_offset + lane_partly(p) > 0 && ", "    return of->next_offset > 0 && "),)),
     Fault("what is not even asked of PostgreSQL is its refusal of a row", (

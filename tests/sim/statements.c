@@ -174,7 +174,7 @@ static struct row *offsets_of(const struct tx *tx, struct text cluster, struct t
 
 STATEMENT(offsets_select)
 {
-    PGresult *res = answer_new(PGRES_TUPLES_OK, 8);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 9);
     const struct row *r =
         offsets_of(conn->backend->tx, param_text(params, 1), param_text(params, 2),
                    param_text(params, 3), param_int(params, 4));
@@ -196,6 +196,7 @@ STATEMENT(offsets_select)
         answer_int8(res, r->v.offsets.mappings);
     else
         answer_null(res);
+    answer_text(res, r->v.offsets.last_messages);
     return res;
 }
 
@@ -326,6 +327,7 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
         to->v.offsets.next = param_int(params, 3);
         to->v.offsets.next_index = 0;
         to->v.offsets.has_last = false;
+        to->v.offsets.last_messages = text_copy("\0\0\0\0\0\0\0\0", 8); /* int8send(0) */
     }
     struct row *noted = db_add(tx, TABLE_GAPS, 0);
     noted->v.gap.from_id = row->v.offsets.id;
@@ -1003,7 +1005,8 @@ STATEMENT(advance)
     size_t count;
     int64_t *id = param_ints(params, 1, &count), *v[ADVANCE_COLUMNS], moved = 0, rows = 0;
     struct text *last = param_array(params, LAST_MS, &count),
-                *mappings = param_array(params, 22, &count);
+                *mappings = param_array(params, 22, &count),
+                *last_messages = param_array(params, 23, &count);
     bool retry = param_int(params, 20) != 0;
     for (int c = FIRST; c < ADVANCE_COLUMNS; c++)
         v[c] = param_ints(params, c, &count);
@@ -1023,6 +1026,7 @@ STATEMENT(advance)
         if (!retry) {
             row->v.offsets.has_mappings = mappings[i].p != NULL;
             row->v.offsets.mappings = mappings[i].p ? int_at(mappings[i].p, 8) : 0;
+            row->v.offsets.last_messages = text_copy(last_messages[i].p, last_messages[i].bytes);
         }
         moved++;
     }

@@ -687,8 +687,8 @@ static void a_topic_made_anew_is_a_new_incarnation(void **state)
 static void a_large_last_message_is_recognized(void **state)
 {
     (void)state;
-    static char value[2][(64u << 10) + 2];
-    for (size_t bytes = 64u << 10; bytes <= (64u << 10) + 1; bytes++) {
+    static char value[2][(8u << 10) + 2];
+    for (size_t bytes = 8u << 10; bytes <= (8u << 10) + 1; bytes++) {
         for (int same = 0; same < 2; same++) {
             teardown(NULL);
             setup(NULL);
@@ -897,6 +897,106 @@ static void a_topic_that_is_the_same_is_known_by_what_lies_before_a_mark(void **
         assert_int_equal(fake_offsets(0)->incarnation, 0);
         assert_int_equal(fake_writer.place_count, 5);
     }
+}
+
+/* A member is killed before Kafka is told, and what it stored last is compacted away: the messages
+ * that are there are those that were stored before. */
+static void a_last_message_that_is_compacted_away_is_no_other_topic(void **state)
+{
+    (void)state;
+    for (unsigned stored = 2; stored <= LAST_MESSAGES_MAX + 4; stored += LAST_MESSAGES_MAX) {
+        for (unsigned gone = 1; gone < stored; gone++) {
+            teardown(NULL);
+            setup(NULL);
+            append(0, (int)stored);
+            fake_kafka_give(0, 1);
+            read_out();
+            next_lane();
+            fake_kafka_forget(0);
+            for (unsigned i = 0; i < gone; i++)
+                fake_kafka_compact(0, stored - 1 - i);
+            append(0, 2);
+            fake_kafka_give(0, 1);
+            turn_until(LANE_READING);
+            turns(2);
+            turn_until(LANE_READING);
+            turns((int)stored + 4);
+            read_out();
+            assert_int_equal(fake_writer.gaps, 0);
+            assert_int_equal(fake_offsets(0)->incarnation, 0);
+            expect_once(0, 0, stored + 2);
+        }
+    }
+}
+
+/* Another topic, of which none of the messages is at our last one's place. */
+static void a_topic_made_anew_is_known_by_a_message_that_was_not_there(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 2; what++) { /* at the place of one of ours, between them */
+        teardown(NULL);
+        setup(NULL);
+        append(0, 2);
+        fake_kafka_skip(0, 1);
+        append(0, 1);
+        fake_kafka_skip(0, 1); /* a mark */
+        fake_kafka_give(0, 1);
+        read_out();
+        next_lane();
+        fake_kafka_recreate(0);
+        if (what == 0) {
+            fake_kafka_skip(0, 1);
+            fake_kafka_append(0, other);
+            fake_kafka_skip(0, 3);
+        } else {
+            fake_kafka_skip(0, 2);
+            fake_kafka_append(0, other);
+            fake_kafka_skip(0, 2);
+        }
+        fake_kafka_append(0, other);
+        fake_kafka_give(0, 1);
+        turn_until(LANE_READING);
+        turns(2);
+        turn_until(LANE_READING);
+        turns(4);
+        turn_until(LANE_READING);
+        read_out();
+        assert_int_equal(fake_offsets(0)->incarnation, 1);
+        assert_int_equal(fake_writer.place_count, 3 + 2);
+    }
+}
+
+/* The log of which the start was told was deleted before the gap was booked. */
+static void a_topic_made_anew_is_known_by_what_lies_before_a_gap(void **state)
+{
+    (void)state;
+    world.config.kafka_gap_skip = 1;
+    begin_reading(3);
+    read_out();
+    next_lane();
+    append(0, 6);
+    fake_kafka_retain(0, 9);
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(1);
+    read_out();
+    expect_next(0, 9);
+    next_lane();
+    fake_kafka_recreate(0);
+    for (int i = 0; i < 4; i++)
+        fake_kafka_append(0, other);
+    fake_kafka_skip(0, 5);
+    fake_kafka_append(0, other);
+    fake_kafka_give(0, 1);
+    turn_until(LANE_READING);
+    turns(2);
+    turn_until(LANE_READING);
+    turns(4);
+    turn_until(LANE_READING);
+    read_out();
+    assert_int_equal(fake_writer.gaps, 2);
+    assert_int_equal(fake_offsets(0)->incarnation, 1);
+    assert_int_equal(fake_writer.place_count, 3 + 5);
 }
 
 static void a_broker_that_cannot_say_where_its_log_is_is_asked_again(void **state)
@@ -1219,6 +1319,9 @@ int main(void)
         TEST(a_topic_made_anew_is_noticed_when_a_part_behind_a_gone_message_is_stored),
         TEST(a_topic_made_anew_is_known_by_what_lies_before_a_mark),
         TEST(a_topic_that_is_the_same_is_known_by_what_lies_before_a_mark),
+        TEST(a_last_message_that_is_compacted_away_is_no_other_topic),
+        TEST(a_topic_made_anew_is_known_by_a_message_that_was_not_there),
+        TEST(a_topic_made_anew_is_known_by_what_lies_before_a_gap),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
         TEST(a_database_that_went_back_is_noticed_and_read_again),
         TEST(a_new_incarnation_of_another_member_is_not_a_setback),
