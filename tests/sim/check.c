@@ -52,13 +52,14 @@ static bool in_a_gap(int64_t id, int64_t offset)
     return false;
 }
 
-/* Whether the offset row says that the record was dealt with. */
-static bool is_dealt_with(const struct row *of, int64_t offset, unsigned index)
+/* How many records of a message were dealt with, as the offset row says. */
+static unsigned dealt_with(const struct row *of, const struct sent *m)
 {
-    return of && offset >= of->v.offsets.first &&
-           (offset < of->v.offsets.next ||
-            (offset == of->v.offsets.next && (int32_t)index < of->v.offsets.next_index)) &&
-           !in_a_gap(of->v.offsets.id, offset);
+    if (!of || m->offset < of->v.offsets.first || m->offset > of->v.offsets.next ||
+        in_a_gap(of->v.offsets.id, m->offset))
+        return 0;
+    bool whole = m->offset < of->v.offsets.next || of->v.offsets.next_index > (int64_t)m->count;
+    return whole ? m->count : (unsigned)of->v.offsets.next_index;
 }
 
 static const struct sent *message_at(const struct log *log, int64_t offset)
@@ -204,6 +205,10 @@ void check_journal(const struct tx *tx, bool back)
     }
 }
 
+/* What row_count() counts, but for offsets, which count themselves. */
+static const enum table counted[] = {TABLE_ROWS,      TABLE_DROPPED,     TABLE_REJECTED,
+                                     TABLE_CONFLICTS, TABLE_ADJUSTMENTS, TABLE_DELTAS};
+
 /* From the tables: the same comes out. */
 static void count_anew(void)
 {
@@ -213,8 +218,8 @@ static void count_anew(void)
     all.spend = all.summed = all.posted = 0;
     for (size_t i = 0; i < all.count; i++)
         all.held[i] = (struct held){.id = all.held[i].id, .log = all.held[i].log, .versions = 1};
-    for (int t = 0; t < TABLES; t++)
-        for (const struct row *r = t == TABLE_OFFSETS ? NULL : db.first[t]; r; r = r->next)
+    for (size_t t = 0; t < sizeof(counted) / sizeof(counted[0]); t++)
+        for (const struct row *r = db.first[counted[t]]; r; r = r->next)
             if (is_there(r))
                 row_count(r, 1);
     if (rows != all.rows || calls != all.calls || spend != all.spend || summed != all.summed ||
@@ -299,8 +304,7 @@ static const struct row *words_of(enum table table, int64_t number)
 
 static void check_words(const struct row *r, const struct sent_record *record)
 {
-    char team[16];
-    snprintf(team, sizeof(team), "t%u", record->team);
+    const char *team = load_team(record->team);
     struct text model_is = r->v.row.model, team_is = r->v.row.team;
     if (r->v.row.lean) {
         const struct row *call = words_of(TABLE_CALLS, r->v.row.call),
@@ -646,11 +650,29 @@ static void rows_to_keys(void)
 
 static bool conflict_is_noted(int64_t id, int64_t offset, unsigned index)
 {
-    for (struct row *r = db.first[TABLE_CONFLICTS]; r; r = r->next)
-        if (is_there(r) && r->v.conflict.partition_id == id && r->v.conflict.offset == offset &&
-            r->v.conflict.index == (int32_t)index)
+    for (struct row *r = db_bucket(TABLE_CONFLICTS, db_place_hash(id, offset, index)); r;
+         r = r->chain)
+        if (r->table == TABLE_CONFLICTS && is_there(r) && r->v.conflict.partition_id == id &&
+            r->v.conflict.offset == offset && r->v.conflict.index == (int32_t)index)
             return true;
     return false;
+}
+
+/* Of which messages a record is rejected: a bit by the hash of a place, so that a message of many
+ * records is not asked for one by one. */
+static bool rejected_at[4096];
+
+static bool *is_rejected_at(int64_t id, int64_t offset)
+{
+    return &rejected_at[db_place_hash(id, offset, 0) % 4096];
+}
+
+static void rejected_find(void)
+{
+    memset(rejected_at, 0, sizeof(rejected_at));
+    for (const struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
+        if (is_there(r))
+            *is_rejected_at(r->v.rejected.partition_id, r->v.rejected.offset) = true;
 }
 
 static void check_event(const struct row *of, const struct sent *m, unsigned index)
@@ -672,10 +694,15 @@ static void check_event(const struct row *of, const struct sent *m, unsigned ind
                  index, record->key->id, differs ? "not noted" : "noted, and is none");
 }
 
+static bool is_to_be_rejected(const struct sent_record *record)
+{
+    return record->want == WANT_REJECTED || record->want == WANT_REFUSED;
+}
+
 static void check_rejected(const struct row *of, const struct sent *m, unsigned index)
 {
     const struct sent_record *record = &m->record[index];
-    bool wanted = record->want == WANT_REJECTED || record->want == WANT_REFUSED;
+    bool wanted = is_to_be_rejected(record);
     const struct row *noted = rejection_of(of->v.offsets.id, m->offset, index);
     if (wanted != (noted != NULL))
         sim_fail("%d/%lld/%u: that it is rejected is not as noted", (int)m->partition,
@@ -703,16 +730,16 @@ static void check_message(const struct sent *m)
     const struct row *of = offsets_by_partition(m->partition);
     if (is_anothers(of, m))
         return;
-    for (unsigned i = 0; i < m->count; i++) {
-        if (!is_dealt_with(of, m->offset, i)) {
-            if (!m->trimmed)
-                sim_fail("%d/%lld/%u was never read", (int)m->partition, (long long)m->offset, i);
-            continue;
-        }
+    unsigned count = dealt_with(of, m);
+    bool rejected = of && *is_rejected_at(of->v.offsets.id, m->offset);
+    for (unsigned i = 0; i < count; i++) {
         if (m->record[i].want == WANT_ROW)
             check_event(of, m, i);
-        check_rejected(of, m, i);
+        if (rejected || is_to_be_rejected(&m->record[i]))
+            check_rejected(of, m, i);
     }
+    if (count < m->count && !m->trimmed)
+        sim_fail("%d/%lld/%u was never read", (int)m->partition, (long long)m->offset, count);
 }
 
 void check_end(void)
@@ -724,6 +751,7 @@ void check_end(void)
     check_commit();
     check_repricing();
     rows_to_keys();
+    rejected_find();
     for (unsigned p = 0; p < sim.dials.partitions; p++)
         for (int64_t offset = 0; offset < broker_log[p]->high; offset++)
             if (broker_log[p]->at[offset] && !broker_log[p]->at[offset]->compacted)

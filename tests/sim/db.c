@@ -101,20 +101,9 @@ static void row_remove(struct row *row)
         db.first[row->table] = row->next;
 }
 
-static bool is_done(const struct tx *tx)
-{
-    return tx->state == TX_DONE;
-}
-
-bool row_is_seen(const struct row *row, const struct tx *tx)
-{
-    return (row->made == tx || is_done(row->made)) &&
-           !(row->gone && (row->gone == tx || is_done(row->gone)));
-}
-
 static bool is_done_by(const struct tx *of, const struct tx *tx, int64_t snapshot)
 {
-    return of == tx || (is_done(of) && (snapshot < 0 || of->seq <= snapshot));
+    return of == tx || (tx_is_done(of) && (snapshot < 0 || of->seq <= snapshot));
 }
 
 bool row_is_in(const struct row *row, const struct tx *tx, int64_t snapshot)

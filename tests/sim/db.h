@@ -223,12 +223,20 @@ void db_go_back(size_t transactions);
 uint64_t db_hash(uint64_t hash, const void *p, size_t bytes);
 uint64_t db_hash_int(uint64_t hash, int64_t v);
 uint64_t db_place_hash(int64_t partition_id, int64_t offset,
-                       int64_t index); /* of a rejected record */
+                       int64_t index); /* of a rejected record, of a conflict */
 struct row *db_add(struct tx *tx, enum table table, uint64_t hash);
 void db_end(struct tx *tx, struct row *row);
 /* The first version of a bucket, whatever its state. */
 struct row *db_bucket(enum table table, uint64_t hash);
-bool row_is_seen(const struct row *row, const struct tx *tx);
+static inline bool tx_is_done(const struct tx *tx)
+{
+    return tx->state == TX_DONE;
+}
+static inline bool row_is_seen(const struct row *row, const struct tx *tx)
+{
+    return (row->made == tx || tx_is_done(row->made)) &&
+           !(row->gone && (row->gone == tx || tx_is_done(row->gone)));
+}
 /* ... by one that sees what was committed up to its snapshot, and what is its own. */
 bool row_is_in(const struct row *row, const struct tx *tx, int64_t snapshot);
 /* Another transaction under way that made or ended it; NULL: none. */

@@ -127,6 +127,22 @@ static void put_deep(struct buf *json)
         buf_add_char(json, ']');
 }
 
+const char *load_team(unsigned team)
+{
+    static const char *const name[TEAMS] = {"t0", "t1", "t2", "t3", "t4", "t5"};
+    return name[team];
+}
+
+static void put_number(struct buf *json, int64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    buf_add(json, (struct slice){digits + at, sizeof(digits) - at});
+}
+
 static void put_record(struct buf *json, const struct sent_record *record)
 {
     if (record->want == WANT_SKIPPED) {
@@ -137,12 +153,20 @@ static void put_record(struct buf *json, const struct sent_record *record)
         put_bad(json);
         return;
     }
-    buf_printf(json, "{\"m\":\"gpt-a\",\"n\":%lld,\"team\":\"t%u\"", (long long)record->tokens,
-               record->team);
-    if (record->key->id[0])
-        buf_printf(json, ",\"id\":\"%s\"", record->key->id);
-    if (record->key->start_us >= 0)
-        buf_printf(json, ",\"ts\":%lld", (long long)(record->key->start_us / 1000));
+    buf_add_text(json, "{\"m\":\"gpt-a\",\"n\":");
+    put_number(json, record->tokens);
+    buf_add_text(json, ",\"team\":\"");
+    buf_add_text(json, load_team(record->team));
+    buf_add_char(json, '"');
+    if (record->key->id[0]) {
+        buf_add_text(json, ",\"id\":\"");
+        buf_add_text(json, record->key->id);
+        buf_add_char(json, '"');
+    }
+    if (record->key->start_us >= 0) {
+        buf_add_text(json, ",\"ts\":");
+        put_number(json, record->key->start_us / 1000);
+    }
     if (sim_chance(sim.dials.limits))
         put_deep(json);
     buf_add_char(json, '}');

@@ -39,6 +39,7 @@ struct sent {
 };
 
 void load_reset(void);
+const char *load_team(unsigned team); /* its name */
 /* Some messages, to partitions of the broker. */
 void load_produce(void);
 extern struct key *load_keys;

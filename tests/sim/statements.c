@@ -69,10 +69,16 @@ struct text *param_array(const struct params *params, int n, size_t *count)
 
 int64_t *param_ints(const struct params *params, int n, size_t *count)
 {
-    struct text *item = param_array(params, n, count);
+    const char *p = params->value[n - 1];
+    *count = int_at(p, 4) ? (size_t)int_at(p + 12, 4) : 0;
     int64_t *v = sim_alloc((*count + 1) * sizeof(*v));
-    for (size_t i = 0; i < *count; i++)
-        v[i] = item[i].p ? int_at(item[i].p, (int)item[i].bytes) : 0;
+    p += 20;
+    for (size_t i = 0; i < *count; i++) {
+        int bytes = (int)int_at(p, 4);
+        p += 4;
+        v[i] = bytes < 0 ? 0 : int_at(p, bytes);
+        p += bytes < 0 ? 0 : bytes;
+    }
     return v;
 }
 
@@ -925,7 +931,8 @@ STATEMENT(conflict)
             *index = param_ints(params, 4, &count), *content = param_ints(params, 7, &count),
             *stored = param_ints(params, 8, &count);
     for (size_t i = 0; i < count; i++) {
-        struct row *r = db_add(conn->backend->tx, TABLE_CONFLICTS, 0);
+        struct row *r = db_add(conn->backend->tx, TABLE_CONFLICTS,
+                               db_place_hash(partition[i], offset[i], index[i]));
         r->v.conflict.batch = param_int(params, 1);
         r->v.conflict.partition_id = partition[i];
         r->v.conflict.offset = offset[i];
