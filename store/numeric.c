@@ -91,6 +91,19 @@ size_t numeric_encode_money(char *p, struct money m)
 #define SUM_DIGITS 20                            /* 10 before the point, 10 behind it */
 #define DEEP ((i128)10000000000 * 1000000000000) /* 10^22 of 10^-40 are 10^-18 */
 
+/* Most sums are of one batch: whole dollars in 64 bits, nothing beyond 18 decimals. */
+static inline bool sum_is_short(const struct sum *sum, i128 deep)
+{
+    return deep == 0 && sum->atto >= 0 && sum->units >= 0 && sum->units <= UINT64_MAX;
+}
+
+static inline void split_short(uint16_t *digit, unsigned count, uint64_t value)
+{
+    for (unsigned i = count; i-- > 0; value /= E4)
+        digit[i] = (uint16_t)(value % E4);
+    MUST(value == 0, count);
+}
+
 static void split(uint16_t *digit, unsigned count, u128 value)
 {
     for (unsigned i = count; i-- > 0; value /= E4)
@@ -126,23 +139,48 @@ static unsigned sum_scale(const uint16_t *digit, unsigned last)
     return scale;
 }
 
-size_t numeric_encode_sum(char *p, struct sum sum, i128 deep, unsigned least)
+/* The digits of a sum without its trailing zeros, digit[*first] to digit[*last - 1]. */
+static void sum_split_short(uint16_t *digit, const struct sum *sum, unsigned *first, unsigned *last)
 {
-    uint16_t digit[SUM_DIGITS];
-    unsigned first = 0, last = SUM_DIGITS;
-    bool negative = sum_normal(&sum, &deep);
+    uint64_t units = (uint64_t)sum->units, atto = (uint64_t)sum->atto;
+    *first = *last = 10;
+    if (units) {
+        *first = 5;
+        split_short(digit + 5, 5, units);
+    }
+    if (atto) {
+        split_short(digit + 10, 4, atto / 100);
+        digit[14] = (uint16_t)(atto % 100 * 100);
+        *last = 15;
+    }
+}
 
+static bool sum_split(uint16_t *digit, struct sum sum, i128 deep)
+{
+    bool negative = sum_normal(&sum, &deep);
     split(digit, 10, (u128)sum.units);
     split(digit + 10, 4, (u128)sum.atto / 100);
     digit[14] = (uint16_t)((u128)sum.atto % 100 * 100 + (u128)(deep / (DEEP / 100)));
     split(digit + 15, 5, (u128)(deep % (DEEP / 100)));
-    while (last > 0 && digit[last - 1] == 0)
+    return negative;
+}
+
+size_t numeric_encode_sum(char *p, struct sum sum, i128 deep, unsigned least)
+{
+    uint16_t digit[SUM_DIGITS];
+    unsigned first = 0, last = SUM_DIGITS;
+    bool negative = false;
+    if (sum_is_short(&sum, deep))
+        sum_split_short(digit, &sum, &first, &last);
+    else
+        negative = sum_split(digit, sum, deep);
+    while (last > first && digit[last - 1] == 0)
         last--;
     while (first < last && digit[first] == 0)
         first++;
     for (unsigned i = first; i < last; i++)
         put_digit(p, i - first, digit[i]);
-    unsigned scale = sum_scale(digit, last);
+    unsigned scale = last > first ? sum_scale(digit, last) : 0;
     return put_header(p, last - first, 9 - first, negative, scale > least ? scale : least);
 }
 

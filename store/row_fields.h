@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fields of a row in COPY's binary form, written through a bare pointer into room that is there.
- * Internal to store/row*.c. */
+ * Internal to store/row*.c and store/sums_lines.c. */
 #ifndef STORE_ROW_FIELDS_H
 #define STORE_ROW_FIELDS_H
 

@@ -49,6 +49,7 @@ void sums_free(struct sums *sums)
     free(sums->text_slot);
     free(sums->group);
     free(sums->group_slot);
+    free(sums->figures);
     free(sums->row);
     free(sums->meter);
 }
@@ -194,22 +195,25 @@ bool sums_take(struct sums *sums, const struct event *event, const struct charge
 
 /* --- counting ------------------------------------------------------------------------------- */
 
-void sums_begin(struct sums *sums)
+bool sums_begin(struct sums *sums)
 {
     size_t kept = 0;
     while (kept < sums->group_count && !(sums->group[kept].key.about & ABOUT_LABEL_ALONE))
         kept++;
     sums_groups_keep(sums, kept); /* without what an earlier try folded */
     for (size_t i = 0; i < kept; i++)
-        sums->group[i] =
-            (struct sums_group){.key = sums->group[i].key, .hash = sums->group[i].hash};
+        sums->group[i].calls = 0;
     sums->rows_counted = 0;
     sums->untold = false;
+    return sums_figures_for_all(sums, 0);
 }
 
-static void group_count(struct sums_group *group, const struct sums_row *row)
+static void group_count(struct sums *sums, uint32_t number, const struct sums_row *row)
 {
-    group->calls++;
+    MUST(number < sums->group_count, number, sums->group_count);
+    struct sums_group *of = &sums->group[number];
+    struct sums_figures *group = &sums->figures[number];
+    of->calls++;
     if (row->has_spend) {
         group->spent++;
         sum_add_money(&group->spend, row->spend);
@@ -228,19 +232,20 @@ static void group_count(struct sums_group *group, const struct sums_row *row)
     }
     group->timed_calls += row->timed;
     group->duration_us += row->duration_us;
-    if (group->key.about & ABOUT_DRIFT) {
+    if (of->key.about & ABOUT_DRIFT) {
         group->differing += row->differing;
         group->by_clock += row->by_clock;
     }
-    MUST(group->spent <= group->calls && group->gateway_calls <= group->calls, group->calls,
-         group->spent, group->gateway_calls);
+    MUST(group->spent <= of->calls && group->gateway_calls <= of->calls, of->calls, group->spent,
+         group->gateway_calls);
 }
 
 static void meter_count(struct sums *sums, const struct sums_meter *meter)
 {
-    struct sums_group *group = &sums->group[meter->group];
-    MUST(group->key.about == ABOUT_METER, group->key.about);
-    group->calls++; /* comes to something; a line says 0 */
+    struct sums_group *of = &sums->group[meter->group];
+    struct sums_figures *group = &sums->figures[meter->group];
+    MUST(of->key.about == ABOUT_METER, of->key.about);
+    of->calls++; /* comes to something; a line says 0 */
     sum_add_money(&group->spend, meter->amount);
     sum_add(&group->quantity.sum, meter->quantity.sum);
     group->quantity.deep += meter->quantity.deep;
@@ -252,9 +257,9 @@ void sums_count(struct sums *sums, unsigned number)
     MUST(number < sums->row_count, number, sums->row_count);
     MUST(sums->rows_counted < sums->row_count, sums->rows_counted, sums->row_count); /* each once */
     sums->rows_counted++;
-    group_count(&sums->group[row->group], row);
+    group_count(sums, row->group, row);
     if (row->end_user != GROUP_NONE)
-        group_count(&sums->group[row->end_user], row);
+        group_count(sums, row->end_user, row);
     for (size_t i = 0; i < row->meters; i++)
         meter_count(sums, &sums->meter[row->first_meter + i]);
 }

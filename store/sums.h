@@ -16,6 +16,7 @@
 #include "core/event.h"
 #include "store/row_words.h"
 
+struct sums_figures;
 struct sums_group;
 struct sums_meter;
 struct sums_row;
@@ -30,6 +31,8 @@ struct sums {
     size_t text_slots;
     struct sums_group *group;
     size_t group_count, group_capacity;
+    struct sums_figures *figures; /* of the groups, in turn, while they are counted */
+    size_t figures_capacity;
     uint32_t *group_slot; /* hash table: index + 1, 0 = free */
     size_t group_slots;
     struct sums_row *row;
@@ -53,7 +56,7 @@ bool sums_take(struct sums *sums, const struct event *event, const struct charge
 
 /* Begins the counting of a transaction; then each row that is written, once; then what is too fine
  * is made coarser. false: out of memory. */
-void sums_begin(struct sums *sums);
+bool sums_begin(struct sums *sums) MUST_CHECK;
 void sums_count(struct sums *sums, unsigned number);
 bool sums_fold(struct sums *sums) MUST_CHECK;
 

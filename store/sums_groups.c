@@ -145,6 +145,21 @@ bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *num
     return true;
 }
 
+bool sums_figures_for_all(struct sums *sums, size_t first)
+{
+    void *figures = sums->figures;
+    MUST(first <= sums->group_count, first, sums->group_count);
+    while (sums->figures_capacity < sums->group_count) {
+        if (!sums_grow(&figures, sums->figures_capacity, &sums->figures_capacity,
+                       sizeof(*sums->figures)))
+            return false;
+        sums->figures = figures;
+    }
+    if (first < sums->group_count)
+        memset(&sums->figures[first], 0, (sums->group_count - first) * sizeof(*sums->figures));
+    return true;
+}
+
 void sums_groups_keep(struct sums *sums, size_t kept)
 {
     MUST(kept <= sums->group_count, kept, sums->group_count);

@@ -48,10 +48,15 @@ struct deep_sum {
     i128 deep; /* 10^-40 */
 };
 
+/* What is looked for stands apart from what is added to, which has ten times the bytes. */
 struct sums_group {
     struct group_key key;
     uint64_t hash;
-    int64_t calls, spent, gateway_calls, token_calls[TOKENS], timed_calls, differing, by_clock;
+    int64_t calls; /* rows that were counted; 0: it comes to nothing, or went into another */
+};
+
+struct sums_figures {
+    int64_t spent, gateway_calls, token_calls[TOKENS], timed_calls, differing, by_clock;
     struct sum spend, side[3], part[PARTS];
     struct deep_sum gateway, quantity; /* the latter of a meter, whose amount is the spend */
     i128 tokens[TOKENS], duration_us;
@@ -78,6 +83,8 @@ struct sums_row {
 
 /* The group of a key, made on first use. false: out of memory. */
 bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *number) MUST_CHECK;
+/* Figures for all groups, those from `first` on at 0. false: out of memory. */
+bool sums_figures_for_all(struct sums *sums, size_t first) MUST_CHECK;
 /* The first `kept` groups stay, the others go. */
 void sums_groups_keep(struct sums *sums, size_t kept);
 /* The number of a text, from 1. false: out of memory. */

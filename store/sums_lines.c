@@ -5,8 +5,8 @@
  * their rows say so. A batch that is not small has no more lines than rows.
  */
 #include "core/must.h"
-#include "store/copy.h"
 #include "store/numeric.h"
+#include "store/row_fields.h"
 #include "store/sums_impl.h"
 
 #include <stdlib.h>
@@ -32,10 +32,9 @@ const char sums_columns_wide[] =
 
 /* --- coarser -------------------------------------------------------------------------------- */
 
-static void group_merge(struct sums_group *to, const struct sums_group *from)
+static void figures_merge(struct sums_figures *to, const struct sums_figures *from)
 {
-    MUST(to != from && to->key.day == from->key.day, to->key.day, from->key.day);
-    to->calls += from->calls;
+    MUST(to != from);
     to->spent += from->spent;
     to->gateway_calls += from->gateway_calls;
     to->timed_calls += from->timed_calls;
@@ -64,24 +63,45 @@ static size_t groups_about(const struct sums *sums, unsigned about)
     return count;
 }
 
-/* The groups of end users into those that tell only label and day apart. */
-static bool fold_labels(struct sums *sums)
+/* The group that tells only label and day of an end user's apart. */
+static struct group_key label_alone(const struct group_key *fine)
 {
-    size_t count = sums->group_count;
-    uint32_t into;
+    return (struct group_key){.day = fine->day,
+                              .slot = SLOT_NONE,
+                              .about = ABOUT_END_USER | ABOUT_LABEL_ALONE,
+                              .status = STATUS_NONE,
+                              .label = fine->label};
+}
+
+static bool is_fine(const struct sums_group *group)
+{
+    return group->key.about & ABOUT_END_USER && !(group->key.about & ABOUT_LABEL_ALONE);
+}
+
+/* The groups that those of the first `count` that are of end users go into; into[i] is the number
+ * of each. */
+static bool labels_find(struct sums *sums, size_t count, uint32_t *into)
+{
     for (size_t i = 0; i < count; i++) {
-        const struct group_key fine = sums->group[i].key;
-        const struct group_key key = {.day = fine.day,
-                                      .slot = SLOT_NONE,
-                                      .about = ABOUT_END_USER | ABOUT_LABEL_ALONE,
-                                      .status = STATUS_NONE,
-                                      .label = fine.label};
-        if (!(fine.about & ABOUT_END_USER) || sums->group[i].calls == 0)
+        if (!is_fine(&sums->group[i]) || sums->group[i].calls == 0)
             continue;
-        if (!sums_group_of(sums, &key, &into))
+        const struct group_key key = label_alone(&sums->group[i].key);
+        if (!sums_group_of(sums, &key, &into[i]))
             return false;
-        MUST(into >= count && into < sums->group_count, into, count, sums->group_count);
-        group_merge(&sums->group[into], &sums->group[i]);
+        MUST(into[i] >= count && into[i] < sums->group_count, into[i], count, sums->group_count);
+        sums->group[into[i]].calls += sums->group[i].calls;
+    }
+    return true;
+}
+
+static bool labels_merge(struct sums *sums, size_t count, const uint32_t *into)
+{
+    if (!sums_figures_for_all(sums, count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_fine(&sums->group[i]) || sums->group[i].calls == 0)
+            continue;
+        figures_merge(&sums->figures[into[i]], &sums->figures[i]);
         sums->group[i].calls = 0;
     }
     return true;
@@ -119,11 +139,26 @@ static unsigned days_of(const struct sums *sums)
     return days;
 }
 
-static bool too_many(const struct sums *sums)
+/* With so many lines of end users. */
+static bool too_many(const struct sums *sums, size_t of_users)
 {
-    size_t of_users = groups_about(sums, ABOUT_END_USER);
     return of_users > sums->rows_counted / 2 ||
            of_users + groups_about(sums, ABOUT_ALL) > sums->rows_counted;
+}
+
+/* By label and day alone, if that is not too many either. */
+static bool fold_labels(struct sums *sums)
+{
+    size_t count = sums->group_count;
+    uint32_t *into = malloc(count * sizeof(*into) + 1);
+    if (!into)
+        return false;
+    bool ok = labels_find(sums, count, into), few = !too_many(sums, sums->group_count - count);
+    ok = ok && (!few || labels_merge(sums, count, into));
+    free(into);
+    if (ok && !few)
+        leave_labels_out(sums);
+    return ok;
 }
 
 bool sums_fold(struct sums *sums)
@@ -131,133 +166,135 @@ bool sums_fold(struct sums *sums)
     MUST(sums->rows_counted <= sums->row_count, sums->rows_counted, sums->row_count);
     bool many = sums->rows_counted >= COARSE_FROM ||
                 (sums->rows_counted >= MANY_ROWS && days_of(sums) == MANY_DAYS);
-    if (!many || !too_many(sums))
+    if (!many || !too_many(sums, groups_about(sums, ABOUT_END_USER)))
         return true;
     if (!fold_labels(sums))
         return false;
-    if (too_many(sums))
-        leave_labels_out(sums);
     MUST(sums->untold || groups_about(sums, ABOUT_ALL) <= sums->rows_counted, sums->rows_counted);
     return true;
 }
 
 /* --- a line --------------------------------------------------------------------------------- */
 
-static void add_int2(struct buf *copy, unsigned v)
+#define LINE_ROOM 1280 /* of a line but for its label and words */
+
+_Static_assert(2 + WIDE_COLUMNS * 12 + (4 + PARTS + 2) * (4 + NUMERIC_SUM_BYTES_MAX) + 64 <
+                   LINE_ROOM,
+               "numbers, and two words");
+
+static char *put_int2(char *p, unsigned v)
 {
-    buf_add_be32(copy, 2);
-    buf_add_be16(copy, (uint16_t)v);
+    return put_be16(put_be32(p, 2), (uint16_t)v);
 }
 
 /* NULL where it goes without saying: all, or none. */
-static void add_count(struct buf *copy, int64_t count, int64_t all)
+static char *put_count(char *p, int64_t count, int64_t all)
 {
     MUST(count >= 0 && count <= INT32_MAX, count, all);
-    if (count && count != all)
-        copy_add_int4(copy, (int32_t)count);
-    else
-        copy_add_null(copy);
+    return count && count != all ? field_int4(p, (uint32_t)count) : field_null(p);
 }
 
-static void add_deep(struct buf *copy, bool present, const struct deep_sum *sum, unsigned least)
+static char *put_deep(char *p, const struct deep_sum *sum, unsigned least)
 {
-    char numeric[NUMERIC_SUM_BYTES_MAX];
-    if (!present) {
-        copy_add_null(copy);
-        return;
-    }
-    size_t bytes = numeric_encode_sum(numeric, sum->sum, sum->deep, least);
-    copy_add_bytes(copy, (struct slice){numeric, bytes});
+    size_t bytes = numeric_encode_sum(p + 4, sum->sum, sum->deep, least);
+    return put_be32(p, (uint32_t)bytes) + bytes;
 }
 
-static void add_money(struct buf *copy, bool present, struct sum sum)
+static char *put_money(char *p, bool present, struct sum sum)
 {
     const struct deep_sum deep = {sum, 0};
-    add_deep(copy, present, &deep, MONEY_SCALE);
+    return present ? put_deep(p, &deep, MONEY_SCALE) : field_null(p);
 }
 
-static void add_side(struct buf *copy, struct sum sum)
+static char *put_side(char *p, struct sum sum)
 {
-    add_money(copy, sum.units != 0 || sum.atto != 0, sum);
+    return put_money(p, sum.units != 0 || sum.atto != 0, sum);
 }
 
 /* What fits of *left, which it is less by. */
-static void add_whole(struct buf *copy, bool present, i128 *left)
+static char *put_whole(char *p, bool present, i128 *left)
 {
     i128 part = *left > INT64_MAX ? INT64_MAX : *left < INT64_MIN ? INT64_MIN : *left;
     *left -= part;
-    if (present)
-        copy_add_int8(copy, (int64_t)part);
-    else
-        copy_add_null(copy);
+    return present ? field_int8(p, (uint64_t)(int64_t)part) : field_null(p);
 }
 
-static void add_key(const struct sums *sums, const struct row_words *words, struct buf *copy,
-                    const struct group_key *key)
+static char *put_numbers(char *p, const struct row_words *words, const struct group_key *key)
+{
+    const struct words_table *call = &words->table[WORDS_CALL],
+                             *caller = &words->table[WORDS_CALLER];
+    MUST(key->call < call->count, key->call, call->count);
+    MUST(key->caller < caller->count, key->caller, caller->count);
+    p = field_int8(p, (uint64_t)call->entry[key->call].number);
+    return field_int8(p, (uint64_t)caller->entry[key->caller].number);
+}
+
+static char *put_key(char *p, const struct sums *sums, const struct row_words *words,
+                     const struct group_key *key)
 {
     const int32_t days_1970_to_2000 = 10957;
-    unsigned about = sums->untold ? key->about : key->about & ~(unsigned)ABOUT_UNTOLD;
     const char *reason = reason_info[key->reason].name;
     MUST(key->label <= sums->text_count, key->label, sums->text_count);
     MUST(key->status < CHARGE_STATUS_COUNT || key->status == STATUS_NONE, key->status);
-    copy_add_int4(copy, key->day - days_1970_to_2000);
-    if (key->slot == SLOT_NONE)
-        copy_add_null(copy);
-    else
-        add_int2(copy, key->slot);
-    add_int2(copy, about);
-    if (words) {
-        MUST(key->call < words->table[WORDS_CALL].count, key->call, words->table[WORDS_CALL].count);
-        MUST(key->caller < words->table[WORDS_CALLER].count, key->caller,
-             words->table[WORDS_CALLER].count);
-        copy_add_int8(copy, words->table[WORDS_CALL].entry[key->call].number);
-        copy_add_int8(copy, words->table[WORDS_CALLER].entry[key->caller].number);
-    }
-    copy_add_text(copy, key->status == STATUS_NONE ? "" : charge_status_name[key->status]);
-    if (reason && reason[0])
-        copy_add_text(copy, reason);
-    else
-        copy_add_null(copy);
-    if (key->label)
-        copy_add_bytes(copy, sums->text[key->label - 1].text);
-    else
-        copy_add_null(copy);
+    p = field_int4(p, (uint32_t)(key->day - days_1970_to_2000));
+    p = key->slot == SLOT_NONE ? field_null(p) : put_int2(p, key->slot);
+    p = put_int2(p, sums->untold ? key->about : key->about & ~(unsigned)ABOUT_UNTOLD);
+    if (words)
+        p = put_numbers(p, words, key);
+    p = field_word(p, key->status == STATUS_NONE ? "" : charge_status_name[key->status]);
+    p = reason && reason[0] ? field_word(p, reason) : field_null(p);
+    return key->label ? field_text(p, sums->text[key->label - 1].text) : field_null(p);
 }
 
-/* The counts of `g`; what is left of its figures, as far as it fits. */
-static void add_figures(struct buf *copy, const struct sums_group *g, i128 left[TOKENS + 1])
+/* What a line is made of: the counts of `figures`, and what is left of the wholes, as far as it
+ * fits. */
+struct line {
+    const struct sums_figures *figures;
+    int64_t calls;
+    bool meter;
+    i128 left[TOKENS + 1];
+};
+
+static char *put_counts(char *p, const struct line *line)
 {
-    bool meter = g->key.about & ABOUT_METER;
-    MUST(g->calls >= 0 && g->calls <= INT32_MAX, g->calls);
-    copy_add_int4(copy, meter ? 0 : (int32_t)g->calls); /* entries: each is a row */
-    add_count(copy, g->spent, g->calls);
-    add_count(copy, g->gateway_calls, g->calls);
+    const struct sums_figures *f = line->figures;
+    MUST(line->calls >= 0 && line->calls <= INT32_MAX, line->calls);
+    p = field_int4(p, line->meter ? 0 : (uint32_t)line->calls); /* entries: each is a row */
+    p = put_count(p, f->spent, line->calls);
+    p = put_count(p, f->gateway_calls, line->calls);
     for (size_t t = 0; t < TOKENS; t++)
-        add_count(copy, g->token_calls[t], g->calls);
-    add_count(copy, g->timed_calls, g->calls);
-    add_count(copy, g->differing, 0);
-    add_count(copy, g->by_clock, 0);
-    add_money(copy, meter || g->spent, g->spend);
-    for (int s = 0; s < 3; s++)
-        add_side(copy, g->side[s]);
-    for (int p = 0; p < PARTS; p++)
-        add_side(copy, g->part[p]);
-    add_deep(copy, g->gateway_calls, &g->gateway, 0);
-    add_deep(copy, meter, &g->quantity, 0);
-    for (size_t t = 0; t < TOKENS; t++)
-        add_whole(copy, g->token_calls[t] || left[t], &left[t]);
-    add_whole(copy, g->timed_calls || left[TOKENS], &left[TOKENS]);
+        p = put_count(p, f->token_calls[t], line->calls);
+    p = put_count(p, f->timed_calls, line->calls);
+    p = put_count(p, f->differing, 0);
+    return put_count(p, f->by_clock, 0);
 }
 
-static void add_words(const struct sums *sums, struct buf *copy, const struct group_key *key)
+static char *put_figures(char *p, struct line *line)
+{
+    const struct sums_figures *f = line->figures;
+    p = put_money(p, line->meter || f->spent, f->spend);
+    for (int s = 0; s < 3; s++)
+        p = put_side(p, f->side[s]);
+    for (int part = 0; part < PARTS; part++)
+        p = put_side(p, f->part[part]);
+    p = f->gateway_calls ? put_deep(p, &f->gateway, 0) : field_null(p);
+    p = line->meter ? put_deep(p, &f->quantity, 0) : field_null(p);
+    for (size_t t = 0; t < TOKENS; t++)
+        p = put_whole(p, f->token_calls[t] || line->left[t], &line->left[t]);
+    return put_whole(p, f->timed_calls || line->left[TOKENS], &line->left[TOKENS]);
+}
+
+static char *put_words(char *p, const struct sums *sums, const struct group_key *key)
 {
     MUST(key->words <= sums->text_count, key->words, sums->text_count);
     if (key->words) {
-        buf_add(copy, sums->text[key->words - 1].text);
-        return;
+        struct slice words = sums->text[key->words - 1].text;
+        memcpy(p, words.p, words.bytes);
+        return p + words.bytes;
     }
     for (int i = 0; i < WIDE_COLUMNS - LEAN_COLUMNS + 2; i++)
-        copy_add_null(copy);
+        p = field_null(p);
+    return p;
 }
 
 static bool any_left(const i128 left[TOKENS + 1])
@@ -268,24 +305,50 @@ static bool any_left(const i128 left[TOKENS + 1])
     return false;
 }
 
+static size_t room_for(const struct sums *sums, const struct group_key *key)
+{
+    return LINE_ROOM + (key->label ? sums->text[key->label - 1].text.bytes : 0) +
+           (key->words ? sums->text[key->words - 1].text.bytes : 0);
+}
+
+static bool add_line(const struct sums *sums, const struct row_words *words, struct buf *copy,
+                     const struct group_key *key, struct line *line)
+{
+    const size_t room = room_for(sums, key);
+    char *first = buf_reserve(copy, room), *p = first;
+    if (!p)
+        return false;
+    p = put_be16(p, words ? LEAN_COLUMNS : WIDE_COLUMNS);
+    p = put_key(p, sums, words, key);
+    p = put_counts(p, line);
+    p = put_figures(p, line);
+    if (!words)
+        p = put_words(p, sums, key);
+    MUST((size_t)(p - first) <= room, p - first, room);
+    copy->bytes += (size_t)(p - first);
+    return true;
+}
+
 /* As many lines as it takes: tokens beyond 64 bits go on in another one, without calls. */
 static size_t add_lines(const struct sums *sums, const struct row_words *words, struct buf *copy,
-                        const struct sums_group *g)
+                        size_t number)
 {
-    struct sums_group rest = {.key = g->key};
-    i128 left[TOKENS + 1];
+    static const struct sums_figures nothing;
+    const struct sums_group *group = &sums->group[number];
+    const struct sums_figures *f = &sums->figures[number];
+    struct line line = {
+        .figures = f, .calls = group->calls, .meter = group->key.about & ABOUT_METER};
     size_t lines = 0;
-    MUST(g->calls > 0 && g->spent <= g->calls, g->calls, g->spent);
-    memcpy(left, g->tokens, sizeof(g->tokens));
-    left[TOKENS] = g->duration_us;
+    MUST(group->calls > 0 && f->spent <= group->calls, group->calls, f->spent);
+    memcpy(line.left, f->tokens, sizeof(f->tokens));
+    line.left[TOKENS] = f->duration_us;
     do {
-        buf_add_be16(copy, words ? LEAN_COLUMNS : WIDE_COLUMNS);
-        add_key(sums, words, copy, &g->key);
-        add_figures(copy, lines ? &rest : g, left);
-        if (!words)
-            add_words(sums, copy, &g->key);
+        if (!add_line(sums, words, copy, &group->key, &line))
+            break;
+        line.figures = &nothing;
+        line.calls = 0;
         lines++;
-    } while (any_left(left) && buf_ok(copy));
+    } while (any_left(line.left));
     return lines;
 }
 
@@ -301,6 +364,6 @@ bool sums_encode(const struct sums *sums, const struct row_words *words, bool wi
     MUST(calls_of_all(sums) == (int64_t)sums->rows_counted, calls_of_all(sums), sums->rows_counted);
     for (size_t i = 0; i < sums->group_count; i++)
         if (sums->group[i].calls > 0 && is_wide(&sums->group[i].key) == wide)
-            *lines += add_lines(sums, wide ? NULL : words, copy, &sums->group[i]);
+            *lines += add_lines(sums, wide ? NULL : words, copy, i);
     return buf_ok(copy);
 }

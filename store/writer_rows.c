@@ -511,11 +511,11 @@ bool rows_sum(struct writer *w, struct batch *batch, struct err *err)
 {
     w->sum_lines = 0;
     MUST(!w->copying, batch->row_count); /* what was refused is known by now */
-    sums_begin(&batch->sums);
-    for (size_t i = 0; i < batch->row_count; i++)
+    bool ok = sums_begin(&batch->sums);
+    for (size_t i = 0; ok && i < batch->row_count; i++)
         if (batch->rows[i].fate == ROW_NEW)
             sums_count(&batch->sums, batch->rows[i].figures);
-    if (!sums_fold(&batch->sums))
+    if (!ok || !sums_fold(&batch->sums))
         return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
     return sums_copy(w, batch, false, err) && sums_copy(w, batch, true, err);
 }
