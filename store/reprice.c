@@ -40,7 +40,7 @@ bool reprice_begin(struct reprice *run, const struct reprice_filter *filter, con
         return reprice_plan_dry(run, err);
     reprice_stage_reset(run);
     return stored_book_put(&run->write, book_hash, book_json, &run->book_id, err) &&
-           reprice_plan_new(run, err);
+           reprice_plan_new(run, book_hash, err);
 }
 
 bool reprice_unfinished(struct reprice *run, int64_t *run_id, struct err *err)

@@ -133,7 +133,7 @@ bool reprice_takes_all(const struct reprice *run, const struct reprice_day *day)
 const char *reprice_sql_text(struct reprice *run); /* NULL: it did not fit */
 
 /* reprice_plan.c */
-bool reprice_plan_new(struct reprice *run, struct err *err) MUST_CHECK;
+bool reprice_plan_new(struct reprice *run, const char *book_hash, struct err *err) MUST_CHECK;
 bool reprice_plan_dry(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_plan_load(struct reprice *run, struct err *err) MUST_CHECK;
 bool reprice_find_unfinished(struct reprice *run, int64_t *run_id, struct err *err) MUST_CHECK;

@@ -182,7 +182,9 @@ static bool filter_restore(struct reprice *run, struct slice text, struct err *e
     return true;
 }
 
-static bool run_insert(struct reprice *run, struct err *err)
+/* The book was put by a statement of its own: under its number there may be another one by now, in
+ * a database that went back meanwhile. */
+static bool run_insert(struct reprice *run, const char *book_hash, struct err *err)
 {
     struct pg_args args;
     char *filter = filter_dump(&run->filter);
@@ -194,17 +196,24 @@ static bool run_insert(struct reprice *run, struct err *err)
     pg_arg_text(&args, slice_of(filter));
     time_bound(&args, run->filter.since_us, true);
     time_bound(&args, run->filter.until_us, false);
+    pg_arg_text(&args, slice_of(book_hash));
     PGresult *res = pg_query(&run->write,
                              "INSERT INTO spendlog.reprice_runs (price_book_id, filter)"
-                             " VALUES ($1, $2::text::jsonb || jsonb_build_object("
-                             "'since', $3::timestamp, 'until', $4::timestamp)) RETURNING run_id",
+                             " SELECT price_book_id, $2::text::jsonb || jsonb_build_object("
+                             "'since', $3::timestamp, 'until', $4::timestamp)"
+                             " FROM spendlog.price_books WHERE price_book_id = $1"
+                             "  AND book_hash = $5 RETURNING run_id",
                              &args, err);
-    if (res)
+    bool begun = res && PQntuples(res) == 1;
+    if (begun)
         run->run_id = pg_int(res, 0, 0);
+    else if (res)
+        err_set(err, ERR_RETRY,
+                "the database went back before the run began: give the command again");
     PQclear(res);
     pg_args_free(&args);
     free(filter);
-    return res != NULL;
+    return begun;
 }
 
 static bool days_insert(struct reprice *run, struct err *err)
@@ -242,12 +251,13 @@ static bool days_left(struct reprice *run, struct err *err)
 
 /* Claims first, then the record: a run that cannot have its days leaves none. What the days are
  * like is read again under the claims. */
-bool reprice_plan_new(struct reprice *run, struct err *err)
+bool reprice_plan_new(struct reprice *run, const char *book_hash, struct err *err)
 {
     if (!days_list(run, &run->write, err) || !days_claim(run, err) ||
         !pg_begin(&run->write, PG_WRITE, err))
         return false;
-    if (run_insert(run, err) && days_insert(run, err) && pg_command(&run->write, "COMMIT", err))
+    if (run_insert(run, book_hash, err) && days_insert(run, err) &&
+        pg_command(&run->write, "COMMIT", err))
         return days_left(run, err);
     pg_rollback(&run->write);
     return false;

@@ -231,8 +231,10 @@ static const struct row *book_numbered(const struct tx *tx, int64_t number)
 
 STATEMENT(run_insert)
 {
-    if (!book_numbered(conn->backend->tx, param_int(params, 1)))
-        return answer_error("23503", "reprice_runs_book_fkey", "there is no such price book");
+    const struct row *book = book_numbered(conn->backend->tx, param_int(params, 1));
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 1);
+    if (!book || !text_eq(book->v.book.hash, param_text(params, 5)))
+        return res;
     struct row *r = db_add(conn->backend->tx, TABLE_RUNS, run_hash(db.run_seq + 1));
     r->v.run.id = ++db.run_seq;
     r->v.run.begun = db.tx_seq;
@@ -240,7 +242,6 @@ STATEMENT(run_insert)
     r->v.run.filter = param_text(params, 2);
     r->v.run.since = param_int(params, 3);
     r->v.run.until = param_int(params, 4);
-    PGresult *res = answer_new(PGRES_TUPLES_OK, 1);
     answer_int8(res, r->v.run.id);
     return res;
 }
