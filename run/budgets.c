@@ -2,24 +2,21 @@
 /* The page is made when the answer comes, and copied when somebody scrapes. */
 #include "run/budgets.h"
 
-#include "core/clock.h"
 #include "core/log.h"
+#include "run/every.h"
 #include "run/metric_text.h"
 #include "store/budget.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #define EVERY_MS 30000
-#define TICK_MS 100u
 #define PAGE_MAX_BYTES (1u << 20)
 #define BUDGET_LINES_MAX 64 /* those used up most */
 
 struct budgets {
     const char *conninfo;
-    pthread_t thread;
-    atomic_bool stop;
+    struct every *every;
     pthread_mutex_t lock;
     struct buf page; /* under the lock */
 };
@@ -73,12 +70,12 @@ static void answer_print(const struct answer *answer, struct buf *page)
                answer->over);
 }
 
-/* --- the thread */
-
-static void ask(struct budgets *budgets)
+static void ask(void *context, const atomic_bool *stop)
 {
+    struct budgets *budgets = context;
     struct answer answer = {0};
     struct err err = {0};
+    (void)stop; /* it takes milliseconds */
     for (size_t i = 0; i < FIGURES; i++)
         buf_init(&answer.lines[i], PAGE_MAX_BYTES);
     bool ok = budget_each(budgets->conninfo, BUDGET_LINES_MAX, budget_line, &answer, &err);
@@ -92,21 +89,6 @@ static void ask(struct budgets *budgets)
         buf_free(&answer.lines[i]);
 }
 
-static void *budgets_main(void *context)
-{
-    struct budgets *budgets = context;
-    int64_t next_ms = clock_monotonic_ms();
-    log_set_prefix("budgets");
-    while (!atomic_load(&budgets->stop)) {
-        if (clock_monotonic_ms() >= next_ms) {
-            ask(budgets);
-            next_ms = clock_monotonic_ms() + EVERY_MS;
-        }
-        clock_sleep_ms(TICK_MS);
-    }
-    return NULL;
-}
-
 bool budgets_start(struct budgets **out, const char *conninfo, struct err *err)
 {
     struct budgets *budgets = calloc(1, sizeof(*budgets));
@@ -115,21 +97,16 @@ bool budgets_start(struct budgets **out, const char *conninfo, struct err *err)
     budgets->conninfo = conninfo;
     buf_init(&budgets->page, PAGE_MAX_BYTES);
     pthread_mutex_init(&budgets->lock, NULL);
-    if (pthread_create(&budgets->thread, NULL, budgets_main, budgets) != 0) {
-        buf_free(&budgets->page);
-        free(budgets);
-        return err_set(err, ERR_FATAL, "no thread for the budgets");
-    }
     *out = budgets;
-    return true;
+    const struct every_job job = {"budgets", 0, EVERY_MS, ask, budgets};
+    return every_start(&budgets->every, &job, err);
 }
 
 void budgets_stop(struct budgets *budgets)
 {
     if (!budgets)
         return;
-    atomic_store(&budgets->stop, true);
-    pthread_join(budgets->thread, NULL);
+    every_stop(budgets->every);
     pthread_mutex_destroy(&budgets->lock);
     buf_free(&budgets->page);
     free(budgets);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the budgets stand at, for the metrics page: a thread asks the database every half minute, on
- * a connection of its own, so that neither a lane nor who scrapes waits for it.
+ * What the budgets stand at, for the metrics page: the database is asked every half minute, so that
+ * who scrapes does not wait for it.
  */
 #ifndef RUN_BUDGETS_H
 #define RUN_BUDGETS_H
@@ -10,7 +10,7 @@
 
 struct budgets;
 
-/* ERR_FATAL: no memory, no thread. */
+/* ERR_FATAL: no memory, no thread; *budgets is to be stopped all the same. */
 bool budgets_start(struct budgets **budgets, const char *conninfo, struct err *err) MUST_CHECK;
 void budgets_stop(struct budgets *budgets);
 

@@ -2,46 +2,29 @@
 /* What fails is tried again later: days without names are asked by their index, and are slower. */
 #include "run/names.h"
 
-#include "core/clock.h"
 #include "core/log.h"
+#include "run/every.h"
 #include "store/names.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #define FIRST_MS 60000
 #define EVERY_MS 600000
-#define TICK_MS 100u
 
 struct names {
     const char *conninfo;
-    pthread_t thread;
-    atomic_bool stop;
+    struct every *every;
 };
 
-static void make(struct names *names)
+static void make(void *context, const atomic_bool *stop)
 {
+    const struct names *names = context;
     struct err err = {0};
     int64_t steps = 0;
-    if (!names_make(names->conninfo, &names->stop, &steps, &err))
+    if (!names_make(names->conninfo, stop, &steps, &err))
         log_debug("names of days stay as they are: %s", err.text);
     else if (steps > 0)
         log_debug("names of days: %lld steps", (long long)steps);
-}
-
-static void *names_main(void *context)
-{
-    struct names *names = context;
-    int64_t next_ms = clock_monotonic_ms() + FIRST_MS;
-    log_set_prefix("names");
-    while (!atomic_load(&names->stop)) {
-        if (clock_monotonic_ms() >= next_ms) {
-            make(names);
-            next_ms = clock_monotonic_ms() + EVERY_MS;
-        }
-        clock_sleep_ms(TICK_MS);
-    }
-    return NULL;
 }
 
 bool names_start(struct names **out, const char *conninfo, struct err *err)
@@ -50,19 +33,15 @@ bool names_start(struct names **out, const char *conninfo, struct err *err)
     if (!names)
         return err_set(err, ERR_FATAL, "out of memory");
     names->conninfo = conninfo;
-    if (pthread_create(&names->thread, NULL, names_main, names) != 0) {
-        free(names);
-        return err_set(err, ERR_FATAL, "no thread for the names of days");
-    }
     *out = names;
-    return true;
+    const struct every_job job = {"names", FIRST_MS, EVERY_MS, make, names};
+    return every_start(&names->every, &job, err);
 }
 
 void names_stop(struct names *names)
 {
     if (!names)
         return;
-    atomic_store(&names->stop, true);
-    pthread_join(names->thread, NULL);
+    every_stop(names->every);
     free(names);
 }
