@@ -49,13 +49,15 @@ struct text {
 struct tx;
 struct backend;
 
-/* Names of the columns of a COPY. */
+/* The columns of a COPY: made once, for all seeds. */
 #define COPY_COLUMNS_MAX 128
+#define NAMES_MAX 512 /* of columns, in all */
 struct columns {
     struct columns *next;
     const char *sql;
+    enum table table; /* what the rows are for */
     int count;
-    struct text name[COPY_COLUMNS_MAX];
+    int place[NAMES_MAX]; /* by the number of a name; -1: it has none so */
 };
 
 struct row {           /* a version */
@@ -202,7 +204,6 @@ struct db {
     struct tx *last; /* committed */
     size_t committed;
     int64_t tx_seq, places, run_seq;
-    struct columns *columns;
     int64_t clock;      /* makes each now() another one */
     unsigned went_back; /* times */
 };

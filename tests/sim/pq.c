@@ -623,7 +623,7 @@ static PGresult *execute(PGconn *conn, const char *sql, const struct statement *
     if (!res) {
         struct backend *backend = conn->backend;
         backend->busy = true;
-        res = control(conn, sql);
+        res = statement ? NULL : control(conn, sql);
         if (!res)
             res = run(conn, statement ? statement->run : statement_of(sql)->run, params);
         backend->busy = false;

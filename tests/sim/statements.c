@@ -10,18 +10,32 @@
 #include "core/hash.h"
 #include "tests/sim/others.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* --- parameters ----------------------------------------------------------------------------- */
 
 int64_t int_at(const char *p, int bytes)
 {
-    uint64_t v = bytes > 1 && *p & 0x80 ? UINT64_MAX : 0;
-    for (int i = 0; i < bytes; i++)
-        v = v << 8 | (unsigned char)p[i];
-    return (int64_t)v;
+    uint64_t v8;
+    uint32_t v4;
+    uint16_t v2;
+    switch (bytes) {
+    case 8:
+        memcpy(&v8, p, 8);
+        return (int64_t)be64toh(v8);
+    case 4:
+        memcpy(&v4, p, 4);
+        return (int32_t)be32toh(v4);
+    case 2:
+        memcpy(&v2, p, 2);
+        return (int16_t)be16toh(v2);
+    default:
+        return bytes ? (unsigned char)*p : 0;
+    }
 }
 
 bool param_is_null(const struct params *params, int n)
@@ -40,6 +54,17 @@ struct text text_copy(const char *p, size_t bytes)
     if (bytes)
         memcpy(copy, p, bytes);
     return (struct text){copy, bytes};
+}
+
+/* For all seeds. */
+char *text_lasting(const char *p, size_t bytes)
+{
+    char *copy = sim_malloc(bytes + 1);
+    if (!copy)
+        abort();
+    memcpy(copy, p, bytes);
+    copy[bytes] = '\0';
+    return copy;
 }
 
 struct text param_text(const struct params *params, int n)
@@ -131,11 +156,12 @@ const struct embedded embedded_mappings[] = {{NULL, NULL, 0}};
 
 STATEMENT(migrations)
 {
-    char hex[SHA256_HEX_BYTES];
+    static char hex[SHA256_HEX_BYTES]; /* of the only one */
     PGresult *res = answer_new(PGRES_TUPLES_OK, 4);
     (void)conn, (void)params;
     for (const struct embedded *file = embedded_migrations; file->name; file++) {
-        hash_sha256_hex((struct slice){file->text, file->bytes}, hex);
+        if (!hex[0])
+            hash_sha256_hex((struct slice){file->text, file->bytes}, hex);
         answer_int4(res, (int32_t)strtol(file->name, NULL, 10));
         answer_word(res, file->name);
         answer_word(res, hex);
@@ -1093,54 +1119,81 @@ STATEMENT(holders)
 
 /* --- COPY ----------------------------------------------------------------------------------- */
 
+static const char *names[NAMES_MAX] = {
+#define X(name) #name,
+    FIELDS(X)
+#undef X
+};
+static int name_count = FIELDS_COUNT;
+
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyz_0123456789"
+
+int name_number(const char *name)
+{
+    size_t bytes = strspn(name, NAME_LETTERS);
+    int n = 0;
+    while (n < name_count && (strncmp(names[n], name, bytes) != 0 || names[n][bytes]))
+        n++;
+    if (n < name_count)
+        return n;
+    if (n == NAMES_MAX)
+        abort();
+    name_count++;
+    names[n] = text_lasting(name, bytes);
+    return n;
+}
+
 static void columns_read(struct columns *c, const char *sql)
 {
-    const char *p = strchr(sql, '(') + 1;
-    for (;;) {
-        size_t bytes = strcspn(p, ",) ");
-        c->name[c->count++] = (struct text){p, bytes};
-        p += bytes;
+    memset(c->place, -1, sizeof(c->place));
+    for (const char *p = strchr(sql, '(') + 1;; p += strspn(p, ", ")) {
+        c->place[name_number(p)] = c->count++;
+        p += strcspn(p, ",) ");
         if (*p == ')')
             return;
-        p += strspn(p, ", ");
     }
+}
+
+static enum table table_of_copy(const char *sql)
+{
+    return strstr(sql, "reprice_staged")      ? TABLE_STAGED
+           : strstr(sql, "spend_adjustments") ? TABLE_ADJUSTMENTS
+           : strstr(sql, "spend_deltas")      ? TABLE_DELTAS
+                                              : TABLE_ROWS;
 }
 
 const struct columns *columns_of(const char *sql)
 {
-    for (const struct columns *c = db.columns; c; c = c->next)
+    static struct columns *all;
+    for (const struct columns *c = all; c; c = c->next)
         if (strcmp(c->sql, sql) == 0)
             return c;
-    struct columns *c = sim_alloc(sizeof(*c));
-    c->sql = text_copy(sql, strlen(sql)).p;
-    columns_read(c, c->sql);
-    c->next = db.columns;
-    db.columns = c;
-    return c;
+    struct columns *c = sim_malloc(sizeof(*c));
+    *c = (struct columns){.next = all, .sql = text_lasting(sql, strlen(sql))};
+    c->table = table_of_copy(sql);
+    columns_read(c, sql);
+    return all = c;
 }
 
-int field_of(const struct fields *f, const char *name)
+int field_of(const struct fields *f, int name)
 {
-    const struct text wanted = {name, strlen(name)};
-    for (int i = 0; i < f->columns->count; i++)
-        if (text_eq(f->columns->name[i], wanted))
-            return f->bytes[i] < 0 ? -1 : i;
-    return -1;
+    int i = f->columns->place[name];
+    return i < 0 || f->bytes[i] < 0 ? -1 : i;
 }
 
-int64_t field_int(const struct fields *f, const char *name)
+int64_t field_int(const struct fields *f, int name)
 {
     int i = field_of(f, name);
     return i < 0 ? 0 : int_at(f->p[i], f->bytes[i]);
 }
 
-struct text field_text(const struct fields *f, const char *name)
+struct text field_text(const struct fields *f, int name)
 {
     int i = field_of(f, name);
-    return i < 0 ? (struct text){"", 0} : text_copy(f->p[i], (size_t)f->bytes[i]);
+    return i < 0 ? (struct text){"", 0} : (struct text){f->p[i], (size_t)f->bytes[i]};
 }
 
-bool field_numeric(const struct fields *f, const char *name, __int128 *atto)
+bool field_numeric(const struct fields *f, int name, __int128 *atto)
 {
     int i = field_of(f, name);
     *atto = 0;
@@ -1183,22 +1236,22 @@ bool fields_next(struct fields *f, const char **p)
 
 static void row_fill(struct row *r, const struct fields *f)
 {
-    r->v.row.start = field_int(f, "start_time");
-    r->v.row.batch = field_int(f, "batch_id");
-    r->v.row.book = (int32_t)field_int(f, "price_book_id");
-    r->v.row.partition_id = field_int(f, "partition_id");
-    r->v.row.offset = field_int(f, "kafka_offset");
-    r->v.row.index = (int32_t)field_int(f, "record_index");
-    r->v.row.content = field_int(f, "content_hash");
-    r->v.row.call = field_int(f, "call_no");
-    r->v.row.caller = field_int(f, "caller_no");
-    r->v.row.input_tokens = field_int(f, "input_tokens");
-    r->v.row.lean = field_of(f, "call_no") >= 0;
-    r->v.row.has_spend = field_numeric(f, "spend", &r->v.row.spend);
-    r->v.row.request_id = field_text(f, "request_id");
-    r->v.row.model = field_text(f, "model");
-    r->v.row.team = field_text(f, "team_id");
-    memcpy(r->v.row.identity, f->p[field_of(f, "identity")], 16);
+    r->v.row.start = field_int(f, FIELD_start_time);
+    r->v.row.batch = field_int(f, FIELD_batch_id);
+    r->v.row.book = (int32_t)field_int(f, FIELD_price_book_id);
+    r->v.row.partition_id = field_int(f, FIELD_partition_id);
+    r->v.row.offset = field_int(f, FIELD_kafka_offset);
+    r->v.row.index = (int32_t)field_int(f, FIELD_record_index);
+    r->v.row.content = field_int(f, FIELD_content_hash);
+    r->v.row.call = field_int(f, FIELD_call_no);
+    r->v.row.caller = field_int(f, FIELD_caller_no);
+    r->v.row.input_tokens = field_int(f, FIELD_input_tokens);
+    r->v.row.lean = field_of(f, FIELD_call_no) >= 0;
+    r->v.row.has_spend = field_numeric(f, FIELD_spend, &r->v.row.spend);
+    r->v.row.request_id = field_text(f, FIELD_request_id);
+    r->v.row.model = field_text(f, FIELD_model);
+    r->v.row.team = field_text(f, FIELD_team_id);
+    memcpy(r->v.row.identity, f->p[field_of(f, FIELD_identity)], 16);
 }
 
 int32_t day_of(int64_t start)
@@ -1209,7 +1262,7 @@ int32_t day_of(int64_t start)
 /* What a table of an operator's would refuse. */
 static PGresult *row_refused(const struct fields *f)
 {
-    struct text id = field_text(f, "request_id");
+    struct text id = field_text(f, FIELD_request_id);
     if (id.bytes > 4 && memcmp(id.p, "bad-", 4) == 0) {
         sim_happened(HAPPENED_ROW_REFUSED);
         return answer_error("23514", "of_somebody",
@@ -1221,8 +1274,8 @@ static PGresult *row_refused(const struct fields *f)
 static PGresult *row_copy(struct pg_conn *conn, const struct fields *f, const char *raw)
 {
     struct tx *tx = conn->backend->tx;
-    int64_t start = field_int(f, "start_time");
-    const char *identity = f->p[field_of(f, "identity")];
+    int64_t start = field_int(f, FIELD_start_time);
+    const char *identity = f->p[field_of(f, FIELD_identity)];
     const struct tx *in_way;
     struct row *day;
     PGresult *failed = day_free(conn, day_of(start), &day);
@@ -1257,25 +1310,25 @@ static PGresult *row_copy(struct pg_conn *conn, const struct fields *f, const ch
 
 static PGresult *line_copy(struct pg_conn *conn, const struct fields *f)
 {
-    if (!(field_int(f, "about") & 1)) /* of an end user alone: its rows are in another line */
+    if (!(field_int(f, FIELD_about) & 1)) /* of an end user alone: its rows are in another line */
         return NULL;
     struct row *r = db_add(conn->backend->tx, TABLE_DELTAS, 0);
-    r->v.delta.calls = field_int(f, "entries");
-    field_numeric(f, "spend", &r->v.delta.spend);
+    r->v.delta.calls = field_int(f, FIELD_entries);
+    field_numeric(f, FIELD_spend, &r->v.delta.spend);
     return NULL;
 }
 
 PGresult *copy_rows(struct pg_conn *conn, const struct copy *copy)
 {
     struct fields *f = sim_alloc(sizeof(*f));
-    bool lines = strstr(copy->sql, "spend_deltas") != NULL;
     const char *p = copy->p + COPY_HEADER_BYTES, *raw = p;
     size_t count = 0;
-    if (strstr(copy->sql, "spend_adjustments") || strstr(copy->sql, "reprice_staged"))
-        return adjustments_copy(conn, copy);
     f->columns = columns_of(copy->sql);
+    enum table table = f->columns->table;
+    if (table == TABLE_ADJUSTMENTS || table == TABLE_STAGED)
+        return adjustments_copy(conn, copy);
     for (PGresult *failed; fields_next(f, &p); count++, raw = p)
-        if ((failed = lines ? line_copy(conn, f) : row_copy(conn, f, raw)))
+        if ((failed = table == TABLE_DELTAS ? line_copy(conn, f) : row_copy(conn, f, raw)))
             return failed;
     PGresult *res = answer_done();
     answer_count(res, count);
@@ -1329,7 +1382,7 @@ static const struct statement statements[] = {
     {"SELECT string_agg(h.what", NULL, holders},
 };
 
-const struct statement *statement_of(const char *sql)
+static const struct statement *statement_find(const char *sql)
 {
     const struct statement *of_reprice = statement_of_reprice(sql);
     if (of_reprice)
@@ -1339,7 +1392,25 @@ const struct statement *statement_of(const char *sql)
         if (strncmp(sql, s->begins, strlen(s->begins)) == 0 && (!s->holds || strstr(sql, s->holds)))
             return s;
     }
+    return NULL;
+}
+
+/* Texts come again and again: each is looked up once, and again after another one took its place.
+ */
+const struct statement *statement_of(const char *sql)
+{
     static const struct statement unknown = {"?", NULL, does_nothing};
-    sim_fail("a statement that the simulator does not know: %.200s", sql);
-    return &unknown;
+    static struct {
+        char *sql;
+        const struct statement *statement;
+    } kept[1024];
+    size_t bytes = strlen(sql), at = XXH3_64bits(sql, bytes) % 1024;
+    if (!kept[at].sql || strcmp(kept[at].sql, sql) != 0) {
+        free(kept[at].sql);
+        kept[at].sql = text_lasting(sql, bytes);
+        kept[at].statement = statement_find(sql);
+    }
+    if (!kept[at].statement)
+        sim_fail("a statement that the simulator does not know: %.200s", sql);
+    return kept[at].statement ? kept[at].statement : &unknown;
 }

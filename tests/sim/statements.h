@@ -16,6 +16,8 @@ int64_t int_at(const char *p, int bytes);
 bool param_is_null(const struct params *params, int n);
 int64_t param_int(const struct params *params, int n);
 struct text text_copy(const char *p, size_t bytes);
+/* For all seeds. */
+char *text_lasting(const char *p, size_t bytes);
 struct text param_text(const struct params *params, int n);
 bool text_eq(struct text a, struct text b);
 /* Elements of an array, each a text; p NULL: NULL. */
@@ -29,15 +31,57 @@ struct fields {
     int bytes[COPY_COLUMNS_MAX];
 };
 
+/* Names of columns are numbers: these, and those that statements bring. */
+#define FIELDS(X)                                                                                  \
+    X(about)                                                                                       \
+    X(batch_id)                                                                                    \
+    X(call_no)                                                                                     \
+    X(caller_no)                                                                                   \
+    X(content_hash)                                                                                \
+    X(entries)                                                                                     \
+    X(identity)                                                                                    \
+    X(input_tokens)                                                                                \
+    X(kafka_offset)                                                                                \
+    X(kind)                                                                                        \
+    X(model)                                                                                       \
+    X(new_flags)                                                                                   \
+    X(new_price_book_id)                                                                           \
+    X(new_spend)                                                                                   \
+    X(old_price_book_id)                                                                           \
+    X(old_reason)                                                                                  \
+    X(old_spend)                                                                                   \
+    X(old_status)                                                                                  \
+    X(partition_id)                                                                                \
+    X(price_book_id)                                                                               \
+    X(record_index)                                                                                \
+    X(request_id)                                                                                  \
+    X(run_id)                                                                                      \
+    X(spend)                                                                                       \
+    X(start_time)                                                                                  \
+    X(team_id)                                                                                     \
+    X(flags)                                                                                       \
+    X(pricing_status)                                                                              \
+    X(pricing_reason)                                                                              \
+    X(usage)
+enum field {
+#define X(name) FIELD_##name,
+    FIELDS(X)
+#undef X
+        FIELDS_COUNT
+};
+/* The number of a name, up to what ends it. */
+int name_number(const char *name);
+
 const struct columns *columns_of(const char *sql);
 /* false: the end. */
 bool fields_next(struct fields *f, const char **p);
 /* -1: there is none, or it is NULL. */
-int field_of(const struct fields *f, const char *name);
-int64_t field_int(const struct fields *f, const char *name);
-struct text field_text(const struct fields *f, const char *name);
+int field_of(const struct fields *f, int name);
+int64_t field_int(const struct fields *f, int name);
+/* Where it stands. */
+struct text field_text(const struct fields *f, int name);
 /* numeric, in 10^-18; false: NULL. */
-bool field_numeric(const struct fields *f, const char *name, __int128 *atto);
+bool field_numeric(const struct fields *f, int name, __int128 *atto);
 int32_t day_of(int64_t start);
 
 /* --- rows */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 #define ROWS_PER_BLOCK 4
 #define ROWS_ESTIMATED 20 /* of a day, by the catalogue */
@@ -518,36 +519,33 @@ static const struct fields *fields_of(const char *raw, const struct columns *col
     return &kept[at].f;
 }
 
-static struct text field_raw(const char *raw, const struct columns *columns, const char *name)
+static struct text field_raw(const char *raw, const struct columns *columns, int name)
 {
     const struct fields *f = fields_of(raw, columns);
     int i = field_of(f, name);
     return i < 0 ? (struct text){NULL, 0} : (struct text){f->p[i], (size_t)f->bytes[i]};
 }
 
-/* p NULL: it is NULL. */
-static struct text column_of(const struct row *row, const char *name)
+/* The number of the name that a column has in an adjustment; -1: pricing does not make it. */
+static int adjusted_name(int column)
 {
-    const struct row *a = row->v.row.adjusted;
-    for (size_t i = 0; a && i < sizeof(priced) / sizeof(priced[0]); i++)
-        if (strcmp(priced[i].column, name) == 0)
-            return field_raw(a->v.adjustment.raw, a->v.adjustment.columns, priced[i].adjusted);
-    return field_raw(row->v.row.raw, row->v.row.columns, name);
+    static int adjusted[NAMES_MAX]; /* + 2; 0: not looked up yet */
+    if (adjusted[column] != 0)
+        return adjusted[column] - 2;
+    adjusted[column] = -1 + 2;
+    for (size_t i = 0; i < sizeof(priced) / sizeof(priced[0]); i++)
+        if (name_number(priced[i].column) == column)
+            adjusted[column] = name_number(priced[i].adjusted) + 2;
+    return adjusted[column] - 2;
 }
 
-static struct text word_of(const struct row *row, const struct tx *tx, char alias, const char *name)
+/* p NULL: it is NULL. */
+static struct text column_of(const struct row *row, int name)
 {
-    enum words kind = alias == 'c' ? WORDS_CALL : WORDS_CALLER;
-    int64_t number = kind == WORDS_CALL ? row->v.row.call : row->v.row.caller;
-    const struct tx *in_way;
-    const struct row *entry =
-        row->v.row.lean
-            ? words_find(tx, kind == WORDS_CALL ? TABLE_CALLS : TABLE_CALLERS, number, &in_way)
-            : NULL;
-    for (unsigned n = 0; entry && n < words_info[kind].column_count; n++)
-        if (strcmp(words_info[kind].column[n], name) == 0)
-            return entry->v.words.column[n];
-    return (struct text){NULL, 0};
+    const struct row *a = row->v.row.adjusted;
+    int adjusted = a ? adjusted_name(name) : -1;
+    return adjusted >= 0 ? field_raw(a->v.adjustment.raw, a->v.adjustment.columns, adjusted)
+                         : field_raw(row->v.row.raw, row->v.row.columns, name);
 }
 
 static bool is_adjusted_by(const struct row *row, int64_t run)
@@ -581,71 +579,175 @@ static struct text truth(bool is)
     return (struct text){is ? "\1" : "\0", 1};
 }
 
-/* The name behind "s.", "c.", "k." up to what ends it. */
-static const char *name_at(const char *p)
-{
-    return sim_text("%.*s", (int)strspn(p, "abcdefghijklmnopqrstuvwxyz_0123456789"), p);
-}
+/* --- the list that is selected ---------------------------------------------------------------- */
 
-/* One expression of the list that is selected. */
-static struct text shown_of(const struct pg_conn *conn, const char *expression,
-                            const struct row *row)
-{
-    const struct tx *tx = conn->backend->tx;
-    const char *word =
-        strstr(expression, ", c.") ? strstr(expression, ", c.") : strstr(expression, ", k.");
-    const struct row *p;
-    if (strncmp(expression, "CASE WHEN p.run_id IS NULL THEN ", 32) == 0)
-        return (p = posted_for(row, tx, tx->snapshot, NULL))
-                   ? field_raw(p->v.adjustment.raw, p->v.adjustment.columns,
-                               name_at(strstr(expression, " ELSE p.") + 8))
-                   : shown_of(conn, expression + 32, row);
-    if (strncmp(expression, "coalesce(p.new_flags, ", 22) == 0)
-        return (p = posted_for(row, tx, tx->snapshot, NULL))
-                   ? field_raw(p->v.adjustment.raw, p->v.adjustment.columns, "new_flags")
-                   : shown_of(conn, expression + 22, row);
-    if (strncmp(expression, "coalesce(p.run_id > ", 20) == 0)
-        return truth((p = posted_for(row, tx, tx->snapshot, NULL)) &&
-                     p->v.adjustment.run > number_after(expression, "p.run_id > "));
-    if (strncmp(expression, "x.identity IS NOT NULL", 22) == 0) /* nobody sets rows aside */
-        return truth(false);
-    if (strncmp(expression, "d.identity IS NOT NULL", 22) == 0)
-        return truth(is_adjusted_by(row, number_after(conn->sql, "WHERE run_id = ")));
-    if (strncmp(expression, "c.usage_text", 12) == 0)
-        return word_of(row, tx, 'c', "usage_text");
-    if (strncmp(expression, "s.", 2) == 0)
-        return column_of(row, name_at(expression + 2));
-    if (strncmp(expression, "coalesce(s.", 11) != 0) {
-        sim_fail("an expression that the simulator does not know: %.60s", expression);
-        return truth(false);
-    }
-    struct text own = column_of(row, name_at(expression + 11));
-    if (own.p)
-        return own;
-    if (strncmp(expression, "coalesce(s.usage_text,", 22) == 0) { /* jsonb: behind its version */
-        struct text usage = column_of(row, "usage");
-        return usage.p ? (struct text){usage.p + 1, usage.bytes - 1} : usage;
-    }
-    return word ? word_of(row, tx, word[2], name_at(word + 4)) : (struct text){"", 0};
-}
+/* One expression of it, taken apart. */
+struct shown {
+    enum {
+        SHOWN_COLUMN, /* s.x */
+        SHOWN_EITHER, /* coalesce(s.x, ...): of the row, or of its words */
+        SHOWN_WORD,   /* c.x */
+        SHOWN_DONE,   /* whether this run has adjusted it */
+        SHOWN_NEWER,  /* whether a later one has posted for it */
+        SHOWN_ASIDE,  /* nobody sets rows aside */
+        SHOWN_UNKNOWN
+    } kind;
+    int posted; /* the column of what is posted for the row, when something is; -1: none is asked */
+    int column;
+    bool usage;              /* jsonb: behind its version */
+    int kind_of_words, word; /* -1: none */
+    int64_t run;
+};
 
 #define EXPRESSIONS_MAX 64
+struct list {
+    char *text;
+    size_t bytes, count;
+    struct shown shown[EXPRESSIONS_MAX];
+};
+
+static bool skip(const char **p, const char *what)
+{
+    bool is = strncmp(*p, what, strlen(what)) == 0;
+    *p += is ? strlen(what) : 0;
+    return is;
+}
+
+/* "c.x" or "k.x" */
+static void word_read(struct shown *to, const char *p)
+{
+    to->kind_of_words = *p == 'c' ? WORDS_CALL : WORDS_CALLER;
+    const struct words_info *info = &words_info[to->kind_of_words];
+    for (unsigned n = 0; n < info->column_count; n++)
+        if (name_number(info->column[n]) == name_number(p + 2))
+            to->word = (int)n;
+}
+
+static void shown_read(struct shown *to, const char *p)
+{
+    const char *word = strstr(p, ", c.") ? strstr(p, ", c.") : strstr(p, ", k.");
+    *to = (struct shown){.kind = SHOWN_UNKNOWN, .posted = -1, .kind_of_words = -1, .word = -1};
+    if (skip(&p, "CASE WHEN p.run_id IS NULL THEN "))
+        to->posted = name_number(strstr(p, " ELSE p.") + 8);
+    else if (skip(&p, "coalesce(p.new_flags, "))
+        to->posted = FIELD_new_flags;
+    if (skip(&p, "coalesce(p.run_id > ")) {
+        to->kind = SHOWN_NEWER;
+        to->run = strtoll(p, NULL, 10);
+    } else if (skip(&p, "x.identity IS NOT NULL")) {
+        to->kind = SHOWN_ASIDE;
+    } else if (skip(&p, "d.identity IS NOT NULL")) {
+        to->kind = SHOWN_DONE;
+    } else if (strncmp(p, "c.usage_text", 12) == 0) {
+        to->kind = SHOWN_WORD;
+        word_read(to, p);
+    } else if (skip(&p, "s.")) {
+        to->kind = SHOWN_COLUMN;
+        to->column = name_number(p);
+    } else if (skip(&p, "coalesce(s.")) {
+        to->kind = SHOWN_EITHER;
+        to->column = name_number(p);
+        to->usage = strncmp(p, "usage_text,", 11) == 0;
+        if (word)
+            word_read(to, word + 2);
+    }
+}
 
 /* The expressions between SELECT and FROM: commas of the outermost list part them. */
-static size_t expressions_of(const char *sql, const char *expression[EXPRESSIONS_MAX])
+static void list_read(struct list *list)
 {
-    const char *p = strstr(sql, "SELECT ") + 7, *begin = p;
-    const char *end = strstr(p, " FROM spendlog.stored_rows");
-    size_t count = 0;
-    for (int depth = 0; p <= end; p++) {
+    const char *begin = list->text, *end = begin + list->bytes;
+    list->count = 0;
+    int depth = 0;
+    for (const char *p = begin; p <= end; p++) {
         depth += (*p == '(') - (*p == ')');
-        if ((p < end && (*p != ',' || depth > 0)) || count == EXPRESSIONS_MAX)
+        if ((p < end && (*p != ',' || depth > 0)) || list->count == EXPRESSIONS_MAX)
             continue;
-        expression[count++] = text_copy(begin, (size_t)(p - begin)).p;
+        char *expression = text_lasting(begin, (size_t)(p - begin));
+        shown_read(&list->shown[list->count++], expression);
+        free(expression);
         begin = p + 2;
     }
-    return count;
 }
+
+/* Each text once, and again after another one took its place. */
+static const struct list *list_of(const char *sql)
+{
+    static struct list kept[64];
+    const char *p = strstr(sql, "SELECT ") + 7;
+    size_t bytes = (size_t)(strstr(p, " FROM spendlog.stored_rows") - p);
+    struct list *list = &kept[XXH3_64bits(p, bytes) % 64];
+    if (!list->text || list->bytes != bytes || memcmp(list->text, p, bytes) != 0) {
+        free(list->text);
+        list->text = text_lasting(p, bytes);
+        list->bytes = bytes;
+        list_read(list);
+    }
+    return list;
+}
+
+/* A row that is read, and what belongs to it. */
+struct row_view {
+    const struct tx *tx;
+    int64_t run; /* whose rows are left out */
+    const struct row *row, *posted, *words[WORDS_COUNT];
+};
+
+static void view_begin(struct row_view *view, const struct row *row)
+{
+    const struct tx *in_way;
+    bool lean = row->v.row.lean;
+    view->row = row;
+    view->posted = posted_for(row, view->tx, view->tx->snapshot, NULL);
+    view->words[WORDS_CALL] =
+        lean ? words_find(view->tx, TABLE_CALLS, row->v.row.call, &in_way) : NULL;
+    view->words[WORDS_CALLER] =
+        lean ? words_find(view->tx, TABLE_CALLERS, row->v.row.caller, &in_way) : NULL;
+}
+
+static struct text word_of(const struct row_view *view, const struct shown *shown)
+{
+    const struct row *entry = shown->word < 0 ? NULL : view->words[shown->kind_of_words];
+    return entry ? entry->v.words.column[shown->word] : (struct text){NULL, 0};
+}
+
+static struct text either_of(const struct row_view *view, const struct shown *shown)
+{
+    struct text own = column_of(view->row, shown->column);
+    if (own.p)
+        return own;
+    if (shown->usage) {
+        struct text usage = column_of(view->row, FIELD_usage);
+        return usage.p ? (struct text){usage.p + 1, usage.bytes - 1} : usage;
+    }
+    return shown->kind_of_words < 0 ? (struct text){"", 0} : word_of(view, shown);
+}
+
+static struct text shown_of(const struct row_view *view, const struct shown *shown)
+{
+    const struct row *p = view->posted;
+    if (p && shown->posted >= 0)
+        return field_raw(p->v.adjustment.raw, p->v.adjustment.columns, shown->posted);
+    switch (shown->kind) {
+    case SHOWN_COLUMN:
+        return column_of(view->row, shown->column);
+    case SHOWN_EITHER:
+        return either_of(view, shown);
+    case SHOWN_WORD:
+        return word_of(view, shown);
+    case SHOWN_DONE:
+        return truth(is_adjusted_by(view->row, view->run));
+    case SHOWN_NEWER:
+        return truth(p && p->v.adjustment.run > shown->run);
+    case SHOWN_UNKNOWN:
+        sim_fail("an expression that the simulator does not know");
+        return truth(false);
+    default:
+        return truth(false);
+    }
+}
+
+/* --- rows, read, go on ------------------------------------------------------------------------ */
 
 struct range {
     int64_t since, until, from, end; /* start times; blocks */
@@ -673,14 +775,14 @@ static bool is_in_range(const struct row *r, const struct range *range)
 }
 
 /* COPY's form of a row. */
-static struct text message_of(const struct pg_conn *conn, const char *const *expression,
-                              size_t count, const struct row *row, bool first)
+static struct text message_of(const struct row_view *view, const struct list *list, bool first)
 {
+    size_t count = view ? list->count : 0;
     static const char header[COPY_HEADER_BYTES] = "PGCOPY\n\377\r\n";
     struct text value[EXPRESSIONS_MAX];
     size_t bytes = (first ? COPY_HEADER_BYTES : 0) + 2;
-    for (size_t i = 0; row && i < count; i++) {
-        value[i] = shown_of(conn, expression[i], row);
+    for (size_t i = 0; i < count; i++) {
+        value[i] = shown_of(view, &list->shown[i]);
         bytes += 4 + value[i].bytes;
     }
     char *p = sim_alloc(bytes), *at = p;
@@ -688,9 +790,9 @@ static struct text message_of(const struct pg_conn *conn, const char *const *exp
         memcpy(at, header, COPY_HEADER_BYTES);
         at += COPY_HEADER_BYTES;
     }
-    *at++ = (char)(row ? count >> 8 : 0xff);
-    *at++ = (char)(row ? count & 0xff : 0xff);
-    for (size_t i = 0; row && i < count; i++) {
+    *at++ = (char)(view ? count >> 8 : 0xff);
+    *at++ = (char)(view ? count & 0xff : 0xff);
+    for (size_t i = 0; i < count; i++) {
         uint32_t length = value[i].p ? (uint32_t)value[i].bytes : UINT32_MAX;
         for (int shift = 24; shift >= 0; shift -= 8)
             *at++ = (char)(length >> shift & 0xff);
@@ -715,8 +817,9 @@ STATEMENT(rows_read)
 {
     const struct tx *tx = conn->backend->tx;
     const struct range range = range_of(conn->sql);
-    const char *expression[EXPRESSIONS_MAX];
-    size_t columns = expressions_of(conn->sql, expression), rows = 0;
+    const struct list *list = list_of(conn->sql);
+    struct row_view view = {.tx = tx, .run = number_after(conn->sql, "WHERE run_id = ")};
+    size_t rows = 0;
     struct copy_out *out = sim_alloc(sizeof(*out));
     (void)params;
     for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
@@ -725,10 +828,11 @@ STATEMENT(rows_read)
     for (const struct row *r = db.first[TABLE_ROWS]; r; r = r->next)
         if (row_is_in(r, tx, tx->snapshot) && is_in_range(r, &range) &&
             filter_takes(conn->sql, r, tx)) {
-            out->message[out->count] = message_of(conn, expression, columns, r, out->count == 0);
+            view_begin(&view, r);
+            out->message[out->count] = message_of(&view, list, out->count == 0);
             out->count++;
         }
-    out->message[out->count] = message_of(conn, expression, columns, NULL, out->count == 0);
+    out->message[out->count] = message_of(NULL, list, out->count == 0);
     out->count++;
     conn->out = out;
     return answer_new(PGRES_COPY_OUT, 0);
@@ -738,23 +842,23 @@ STATEMENT(rows_read)
 
 static void adjustment_fill(struct row *r, const struct fields *f, const char *raw)
 {
-    r->v.adjustment.run = field_int(f, "run_id");
-    r->v.adjustment.start = field_int(f, "start_time");
-    memcpy(r->v.adjustment.identity, f->p[field_of(f, "identity")], 16);
-    r->v.adjustment.audit = text_eq(field_text(f, "kind"), (struct text){"audit", 5});
-    r->v.adjustment.had_spend = field_numeric(f, "old_spend", &r->v.adjustment.old_spend);
-    r->v.adjustment.has_spend = field_numeric(f, "new_spend", &r->v.adjustment.spend);
-    r->v.adjustment.old_book = (int32_t)field_int(f, "old_price_book_id");
-    r->v.adjustment.book = (int32_t)field_int(f, "new_price_book_id");
-    r->v.adjustment.flags = (int32_t)field_int(f, "new_flags");
-    r->v.adjustment.old_status = field_text(f, "old_status");
-    r->v.adjustment.old_reason = field_text(f, "old_reason");
+    r->v.adjustment.run = field_int(f, FIELD_run_id);
+    r->v.adjustment.start = field_int(f, FIELD_start_time);
+    memcpy(r->v.adjustment.identity, f->p[field_of(f, FIELD_identity)], 16);
+    r->v.adjustment.audit = text_eq(field_text(f, FIELD_kind), (struct text){"audit", 5});
+    r->v.adjustment.had_spend = field_numeric(f, FIELD_old_spend, &r->v.adjustment.old_spend);
+    r->v.adjustment.has_spend = field_numeric(f, FIELD_new_spend, &r->v.adjustment.spend);
+    r->v.adjustment.old_book = (int32_t)field_int(f, FIELD_old_price_book_id);
+    r->v.adjustment.book = (int32_t)field_int(f, FIELD_new_price_book_id);
+    r->v.adjustment.flags = (int32_t)field_int(f, FIELD_new_flags);
+    r->v.adjustment.old_status = field_text(f, FIELD_old_status);
+    r->v.adjustment.old_reason = field_text(f, FIELD_old_reason);
     r->v.adjustment.raw = raw;
     r->v.adjustment.columns = f->columns;
     r->v.adjustment.place = db.places++;
 }
 
-static bool text_is_column(struct text text, const struct row *row, const char *column)
+static bool text_is_column(struct text text, const struct row *row, int column)
 {
     struct text value = column_of(row, column);
     return text_eq(text, value.p ? value : (struct text){"", 0});
@@ -763,14 +867,14 @@ static bool text_is_column(struct text text, const struct row *row, const char *
 /* adjustment_fits() */
 static bool fits(const struct row *a, const struct row *row)
 {
-    struct text flags = column_of(row, "flags");
+    struct text flags = column_of(row, FIELD_flags);
     return a->v.adjustment.start == row->v.row.start &&
            memcmp(a->v.adjustment.identity, row->v.row.identity, 16) == 0 &&
            a->v.adjustment.old_book == row->v.row.book &&
            a->v.adjustment.had_spend == row->v.row.has_spend &&
            a->v.adjustment.old_spend == row->v.row.spend &&
-           text_is_column(a->v.adjustment.old_status, row, "pricing_status") &&
-           text_is_column(a->v.adjustment.old_reason, row, "pricing_reason") &&
+           text_is_column(a->v.adjustment.old_status, row, FIELD_pricing_status) &&
+           text_is_column(a->v.adjustment.old_reason, row, FIELD_pricing_reason) &&
            ((a->v.adjustment.flags ^ (int32_t)int_at(flags.p, (int)flags.bytes)) & READING_FLAGS) ==
                0;
 }
@@ -825,13 +929,13 @@ static PGresult *posted_expect(struct pg_conn *conn, const struct row *a)
 PGresult *adjustments_copy(struct pg_conn *conn, const struct copy *copy)
 {
     struct fields *f = sim_alloc(sizeof(*f));
-    enum table table = strstr(copy->sql, "reprice_staged") ? TABLE_STAGED : TABLE_ADJUSTMENTS;
     const char *p = copy->p + COPY_HEADER_BYTES, *raw = p;
     size_t count = 0;
     f->columns = columns_of(copy->sql);
+    enum table table = f->columns->table;
     for (; fields_next(f, &p); count++, raw = p) {
-        uint64_t hash =
-            db_hash(db_hash_int(11, field_int(f, "start_time")), f->p[field_of(f, "identity")], 16);
+        uint64_t hash = db_hash(db_hash_int(11, field_int(f, FIELD_start_time)),
+                                f->p[field_of(f, FIELD_identity)], 16);
         struct row *a = db_add(conn->backend->tx, table, hash);
         adjustment_fill(a, f, raw);
         PGresult *failed = a->v.adjustment.audit ? NULL : posted_expect(conn, a);

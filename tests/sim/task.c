@@ -140,29 +140,33 @@ static int64_t ready_ms(const struct task *task)
     return task->wake_ms > task->frozen_ms ? task->wake_ms : task->frozen_ms;
 }
 
-/* When nobody can run, time passes until somebody can. */
-static bool time_pass(void)
+/* Those that can run now; when nobody can, time passes until somebody can. */
+static unsigned able_find(struct task *able[TASKS_MAX])
 {
+    unsigned count = 0;
     int64_t next = INT64_MAX;
-    for (size_t i = 0; i < TASKS_MAX; i++)
-        if (tasks[i].used && !tasks[i].done && ready_ms(&tasks[i]) < next)
-            next = ready_ms(&tasks[i]);
-    if (next == INT64_MAX)
-        return false;
-    if (next > sim.now_ms)
+    for (size_t i = 0; i < TASKS_MAX; i++) {
+        if (!tasks[i].used || tasks[i].done)
+            continue;
+        int64_t ready = ready_ms(&tasks[i]);
+        if (ready > sim.now_ms && ready > next)
+            continue;
+        if (next > sim.now_ms && ready < next) /* sooner than those that were found */
+            count = 0;
+        next = ready < next ? ready : next;
+        able[count++] = &tasks[i];
+    }
+    if (count && next > sim.now_ms)
         sim.now_ms = next;
-    return true;
+    return count;
 }
 
 bool task_step(void)
 {
     struct task *able[TASKS_MAX];
-    unsigned count = 0;
-    if (!time_pass())
+    unsigned count = able_find(able);
+    if (!count)
         return false;
-    for (size_t i = 0; i < TASKS_MAX; i++)
-        if (tasks[i].used && !tasks[i].done && ready_ms(&tasks[i]) <= sim.now_ms)
-            able[count++] = &tasks[i];
     current = able[sim_below(count)];
     go_on(current);
     if (current->done)
