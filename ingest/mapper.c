@@ -143,11 +143,7 @@ static void scope_wanted(const struct reader *reader, const struct mapping *mapp
 {
     uint32_t from = scope->root->id, to = scope->root->end;
     for (uint32_t word = from / 64; word * 64 < to; word++) {
-        uint64_t bits = reader->present[word];
-        if (word == from / 64)
-            bits &= UINT64_MAX << (from % 64);
-        if (to - word * 64 < 64)
-            bits &= (UINT64_C(1) << (to % 64)) - 1;
+        uint64_t bits = reader->present[word] & bits_of_range(word, from, to);
         for (; bits; bits &= bits - 1) {
             uint32_t slot = word * 64 + (unsigned)__builtin_ctzll(bits);
             unsigned dependency = mapping->dependency_of[slot];

@@ -12,16 +12,19 @@ bool reader_init(struct reader *reader, const struct trie *trie)
     *reader = (struct reader){.trie = trie};
     reader->slot = calloc(trie->node_count, sizeof *reader->slot);
     reader->present = calloc(trie->node_count / 64 + 1, sizeof *reader->present);
+    reader->passed = calloc(trie->node_count / 64 + 1, sizeof *reader->passed);
     reader->loaded = calloc(trie->scope_count / 64 + 1, sizeof *reader->loaded);
     reader->seen = calloc(SEEN_PLACES, sizeof *reader->seen);
     reader->first = calloc(trie->node_count, sizeof *reader->first);
-    return reader->slot && reader->present && reader->loaded && reader->seen && reader->first;
+    return reader->slot && reader->present && reader->passed && reader->loaded && reader->seen &&
+           reader->first;
 }
 
 void reader_free(struct reader *reader)
 {
     free(reader->slot);
     free(reader->present);
+    free(reader->passed);
     free(reader->loaded);
     free(reader->seen);
     free(reader->first);
@@ -163,6 +166,19 @@ static inline bool member_name(struct reader *reader, const struct node *object,
     return true;
 }
 
+/* A member that nobody wants; what cannot be a number above zero leaves no mark. */
+static inline bool value_pass(struct reader *reader, const struct node *object, struct scan *scan,
+                              unsigned depth)
+{
+    const char *start = scan->p;
+    if (!scan_value(scan, NULL, depth))
+        return false;
+    bool nothing = *start == 'n' || *start == 't' || *start == 'f' ||
+                   (*start == '0' && scan->p == start + 1);
+    reader->passed[object->id / 64] |= (uint64_t)!nothing << (object->id % 64);
+    return true;
+}
+
 /* At the opening brace. `depth` counts this object. */
 static bool object_read(struct reader *reader, const struct node *node, struct scan *scan,
                         unsigned depth)
@@ -181,7 +197,8 @@ static bool object_read(struct reader *reader, const struct node *node, struct s
         if (!member_name(reader, node, scan, &at, &child))
             return false;
         scan_peek(scan);
-        if (!(child ? value_read(reader, child, scan, depth) : scan_value(scan, NULL, depth)))
+        if (!(child ? value_read(reader, child, scan, depth)
+                    : value_pass(reader, node, scan, depth)))
             return false;
         int c = scan_peek(scan);
         if (c != ',' && c != '}')
@@ -197,6 +214,7 @@ static void scope_open(struct reader *reader, const struct scope *scope)
 {
     bits_clear(reader->loaded, scope->id, scope->end);
     bits_clear(reader->present, scope->root->id, scope->root->end);
+    bits_clear(reader->passed, scope->root->id, scope->root->end);
     reader->loaded[scope->id / 64] |= UINT64_C(1) << (scope->id % 64);
 }
 
@@ -213,6 +231,7 @@ static void record_open(struct reader *reader)
     reader->duplicate_key = false;
     memset(reader->loaded, 0, (reader->trie->scope_count / 64 + 1) * sizeof *reader->loaded);
     memset(reader->present, 0, (record->root->end / 64 + 1) * sizeof *reader->present);
+    memset(reader->passed, 0, (record->root->end / 64 + 1) * sizeof *reader->passed);
     reader->loaded[record->id / 64] |= UINT64_C(1) << (record->id % 64);
 }
 

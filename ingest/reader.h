@@ -39,6 +39,7 @@ struct reader {
     uint16_t unheld;    /* what follows a member that is not held: nothing */
     struct json *slot;  /* by node id; meaningful where `present` has its bit */
     uint64_t *present;  /* by node id */
+    uint64_t *passed;   /* by node id: of an object, a member that nobody wants may be a number */
     uint64_t *loaded;   /* by scope id: it was read */
     struct slice key;   /* of the Kafka record; p == NULL: none */
     bool duplicate_key; /* in the record or one of its scopes */

@@ -129,6 +129,22 @@ static bool node_freeze(struct trie *trie, struct node *node)
     return members == 0 || edges_build(trie, node, members);
 }
 
+static void inner_mark(struct trie *trie, const struct node *node, unsigned depth)
+{
+    if (!node->edges || depth >= TRIE_DEPTH_INNER)
+        return;
+    trie->inner[node->id / 64] |= UINT64_C(1) << (node->id % 64);
+    for (const struct node *child = node->child; child; child = child->next)
+        inner_mark(trie, child, depth + 1);
+}
+
+static void scope_mark(struct trie *trie, const struct scope *scope)
+{
+    inner_mark(trie, scope->root, 0);
+    for (const struct scope *child = scope->child; child; child = child->next)
+        scope_mark(trie, child);
+}
+
 static bool scope_freeze(struct trie *trie, struct scope *scope)
 {
     scope->id = trie->scope_count++;
@@ -144,7 +160,12 @@ static bool scope_freeze(struct trie *trie, struct scope *scope)
 bool trie_freeze(struct trie *trie)
 {
     trie->node_count = trie->scope_count = 0;
-    return scope_freeze(trie, trie->record);
+    if (!scope_freeze(trie, trie->record))
+        return false;
+    trie->inner = arena_zalloc(trie->process, (trie->node_count / 64 + 1) * sizeof *trie->inner);
+    if (trie->inner)
+        scope_mark(trie, trie->record);
+    return trie->inner != NULL;
 }
 
 const struct node *node_escaped(const struct node *node, const struct json *key)

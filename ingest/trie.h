@@ -57,11 +57,21 @@ struct scope {
     struct scope *child, *next;
 };
 
+#define TRIE_DEPTH_INNER 8
+
 struct trie {
     struct arena *process;
     struct scope *record;
     uint32_t node_count, scope_count;
+    uint64_t *inner; /* by node id: members of it are wanted, and it is less deep than that */
 };
+
+/* Bits of word `word` that are of [from, to). */
+static inline uint64_t bits_of_range(uint32_t word, uint32_t from, uint32_t to)
+{
+    uint64_t bits = word == from / 64 ? UINT64_MAX << (from % 64) : UINT64_MAX;
+    return to - word * 64 < 64 ? bits & ((UINT64_C(1) << (to % 64)) - 1) : bits;
+}
 
 /* All of these return NULL (false) only when the arena is full. */
 bool trie_init(struct trie *trie, struct arena *process) MUST_CHECK;

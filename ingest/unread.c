@@ -7,6 +7,8 @@
 
 #define DEPTH_MAX 8 /* of objects within a usage */
 
+_Static_assert(TRIE_DEPTH_INNER <= DEPTH_MAX, "what is inner is looked into");
+
 struct look {
     const struct mapping *mapping;
     const struct watch *watch;
@@ -102,6 +104,32 @@ static bool pair_unread(const struct look *look, const struct json *pair)
     return walk_member(&walk, &name, &member) && member_unread(look, &key, &member);
 }
 
+/* Whether what the reader noted says enough: it passed over nothing that could be a number, and all
+ * that it found are values of paths of the mapping, or objects of such, or no numbers. Nearly all
+ * usage is so, and need not be walked through. */
+static bool all_known(const struct reader *reader, const struct mapping *mapping,
+                      const struct watch *watch)
+{
+    uint32_t from = watch->node->id, to = watch->node->end;
+    if (reader->duplicate_key || watch->prefix_count > 0)
+        return false;
+    for (uint32_t word = from / 64; word * 64 < to; word++) {
+        uint64_t range = bits_of_range(word, from, to);
+        uint64_t others = reader->present[word] & ~mapping->known[word] & range;
+        if (reader->passed[word] & range)
+            return false;
+        for (; others; others &= others - 1) {
+            uint32_t slot = word * 64 + (unsigned)__builtin_ctzll(others);
+            enum token type = (enum token)reader->slot[slot].type;
+            bool inner = reader->trie->inner[word] >> (slot % 64) & 1;
+            if (type == TOKEN_NUMBER || type == TOKEN_STRING || type == TOKEN_ARRAY ||
+                (type == TOKEN_OBJECT && !inner))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool watch_unread(struct eval *eval, const struct mapping *mapping,
                          const struct watch *watch)
 {
@@ -111,6 +139,9 @@ static bool watch_unread(struct eval *eval, const struct mapping *mapping,
     const struct look look = {mapping, watch, eval->batch, &eval->unread};
     const struct json *found = reader_get(&eval->reader, watch->scope, watch->node);
     if (!found || (found->type != TOKEN_OBJECT && found->type != TOKEN_ARRAY))
+        return false;
+    if (found->type == TOKEN_OBJECT && !json_is_wire(found) &&
+        all_known(&eval->reader, mapping, watch))
         return false;
     walk_open(&walk, found, eval->batch);
     if (found->type == TOKEN_ARRAY)
