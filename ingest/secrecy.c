@@ -7,6 +7,9 @@
 #include <ctype.h>
 #include <pthread.h>
 #include <strings.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* --- forms of keys ------------------------------------------------------------------------- */
 
@@ -162,21 +165,65 @@ static void starts_make(void)
     }
 }
 
-struct slice secrecy_find(struct slice text)
+static inline bool may_start(const char *p)
 {
-    pthread_once(&starts_made, starts_make);
+    return second_of[(unsigned char)p[0]] >> (p[1] & 31) & 1;
+}
+
+#ifdef __SSE2__
+/* A bit for each of 16 bytes that is neither a letter nor a digit of ASCII. */
+static inline unsigned breaks16(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i inside =
+        _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit),
+                     _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8('z' - 'a')), letter));
+    return ~(unsigned)_mm_movemask_epi8(inside) & 0xffff;
+}
+#endif
+
+/* The first place from p on, before `last`, behind which a word may begin; else `last`. The text goes
+ * on to `end`. */
+static inline const char *next_break(const char *p, const char *last, const char *end)
+{
+#ifdef __SSE2__
+    for (; p < last && end - p >= 16; p += 16) {
+        unsigned breaks = breaks16(p);
+        if (breaks) {
+            p += __builtin_ctz(breaks);
+            return p < last ? p : last;
+        }
+    }
+#else
+    (void)end;
+#endif
+    while (p < last && isalnum((unsigned char)*p))
+        p++;
+    return p < last ? p : last;
+}
+
+/* Keys begin where words do: at the start, and behind what is neither letter nor digit. */
+static struct slice key_find(struct slice text)
+{
     if (text.bytes < key_bytes_min)
         return (struct slice){"", 0};
-    const char *last = text.p + (text.bytes - key_bytes_min);
-    for (const char *p = text.p; p <= last; p++) {
-        if (!(second_of[(unsigned char)p[0]] >> (p[1] & 31) & 1) ||
-            (p > text.p && isalnum((unsigned char)p[-1])))
+    const char *end = text.p + text.bytes, *last = end - key_bytes_min;
+    for (const char *p = text.p; p <= last; p = next_break(p, last, end) + 1) {
+        if (!may_start(p))
             continue;
-        struct slice key = key_at((struct slice){p, text.bytes - (size_t)(p - text.p)});
+        struct slice key = key_at((struct slice){p, (size_t)(end - p)});
         if (key.bytes > 0)
             return key;
     }
     return (struct slice){"", 0};
+}
+
+struct slice secrecy_find(struct slice text)
+{
+    pthread_once(&starts_made, starts_make);
+    return key_find(text);
 }
 
 /* --- texts --------------------------------------------------------------------------------- */
@@ -194,7 +241,7 @@ static char *keys_replace(char *to, struct slice text)
 {
     const char *end = text.p + text.bytes, *from = text.p;
     for (struct slice key;
-         (key = secrecy_find((struct slice){from, (size_t)(end - from)})).bytes;) {
+         (key = key_find((struct slice){from, (size_t)(end - from)})).bytes;) {
         memcpy(to, from, (size_t)(key.p - from));
         to = hash_put(to + (key.p - from), key);
         from = key.p + key.bytes;
@@ -211,7 +258,7 @@ static size_t room_for(size_t bytes)
 /* false: there is no room, and the text is not to be kept. */
 static bool text_clean(struct eval *eval, struct slice *text, unsigned *flags)
 {
-    if (secrecy_find(*text).bytes == 0)
+    if (key_find(*text).bytes == 0)
         return true;
     *flags |= FLAG_KEY_HASHED;
     char *to = arena_alloc(eval->batch, room_for(text->bytes));
@@ -358,7 +405,7 @@ static bool metadata_speaks(struct slice json)
 
 static bool metadata_clean(struct eval *eval, struct slice *json, unsigned *flags)
 {
-    bool has_key = secrecy_find(*json).bytes > 0;
+    bool has_key = key_find(*json).bytes > 0;
     if (!has_key && !metadata_speaks(*json))
         return true;
     if (has_key)
@@ -387,10 +434,13 @@ static bool is_hash(struct slice key)
 {
     if (key.bytes != SHA256_HEX_BYTES - 1)
         return false;
-    for (size_t i = 0; i < key.bytes; i++)
-        if (!isxdigit((unsigned char)key.p[i]))
-            return false;
-    return true;
+    unsigned wrong = 0;
+    for (size_t i = 0; i < key.bytes; i++) {
+        unsigned char c = (unsigned char)key.p[i], digit = (unsigned char)(c - '0');
+        unsigned char letter = (unsigned char)((c | 0x20) - 'a');
+        wrong |= (unsigned)(digit > 9) & (unsigned)(letter > 5);
+    }
+    return wrong == 0;
 }
 
 /* What follows "Bearer" or "Basic" and blanks, in any case. */
@@ -431,7 +481,7 @@ static bool tags_clean(struct eval *eval, union value *value, unsigned *flags)
 {
     const struct tags *tags = value->t;
     size_t i = 0;
-    while (i < tags->count && secrecy_find(tags->tag[i]).bytes == 0)
+    while (i < tags->count && key_find(tags->tag[i]).bytes == 0)
         i++;
     if (i == tags->count)
         return true;
@@ -472,7 +522,9 @@ static void host_clean(struct facts *facts)
     if (!facts_has(facts, FACT_API_HOST))
         return;
     struct slice host = facts->v[FACT_API_HOST].s;
-    const char *scheme = memmem(host.p, host.bytes, "://", 3);
+    const char *scheme = memchr(host.p, ':', host.bytes), *end = host.p + host.bytes;
+    while (scheme && (end - scheme < 3 || memcmp(scheme, "://", 3) != 0))
+        scheme = memchr(scheme + 1, ':', (size_t)(end - scheme - 1));
     if (scheme) {
         host.bytes -= (size_t)(scheme + 3 - host.p);
         host.p = scheme + 3;
@@ -491,6 +543,7 @@ static void host_clean(struct facts *facts)
 void secrecy_apply(struct eval *eval, const struct mapping *mapping, struct event *event)
 {
     unsigned flags = 0;
+    pthread_once(&starts_made, starts_make);
     host_clean(&event->facts);
     for (uint64_t present = event->labels.present; present; present &= present - 1) {
         enum label label = (enum label)__builtin_ctzll(present);
