@@ -173,8 +173,8 @@ static inline bool value_pass(struct reader *reader, const struct node *object, 
     const char *start = scan->p;
     if (!scan_value(scan, NULL, depth))
         return false;
-    bool nothing = *start == 'n' || *start == 't' || *start == 'f' ||
-                   (*start == '0' && scan->p == start + 1);
+    bool nothing =
+        *start == 'n' || *start == 't' || *start == 'f' || (*start == '0' && scan->p == start + 1);
     reader->passed[object->id / 64] |= (uint64_t)!nothing << (object->id % 64);
     return true;
 }

@@ -184,8 +184,8 @@ static inline unsigned breaks16(const char *p)
 }
 #endif
 
-/* The first place from p on, before `last`, behind which a word may begin; else `last`. The text goes
- * on to `end`. */
+/* The first place from p on, before `last`, behind which a word may begin; else `last`. The text
+ * goes on to `end`. */
 static inline const char *next_break(const char *p, const char *last, const char *end)
 {
 #ifdef __SSE2__
@@ -240,8 +240,7 @@ static char *hash_put(char *to, struct slice key)
 static char *keys_replace(char *to, struct slice text)
 {
     const char *end = text.p + text.bytes, *from = text.p;
-    for (struct slice key;
-         (key = key_find((struct slice){from, (size_t)(end - from)})).bytes;) {
+    for (struct slice key; (key = key_find((struct slice){from, (size_t)(end - from)})).bytes;) {
         memcpy(to, from, (size_t)(key.p - from));
         to = hash_put(to + (key.p - from), key);
         from = key.p + key.bytes;
