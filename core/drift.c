@@ -34,9 +34,28 @@ static bool is_zero_rule(enum reason reason)
            reason == REASON_MANAGEMENT_CALL || reason == REASON_BATCH_WITHOUT_OUTPUT;
 }
 
+/* In 10^-18; what is below is compared within 128 bits. */
+static const u128 short_end = (u128)1 << 96;
+static const unsigned short_tolerance = 1000000;
+
+/* In 10^-18 US dollars; false: not a short one. */
+static bool atto_of(const struct decimal *d, u128 *atto)
+{
+    if (d->coef > UINT64_MAX || d->scale > MONEY_SCALE)
+        return false;
+    *atto = d->coef;
+    for (unsigned scale = d->scale; scale < MONEY_SCALE; scale++)
+        *atto *= 10;
+    return *atto < short_end;
+}
+
 /* |ours - gateway| * 10000 > gateway * tolerance. Figures too long to compare raise no alarm. */
 static bool is_apart(const struct decimal *ours, const struct decimal *gateway, unsigned tolerance)
 {
+    u128 a, b;
+    if (!ours->negative && tolerance <= short_tolerance && atto_of(ours, &a) &&
+        atto_of(gateway, &b))
+        return (a > b ? a - b : b - a) * 10000 > b * tolerance;
     struct decimal whole = decimal_from_int(10000), part = decimal_from_int(tolerance);
     struct decimal negated = *gateway, difference, left, right;
     negated.negative = true;
@@ -79,15 +98,19 @@ void drift_free(struct drift *drift)
     free(drift);
 }
 
+static uint64_t key_take(uint64_t key, struct slice text)
+{
+    key ^= hash_xxh64(text);
+    return (key << 31 | key >> 33) * UINT64_C(0x9e3779b185ebca87);
+}
+
 static uint64_t key_of(const struct facts *facts, const struct charge *charge)
 {
-    struct hash64 hash;
-    hash64_init(&hash);
-    hash64_add(&hash, facts_text(facts, FACT_PROVIDER));
-    hash64_add(&hash, facts_text(facts, FACT_MODEL));
-    hash64_add(&hash, facts_text(facts, FACT_CALL_TYPE));
-    hash64_add(&hash, slice_of(charge->rule));
-    uint64_t key = hash64_final(&hash);
+    uint64_t key = key_take(0, facts_text(facts, FACT_PROVIDER));
+    key = key_take(key, facts_text(facts, FACT_MODEL));
+    key = key_take(key, facts_text(facts, FACT_CALL_TYPE));
+    key = key_take(key, slice_of(charge->rule));
+    key ^= key >> 32;
     return key > OTHERS_KEY ? key : OTHERS_KEY + 1;
 }
 
