@@ -371,13 +371,15 @@ static void envelope_take(const rd_kafka_message_t *m, struct envelope *envelope
     if (rd_kafka_message_headers(m, &headers))
         return;
     size_t most = rd_kafka_header_cnt(headers);
+    if (most == 0)
+        return;
     if (most > HEADERS_MAX) {
         log_warn("%s/%d/%lld: %zu headers: those from the %dth on are not seen",
                  rd_kafka_topic_name(m->rkt), (int)m->partition, (long long)m->offset, most,
                  HEADERS_MAX + 1);
         most = HEADERS_MAX;
     }
-    struct header *list = calloc(most ? most : 1, sizeof(*list));
+    struct header *list = calloc(most, sizeof(*list));
     while (list && count < most && !rd_kafka_header_get_all(headers, count, &name, &value, &bytes))
         list[count++] = (struct header){slice_of(name), {value, value ? bytes : 0}};
     envelope->headers = list;
