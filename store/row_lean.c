@@ -105,24 +105,39 @@ enum {
 
 /* --- what fits ------------------------------------------------------------------------------ */
 
+/* The values of eight hex digits in lower case, as four bytes in their order; false: they are not.
+ */
+static bool hex8(uint64_t text, uint32_t *bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t letters = text >> 6 & ones, v = (text & ones * 0x0f) + letters * 9;
+    bool hex = v + ones * '0' + letters * ('a' - '0' - 10) == text && !(v & ones * 0xf0) &&
+               ((v + ones * 6) >> 4 & ones) == letters; /* above 9 is a letter, and no other */
+    v = (v << 4 | v >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v | v >> 8) & UINT64_C(0x0000ffff0000ffff);
+    *bytes = (uint32_t)(v | v >> 16);
+    return hex;
+}
+
 /* Lower-case, as PostgreSQL writes a uuid: it reads back as it was. */
 static bool uuid_of(struct slice text, uint8_t uuid[16])
 {
-    static const uint8_t digit[256] = {
-        ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
-        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
-        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
-    static const uint8_t at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
-    const unsigned char *p = (const unsigned char *)text.p;
+    const char *p = text.p;
+    uint64_t part[4];
+    uint32_t bytes[4];
     if (text.bytes != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
         return false;
-    for (unsigned i = 0; i < 16; i++) {
-        unsigned high = digit[p[at[i]]], low = digit[p[at[i] + 1]];
-        if (high == 0 || low == 0)
-            return false;
-        uuid[i] = (uint8_t)((high - 1) << 4 | (low - 1));
-    }
-    return true;
+    memcpy(&part[0], p, 8);
+    memcpy(&part[1], p + 9, 4);
+    memcpy((char *)&part[1] + 4, p + 14, 4);
+    memcpy(&part[2], p + 19, 4);
+    memcpy((char *)&part[2] + 4, p + 24, 4);
+    memcpy(&part[3], p + 28, 8);
+    bool hex = true;
+    for (int i = 0; i < 4; i++)
+        hex &= hex8(part[i], &bytes[i]);
+    memcpy(uuid, bytes, sizeof(bytes));
+    return hex;
 }
 
 /* JSON of which it is certain that jsonb takes it: the text is not looked at before somebody reads
@@ -162,72 +177,67 @@ static struct slice metadata_of(const struct event *event)
 /* --- words ---------------------------------------------------------------------------------- */
 
 struct content {
-    char p[WORDS_BYTES_MAX];
+    char p[2 * WORDS_BYTES_MAX + FIELD_BYTES_MAX]; /* texts and tags each end at that */
     size_t bytes;
-    bool failed;
 };
 
-static void content_add(struct content *content, bool there, struct slice text)
-{
-    if (content->bytes + 4 + text.bytes > sizeof(content->p)) {
-        content->failed = true;
-        return;
-    }
-    char *p = content->p + content->bytes;
-    p = there ? field_text(p, text) : field_null(p);
-    content->bytes = (size_t)(p - content->p);
-    MUST(content->bytes <= sizeof(content->p), content->bytes);
-}
+#define CALL_TEXT(kind, store) (STORE_##store == STORE_COLUMN && KIND_##kind == KIND_TEXT)
 
-static void content_add_fact(struct content *content, const struct facts *facts, enum fact fact)
+static char *put_word(char *p, const struct facts *facts, enum fact fact)
 {
-    bool there = facts_has(facts, fact);
-    content_add(content, there, there ? facts->v[fact].s : (struct slice){0});
+    return facts_has(facts, fact) ? field_text(p, facts->v[fact].s) : field_null(p);
 }
 
 /* A member may take six bytes for one of its text. */
-static void content_add_usage(struct content *content, const struct facts *facts)
+static size_t usage_room(const struct facts *facts, const u128 *repeated)
 {
-    const u128 repeated = repeated_facts(facts);
     size_t room = 8;
     for (unsigned word = 0; word < FACT_WORDS; word++)
-        for (uint64_t left = facts_of(facts, repeated, word); left; left &= left - 1) {
+        for (uint64_t left = facts_of(facts, *repeated, word); left; left &= left - 1) {
             unsigned f = word * 64 + (unsigned)__builtin_ctzll(left);
             room += FIELD_BYTES_MAX +
                     (fact_info[f].kind == KIND_TEXT ? BUF_JSON_STRING_MAX(facts->v[f].s.bytes) : 0);
         }
-    if (content->failed || content->bytes + room > sizeof(content->p)) {
-        content->failed = true;
-        return;
-    }
-    char *p = row_put_usage(content->p + content->bytes, facts, &repeated, false);
-    content->bytes = (size_t)(p - content->p);
-    MUST(content->bytes <= sizeof(content->p), content->bytes, room);
+    return room;
 }
 
-static void call_of(struct content *content, const struct event *event)
+static bool call_of(struct content *content, const struct event *event, const u128 *repeated)
 {
+    const struct facts *facts = &event->facts;
+    struct slice mapping = slice_of(event->mapping);
+    struct slice source = slice_of(row_time_source[event->time_source]);
+    size_t room = usage_room(facts, repeated) + 4 + mapping.bytes + 4 + source.bytes;
+    char *p = content->p;
 #define FACT(id, kind, store, name, doc)                                                           \
-    if (STORE_##store == STORE_COLUMN && KIND_##kind == KIND_TEXT)                                 \
-        content_add_fact(content, &event->facts, FACT_##id);
+    if (CALL_TEXT(kind, store))                                                                    \
+        room += 4 + facts_text(facts, FACT_##id).bytes;
 #include "core/facts.def"
 #undef FACT
-    content_add(content, true, slice_of(event->mapping));
-    content_add(content, true, slice_of(row_time_source[event->time_source]));
-    content_add_usage(content, &event->facts);
+    if (room > WORDS_BYTES_MAX)
+        return false;
+#define FACT(id, kind, store, name, doc)                                                           \
+    if (CALL_TEXT(kind, store))                                                                    \
+        p = put_word(p, facts, FACT_##id);
+#include "core/facts.def"
+#undef FACT
+    p = field_text(p, mapping);
+    p = field_text(p, source);
+    p = row_put_usage(p, facts, repeated, false);
+    content->bytes = (size_t)(p - content->p);
+    MUST(content->bytes <= room, content->bytes, room);
+    return true;
 }
 
-/* PostgreSQL's literal of an array: {"a","b\"c"}. */
-static void content_add_tags(struct content *content, const struct tags *tags)
+/* PostgreSQL's literal of an array: {"a","b\"c"}. NULL: it is too long. */
+static char *put_tags(char *p, const struct tags *tags)
 {
-    char literal[WORDS_BYTES_MAX], *p = literal;
+    char *const first = p + 4;
+    p = first;
     *p++ = '{';
     for (size_t i = 0; tags && i < tags->count; i++) {
         struct slice tag = tags->tag[i];
-        if ((size_t)(p - literal) + 2 * tag.bytes + 4 > sizeof(literal)) {
-            content->failed = true;
-            return;
-        }
+        if ((size_t)(p - first) + 2 * tag.bytes + 4 > WORDS_BYTES_MAX)
+            return NULL;
         if (i)
             *p++ = ',';
         *p++ = '"';
@@ -239,39 +249,43 @@ static void content_add_tags(struct content *content, const struct tags *tags)
         *p++ = '"';
     }
     *p++ = '}';
-    MUST((size_t)(p - literal) <= sizeof(literal), p - literal);
-    content_add(content, true, (struct slice){literal, (size_t)(p - literal)});
+    put_be32(first - 4, (uint32_t)(p - first));
+    return p;
 }
 
-static void caller_of(struct content *content, const struct event *event)
+static bool caller_of(struct content *content, const struct event *event)
 {
+    static const enum label text[] = {LABEL_API_KEY, LABEL_API_KEY_ALIAS, LABEL_USER,
+                                      LABEL_TEAM,    LABEL_TEAM_ALIAS,    LABEL_ORG};
     const struct labels *labels = &event->labels;
-    content_add(content, true, labels_text(labels, LABEL_API_KEY));
-    content_add(content, true, labels_text(labels, LABEL_API_KEY_ALIAS));
-    content_add(content, true, labels_text(labels, LABEL_USER));
-    content_add(content, true, labels_text(labels, LABEL_TEAM));
-    content_add(content, true, labels_text(labels, LABEL_TEAM_ALIAS));
-    content_add(content, true, labels_text(labels, LABEL_ORG));
-    content_add_tags(content, labels_has(labels, LABEL_TAGS) ? labels->v[LABEL_TAGS].t : NULL);
+    const struct tags *tags = labels_has(labels, LABEL_TAGS) ? labels->v[LABEL_TAGS].t : NULL;
+    const size_t texts = sizeof(text) / sizeof(text[0]);
+    size_t room = 0;
+    char *p = content->p;
+    for (size_t i = 0; i < texts; i++)
+        room += 4 + labels_text(labels, text[i]).bytes;
+    if (room > WORDS_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < texts; i++)
+        p = field_text(p, labels_text(labels, text[i]));
+    p = put_tags(p, tags);
+    content->bytes = p ? (size_t)(p - content->p) : 0;
+    MUST(content->bytes <= sizeof(content->p), content->bytes);
+    return p != NULL;
 }
 
 static bool place_of(struct row_words *words, enum words which, const struct content *content,
                      unsigned *place)
 {
-    return !content->failed &&
-           row_words_place(words, which, (struct slice){content->p, content->bytes}, place);
+    return row_words_place(words, which, (struct slice){content->p, content->bytes}, place);
 }
 
 bool row_words_take(struct row_words *words, const struct event *event, unsigned place[WORDS_COUNT])
 {
     struct content call, caller;
-    call.bytes = caller.bytes = 0;
-    call.failed = caller.failed = false;
-    if (!json_certain(metadata_of(event)))
-        return false;
-    call_of(&call, event);
-    caller_of(&caller, event);
-    return place_of(words, WORDS_CALL, &call, &place[WORDS_CALL]) &&
+    const u128 repeated = repeated_facts(&event->facts);
+    return json_certain(metadata_of(event)) && call_of(&call, event, &repeated) &&
+           caller_of(&caller, event) && place_of(words, WORDS_CALL, &call, &place[WORDS_CALL]) &&
            place_of(words, WORDS_CALLER, &caller, &place[WORDS_CALLER]);
 }
 
