@@ -50,10 +50,23 @@ static enum base base_of(enum unit unit)
 
 static bool is_base(enum unit unit)
 {
-    for (int b = 0; b < BASES; b++)
-        if (base_info[b].unit == unit)
-            return true;
-    return false;
+    return unit == UNIT_INPUT_TEXT_TOKENS || unit == UNIT_OUTPUT_TEXT_TOKENS ||
+           unit == UNIT_CACHE_READ_TOKENS || unit == UNIT_CACHE_WRITE_TOKENS ||
+           unit == UNIT_OUTPUT_REASONING_TOKENS;
+}
+
+/* By how much the items are other than the row: whole tokens, as nearly all are, stand apart. */
+struct apart {
+    i128 whole;
+    struct deep_sum deep;
+};
+
+static void apart_add(struct apart *apart, const struct decimal *quantity)
+{
+    if (quantity->scale == 0 && quantity->coef <= INT64_MAX)
+        apart->whole += quantity->negative ? -(i128)quantity->coef : (i128)quantity->coef;
+    else
+        deep_add(&apart->deep, quantity);
 }
 
 static struct decimal negated(struct decimal d)
@@ -90,18 +103,29 @@ static bool meter_add(struct sums *sums, struct group_key key, enum unit unit,
     return true;
 }
 
+static bool apart_take(struct sums *sums, const struct group_key *key, enum unit unit,
+                       struct apart *apart, struct sums_row *row)
+{
+    if (apart->whole != 0) {
+        bool negative = apart->whole < 0;
+        u128 size = negative ? -(u128)apart->whole : (u128)apart->whole;
+        deep_add(&apart->deep, &(struct decimal){size, 0, negative});
+    }
+    return is_zero(&apart->deep) ||
+           meter_add(sums, *key, unit, &apart->deep, (struct money){0}, row);
+}
+
 /* An item; `apart`: by how many tokens the items are others than those of the row. */
 static bool item_take(struct sums *sums, const struct charge_item *item,
-                      const struct group_key *key, struct deep_sum apart[BASES],
-                      struct sums_row *row)
+                      const struct group_key *key, struct apart apart[BASES], struct sums_row *row)
 {
     struct deep_sum quantity = {0};
     enum base base = base_of(item->unit);
     if (unit_is_tokens(item->unit) && unit_info[item->unit].side != SIDE_OTHER)
-        deep_add(&apart[unit_info[item->unit].side == SIDE_INPUT ? BASE_INPUT : BASE_OUTPUT],
-                 &item->quantity);
+        apart_add(&apart[unit_info[item->unit].side == SIDE_INPUT ? BASE_INPUT : BASE_OUTPUT],
+                  &item->quantity);
     if (base != BASES)
-        deep_add(&apart[base], &item->quantity);
+        apart_add(&apart[base], &item->quantity);
     if (base != BASES && base_info[base].unit == item->unit)
         sum_add_money(&row->part[base], item->amount);
     if (is_base(item->unit))
@@ -118,7 +142,7 @@ static bool item_take(struct sums *sums, const struct charge_item *item,
 bool sums_meters_of(struct sums *sums, const struct event *event, const struct charge *charge,
                     const struct group_key *key, struct sums_row *row)
 {
-    struct deep_sum apart[BASES] = {0};
+    struct apart apart[BASES] = {0};
     row->first_meter = sums->meter_count;
     row->meters = 0;
     memset(row->part, 0, sizeof(row->part));
@@ -128,11 +152,8 @@ bool sums_meters_of(struct sums *sums, const struct event *event, const struct c
         if (!item_take(sums, &charge->item[i], key, apart, row))
             return false;
     for (int b = 0; charge->status == CHARGE_PRICED && b < BASES; b++) {
-        struct decimal tokens =
-            negated(decimal_from_int(facts_int(&event->facts, base_info[b].fact)));
-        deep_add(&apart[b], &tokens);
-        if (!is_zero(&apart[b]) &&
-            !meter_add(sums, *key, base_info[b].unit, &apart[b], (struct money){0}, row))
+        apart[b].whole -= facts_int(&event->facts, base_info[b].fact);
+        if (!apart_take(sums, key, base_info[b].unit, &apart[b], row))
             return false;
     }
     MUST(row->meters <= CHARGE_ITEMS_MAX + BASES, row->meters);
