@@ -137,7 +137,7 @@ $(B)/tests/unit/%: tests/unit/%.c $(wildcard tests/fakes/*) tests/harness/filter
 # The whole service in one process, by seed: its objects, with other functions under the names of its seams.
 SIM      := $(B)/tests/sim/sim
 SIM_S    ?= 600
-SIM_WRAP := $(foreach name,malloc calloc realloc strdup abort,-Wl,--wrap=$(name))
+SIM_WRAP := $(foreach name,malloc calloc realloc strdup free abort,-Wl,--wrap=$(name))
 $(SIM): $(wildcard tests/sim/*.[ch]) $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) $(SIM_WRAP) -o $@ $(filter %.c,$^) $(LIBS) $(LDLIBS)

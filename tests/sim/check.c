@@ -89,7 +89,8 @@ static const struct books *books_before(struct log *log, int64_t offset)
         struct books *b = &log->before[log->booked + 1];
         *b = log->before[log->booked];
         b->messages += m != NULL;
-        for (unsigned i = 0; m && i < m->count; i++)
+        b->skipped += m ? m->others : 0;
+        for (unsigned i = m ? m->others : 0; m && i < m->count; i++)
             books_add(b, &m->record[i], 1);
     }
     return &log->before[offset];
@@ -137,6 +138,8 @@ static struct {
     size_t count;
     int64_t rows, calls;
     __int128 spend, summed, posted;
+    const struct tx *unread; /* the last one when not all was read out; NULL: it was */
+    bool noticed;            /* then: whether another topic was to have been */
 } all;
 
 void check_reset(void)
@@ -397,10 +400,10 @@ static bool may_be_row(const struct row *r, const struct sent_record *record)
     return record->want == WANT_ROW || (rejected && is_resolved_as_row(rejected));
 }
 
-static void check_row(const struct row *r)
+/* ... where it says that it was read. */
+static void check_row_of(const struct row *r, const struct sent_record *record,
+                         const struct sent *message)
 {
-    const struct sent *message;
-    const struct sent_record *record = record_of(r, &message);
     if (!record || !may_be_row(r, record)) {
         sim_fail("row %lld/%d: no event was produced there", (long long)r->v.row.offset,
                  (int)r->v.row.index);
@@ -413,7 +416,12 @@ static void check_row(const struct row *r)
     check_price(r, record);
 }
 
-/* --- at each commit ------------------------------------------------------------------------- */
+static void check_row(const struct row *r)
+{
+    const struct sent *message;
+    const struct sent_record *record = record_of(r, &message);
+    check_row_of(r, record, message);
+}
 
 /* --- repricing ------------------------------------------------------------------------------ */
 
@@ -608,7 +616,7 @@ void check_commit(void)
 
 /* --- the end -------------------------------------------------------------------------------- */
 
-bool check_read_out(void)
+static bool is_read_out(void)
 {
     for (unsigned p = 0; p < sim.dials.partitions; p++) {
         const struct row *of = offsets_by_partition((int32_t)p);
@@ -622,6 +630,19 @@ bool check_read_out(void)
             return false; /* another topic may still be noticed */
     }
     return true;
+}
+
+/* When nothing is produced any more, that it is not stays so until something is committed, or
+ * another topic is to have been noticed. */
+bool check_read_out(void)
+{
+    bool noticed = sim.now_ms >= sim.quiet_ms + NOTICED_MS;
+    if (all.unread && all.unread == db.last && all.noticed == noticed)
+        return false;
+    bool is = is_read_out();
+    all.unread = is ? NULL : db.last;
+    all.noticed = noticed;
+    return is;
 }
 
 /* Each key gets its row; a second one of the same event is one too many: its identity is guarded,
@@ -644,7 +665,7 @@ static void rows_to_keys(void)
             sim_fail("\"%s\" is stored twice: at %lld/%d too", record->key->id,
                      (long long)r->v.row.offset, (int)r->v.row.index);
         record->key->stored = r;
-        check_row(r);
+        check_row_of(r, record, message);
     }
 }
 
@@ -732,7 +753,7 @@ static void check_message(const struct sent *m)
         return;
     unsigned count = dealt_with(of, m);
     bool rejected = of && *is_rejected_at(of->v.offsets.id, m->offset);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = rejected ? 0 : m->others; i < count; i++) {
         if (m->record[i].want == WANT_ROW)
             check_event(of, m, i);
         if (rejected || is_to_be_rejected(&m->record[i]))

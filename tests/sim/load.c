@@ -246,6 +246,7 @@ static struct sent *message_of_many(bool beyond)
     }
     buf_add_text(&json, beyond ? ",{},{}]" : "]");
     message->count = (unsigned)count;
+    message->others = RECORDS_LIMIT;
     message->value = text_kept(&json);
     return message;
 }

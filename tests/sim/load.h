@@ -34,7 +34,7 @@ struct sent {
     bool trimmed;   /* the log has lost it, read or not */
     bool compacted; /* the same, in the midst of the log */
     const char *value;
-    unsigned count;
+    unsigned count, others; /* records; so many of the first ones are none of ours */
     struct sent_record record[];
 };
 

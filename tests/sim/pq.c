@@ -494,7 +494,8 @@ static PGresult *hindered(PGconn *conn, const char *sql)
         return lost(conn, "terminating connection due to administrator command");
     if (sim_fault(sim.dials.cut))
         return lost(conn, "server closed the connection unexpectedly");
-    bool ends = strncmp(sql, "ROLLBACK", 8) == 0 || strncmp(sql, "COMMIT", 6) == 0;
+    bool ends = (sql[0] == 'R' && strncmp(sql, "ROLLBACK", 8) == 0) ||
+                (sql[0] == 'C' && strncmp(sql, "COMMIT", 6) == 0);
     if (conn->backend->failed && !ends)
         return answer_error("25P02", NULL, "current transaction is aborted");
     PGresult *no = ends ? NULL : refusal(conn);
