@@ -50,6 +50,7 @@ void sums_free(struct sums *sums)
     free(sums->group);
     free(sums->group_slot);
     free(sums->figures);
+    free(sums->counted);
     free(sums->row);
     free(sums->meter);
 }
@@ -198,57 +199,23 @@ bool sums_take(struct sums *sums, const struct event *event, const struct charge
 bool sums_begin(struct sums *sums)
 {
     size_t kept = 0;
+    void *counted = sums->counted;
     while (kept < sums->group_count && !(sums->group[kept].key.about & ABOUT_LABEL_ALONE))
         kept++;
     sums_groups_keep(sums, kept); /* without what an earlier try folded */
-    for (size_t i = 0; i < kept; i++)
+    for (size_t i = 0; i < kept; i++) {
         sums->group[i].calls = 0;
+        sums->group[i].into = (uint32_t)i;
+    }
     sums->rows_counted = 0;
     sums->untold = false;
-    return sums_figures_for_all(sums, 0);
-}
-
-static void group_count(struct sums *sums, uint32_t number, const struct sums_row *row)
-{
-    MUST(number < sums->group_count, number, sums->group_count);
-    struct sums_group *of = &sums->group[number];
-    struct sums_figures *group = &sums->figures[number];
-    of->calls++;
-    if (row->has_spend) {
-        group->spent++;
-        sum_add_money(&group->spend, row->spend);
-        for (int s = 0; s < 3; s++)
-            sum_add_money(&group->side[s], row->side[s]);
-        for (int p = 0; p < PARTS; p++)
-            sum_add(&group->part[p], row->part[p]);
+    while (sums->counted_capacity < sums->row_count) {
+        if (!sums_grow(&counted, sums->counted_capacity, &sums->counted_capacity,
+                       sizeof(*sums->counted)))
+            return false;
+        sums->counted = counted;
     }
-    if (row->has_gateway) {
-        group->gateway_calls++;
-        deep_add(&group->gateway, &row->gateway);
-    }
-    for (size_t t = 0; t < TOKENS; t++) {
-        group->token_calls[t] += row->tokens_present >> t & 1;
-        group->tokens[t] += row->tokens[t];
-    }
-    group->timed_calls += row->timed;
-    group->duration_us += row->duration_us;
-    if (of->key.about & ABOUT_DRIFT) {
-        group->differing += row->differing;
-        group->by_clock += row->by_clock;
-    }
-    MUST(group->spent <= of->calls && group->gateway_calls <= of->calls, of->calls, group->spent,
-         group->gateway_calls);
-}
-
-static void meter_count(struct sums *sums, const struct sums_meter *meter)
-{
-    struct sums_group *of = &sums->group[meter->group];
-    struct sums_figures *group = &sums->figures[meter->group];
-    MUST(of->key.about == ABOUT_METER, of->key.about);
-    of->calls++; /* comes to something; a line says 0 */
-    sum_add_money(&group->spend, meter->amount);
-    sum_add(&group->quantity.sum, meter->quantity.sum);
-    group->quantity.deep += meter->quantity.deep;
+    return true;
 }
 
 void sums_count(struct sums *sums, unsigned number)
@@ -256,10 +223,103 @@ void sums_count(struct sums *sums, unsigned number)
     const struct sums_row *row = &sums->row[number];
     MUST(number < sums->row_count, number, sums->row_count);
     MUST(sums->rows_counted < sums->row_count, sums->rows_counted, sums->row_count); /* each once */
-    sums->rows_counted++;
-    group_count(sums, row->group, row);
+    sums->counted[sums->rows_counted++] = number;
+    sums->group[row->group].calls++;
     if (row->end_user != GROUP_NONE)
-        group_count(sums, row->end_user, row);
+        sums->group[row->end_user].calls++;
     for (size_t i = 0; i < row->meters; i++)
-        meter_count(sums, &sums->meter[row->first_meter + i]);
+        sums->group[sums->meter[row->first_meter + i].group].calls++;
+}
+
+/* --- adding up ------------------------------------------------------------------------------ */
+
+/* Figures at 0 for each group that comes to something. */
+static bool figures_open(struct sums *sums)
+{
+    void *figures = sums->figures;
+    size_t count = 0;
+    for (size_t i = 0; i < sums->group_count; i++)
+        if (sums->group[i].calls > 0)
+            sums->group[i].figures = (uint32_t)count++;
+    while (sums->figures_capacity < count) {
+        if (!sums_grow(&figures, sums->figures_capacity, &sums->figures_capacity,
+                       sizeof(*sums->figures)))
+            return false;
+        sums->figures = figures;
+    }
+    sums->figures_count = count;
+    if (count)
+        memset(sums->figures, 0, count * sizeof(*sums->figures));
+    return true;
+}
+
+/* Where the rows of a group are added; NULL: nowhere. */
+static struct sums_figures *figures_of_group(struct sums *sums, uint32_t number,
+                                             const struct sums_group **of)
+{
+    MUST(number < sums->group_count, number, sums->group_count);
+    uint32_t into = sums->group[number].into;
+    if (into == GROUP_NONE)
+        return NULL;
+    MUST(into < sums->group_count, into, sums->group_count);
+    *of = &sums->group[into];
+    MUST((*of)->calls > 0 && (*of)->figures < sums->figures_count, (*of)->calls, (*of)->figures);
+    return &sums->figures[(*of)->figures];
+}
+
+static void row_add(struct sums *sums, uint32_t number, const struct sums_row *row)
+{
+    const struct sums_group *of;
+    struct sums_figures *to = figures_of_group(sums, number, &of);
+    if (!to)
+        return;
+    if (row->has_spend) {
+        to->spent++;
+        sum_add_money(&to->spend, row->spend);
+        for (int s = 0; s < 3; s++)
+            sum_add_money(&to->side[s], row->side[s]);
+        for (int p = 0; p < PARTS; p++)
+            sum_add(&to->part[p], row->part[p]);
+    }
+    if (row->has_gateway) {
+        to->gateway_calls++;
+        deep_add(&to->gateway, &row->gateway);
+    }
+    for (size_t t = 0; t < TOKENS; t++) {
+        to->token_calls[t] += row->tokens_present >> t & 1;
+        to->tokens[t] += row->tokens[t];
+    }
+    to->timed_calls += row->timed;
+    to->duration_us += row->duration_us;
+    if (of->key.about & ABOUT_DRIFT) {
+        to->differing += row->differing;
+        to->by_clock += row->by_clock;
+    }
+    MUST(to->spent <= of->calls && to->gateway_calls <= of->calls, of->calls, to->spent,
+         to->gateway_calls);
+}
+
+static void meter_count(struct sums *sums, const struct sums_meter *meter)
+{
+    const struct sums_group *of;
+    struct sums_figures *to = figures_of_group(sums, meter->group, &of);
+    MUST(to && of->key.about == ABOUT_METER, of->key.about);
+    sum_add_money(&to->spend, meter->amount);
+    sum_add(&to->quantity.sum, meter->quantity.sum);
+    to->quantity.deep += meter->quantity.deep;
+}
+
+bool sums_add_up(struct sums *sums)
+{
+    if (!figures_open(sums))
+        return false;
+    for (size_t i = 0; i < sums->rows_counted; i++) {
+        const struct sums_row *row = &sums->row[sums->counted[i]];
+        row_add(sums, row->group, row);
+        if (row->end_user != GROUP_NONE)
+            row_add(sums, row->end_user, row);
+        for (size_t m = 0; m < row->meters; m++)
+            meter_count(sums, &sums->meter[row->first_meter + m]);
+    }
+    return true;
 }

@@ -31,8 +31,8 @@ struct sums {
     size_t text_slots;
     struct sums_group *group;
     size_t group_count, group_capacity;
-    struct sums_figures *figures; /* of the groups, in turn, while they are counted */
-    size_t figures_capacity;
+    struct sums_figures *figures; /* of the groups that have a line */
+    size_t figures_count, figures_capacity;
     uint32_t *group_slot; /* hash table: index + 1, 0 = free */
     size_t group_slots;
     struct sums_row *row;
@@ -40,7 +40,8 @@ struct sums {
     struct sums_meter *meter; /* of the rows, in turn */
     size_t meter_count, meter_capacity;
     uint32_t unit_text[UNIT_COUNT]; /* numbers of the names of meters; 0: none yet */
-    size_t rows_counted;
+    uint32_t *counted;              /* numbers of the rows that are written */
+    size_t rows_counted, counted_capacity;
     bool untold; /* the end users are not told apart */
 };
 
@@ -55,7 +56,7 @@ bool sums_take(struct sums *sums, const struct event *event, const struct charge
                const unsigned words[WORDS_COUNT], unsigned *number) MUST_CHECK;
 
 /* Begins the counting of a transaction; then each row that is written, once; then what is too fine
- * is made coarser. false: out of memory. */
+ * is made coarser, and all is added up. false: out of memory. */
 bool sums_begin(struct sums *sums) MUST_CHECK;
 void sums_count(struct sums *sums, unsigned number);
 bool sums_fold(struct sums *sums) MUST_CHECK;

@@ -121,7 +121,8 @@ static bool group_new(struct sums *sums, const struct group_key *key, uint64_t h
     if (!table_fits(sums, &sums->group_slot, &sums->group_slots, sums->group_count, group_hash_at))
         return false;
     MUST(sums->group_count < sums->group_capacity, sums->group_count, sums->group_capacity);
-    sums->group[sums->group_count] = (struct sums_group){.key = *key, .hash = hash};
+    sums->group[sums->group_count] =
+        (struct sums_group){.key = *key, .hash = hash, .into = (uint32_t)sums->group_count};
     place(sums->group_slot, sums->group_slots, hash, (uint32_t)sums->group_count++);
     return true;
 }
@@ -142,21 +143,6 @@ bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *num
     if (!group_new(sums, key, hash))
         return false;
     *number = (uint32_t)sums->group_count - 1;
-    return true;
-}
-
-bool sums_figures_for_all(struct sums *sums, size_t first)
-{
-    void *figures = sums->figures;
-    MUST(first <= sums->group_count, first, sums->group_count);
-    while (sums->figures_capacity < sums->group_count) {
-        if (!sums_grow(&figures, sums->figures_capacity, &sums->figures_capacity,
-                       sizeof(*sums->figures)))
-            return false;
-        sums->figures = figures;
-    }
-    if (first < sums->group_count)
-        memset(&sums->figures[first], 0, (sums->group_count - first) * sizeof(*sums->figures));
     return true;
 }
 

@@ -52,7 +52,9 @@ struct deep_sum {
 struct sums_group {
     struct group_key key;
     uint64_t hash;
-    int64_t calls; /* rows that were counted; 0: it comes to nothing, or went into another */
+    int64_t calls;    /* rows that were counted; 0: it has no line */
+    uint32_t into;    /* the group that its rows add to: itself, a coarser one; GROUP_NONE */
+    uint32_t figures; /* place of its figures, once they are added up */
 };
 
 struct sums_figures {
@@ -83,8 +85,8 @@ struct sums_row {
 
 /* The group of a key, made on first use. false: out of memory. */
 bool sums_group_of(struct sums *sums, const struct group_key *key, uint32_t *number) MUST_CHECK;
-/* Figures for all groups, those from `first` on at 0. false: out of memory. */
-bool sums_figures_for_all(struct sums *sums, size_t first) MUST_CHECK;
+/* What the counted rows come to, by groups that have a line. false: out of memory. */
+bool sums_add_up(struct sums *sums) MUST_CHECK;
 /* The first `kept` groups stay, the others go. */
 void sums_groups_keep(struct sums *sums, size_t kept);
 /* The number of a text, from 1. false: out of memory. */

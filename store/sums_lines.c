@@ -9,8 +9,6 @@
 #include "store/row_fields.h"
 #include "store/sums_impl.h"
 
-#include <stdlib.h>
-
 #define COARSE_FROM 2048 /* rows; smaller batches of few days have as many lines as they like */
 #define MANY_DAYS 3      /* from as many on it is a backfill */
 #define MANY_ROWS 256    /* not what came late in a batch of a few */
@@ -31,28 +29,6 @@ const char sums_columns_wide[] =
                 " user_id, team_id, team_alias, organization_id, request_tags";
 
 /* --- coarser -------------------------------------------------------------------------------- */
-
-static void figures_merge(struct sums_figures *to, const struct sums_figures *from)
-{
-    MUST(to != from);
-    to->spent += from->spent;
-    to->gateway_calls += from->gateway_calls;
-    to->timed_calls += from->timed_calls;
-    to->differing += from->differing;
-    to->by_clock += from->by_clock;
-    sum_add(&to->spend, from->spend);
-    for (int s = 0; s < 3; s++)
-        sum_add(&to->side[s], from->side[s]);
-    for (int p = 0; p < PARTS; p++)
-        sum_add(&to->part[p], from->part[p]);
-    sum_add(&to->gateway.sum, from->gateway.sum);
-    to->gateway.deep += from->gateway.deep;
-    for (size_t t = 0; t < TOKENS; t++) {
-        to->token_calls[t] += from->token_calls[t];
-        to->tokens[t] += from->tokens[t];
-    }
-    to->duration_us += from->duration_us;
-}
 
 /* Groups that come to something, with any of these bits. */
 static size_t groups_about(const struct sums *sums, unsigned about)
@@ -78,30 +54,20 @@ static bool is_fine(const struct sums_group *group)
     return group->key.about & ABOUT_END_USER && !(group->key.about & ABOUT_LABEL_ALONE);
 }
 
-/* The groups that those of the first `count` that are of end users go into; into[i] is the number
- * of each. */
-static bool labels_find(struct sums *sums, size_t count, uint32_t *into)
+/* Each of the first `count` groups that is of an end user goes into such a one; false: out of
+ * memory. */
+static bool labels_into(struct sums *sums, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        uint32_t into;
         if (!is_fine(&sums->group[i]) || sums->group[i].calls == 0)
             continue;
         const struct group_key key = label_alone(&sums->group[i].key);
-        if (!sums_group_of(sums, &key, &into[i]))
+        if (!sums_group_of(sums, &key, &into))
             return false;
-        MUST(into[i] >= count && into[i] < sums->group_count, into[i], count, sums->group_count);
-        sums->group[into[i]].calls += sums->group[i].calls;
-    }
-    return true;
-}
-
-static bool labels_merge(struct sums *sums, size_t count, const uint32_t *into)
-{
-    if (!sums_figures_for_all(sums, count))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (!is_fine(&sums->group[i]) || sums->group[i].calls == 0)
-            continue;
-        figures_merge(&sums->figures[into[i]], &sums->figures[i]);
+        MUST(into >= count && into < sums->group_count, into, count, sums->group_count);
+        sums->group[into].calls += sums->group[i].calls;
+        sums->group[i].into = into;
         sums->group[i].calls = 0;
     }
     return true;
@@ -110,8 +76,10 @@ static bool labels_merge(struct sums *sums, size_t count, const uint32_t *into)
 static void leave_labels_out(struct sums *sums)
 {
     for (size_t i = 0; i < sums->group_count; i++)
-        if (sums->group[i].key.about & ABOUT_END_USER)
+        if (sums->group[i].key.about & ABOUT_END_USER) {
             sums->group[i].calls = 0;
+            sums->group[i].into = GROUP_NONE;
+        }
     sums->untold = true;
 }
 
@@ -139,26 +107,11 @@ static unsigned days_of(const struct sums *sums)
     return days;
 }
 
-/* With so many lines of end users. */
-static bool too_many(const struct sums *sums, size_t of_users)
+static bool too_many(const struct sums *sums)
 {
+    size_t of_users = groups_about(sums, ABOUT_END_USER);
     return of_users > sums->rows_counted / 2 ||
            of_users + groups_about(sums, ABOUT_ALL) > sums->rows_counted;
-}
-
-/* By label and day alone, if that is not too many either. */
-static bool fold_labels(struct sums *sums)
-{
-    size_t count = sums->group_count;
-    uint32_t *into = malloc(count * sizeof(*into) + 1);
-    if (!into)
-        return false;
-    bool ok = labels_find(sums, count, into), few = !too_many(sums, sums->group_count - count);
-    ok = ok && (!few || labels_merge(sums, count, into));
-    free(into);
-    if (ok && !few)
-        leave_labels_out(sums);
-    return ok;
 }
 
 bool sums_fold(struct sums *sums)
@@ -166,12 +119,15 @@ bool sums_fold(struct sums *sums)
     MUST(sums->rows_counted <= sums->row_count, sums->rows_counted, sums->row_count);
     bool many = sums->rows_counted >= COARSE_FROM ||
                 (sums->rows_counted >= MANY_ROWS && days_of(sums) == MANY_DAYS);
-    if (!many || !too_many(sums, groups_about(sums, ABOUT_END_USER)))
-        return true;
-    if (!fold_labels(sums))
-        return false;
-    MUST(sums->untold || groups_about(sums, ABOUT_ALL) <= sums->rows_counted, sums->rows_counted);
-    return true;
+    if (many && too_many(sums)) {
+        if (!labels_into(sums, sums->group_count))
+            return false;
+        if (too_many(sums))
+            leave_labels_out(sums);
+        MUST(sums->untold || groups_about(sums, ABOUT_ALL) <= sums->rows_counted,
+             sums->rows_counted);
+    }
+    return sums_add_up(sums);
 }
 
 /* --- a line --------------------------------------------------------------------------------- */
@@ -335,10 +291,11 @@ static size_t add_lines(const struct sums *sums, const struct row_words *words, 
 {
     static const struct sums_figures nothing;
     const struct sums_group *group = &sums->group[number];
-    const struct sums_figures *f = &sums->figures[number];
+    const struct sums_figures *f = &sums->figures[group->figures];
     struct line line = {
         .figures = f, .calls = group->calls, .meter = group->key.about & ABOUT_METER};
     size_t lines = 0;
+    MUST(group->figures < sums->figures_count, group->figures, sums->figures_count);
     MUST(group->calls > 0 && f->spent <= group->calls, group->calls, f->spent);
     memcpy(line.left, f->tokens, sizeof(f->tokens));
     line.left[TOKENS] = f->duration_us;
