@@ -301,9 +301,9 @@ static void row_add(struct sums *sums, uint32_t number, const struct sums_row *r
 
 static void meter_count(struct sums *sums, const struct sums_meter *meter)
 {
-    const struct sums_group *of;
+    const struct sums_group *of = NULL;
     struct sums_figures *to = figures_of_group(sums, meter->group, &of);
-    MUST(to && of->key.about == ABOUT_METER, of->key.about);
+    MUST(to && of && of->key.about == ABOUT_METER, meter->group);
     sum_add_money(&to->spend, meter->amount);
     sum_add(&to->quantity.sum, meter->quantity.sum);
     to->quantity.deep += meter->quantity.deep;
