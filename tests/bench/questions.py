@@ -6,6 +6,8 @@ What questions cost, of rows of 90 days and of the sums of a year of 500 million
     tests/bench/questions.py [--rows N[,N...]] [--rounds N] [--keep] [--no-write]     default 1,000,000 rows; its own server,
                                                                       removed at the end. Part of `make bench`.
 
+A size that is not measured keeps its column, with what is said of it.
+
 With --keep (and --folder) the server, what it was filled with and the figures stay, and what is there is not made again: ten million rows
 take half an hour and more. To measure again, remove questions-ROWS.json in the folder. The schema
 is that of the version which filled it.
@@ -306,29 +308,53 @@ def cell(cost):
     return f"{cost['ms']:.1f} · {cost['rows']:,} · {cost['pages']:,}" if cost else f"over {WAIT_MS:,}"
 
 
-def report(results, rounds, where):
-    sizes = [(f"{one['rows']:,} rows" if one["rows"] else "the year", one["found"]) for one in results]
+def size_name(rows):
+    return f"{rows:,} rows" if rows else "the year"
+
+
+def columns_kept(before, names):
+    """Columns of a table that stands there, of sizes that are not among `names`: header, cells by question, and what is said of it."""
+    table = [[cell.strip() for cell in line.strip("| ").split(" |")] for line in before.splitlines() if line.startswith("| ")]
+    for place, header in enumerate(table[0] if table else ()):
+        if re.match(r"[\d,]+ rows|the year", header) and not any(header.startswith(name) for name in names):
+            said = re.search(rf"The column of {re.escape(header.split(', ', 1)[0])} .*?\.(?= [A-Z]|$)", before, re.M)
+            yield (header, {line[0]: line[place] for line in table[2:] if len(line) > place},
+                   said[0] if said else f"The column of {header} is of a run before.")
+
+
+def rows_of(name):
+    """By which columns are in order: the year last."""
+    return int(re.match(r"[\d,]+", name)[0].replace(",", "")) if name[0].isdigit() else YEAR_ROWS
+
+
+def report(results, rounds, where, before):
+    sizes = [(size_name(one["rows"]), one["found"]) for one in results]
+    kept = list(columns_kept(before, [name for name, _ in sizes]))
+    columns = sorted([(name, {}) for name, _ in sizes] + [(name, cells) for name, cells, _ in kept], key=lambda one: rows_of(one[0]))
     beside = next((one["found"] for one in reversed(results) if any("litellm" in (cost or {}) for cost in one["found"].values())), {})
     told = "; ".join(f"{one['rows']:,} rows of {DAYS} days ({one['lines']:,} merged lines of days, {one['waiting']:,} not merged)" if one["rows"]
                      else f"the sums of a year of {YEAR_ROWS:,} rows ({one['lines']:,} lines)" for one in results)
-    lines = [f"{where}; {told}; best of {rounds}. Milliseconds · lines or rows read · pages.", "",
-             "| question | " + " | ".join(name for name, _ in sizes) + " | LiteLLM's tables | target, ms | met |",
-             "| --- |" + " ---: |" * (len(sizes) + 2) + " --- |"]
+    lines = [" ".join([f"{where}; {told}; best of {rounds}.", *(said for _, _, said in kept), "Milliseconds · lines or rows read · pages."]), "",
+             "| question | " + " | ".join(name for name, _ in columns) + " | LiteLLM's tables | target, ms | met |",
+             "| --- |" + " ---: |" * (len(columns) + 2) + " --- |"]
+    found_of = dict(sizes)
     for name in dict.fromkeys(name for _, found in sizes for name in found):
         costs = [found[name] for _, found in sizes if name in found]
         met = all(cost and cost["ms"] <= target_of(name) for cost in costs)
         theirs = (beside.get(name) or {}).get("litellm")
-        cells = [name, *(cell(found[name]) if name in found else "" for _, found in sizes), cell(theirs) if theirs else "", str(target_of(name)),
-                 "yes" if met else "no"]
+        cells = [name, *((cell(found_of[size][name]) if name in found_of[size] else "") if size in found_of else old.get(name, "")
+                         for size, old in columns), cell(theirs) if theirs else "", str(target_of(name)), "yes" if met else "no"]
         lines.append("| " + " | ".join(cells) + " |")
     for name in OF_ROWS:
-        cells = [f"{name}, by a new session", *(f"{found[name]['new']:.1f}" if found.get(name) else "" for _, found in sizes), "", "", ""]
+        question = f"{name}, by a new session"
+        cells = [question, *((f"{found_of[size][name]['new']:.1f}" if found_of[size].get(name) else "") if size in found_of
+                             else old.get(question, "") for size, old in columns), "", "", ""]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main():
-    from bench.run import machine, write_section
+    from bench.run import machine, section, write_section
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--rows", default="1000000", help="how many; several apart by commas")
     parser.add_argument("--rounds", type=int, default=7)
@@ -342,7 +368,8 @@ def main():
         servers.local("postgres-up")
         servers.postgres_set(SETTINGS)
         results = [size_measured(servers, rows, options.rounds, today) for rows in (0, *map(int, options.rows.split(",")))]
-        text = report(sorted(results, key=lambda one: one["rows"] or YEAR_ROWS), options.rounds, where)
+        text = report(sorted(results, key=lambda one: one["rows"] or YEAR_ROWS), options.rounds, where,
+                      section("bench-questions"))
     finally:
         servers.local("postgres-down") if options.keep else servers.clean()
     print(text)

@@ -419,6 +419,12 @@ def report(results, events, rounds, where):
     return "\n".join(lines).rstrip() + "\n"
 
 
+def section(name):
+    """What stands in the report's section; empty: nothing yet."""
+    with open(REPORT) as text:
+        return text.read().partition(f"<!-- begin {name} -->\n")[2].partition(f"<!-- end {name} -->")[0]
+
+
 def write_section(name, text):
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     with open(REPORT) as old:
