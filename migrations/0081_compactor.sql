@@ -42,12 +42,14 @@ DECLARE
   got bigint;
   merged text;
 BEGIN
+  PERFORM set_config('spendlog.sums', 'again', true); -- what is kept beside merged lines has these
   FOREACH merged IN ARRAY ARRAY['spend_slots', 'spend_days'] LOOP
     EXECUTE format('WITH t AS (DELETE FROM spendlog.%I WHERE day = %L RETURNING *) ', merged, day)
       || spendlog.sum_merge('t', merged);
     GET DIAGNOSTICS got = ROW_COUNT;
     kept := kept + got;
   END LOOP;
+  PERFORM set_config('spendlog.sums', '', true);
   UPDATE spendlog.sums_days s SET lines = kept, added = 0 WHERE s.day = sums_merge_day.day;
   RETURN kept;
 END

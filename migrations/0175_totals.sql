@@ -2,6 +2,7 @@
 -- What a board asks first is everything by one attribute: a day then has as many lines as there are models, teams,
 -- keys, users, organizations or tags, whatever the number of calls and of their combinations. These lines are kept
 -- beside merged sums, as those of budgets are: by a trigger where sums are merged. Storing a row costs nothing more.
+-- So are those by two attributes of which one is what a board asks of: the models of a team, the keys of a model.
 -- What is to be looked at (drift, without a price, in doubt) has such lines by model, and the views of it answer from
 -- them: they are asked of all days.
 
@@ -14,6 +15,8 @@ CREATE TABLE spendlog.day_totals (
   provider text NOT NULL,
   id text NOT NULL,
   name text NOT NULL,
+  other text,
+  other_name text,
   pricing_status text NOT NULL,
   pricing_reason text NOT NULL,
   entries bigint NOT NULL,
@@ -39,81 +42,154 @@ CREATE TABLE spendlog.day_totals (
   quantity numeric NOT NULL,
   CONSTRAINT day_totals_pkey PRIMARY KEY (kind, day, line)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE spendlog.day_totals IS 'Merged sums of a day by one attribute alone; spend_of() reads them, and beside them what is not merged';
-COMMENT ON COLUMN spendlog.day_totals.kind IS 'the attribute: model, team, key, user, organization or tag; drift, open, doubt: what is to be looked at, by model; meter: what was paid for, by model; untold: rows of a model whose items are not known';
-COMMENT ON COLUMN spendlog.day_totals.line IS 'hash of provider, id, name, status and reason: those may be too long for an index';
+COMMENT ON TABLE spendlog.day_totals IS 'Merged sums of a day by one attribute alone, or by two; spend_of() reads them, and beside them what is not merged';
+COMMENT ON COLUMN spendlog.day_totals.kind IS 'the attribute, or two of them, as total_kinds() has them; drift, open, doubt: what is to be looked at, by model; meter: what was paid for, by model; untold: rows of a model whose items are not known';
+COMMENT ON COLUMN spendlog.day_totals.line IS 'hash of other, so that who is asked for lies together, and of all words: those may be too long for an index';
 COMMENT ON COLUMN spendlog.day_totals.provider IS 'of a model; else empty';
+COMMENT ON COLUMN spendlog.day_totals.id IS 'the attribute; of two the first';
 COMMENT ON COLUMN spendlog.day_totals.name IS 'alias of a team or key; the meter; else empty';
+COMMENT ON COLUMN spendlog.day_totals.other IS 'of two attributes the second; NULL: of one';
+COMMENT ON COLUMN spendlog.day_totals.other_name IS 'its alias, if it is a team; else empty';
 COMMENT ON COLUMN spendlog.day_totals.pricing_reason IS 'of what is open; else empty';
 COMMENT ON COLUMN spendlog.day_totals.spend IS 'US dollars; 0 where spent is 0: nothing has a price';
+
+-- Who is named is found by a hash: ids may be too long for an index.
+CREATE INDEX day_totals_id ON spendlog.day_totals (kind, hashtextextended(id, 0), day);
+CREATE INDEX day_totals_other ON spendlog.day_totals (kind, hashtextextended(other, 0), day) WHERE other IS NOT NULL;
 
 -- A board that names models, or end users, reads their lines alone.
 CREATE INDEX spend_days_call ON spendlog.spend_days (call_no, day);
 CREATE INDEX spend_days_labelled ON spendlog.spend_days (day) WHERE label IS NOT NULL;
 
--- Columns of a total in a form; '%1$I' is the name, '%2$s' what a line d of the sums says.
-CREATE FUNCTION spendlog.total_list(form text) RETURNS text
+-- Columns of a total in a form; '%1$I' is the name, '%2$s' what a line d of the sums says. Of totals by a caller's attributes those that
+-- spend_of() asks for are kept, and the others are 0: they have `unkept`.
+CREATE FUNCTION spendlog.total_list(form text, unkept text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN (SELECT string_agg(format(form, c.name, c.reading), ', ' ORDER BY c.place) FROM spendlog.sum_columns() c
-        WHERE c.name = ANY ('{entries,calls,spent,gateway_calls,input_calls,output_calls,differing,by_clock,spend,input_cost,output_cost,'
-          'other_cost,gateway_cost,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,reasoning_tokens,cache_read_cost,'
-          'cache_write_cost,quantity}'::text[]));
+RETURN (SELECT string_agg(format(CASE WHEN t.asked THEN form ELSE coalesce(unkept, form) END, c.name, c.reading), ', ' ORDER BY c.place)
+        FROM (SELECT unnest('{entries,calls,spent,gateway_calls,spend,input_cost,output_cost,other_cost,gateway_cost,input_tokens,output_tokens,'
+                'cache_read_tokens,cache_write_tokens,reasoning_tokens}'::text[]) AS name, true AS asked
+              UNION ALL SELECT unnest('{input_calls,output_calls,differing,by_clock,cache_read_cost,cache_write_cost,quantity}'::text[]), false) t
+        JOIN spendlog.sum_columns() c ON c.name = t.name);
 
--- The attributes of a line by themselves: kind, provider, id, name, reason. Of words c of the call and k of the caller.
-CREATE FUNCTION spendlog.total_of_call(c text, k text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN format('SELECT a.kind, coalesce(%1$s.provider, '''') AS provider, coalesce(%1$s.model, '''') AS id, '
-  'CASE a.kind WHEN ''meter'' THEN coalesce(%2$s.label, '''') ELSE '''' END AS name, '
-  'CASE a.kind WHEN ''open'' THEN coalesce(%2$s.pricing_reason, '''') ELSE '''' END AS reason '
+-- The attributes that have totals, alone or two together (`first and second`), the fewest lines first. A key or a user is of one team or of
+-- few, so by them there are no others. Of tags of two, what a call says twice is apart, as `..., again`: of a tag it is one call, by tag
+-- as many as it says.
+CREATE FUNCTION spendlog.total_kinds() RETURNS TABLE (place integer, kind text, first text, second text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT k.place, concat_ws(' and ', k.first, k.second), k.first, k.second
+  FROM (VALUES (1, 'model', NULL), (2, 'team', NULL), (3, 'organization', NULL), (4, 'tag', NULL), (5, 'key', 'team'), (6, 'user', 'team'),
+    (7, 'tag', 'team'), (8, 'team', 'model'), (9, 'tag', 'model'), (10, 'key', 'model')) AS k (place, first, second)
+$$;
+
+-- What lines l of the sums say by themselves: kind, provider, id, name, other, other_name, reason; with the words c of the call and k of
+-- the caller where they have numbers.
+CREATE FUNCTION spendlog.total_of_call() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 'SELECT a.kind, coalesce(c.provider, l.provider, '''') AS provider, coalesce(c.model, l.model, '''') AS id, '
+  'CASE a.kind WHEN ''meter'' THEN coalesce(l.label, '''') ELSE '''' END AS name, NULL AS other, NULL AS other_name, '
+  'CASE a.kind WHEN ''open'' THEN coalesce(l.pricing_reason, '''') ELSE '''' END AS reason '
   'FROM (VALUES (''model'', 1), (''drift'', 2), (''open'', 4), (''doubt'', 8), (''meter'', 128), (''untold'', 257)) '
-  'AS a (kind, bits) WHERE %2$s.about & a.bits = a.bits', c, k);
+  'AS a (kind, bits) WHERE l.about & a.bits = a.bits';
 
-CREATE FUNCTION spendlog.total_of_caller(k text) RETURNS text
+-- The word of an attribute, and its alias.
+CREATE FUNCTION spendlog.total_word(attribute text, alias boolean) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN format('SELECT a.kind, '''' AS provider, coalesce(a.id, '''') AS id, coalesce(a.name, '''') AS name, '''' AS reason '
-  'FROM (VALUES (''team'', %1$s.team_id, %1$s.team_alias), (''key'', %1$s.api_key, %1$s.api_key_alias), '
-  '(''user'', %1$s.user_id, ''''), (''organization'', %1$s.organization_id, '''')) AS a (kind, id, name) '
-  'UNION ALL SELECT ''tag'', '''', t.tag, '''', '''' FROM unnest(%1$s.request_tags) AS t (tag)', k);
+RETURN (
+  SELECT CASE WHEN w.word = '' THEN '''''' WHEN attribute = 'tag' THEN w.word
+    ELSE format('coalesce(%2$s.%1$I, l.%1$I, '''')', w.word, CASE attribute WHEN 'model' THEN 'c' ELSE 'k' END) END
+  FROM (SELECT CASE WHEN NOT alias THEN CASE attribute WHEN 'team' THEN 'team_id' WHEN 'key' THEN 'api_key' WHEN 'user' THEN 'user_id'
+          WHEN 'organization' THEN 'organization_id' WHEN 'tag' THEN 't.tag' ELSE attribute END
+        WHEN attribute = 'team' THEN 'team_alias' WHEN attribute = 'key' THEN 'api_key_alias' ELSE '' END) AS w (word));
 
--- What lines d of a table of the sums come to by one attribute: numbers are added up before they become words.
+-- By attributes of the caller alone.
+CREATE FUNCTION spendlog.total_of_caller() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+  WITH told AS (
+    SELECT 'tag' IN (k.first, coalesce(k.second, '')) AS tagged, format('(%L, %s, %s, %s, %s)', k.kind,
+      spendlog.total_word(k.first, false), spendlog.total_word(k.first, true),
+      coalesce(spendlog.total_word(k.second, false), 'NULL::text'), coalesce(spendlog.total_word(k.second, true), 'NULL::text')) AS line
+    FROM spendlog.total_kinds() k WHERE k.first <> 'model' AND k.second IS DISTINCT FROM 'model')
+  SELECT string_agg(format('SELECT a.kind%s AS kind, '''' AS provider, a.id, a.name, a.other, a.other_name, '''' AS reason FROM %s'
+      '(VALUES %s) AS a (kind, id, name, other, other_name)',
+    CASE WHEN u.tagged THEN ' || CASE WHEN a.other IS NOT NULL AND array_position(coalesce(k.request_tags, l.request_tags), t.tag) < t.n '
+      'THEN '', again'' ELSE '''' END' ELSE '' END,
+    CASE WHEN u.tagged THEN 'unnest(coalesce(k.request_tags, l.request_tags)) WITH ORDINALITY AS t (tag, n) CROSS JOIN LATERAL ' ELSE '' END,
+    u.lines), ' UNION ALL ')
+  FROM (SELECT o.tagged, string_agg(o.line, ', ') AS lines FROM told o GROUP BY 1) u);
+
+-- By an attribute of the caller and the model. Calls have the same tags again and again: they are added up before these are taken apart.
+CREATE FUNCTION spendlog.total_with_model(source text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+  WITH said AS (
+    SELECT p.kind, p.first, format($sql$SELECT %L AS kind, l.day, %s AS provider, %s AS id, %s AS name, %s AS other, '' AS other_name,
+      l.pricing_status, '' AS pricing_reason, %s
+    FROM %s l LEFT JOIN spendlog.shared_calls c ON c.call_no = l.call_no
+    LEFT JOIN spendlog.shared_callers k ON k.caller_no = l.caller_no
+    WHERE l.about & 1 <> 0 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9$sql$, p.kind, 'coalesce(c.provider, l.provider, '''')',
+      CASE p.first WHEN 'tag' THEN 'coalesce(k.request_tags, l.request_tags, ''{}'')' ELSE spendlog.total_word(p.first, false) END,
+      spendlog.total_word(p.first, true), spendlog.total_word('model', false),
+      replace(spendlog.total_list('coalesce(sum(%2$s), 0) AS %1$I', '0 AS %1$I'), 'd.', 'l.'), source) AS lines
+    FROM spendlog.total_kinds() p WHERE p.second = 'model')
+  SELECT string_agg(CASE s.first WHEN 'tag' THEN format($sql$SELECT CASE WHEN array_position(l.id, t.tag) < t.n THEN l.kind || ', again'
+      ELSE l.kind END, l.day, l.provider, t.tag, l.name, l.other, l.other_name, l.pricing_status, l.pricing_reason, %s
+    FROM (%s) l CROSS JOIN LATERAL unnest(l.id) WITH ORDINALITY AS t (tag, n)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9$sql$, spendlog.total_list('sum(l.%1$I)'), s.lines) ELSE s.lines END, ' UNION ALL ')
+  FROM said s);
+
+-- What lines d of a table of the sums come to by one attribute, or two: numbers are added up before they become words.
 CREATE FUNCTION spendlog.total_lines(source text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($sql$
-  SELECT v.kind, l.day, v.provider, v.id, v.name, l.pricing_status, v.reason AS pricing_reason, %2$s
-  FROM (SELECT d.day, d.pricing_status, d.pricing_reason, d.call_no, d.about, CASE WHEN d.about & 128 <> 0 THEN d.label END AS label, %3$s
-        FROM %1$s d WHERE d.about & 143 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6) l
-  LEFT JOIN spendlog.shared_calls c ON c.call_no = l.call_no CROSS JOIN LATERAL (%4$s) v
-  GROUP BY 1, 2, 3, 4, 5, 6, 7
+RETURN (
+  WITH words AS (SELECT '{team_id,team_alias,api_key,api_key_alias,user_id,organization_id}'::text[] AS of_caller)
+  SELECT format($sql$
+  SELECT v.kind, l.day, v.provider, v.id, v.name, v.other, v.other_name, l.pricing_status, v.reason AS pricing_reason, %2$s
+  FROM (SELECT d.day, d.pricing_status, d.pricing_reason, d.call_no, d.about, CASE WHEN d.about & 128 <> 0 THEN d.label END AS label,
+          NULL::text AS provider, NULL::text AS model, %4$s
+        FROM %1$s d WHERE d.about & 143 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6
+        UNION ALL
+        SELECT d.day, d.pricing_status, d.pricing_reason, d.call_no, d.about, d.label, d.provider, d.model, %5$s
+        FROM %1$s d WHERE d.about & 143 <> 0 AND d.call_no IS NULL) l
+  LEFT JOIN spendlog.shared_calls c ON c.call_no = l.call_no CROSS JOIN LATERAL (%6$s) v
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
   UNION ALL
-  SELECT v.kind, l.day, v.provider, v.id, v.name, l.pricing_status, v.reason, %2$s
-  FROM (SELECT d.day, d.pricing_status, d.caller_no, %3$s
-        FROM %1$s d WHERE d.about & 1 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3) l
-  LEFT JOIN spendlog.shared_callers k ON k.caller_no = l.caller_no CROSS JOIN LATERAL (%5$s) v
-  GROUP BY 1, 2, 3, 4, 5, 6, 7
+  SELECT v.kind, l.day, v.provider, v.id, v.name, v.other, v.other_name, l.pricing_status, v.reason, %3$s
+  FROM (SELECT d.day, d.pricing_status, d.caller_no, %9$s, NULL::text[] AS request_tags, %4$s
+        FROM %1$s d WHERE d.about & 1 <> 0 AND d.call_no IS NOT NULL GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT d.day, d.pricing_status, d.caller_no, %10$s, d.request_tags, %5$s
+        FROM %1$s d WHERE d.about & 1 <> 0 AND d.call_no IS NULL) l
+  LEFT JOIN spendlog.shared_callers k ON k.caller_no = l.caller_no CROSS JOIN LATERAL (%7$s) v
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
   UNION ALL
-  SELECT v.kind, d.day, v.provider, v.id, v.name, d.pricing_status, v.reason, %6$s
-  FROM %1$s d CROSS JOIN LATERAL (%7$s UNION ALL SELECT * FROM (%8$s) k WHERE d.about & 1 <> 0) v
-  WHERE d.about & 143 <> 0 AND d.call_no IS NULL
-  GROUP BY 1, 2, 3, 4, 5, 6, 7$sql$, source, spendlog.total_list('coalesce(sum(l.%1$I), 0) AS %1$I'),
-  spendlog.total_list('sum(%2$s) AS %1$I'), spendlog.total_of_call('c', 'l'), spendlog.total_of_caller('k'),
-  spendlog.total_list('coalesce(sum(%2$s), 0) AS %1$I'), spendlog.total_of_call('d', 'd'), spendlog.total_of_caller('d'));
+  %8$s$sql$, source,
+    spendlog.total_list('coalesce(sum(l.%1$I), 0) AS %1$I'), spendlog.total_list('coalesce(sum(l.%1$I), 0) AS %1$I', '0 AS %1$I'),
+    spendlog.total_list('sum(%2$s) AS %1$I'), spendlog.total_list('%2$s AS %1$I'),
+    spendlog.total_of_call(), spendlog.total_of_caller(), spendlog.total_with_model(source),
+    (SELECT string_agg(format('NULL::text AS %I', w), ', ') FROM unnest(words.of_caller) AS w),
+    (SELECT string_agg(format('d.%I', w), ', ') FROM unnest(words.of_caller) AS w))
+  FROM words);
 
 CREATE FUNCTION spendlog.total_keep(source text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($sql$
-  INSERT INTO spendlog.day_totals AS t (kind, day, line, provider, id, name, pricing_status, pricing_reason, %1$s)
-  SELECT n.kind, n.day, substring(sha256(convert_to(
-      jsonb_build_array(n.provider, n.id, n.name, n.pricing_status, n.pricing_reason)::text, 'UTF8')) FROM 1 FOR 16) AS line,
-    n.provider, n.id, n.name, n.pricing_status, n.pricing_reason, %2$s
+  INSERT INTO spendlog.day_totals AS t (kind, day, line, provider, id, name, other, other_name, pricing_status, pricing_reason, %1$s)
+  SELECT n.kind, n.day, int8send(hashtextextended(coalesce(n.other, ''), 0)) || substring(sha256(convert_to(jsonb_build_array(
+      n.provider, n.id, n.name, n.other, n.other_name, n.pricing_status, n.pricing_reason)::text, 'UTF8')) FROM 1 FOR 16) AS line,
+    n.provider, n.id, n.name, n.other, n.other_name, n.pricing_status, n.pricing_reason, %2$s
   FROM (%3$s) n
-  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3
+  ORDER BY 1, 2, 3
   ON CONFLICT ON CONSTRAINT day_totals_pkey DO UPDATE SET %4$s$sql$, spendlog.total_list('%1$I'),
-  spendlog.total_list('sum(n.%1$I)'), spendlog.total_lines(source), spendlog.total_list('%1$I = t.%1$I + excluded.%1$I'));
+  spendlog.total_list('n.%1$I'), spendlog.total_lines(source), spendlog.total_list('%1$I = t.%1$I + excluded.%1$I'));
 
--- Deltas that are deleted have become merged lines.
+-- What was merged from deltas, by day: fewer lines than the deltas were.
 CREATE FUNCTION spendlog.totals_merge() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -122,15 +198,15 @@ SET enable_sort = off
 SET work_mem = '64MB'
 AS $$
 BEGIN
-  IF current_setting('spendlog.sums', true) IS DISTINCT FROM 'remade' THEN
-    EXECUTE spendlog.total_keep('gone');
+  IF current_setting('spendlog.sums', true) IS DISTINCT FROM 'again' THEN -- lines that were there
+    EXECUTE spendlog.total_keep('added');
   END IF;
   RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION spendlog.totals_merge() IS 'Keeps day_totals beside what is merged';
-CREATE TRIGGER spend_deltas_totals AFTER DELETE ON spendlog.spend_deltas
-  REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION spendlog.totals_merge();
+CREATE TRIGGER spend_days_merged AFTER INSERT ON spendlog.spend_days
+  REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION spendlog.totals_merge();
 
 -- The totals of days out of their merged sums.
 CREATE FUNCTION spendlog.totals_make(days date[]) RETURNS void
@@ -197,9 +273,10 @@ BEGIN
         coalesce(sum(b.spend) FILTER (WHERE b.side = -1), 0) AS kept_spend,
         coalesce(sum(b.spend) FILTER (WHERE b.side = 1), 0) AS made_spend
       FROM (SELECT 1 AS side, m.* FROM (%1$s) m
-            UNION ALL SELECT -1, t.kind, t.day, t.provider, t.id, t.name, t.pricing_status, t.pricing_reason, %2$s
+            UNION ALL SELECT -1, t.kind, t.day, t.provider, t.id, t.name, t.other, t.other_name, t.pricing_status,
+              t.pricing_reason, %2$s
             FROM spendlog.day_totals t) b
-      GROUP BY b.kind, b.day, b.provider, b.id, b.name, b.pricing_status, b.pricing_reason HAVING %3$s) d
+      GROUP BY b.kind, b.day, b.provider, b.id, b.name, b.other, b.other_name, b.pricing_status, b.pricing_reason HAVING %3$s) d
     GROUP BY 1, 2 ORDER BY 2, 1$sql$, spendlog.total_lines('spendlog.spend_days'), spendlog.total_list('t.%1$I'),
     replace(spendlog.total_list('sum(b.side * b.%1$I) <> 0'), ', ', ' OR '));
 END
@@ -268,6 +345,34 @@ RETURN (
       || CASE WHEN by = 'tag' AND cardinality(tags) > 0 THEN ' AND t.tag = ANY ($6)' ELSE '' END), ' UNION ALL ')
   FROM (VALUES ('c', 'k'), ('s', 's')) AS f (call, caller));
 
+-- A condition on who is named (a parameter) in a column of the totals t.
+CREATE FUNCTION spendlog.total_named(place text, parameter integer) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN format(' AND t.%1$I IS NOT NULL AND hashtextextended(t.%1$I, 0) = ANY (ARRAY(SELECT hashtextextended(n, 0) FROM unnest($%2$s) AS n)) '
+  'AND t.%1$I = ANY ($%2$s)', place, parameter);
+
+-- The totals by an attribute in days [$1, $2), of those who are named: of the fewest lines that tell all of these apart. NULL: there
+-- are none. A call that has several of the tags which are named is one, so of tags one can be named.
+CREATE FUNCTION spendlog.spend_of_totals(by text, teams text[], keys text[], models text[], tags text[]) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+  WITH named AS (
+    SELECT n.attribute, n.parameter FROM (VALUES ('team', 3, teams), ('key', 4, keys), ('model', 5, models), ('tag', 6, tags))
+      AS n (attribute, parameter, names)
+    WHERE cardinality(n.names) > 0)
+  SELECT format('SELECT t.day, %1$s AS provider, t.%2$I AS id, t.%3$I AS name, t.pricing_status, %4$s FROM spendlog.day_totals t '
+      'WHERE t.kind = ANY (%5$L) AND t.day >= $1 AND t.day < $2%6$s',
+    CASE WHEN by = 'model' THEN 't.provider' ELSE '''''::text' END, CASE by WHEN k.first THEN 'id' ELSE 'other' END,
+    CASE by WHEN k.first THEN 'name' ELSE 'other_name' END, spendlog.total_list('t.%1$I'),
+    array_remove(ARRAY[k.kind, CASE WHEN by = 'tag' AND k.second IS NOT NULL THEN k.kind || ', again' END], NULL),
+    (SELECT string_agg(spendlog.total_named(CASE n.attribute WHEN k.first THEN 'id' ELSE 'other' END, n.parameter), '')
+     FROM named n))
+  FROM spendlog.total_kinds() k
+  WHERE by IN (k.first, k.second) AND (by = 'tag' OR cardinality(tags) < 2)
+    AND NOT EXISTS (SELECT FROM named n WHERE n.attribute NOT IN (k.first, coalesce(k.second, k.first)))
+  ORDER BY k.place LIMIT 1);
+
 CREATE FUNCTION spendlog.spend_of(by text, since date, until date, teams text[] DEFAULT '{}', keys text[] DEFAULT '{}',
   models text[] DEFAULT '{}', tags text[] DEFAULT '{}', end_users text[] DEFAULT '{}')
 RETURNS TABLE (day date, provider text, id text, name text, pricing_status text, calls bigint, spend numeric,
@@ -276,12 +381,11 @@ RETURNS TABLE (day date, provider text, id text, name text, pricing_status text,
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET work_mem = '64MB'
 SET random_page_cost = 1
 AS $$
 #variable_conflict use_column
 DECLARE
-  own text := CASE spend_of.by WHEN 'model' THEN 'models' WHEN 'team' THEN 'teams' END;
-  kept boolean;
   source text;
 BEGIN
   IF spend_of.by IS NULL OR spend_of.by NOT IN ('model', 'team', 'key', 'user', 'organization', 'tag', 'end_user') THEN
@@ -293,15 +397,10 @@ BEGIN
   models := coalesce(array_remove(models, NULL), '{}');
   tags := coalesce(array_remove(tags, NULL), '{}');
   end_users := coalesce(array_remove(end_users, NULL), '{}');
-  kept := spend_of.by <> 'end_user' AND cardinality(keys || tags || end_users) = 0
-    AND (cardinality(teams) = 0 OR own IS NOT DISTINCT FROM 'teams')
-    AND (cardinality(models) = 0 OR own IS NOT DISTINCT FROM 'models');
-  source := CASE WHEN kept THEN format(
-      'SELECT t.day, t.provider, t.id, t.name, t.pricing_status, %s FROM spendlog.day_totals t '
-      'WHERE t.kind = %L AND t.day >= $1 AND t.day < $2%s', spendlog.total_list('t.%1$I'), spend_of.by,
-      CASE own WHEN 'teams' THEN ' AND (cardinality($3) = 0 OR t.id = ANY ($3))'
-        WHEN 'models' THEN ' AND (cardinality($5) = 0 OR t.id = ANY ($5))' ELSE '' END)
-    ELSE spendlog.spend_of_lines(spend_of.by, 'day', teams, keys, models, tags, end_users) END
+  IF spend_of.by <> 'end_user' AND cardinality(end_users) = 0 THEN
+    source := spendlog.spend_of_totals(spend_of.by, teams, keys, models, tags);
+  END IF;
+  source := coalesce(source, spendlog.spend_of_lines(spend_of.by, 'day', teams, keys, models, tags, end_users))
     || ' UNION ALL ' || spendlog.spend_of_lines(spend_of.by, 'delta', teams, keys, models, tags, end_users);
   RETURN QUERY EXECUTE 'SELECT l.day, l.provider, l.id, l.name, l.pricing_status, sum(l.calls)::bigint, '
     'CASE WHEN sum(l.spent) <> 0 THEN sum(l.spend) END, coalesce(sum(l.input_cost), 0), coalesce(sum(l.output_cost), 0), '
@@ -427,15 +526,17 @@ FROM (
                         WHERE d.level = 'doubt' AND d.calls <> 0)) l
 WHERE l.now_flags & 117442304 <> 0;
 
-REVOKE ALL ON FUNCTION spendlog.total_list(text), spendlog.total_of_call(text, text),
-  spendlog.total_of_caller(text), spendlog.total_lines(text),
+REVOKE ALL ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), spendlog.total_of_call(),
+  spendlog.total_word(text, boolean), spendlog.total_of_caller(), spendlog.total_with_model(text), spendlog.total_lines(text), spendlog.total_named(text, integer),
+  spendlog.spend_of_totals(text, text[], text[], text[], text[]),
   spendlog.total_keep(text), spendlog.totals_merge(), spendlog.totals_remake(),
   spendlog.totals_make(date[]), spendlog.totals_drop(), spendlog.totals_differ(),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.total_list(text), spendlog.total_of_call(text, text),
-  spendlog.total_of_caller(text), spendlog.total_lines(text), spendlog.totals_differ(),
+GRANT EXECUTE ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), spendlog.total_of_call(),
+  spendlog.total_word(text, boolean), spendlog.total_of_caller(), spendlog.total_with_model(text), spendlog.total_lines(text), spendlog.totals_differ(),
+  spendlog.total_named(text, integer), spendlog.spend_of_totals(text, text[], text[], text[], text[]),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[])
