@@ -189,8 +189,8 @@ RETURN (
   WHERE r.coarse > 1 OR r.day < whole_since OR r.day >= whole_until);
 
 -- What was spent is asked before calls: its statements are planned once in a session, not each time. A statement per
--- scope stands in a function, written out here; which plan is right does not hang on who asks. Everything, a provider
--- and a model read the totals of days (0175).
+-- scope stands in a function, written out here; which plan is right does not hang on who asks. Merged lines are read as
+-- totals of days (0175), but those of end users, which have none.
 DO $$
 DECLARE
   scopes text[] := '{all,team,key,user,organization,provider,model,tag,end_user}';
@@ -219,30 +219,45 @@ $head$;
     'sum(s.gateway_cost) FILTER (WHERE s.pricing_status = ''unpriced'') INTO spend, calls, unpriced_calls, '
     'unpriced_gateway_cost FROM %s;';
   at text := 's.day + make_interval(mins => 15 * coalesce(s.slot, 0))';
-  lines text := 'spendlog.spend_sums s WHERE %s AND %s';
-  whole text := '(s.grain = ''day'' AND s.day >= whole_since AND s.day < whole_until OR s.grain = ''slot'' '
-    'AND s.day = ANY (edges) AND %1$s >= since AND %1$s < until)';
-  totals text := '(SELECT t.spend, t.calls, t.pricing_status, t.gateway_cost FROM spendlog.day_totals t WHERE t.kind = ''model'' '
-    'AND %1$s AND t.day >= whole_since AND t.day < whole_until UNION ALL SELECT s.spend, s.calls, s.pricing_status, s.gateway_cost '
-    'FROM spendlog.spend_sums s WHERE %2$s AND s.grain = ''slot'' AND s.day = ANY (edges) AND %3$s >= since AND %3$s < until) s';
+  slots text := 's.grain = ''slot'' AND s.day = ANY (edges) AND ' || at || ' >= since AND ' || at || ' < until';
+  merged text := 'spendlog.spend_sums s WHERE %s AND (s.grain = ''day'' AND s.day >= whole_since AND s.day < whole_until OR %s)';
+  totals text := '(SELECT t.spend, t.calls, t.pricing_status, t.gateway_cost FROM spendlog.day_totals t WHERE t.kind = %L '
+    'AND %s AND t.day >= whole_since AND t.day < whole_until UNION ALL SELECT s.spend, s.calls, s.pricing_status, s.gateway_cost '
+    'FROM spendlog.spend_sums s WHERE %s AND %s) s';
+  -- Not merged: lines with numbers and with words, those of somebody before their times are looked at.
+  late text := '(SELECT * FROM (SELECT d.day, d.slot, d.spend, coalesce(d.calls, d.entries) AS calls, d.gateway_cost, d.pricing_status '
+    'FROM spendlog.spend_deltas d %s WHERE %s AND d.call_no IS NOT NULL AND d.day BETWEEN first AND last UNION ALL '
+    'SELECT d.day, d.slot, d.spend, coalesce(d.calls, d.entries), d.gateway_cost, d.pricing_status FROM spendlog.spend_deltas d %s '
+    'WHERE %s AND d.call_no IS NULL AND d.day BETWEEN first AND last OFFSET 0) l WHERE (l.day - first) * 96 '
+    '+ coalesce(l.slot, 0)::integer >= low AND (l.day - first) * 96 + coalesce(l.slot, 0)::integer < high) s';
 BEGIN
   -- Merged lines of somebody without a budget: those of the days, and the quarters of an hour at begin and end.
   EXECUTE (SELECT format(head, 'spent_merged(scope text, id text, since timestamp, until timestamp, whole_since date, '
       'whole_until date', 'CASE WHEN since::date < whole_since THEN since::date END, '
       'CASE WHEN until::date >= whole_until AND until > until::date THEN until::date END',
-      string_agg(format(asked, c, CASE WHEN c IN ('all', 'provider', 'model')
-        THEN format(totals, CASE c WHEN 'all' THEN 'id = ''''' WHEN 'provider' THEN 't.provider = id' ELSE 't.id = id' END,
-                    replace(spendlog.scope_condition(c), '$1', 'id'), at)
-        ELSE format(lines, replace(spendlog.scope_condition(c), '$1', 'id'), format(whole, at)) END), E'\n' ORDER BY n))
+      string_agg(format(asked, c, CASE WHEN c = 'end_user' THEN format(merged, replace(spendlog.scope_condition(c), '$1', 'id'), slots)
+        ELSE format(totals, CASE WHEN c IN ('all', 'provider') THEN 'model' WHEN c IN ('key', 'user') THEN c || ' and team' ELSE c END,
+                    CASE c WHEN 'all' THEN 'id = ''''' WHEN 'provider' THEN 't.provider = id'
+                      ELSE 'hashtextextended(t.id, 0) = hashtextextended(id, 0) AND t.id = id' END,
+                    replace(spendlog.scope_condition(c), '$1', 'id'), slots) END), E'\n' ORDER BY n))
     FROM unnest(scopes) WITH ORDINALITY AS u (c, n));
 
   -- Lines that are not merged yet.
   EXECUTE (SELECT format(head, 'spent_late(scope text, id text, since timestamp, until timestamp', 'NULL::date',
-      string_agg(format(asked, c, format(lines, replace(spendlog.scope_condition(c), '$1', 'id'),
-        's.grain = ''delta'' AND s.day BETWEEN first AND last AND (s.day - first) * 96 + coalesce(s.slot, 0)::integer >= low '
-        'AND (s.day - first) * 96 + coalesce(s.slot, 0)::integer < high')),
-        E'\n' ORDER BY n))
-    FROM unnest(scopes) WITH ORDINALITY AS u (c, n));
+      string_agg(format(asked, u.c, format(late, CASE WHEN u.c IN ('provider', 'model') THEN
+          'LEFT JOIN spendlog.shared_calls c ON c.call_no = d.call_no'
+        WHEN w.word IS NOT NULL OR u.c = 'tag' THEN 'JOIN spendlog.shared_callers k ON k.caller_no = d.caller_no' ELSE '' END
+        || CASE u.c WHEN 'tag' THEN ' CROSS JOIN LATERAL unnest(k.request_tags) AS t (tag)' ELSE '' END,
+      v.condition || CASE WHEN u.c IN ('provider', 'model') THEN format(' AND coalesce(c.%I, '''') = id', u.c)
+        WHEN w.word IS NOT NULL THEN format(' AND k.%I = id', w.word) ELSE '' END,
+      CASE u.c WHEN 'tag' THEN 'CROSS JOIN LATERAL unnest(d.request_tags) AS t (tag)' ELSE '' END,
+      v.condition || coalesce(' AND coalesce(d.' || coalesce(w.word, CASE WHEN u.c IN ('provider', 'model') THEN u.c END) || ', '''') = id', ''))),
+      E'\n' ORDER BY u.n))
+    FROM unnest(scopes) WITH ORDINALITY AS u (c, n)
+    LEFT JOIN (VALUES ('team', 'team_id'), ('key', 'api_key'), ('user', 'user_id'), ('organization', 'organization_id')) AS w (c, word)
+      ON w.c = u.c
+    CROSS JOIN LATERAL (SELECT CASE u.c WHEN 'end_user' THEN 'd.about & 16 <> 0 AND d.label = id'
+      WHEN 'tag' THEN 'd.about & 1 <> 0 AND t.tag = id' WHEN 'all' THEN 'd.about & 1 <> 0 AND id = ''''' ELSE 'd.about & 1 <> 0' END) AS v (condition));
 END
 $$;
 -- However many lines wait to be merged: they are read once, and who is meant stands in a hash.
