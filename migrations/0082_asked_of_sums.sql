@@ -19,7 +19,7 @@ SELECT day, provider, model, model_group, api_key, api_key_alias, user_id, team_
   CASE WHEN sum(reasoning_calls) <> 0 THEN sum(reasoning_tokens) END AS reasoning_tokens
 FROM spendlog.spend_sums
 WHERE grain IN ('delta', 'day') AND level = 'all'
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+GROUP BY 1, 5, 3, 12, 11, 2, 4, 6, 7, 8, 9, 10 -- what tells lines apart first: most of what all days cost is putting texts in order
 HAVING sum(entries) <> 0;
 COMMENT ON VIEW spendlog.spend_daily IS 'Spend per day (UTC) and attribution, from the sums; spend in US dollars, NULL when nothing of it has a price';
 
