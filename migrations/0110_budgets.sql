@@ -219,7 +219,7 @@ $head$;
     'sum(s.gateway_cost) FILTER (WHERE s.pricing_status = ''unpriced'') INTO spend, calls, unpriced_calls, '
     'unpriced_gateway_cost FROM %s;';
   at text := 's.day + make_interval(mins => 15 * coalesce(s.slot, 0))';
-  slots text := 's.grain = ''slot'' AND s.day = ANY (edges) AND ' || at || ' >= since AND ' || at || ' < until';
+  slots text := 'cardinality(edges) > 0 AND s.grain = ''slot'' AND s.day = ANY (edges) AND ' || at || ' >= since AND ' || at || ' < until';
   merged text := 'spendlog.spend_sums s WHERE %s AND (s.grain = ''day'' AND s.day >= whole_since AND s.day < whole_until OR %s)';
   totals text := '(SELECT t.spend, t.calls, t.pricing_status, t.gateway_cost FROM spendlog.day_totals t WHERE t.kind = %L '
     'AND %s AND t.day >= whole_since AND t.day < whole_until UNION ALL SELECT s.spend, s.calls, s.pricing_status, s.gateway_cost '
