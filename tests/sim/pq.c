@@ -604,6 +604,9 @@ static void turn(PGconn *conn)
     if (owner_is_dead(conn))
         return;
     operator_kill_self();
+    if (conn->backend && !conn->backend->tx && operator_is_self() &&
+        sim_fault(sim.dials.replace_run))
+        sim_replace();
     if (!sim.quiet && operator_is_self() && sim_below(16) == 0) /* what he asks for takes longer */
         task_sleep(sim_below(400));
     if (conn->backend && conn->backend->tx && sim_fault(sim.dials.freeze / 20))

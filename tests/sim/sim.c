@@ -228,6 +228,7 @@ static void dials_of_faults(struct dials *d)
     d->theirs = some("theirs", 4);
     d->reprice = some("reprice", 800);
     d->reprice_kill = some("reprice_kill", 60);
+    d->replace_run = d->reprice ? some("replace_run", 60) : 0;
     d->swap = some("swap", 1000);
     d->close_day = d->reprice ? seldom("close_day", 60) : 0;
     d->retry = some("retry", 800);
@@ -311,6 +312,20 @@ static bool may_go_back(void)
            (sim.dials.holes == 0 && sim.dials.compact == 0 && sim.dials.retain == 0);
 }
 
+static void replace(void)
+{
+    size_t n = lacking();
+    sim_happened(HAPPENED_REPLACED);
+    sim_trace("server: another one behind the same connections, %zu transactions older", n);
+    server_replace(n);
+}
+
+void sim_replace(void)
+{
+    if (may_go_back())
+        replace();
+}
+
 static void fault_of_server(void)
 {
     const struct dials *d = &sim.dials;
@@ -321,12 +336,8 @@ static void fault_of_server(void)
         server_crash(sim_below(3000));
         db_go_back(n);
     }
-    if (may_go_back() && sim_chance(d->replace)) {
-        size_t n = lacking();
-        sim_happened(HAPPENED_REPLACED);
-        sim_trace("server: another one behind the same connections, %zu transactions older", n);
-        server_replace(n);
-    }
+    if (may_go_back() && sim_chance(d->replace))
+        replace();
     if (sim_chance(d->outage)) {
         unsigned kind = sim_below(3);
         int64_t until_ms = sim.now_ms + sim_below(8000);

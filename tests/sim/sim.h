@@ -48,7 +48,8 @@ struct dials {
     unsigned theirs;  /* of ten rejected records, what a constraint of somebody's refuses */
     unsigned reprice, swap, retry;
     unsigned reprice_kill;
-    unsigned limits; /* messages and figures at a limit, or one beyond */
+    unsigned replace_run; /* another server comes between two statements of a run */
+    unsigned limits;      /* messages and figures at a limit, or one beyond */
     unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
     unsigned yields;     /* between two messages */
     bool keeps_prepared; /* a pooler that hides another server remembers statements */
@@ -145,6 +146,10 @@ unsigned sim_below(unsigned n); /* 0 to n - 1 */
 bool sim_chance(unsigned of_thousand);
 /* A fault: never when it is quiet. A dial at 0 draws nothing: new dials leave old seeds alone. */
 bool sim_fault(unsigned of_thousand);
+
+/* Another server behind the same connections, older by some transactions, where that is to be told
+ * from a topic that was made again. */
+void sim_replace(void);
 
 /* Memory that a seed needs until its end; zeroed. */
 void *sim_alloc(size_t bytes);
