@@ -305,10 +305,20 @@ static const struct row *words_of(enum table table, int64_t number)
     return NULL;
 }
 
+/* {x,x} */
+static unsigned tags_in(struct text array)
+{
+    unsigned count = array.bytes > 2;
+    for (size_t i = 0; i < array.bytes; i++)
+        count += array.p[i] == ',';
+    return count;
+}
+
 static void check_words(const struct row *r, const struct sent_record *record)
 {
     const char *team = load_team(record->team);
     struct text model_is = r->v.row.model, team_is = r->v.row.team;
+    unsigned tags_are = (unsigned)r->v.row.tags;
     if (r->v.row.lean) {
         const struct row *call = words_of(TABLE_CALLS, r->v.row.call),
                          *caller = words_of(TABLE_CALLERS, r->v.row.caller);
@@ -319,10 +329,15 @@ static void check_words(const struct row *r, const struct sent_record *record)
         }
         model_is = call->v.words.model;
         team_is = caller->v.words.team;
+        tags_are = tags_in(caller->v.words.tags);
     }
+    if (tags_are != load_tags(record->tags))
+        sim_fail("row %lld/%d: %u tags, not %u", (long long)r->v.row.offset, (int)r->v.row.index,
+                 tags_are, load_tags(record->tags));
     if (!is_word(model_is, "gpt-a") || !is_word(team_is, team))
-        sim_fail("row %lld/%d: team %.*s, not %s", (long long)r->v.row.offset, (int)r->v.row.index,
-                 (int)team_is.bytes, team_is.p, team);
+        sim_fail("row %lld/%d: team %.*s (%zu bytes), not %.20s", (long long)r->v.row.offset,
+                 (int)r->v.row.index, (int)(team_is.bytes > 20 ? 20 : team_is.bytes), team_is.p,
+                 team_is.bytes, team);
 }
 
 static int64_t start_of(const struct sent_record *record, const struct sent *message)

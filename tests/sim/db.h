@@ -77,7 +77,7 @@ struct row {           /* a version */
         } offsets;
         struct {
             int64_t start, batch, partition_id, offset, content, call, caller, input_tokens;
-            int32_t book, index, day;
+            int32_t book, index, day, tags;
             bool lean, has_spend;
             uint8_t identity[16];
             __int128 spend;
@@ -92,7 +92,7 @@ struct row {           /* a version */
             int64_t number;
             struct text content;
             const struct text *column; /* as in the statement, from $2 on */
-            struct text model, team;
+            struct text model, team, tags;
         } words;
         struct {
             uint8_t identity[16];

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEAMS 6
+#define TEAMS 6 /* and two with long names: at the limit, and beyond */
+#define TEAM_BEYOND (TEAMS + 1)
+#define TEXT_LIMIT 8192 /* TEXT_BYTES_MAX */
+#define TAGS_LIMIT 256  /* TAGS_MAX */
 #define KEPT 256
 #define TOKENS_LIMIT INT64_C(1000000000000) /* limits.tokens */
 #define LAST_BYTES                                                                                 \
@@ -78,6 +81,26 @@ static bool record_at_limit(struct sent_record *record)
     return true;
 }
 
+/* One whose name is as long as a text may be, or one byte longer and then cut. */
+static unsigned team_draw(unsigned team)
+{
+    if (!sim_chance(sim.dials.texts))
+        return team;
+    bool beyond = sim_below(2);
+    sim_happened(beyond ? HAPPENED_TEXT_BEYOND : HAPPENED_TEXT_AT_LIMIT);
+    return TEAMS + beyond;
+}
+
+/* As many as there may be, or one more, which is left out. */
+static unsigned tags_draw(void)
+{
+    if (!sim_chance(sim.dials.texts))
+        return 0;
+    bool beyond = sim_below(2);
+    sim_happened(beyond ? HAPPENED_TAGS_BEYOND : HAPPENED_TAGS_AT_LIMIT);
+    return TAGS_LIMIT + beyond;
+}
+
 static struct sent_record record_new(void)
 {
     struct sent_record record = {.tokens = 1 + sim_below(1000), .team = sim_below(TEAMS)};
@@ -95,6 +118,8 @@ static struct sent_record record_new(void)
         bool refusable = sim_chance(sim.dials.refusable);
         record.want = refusable ? WANT_REFUSED : WANT_ROW;
         record.key = key_new(refusable);
+        record.team = team_draw(record.team);
+        record.tags = tags_draw();
         keep(&record);
     }
     record.key->count++;
@@ -130,7 +155,25 @@ static void put_deep(struct buf *json)
 const char *load_team(unsigned team)
 {
     static const char *const name[TEAMS] = {"t0", "t1", "t2", "t3", "t4", "t5"};
-    return name[team];
+    static char longest[TEXT_LIMIT + 1];
+    if (team >= TEAMS && !longest[0])
+        memset(longest, 'x', TEXT_LIMIT);
+    return team < TEAMS ? name[team] : longest;
+}
+
+unsigned load_tags(unsigned tags)
+{
+    return tags < TAGS_LIMIT ? tags : TAGS_LIMIT;
+}
+
+static void put_tags(struct buf *json, unsigned tags)
+{
+    if (tags > 0)
+        buf_add_text(json, ",\"tags\":[\"x\"");
+    for (unsigned i = 1; i < tags; i++)
+        buf_add_text(json, ",\"x\"");
+    if (tags > 0)
+        buf_add_char(json, ']');
 }
 
 static void put_number(struct buf *json, int64_t number)
@@ -157,6 +200,8 @@ static void put_record(struct buf *json, const struct sent_record *record)
     put_number(json, record->tokens);
     buf_add_text(json, ",\"team\":\"");
     buf_add_text(json, load_team(record->team));
+    if (record->team == TEAM_BEYOND)
+        buf_add_char(json, 'x');
     buf_add_char(json, '"');
     if (record->key->id[0]) {
         buf_add_text(json, ",\"id\":\"");
@@ -167,6 +212,7 @@ static void put_record(struct buf *json, const struct sent_record *record)
         buf_add_text(json, ",\"ts\":");
         put_number(json, record->key->start_us / 1000);
     }
+    put_tags(json, record->tags);
     if (sim_chance(sim.dials.limits))
         put_deep(json);
     buf_add_char(json, '}');
@@ -178,6 +224,8 @@ static void pad(struct buf *json)
     if (!sim_chance(sim.dials.limits / 3))
         return;
     bool beyond = sim_below(2);
+    if (json->bytes > LAST_BYTES)
+        return;
     sim_happened(beyond ? HAPPENED_BEYOND : HAPPENED_AT_LIMIT);
     static char spaces[LAST_BYTES + 1];
     memset(spaces, ' ', sizeof(spaces));

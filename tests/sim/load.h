@@ -25,7 +25,7 @@ struct sent_record {
     enum want want;
     struct key *key;
     int64_t tokens;
-    unsigned team;
+    unsigned team, tags; /* tags: so many */
 };
 
 struct sent {
@@ -39,7 +39,8 @@ struct sent {
 };
 
 void load_reset(void);
-const char *load_team(unsigned team); /* its name */
+const char *load_team(unsigned team); /* its name, and how many tags, as they are stored */
+unsigned load_tags(unsigned tags);
 /* Some messages, to partitions of the broker. */
 void load_produce(void);
 extern struct key *load_keys;

@@ -87,10 +87,10 @@ void members_open(void)
     static const char *const mapping[MAPPINGS] = {
         "- {name: t, keep: /n, fields: {request_id: /id, model: /m, "
         "input_tokens: /n, provider: {const: openai},"
-        " team: /team, started_at: {path: /ts, time: ms}}}\n",
+        " team: /team, tags: /tags, started_at: {path: /ts, time: ms}}}\n",
         "- {name: t, keep: /n, fields: {request_id: /id, model: /m, "
         "input_tokens: /n, provider: {const: openai}, user: /nobody,"
-        " team: /team, started_at: {path: /ts, time: ms}}}\n",
+        " team: /team, tags: /tags, started_at: {path: /ts, time: ms}}}\n",
         "- {name: t, keep: /nothing, fields: {request_id: /id, model: /m, "
         "input_tokens: /n, provider: {const: openai}}}\n"};
     static const char *const names[] = {"t"};

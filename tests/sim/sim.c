@@ -255,6 +255,7 @@ static void dials_draw(void)
     d->unnamed = some("unnamed", 200);
     d->holes = some("holes", 200);
     d->limits = some("limits", 60);
+    d->texts = seldom("texts", 100);
     dials_of_faults(d);
     if (d->in_part > 0)
         d->batch_rows = between("batch_rows", 1, 4);

@@ -50,6 +50,7 @@ struct dials {
     unsigned reprice_kill;
     unsigned replace_run; /* another server comes between two statements of a run */
     unsigned limits;      /* messages and figures at a limit, or one beyond */
+    unsigned texts;       /* one as long as it may be, or longer; the same of tags */
     unsigned resend, conflict, siblings, odd, refusable, untimed, unnamed, holes;
     unsigned yields;     /* between two messages */
     bool keeps_prepared; /* a pooler that hides another server remembers statements */
@@ -132,6 +133,10 @@ extern struct sim sim;
     X(CLOCK, "a clock stepped")                                                                    \
     X(AT_LIMIT, "something at a limit was produced")                                               \
     X(BEYOND, "something one beyond a limit was produced")                                         \
+    X(TEXT_AT_LIMIT, "a text as long as it may be was produced")                                   \
+    X(TEXT_BEYOND, "a text that is cut was produced")                                              \
+    X(TAGS_AT_LIMIT, "as many tags as there may be were produced")                                 \
+    X(TAGS_BEYOND, "one tag more was produced")                                                    \
     X(HUGE, "a message of as many records or bytes as there may be, or one more")
 enum happening {
 #define X(id, words) HAPPENED_##id,

@@ -707,6 +707,7 @@ static PGresult *words_add(struct pg_conn *conn, const struct params *params, en
         r->v.words.column = words_entry(params, column, i);
         r->v.words.model = column[3][i]; /* $3 of a call */
         r->v.words.team = column[5][i];  /* $5 of a caller */
+        r->v.words.tags = column[8][i];  /* $8 of one */
     }
     return answer_done();
 }
@@ -1251,6 +1252,8 @@ static void row_fill(struct row *r, const struct fields *f)
     r->v.row.request_id = field_text(f, FIELD_request_id);
     r->v.row.model = field_text(f, FIELD_model);
     r->v.row.team = field_text(f, FIELD_team_id);
+    struct text tags = field_text(f, FIELD_request_tags); /* an array */
+    r->v.row.tags = tags.bytes > 16 ? (int32_t)int_at(tags.p + 12, 4) : 0;
     memcpy(r->v.row.identity, f->p[field_of(f, FIELD_identity)], 16);
 }
 

@@ -55,6 +55,7 @@ struct fields {
     X(price_book_id)                                                                               \
     X(record_index)                                                                                \
     X(request_id)                                                                                  \
+    X(request_tags)                                                                                \
     X(run_id)                                                                                      \
     X(spend)                                                                                       \
     X(start_time)                                                                                  \
