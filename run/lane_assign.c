@@ -124,12 +124,13 @@ static bool partition_first_seen(struct lane *lane, struct lane_partition *p, st
     return writer_offset_load(lane->writer, topic, p->state.partition, start, &p->state, err);
 }
 
-/* Whether the log before the stored offset is known: by its last message, or by having none. */
+/* Whether the log before the stored offset is known: by its last messages, or by having none. */
 static bool can_be_checked(const struct lane_partition *p)
 {
     const struct partition_state *of = &p->state;
     return of->next_offset + lane_partly(p) > 0 && lane_looked_at(p) != p->unchecked_offset &&
-           (of->last_time_ms >= 0 || of->next_offset > of->first_offset);
+           (of->last_time_ms >= 0 || of->next_offset > of->first_offset ||
+            of->next_offset > of->last.from);
 }
 
 static bool partition_load(struct lane *lane, struct lane_partition *p, struct err *err)

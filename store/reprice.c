@@ -48,6 +48,21 @@ bool reprice_unfinished(struct reprice *run, int64_t *run_id, struct err *err)
     return reprice_find_unfinished(run, run_id, err);
 }
 
+/* While the claims were waited for, another one may have begun: that one goes on first, or it would
+ * end with rows that this one has priced over it. */
+static bool still_newest(struct reprice *run, struct err *err)
+{
+    int64_t newest;
+    if (!reprice_find_unfinished(run, &newest, err))
+        return false;
+    return newest == run->run_id
+               ? true
+               : err_set(err, ERR_RETRY,
+                         "run %lld was begun meanwhile, and goes on before run %lld: give the "
+                         "command again",
+                         (long long)newest, (long long)run->run_id);
+}
+
 bool reprice_resume(struct reprice *run, bool *found, struct buf *book_json, struct err *err)
 {
     char hash[BOOK_HASH_DIGITS + 1];
@@ -59,7 +74,7 @@ bool reprice_resume(struct reprice *run, bool *found, struct buf *book_json, str
     *found = run->resumed = true;
     reprice_stage_reset(run);
     return reprice_run_load(run, err) && filter_check(run, err) && reprice_plan_load(run, err) &&
-           reprice_run_load(run, err) &&
+           still_newest(run, err) && reprice_run_load(run, err) &&
            stored_book_read(&run->write, run->book_id, hash, book_json, err);
 }
 

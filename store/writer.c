@@ -319,8 +319,8 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
 
 /* --- gaps ----------------------------------------------------------------------------------- */
 
-/* Both move the offset row by compare-and-set and book the gap in the same statement. In the same
- * log nothing is left before the gap's end: from 0 on there are no last messages. */
+/* Both move the offset row by compare-and-set and book the gap in the same statement. The log has
+ * nothing before the gap's end, which is its start: from 0 on there are no last messages. */
 static const char gap_same_incarnation[] =
     "WITH moved AS ("
     "  UPDATE spendlog.kafka_offsets SET next_offset = $3::bigint, next_index = 0,"
@@ -340,8 +340,10 @@ static const char gap_new_incarnation[] =
     "  RETURNING cluster_id, group_id, topic, partition, incarnation),"
     " new AS ("
     "  INSERT INTO spendlog.kafka_offsets"
-    "   (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset)"
-    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $3::bigint, $3::bigint"
+    "   (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset,"
+    "    last_messages)"
+    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $3::bigint, $3::bigint,"
+    "   int8send(0)"
     "  FROM old RETURNING partition_id)"
     " INSERT INTO spendlog.kafka_gaps"
     "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
@@ -374,7 +376,7 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
         state->next_offset = next_offset;
         state->next_index = 0;
         state->last_time_ms = -1;
-        state->last = (struct last_messages){.from = new_incarnation ? next_offset : 0};
+        state->last = (struct last_messages){.from = 0};
     }
     PQclear(res);
     return moved ? true

@@ -168,7 +168,7 @@ bool writer_offset_gap(struct writer *writer, struct partition_state *state, boo
         return err_set(err, ERR_RETRY, "the offset row is elsewhere");
     int64_t first = row->first;
     row_begin(row, next_offset);
-    row->last.from = new_incarnation ? next_offset : 0;
+    row->last.from = 0;
     if (new_incarnation)
         row->incarnation++;
     else

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define QUIET_MS 120000 /* then all is read out, or never */
-#define TURNS_QUIET 60000
+#define TURNS_QUIET 200000
 #define CHUNK_BYTES (1u << 20)
 
 struct sim sim;

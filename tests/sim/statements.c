@@ -355,6 +355,7 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
         to = offsets_add(tx, row->v.offsets.cluster, row->v.offsets.group, row->v.offsets.topic,
                          row->v.offsets.partition, row->v.offsets.incarnation + 1,
                          param_int(params, 3));
+        to->v.offsets.last_messages = text_copy("\0\0\0\0\0\0\0\0", 8); /* int8send(0) */
     } else {
         to->v.offsets.next = param_int(params, 3);
         to->v.offsets.next_index = 0;

@@ -999,6 +999,29 @@ static void a_topic_made_anew_is_known_by_what_lies_before_a_gap(void **state)
     assert_int_equal(fake_writer.place_count, 3 + 5);
 }
 
+/* Nothing was read of the log that began there: one that has messages before is another one. */
+static void a_topic_made_anew_is_known_by_its_earlier_start(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        teardown(NULL);
+        setup(NULL);
+        append(0, 12);
+        *fake_offsets(0) = (struct fake_offsets){
+            .known = true, .incarnation = 1, .first = 9, .next = 9, .last_time_ms = -1};
+        if (same)
+            fake_kafka_retain(0, 9);
+        fake_kafka_give(0, 1);
+        turn_until(LANE_READING);
+        turns(2);
+        turn_until(LANE_READING);
+        turns(2);
+        read_out();
+        assert_int_equal(fake_offsets(0)->incarnation, same ? 1 : 2);
+        expect_once(0, same ? 9 : 0, 12);
+    }
+}
+
 static void a_broker_that_cannot_say_where_its_log_is_is_asked_again(void **state)
 {
     (void)state;
@@ -1322,6 +1345,7 @@ int main(void)
         TEST(a_last_message_that_is_compacted_away_is_no_other_topic),
         TEST(a_topic_made_anew_is_known_by_a_message_that_was_not_there),
         TEST(a_topic_made_anew_is_known_by_what_lies_before_a_gap),
+        TEST(a_topic_made_anew_is_known_by_its_earlier_start),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
         TEST(a_database_that_went_back_is_noticed_and_read_again),
         TEST(a_new_incarnation_of_another_member_is_not_a_setback),
