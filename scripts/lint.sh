@@ -183,6 +183,11 @@ lint_python() {
     git ls-files '*.py' | xargs pyflakes3 | report
 }
 
+# The texts that faults are planted in are there.
+lint_planted() {
+    { tests/sim/plant.py --texts; tests/mutation/run.py --texts; } | report
+}
+
 lint_cppcheck() {
     cppcheck --quiet --std=c11 --language=c -j 2 --max-configs=1 --error-exitcode=1 --inline-suppr \
         --enable=warning,performance,portability -I. -D_GNU_SOURCE -DSPENDLOG_VERSION='""' \
@@ -212,11 +217,13 @@ lint_fields() {
     return $status
 }
 
-# What keeps a statement from being sent to where the rows are: LATERAL, a subquery that takes some of them, or one that
-# looks for them row by row.
+# What keeps a statement from being sent to where the rows are: a LATERAL of a table, a subquery that takes some of its rows,
+# or one that looks for them row by row.
 lint_shapes() {
     {
-        grep -nE 'LATERAL \(|ORDER BY [a-z_.]+ (DESC )?LIMIT 1\) ' store/*.c | grep -v '\$[0-9]' # of parameters
+        perl -0ne 's/"\s*"//g; print "$ARGV: LATERAL of a table: $1\n"
+            while /LATERAL (\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*?FROM spendlog\.\w+)/g' store/*.c
+        grep -nE 'ORDER BY [a-z_.]+ (DESC )?LIMIT 1\) ' store/*.c | grep -v '\$[0-9]' # of parameters
         grep -nE 'EXISTS \(SELECT FROM spendlog\.(spend_logs|stored_rows|counted_logs|excluded_rows|spend_adjustments)\b' store/*.c
     } | report
 }
@@ -249,7 +256,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers providers fakes circles foreign_headers banned clock places lengths invariants licence purpose english settings manuals fields limits remedies shell python cppcheck)
+checks=(format layers providers fakes circles foreign_headers banned clock places lengths invariants licence purpose english settings manuals fields limits remedies shapes planted shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

@@ -9,6 +9,28 @@ import subprocess
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def sources_of(folder):
+    """The product's own files, by which texts are looked for."""
+    return [path for path in glob.glob(os.path.join(folder, "**/*.[ch]"), recursive=True)
+            if not os.path.relpath(path, folder).startswith(("tests/", "build/", ".local/"))]
+
+
+def texts_missing(tables):
+    """Of each (name, edits): a text that stands nowhere, or in several places, once those before it are replaced."""
+    contents = []
+    for path in sources_of(ROOT):
+        with open(path, encoding="utf-8") as file:
+            contents.append(file.read())
+    for name, edits in tables:
+        texts = contents
+        for text, instead in edits:
+            count = sum(content.count(text) for content in texts)
+            if count != 1:
+                yield f"{name}: a text stands in {count} places: {text[:60]!r}"
+                break
+            texts = [content.replace(text, instead) for content in texts]
+
+
 class Copy:
     """The tree and what is built of it, in a folder that goes away."""
 
@@ -22,8 +44,7 @@ class Copy:
                 shutil.copy2(os.path.join(ROOT, name), os.path.join(folder, name))
         if os.path.isdir(os.path.join(ROOT, "build/release")):
             subprocess.run(["cp", "-a", "--parents", "build/gen", "build/release", folder], cwd=ROOT, check=True)
-        self.sources = [path for path in glob.glob(os.path.join(folder, "**/*.[ch]"), recursive=True)
-                        if not os.path.relpath(path, folder).startswith(("tests/", "build/"))]
+        self.sources = sources_of(folder)
 
     def find(self, text):
         """The one file that holds it, and its content."""

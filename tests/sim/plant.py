@@ -16,7 +16,7 @@ import tempfile
 from collections import namedtuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness.copy import Copy  # noqa: E402  (the path comes first)
+from harness.copy import Copy, texts_missing  # noqa: E402  (the path comes first)
 
 SIM = "build/release/tests/sim/sim"
 
@@ -55,8 +55,9 @@ FAULTS = (
     Fault("a batch is split wrongly at its limit", (
         ("    rc->next_index = record->index;\n", "    rc->next_index = record->index + 1;\n"),)),
     Fault("the last message of a topic is not looked at", (
-        ("    bool stored_last = is_last(p, message);", "    bool stored_last = is_last(p, message) || !p->look_from;"),
-        ("    p->another_met = false;\n", "    p->another_met = false;\n    p->phase = p->phase == PARTITION_HALTED ? p->phase : PARTITION_READING;\n"))),
+        ("        return !is_last(p, message);", "        return !p->topic && !is_last(p, message);"),)),
+    Fault("messages before a mark are not compared", (
+        ("return last_messages_contradict(&p->state.last,", "return !p->topic && last_messages_contradict(&p->state.last,"),)),
     Fault("offsets are counted, not read", (
         ("    range->next_offset = message->offset + !rc->split;", "    range->next_offset += !rc->split;"),)),
     Fault("a record that was tried again stays rejected", (
@@ -111,9 +112,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--texts", action="store_true", help="those that do not stand in the sources, and nothing else")
     parser.add_argument("--seeds", type=int, help="of each; else as many as its row says")
     parser.add_argument("-k", type=int, default=2, help="processes of make")
     args = parser.parse_args()
+    if args.texts:
+        print("".join(f"tests/sim/plant.py: {line}\n" for line in texts_missing((f.name, f.edits) for f in FAULTS)), end="")
+        return 0
     chosen = [fault for fault in FAULTS if not args.names or fault.name in args.names]
     if args.list or len(chosen) < len(args.names):
         print("\n".join(fault.name for fault in FAULTS))
