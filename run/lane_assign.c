@@ -157,6 +157,7 @@ static bool partition_load(struct lane *lane, struct lane_partition *p, struct e
     p->began_offset = p->state.first_offset;
     if (p->phase != PARTITION_HALTED && can_be_checked(p))
         p->phase = PARTITION_CHECKING;
+    p->unchecked = p->unchecked_offset >= 0 && p->unchecked_offset == lane_looked_at(p);
     p->unchecked_offset = -1; /* the next time it may be another log */
     if (p->phase != PARTITION_CHECKING || p->look_from >= p->state.next_offset)
         p->look_from = -1;

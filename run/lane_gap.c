@@ -80,12 +80,23 @@ static enum lane_outcome last_is_missing(struct lane *lane, struct lane_partitio
         return LANE_FINE;
     if (!looked)
         from = p->state.last.from > low ? p->state.last.from : low;
-    if (from >= lane_looked_at(p)) {
-        p->unchecked_offset = lane_looked_at(p);
+    if (from >= lane_looked_at(p))
         return LANE_FINE;
-    }
     p->look_from = from;
     return LANE_REREAD;
+}
+
+/* A log that began behind the message stored last begins there or later. One that begins before is
+ * another one, made since that was asked: now its messages are looked at. */
+static enum lane_outcome begins_behind(struct lane *lane, struct lane_partition *p, struct err *err)
+{
+    int64_t low, high;
+    if (!p->unchecked)
+        return LANE_FINE;
+    if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
+        return LANE_RECOVER;
+    p->unchecked = false;
+    return low > lane_looked_at(p) ? LANE_FINE : LANE_REREAD;
 }
 
 /* The end may lie beyond the last message: transaction markers, compaction. Before what is stored
@@ -95,11 +106,10 @@ enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *p, int64
 {
     if (offset < p->state.next_offset + lane_partly(p))
         return lane_out_of_range(lane, p, err);
-    if (p->phase == PARTITION_CHECKING) {
-        enum lane_outcome outcome = last_is_missing(lane, p, err);
-        if (outcome != LANE_FINE)
-            return outcome;
-    }
+    enum lane_outcome outcome = p->phase == PARTITION_CHECKING ? last_is_missing(lane, p, err)
+                                                               : begins_behind(lane, p, err);
+    if (outcome != LANE_FINE)
+        return outcome;
     p->phase = PARTITION_AT_END;
     if (offset <= p->state.next_offset)
         return LANE_FINE;
@@ -137,7 +147,7 @@ enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
 {
     *is_new = true;
     if (p->phase != PARTITION_CHECKING)
-        return LANE_FINE;
+        return begins_behind(lane, p, err);
     MUST(lane->state == LANE_READING, lane->state);
     if (message->offset >= p->state.next_offset + lane_partly(p))
         return last_is_missing(lane, p, err);

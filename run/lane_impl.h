@@ -36,11 +36,13 @@ struct lane_partition {
     const struct topic *topic;    /* of group->topics */
     struct mapper *mapper;        /* borrowed from lane->mapper */
     enum partition_phase phase;
-    bool told;                /* Kafka has taken an offset of ours since it was assigned */
-    int64_t known_offset;     /* stored, as far as we know; -1 = nothing known */
-    int64_t began_offset;     /* where reading began, once known: -1 until then */
-    int64_t unchecked_offset; /* of the last message, when it is gone from the log: not looked at */
-    int64_t look_from;        /* CHECKING: assigned from so early, to know the log by; -1 = not */
+    bool told;            /* Kafka has taken an offset of ours since it was assigned */
+    int64_t known_offset; /* stored, as far as we know; -1 = nothing known */
+    int64_t began_offset; /* where reading began, once known: -1 until then */
+    int64_t
+        unchecked_offset; /* of the last message, when the log begins behind it: not looked at */
+    bool unchecked;       /* assigned so: whether the log still does is asked with what comes */
+    int64_t look_from;    /* CHECKING: assigned from so early, to know the log by; -1 = not */
     struct lane_message last[LAST_MESSAGES_MAX]; /* of the batch: each at its number modulo those */
     size_t taken;                                /* messages of the batch, also in part */
 };

@@ -999,26 +999,54 @@ static void a_topic_made_anew_is_known_by_what_lies_before_a_gap(void **state)
     assert_int_equal(fake_writer.place_count, 3 + 5);
 }
 
-/* Nothing was read of the log that began there: one that has messages before is another one. */
+/* Nothing was read of the log that begins at 9: one that has messages before is another one. */
+static void log_begins_at_nine(bool behind)
+{
+    teardown(NULL);
+    setup(NULL);
+    append(0, 12);
+    *fake_offsets(0) = (struct fake_offsets){
+        .known = true, .incarnation = 1, .first = 9, .next = 9, .last_time_ms = -1};
+    if (behind)
+        fake_kafka_retain(0, 9);
+    fake_kafka_give(0, 1);
+}
+
+static void all_read_again(void)
+{
+    for (int i = 0; i < 4; i++) {
+        turn_until(LANE_READING);
+        turns(2);
+    }
+    read_out();
+}
+
 static void a_topic_made_anew_is_known_by_its_earlier_start(void **state)
 {
     (void)state;
-    for (int same = 0; same < 2; same++) {
-        teardown(NULL);
-        setup(NULL);
-        append(0, 12);
-        *fake_offsets(0) = (struct fake_offsets){
-            .known = true, .incarnation = 1, .first = 9, .next = 9, .last_time_ms = -1};
-        if (same)
-            fake_kafka_retain(0, 9);
-        fake_kafka_give(0, 1);
-        turn_until(LANE_READING);
-        turns(2);
-        turn_until(LANE_READING);
-        turns(2);
-        read_out();
-        assert_int_equal(fake_offsets(0)->incarnation, same ? 1 : 2);
-        expect_once(0, same ? 9 : 0, 12);
+    log_begins_at_nine(true);
+    all_read_again();
+    assert_int_equal(fake_offsets(0)->incarnation, 1);
+    expect_once(0, 9, 12);
+    log_begins_at_nine(false);
+    all_read_again();
+    assert_int_equal(fake_offsets(0)->incarnation, 2);
+    expect_once(0, 0, 12);
+}
+
+/* ... also if that was looked at before it was made anew, as long as none was taken. */
+static void a_topic_made_anew_while_it_is_looked_at_is_noticed(void **state)
+{
+    (void)state;
+    for (unsigned come = 0; come < 4; come++) {
+        log_begins_at_nine(true);
+        turns(come);
+        fake_kafka_recreate(0);
+        for (int i = 0; i < 12; i++)
+            fake_kafka_append(0, other);
+        all_read_again();
+        assert_int_equal(fake_offsets(0)->incarnation, 2);
+        expect_once(0, 0, 9);
     }
 }
 
@@ -1346,6 +1374,7 @@ int main(void)
         TEST(a_topic_made_anew_is_known_by_a_message_that_was_not_there),
         TEST(a_topic_made_anew_is_known_by_what_lies_before_a_gap),
         TEST(a_topic_made_anew_is_known_by_its_earlier_start),
+        TEST(a_topic_made_anew_while_it_is_looked_at_is_noticed),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
         TEST(a_database_that_went_back_is_noticed_and_read_again),
         TEST(a_new_incarnation_of_another_member_is_not_a_setback),
