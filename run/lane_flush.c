@@ -22,6 +22,8 @@ static void last_messages_of(struct batch_range *range)
     MUST(range->messages >= 0 && range->next_offset >= range->first_offset, range->messages,
          range->first_offset, range->next_offset);
     range->last = range->state->last; /* anew each time that the batch is tried */
+    if (first > 0)                    /* more than are kept: nothing before the first of these */
+        range->last = (struct last_messages){.from = p->last[first % LAST_MESSAGES_MAX].offset};
     for (size_t i = first; i < p->taken; i++) {
         const struct lane_message *of = &p->last[i % LAST_MESSAGES_MAX];
         range->last_hash = buf_ok(&of->value) ? hash_xxh64(buf_slice(&of->value)) : of->hash;
