@@ -16,8 +16,14 @@ static bool filter_check(struct reprice *run, struct err *err)
 {
     if (run->filter.since_us >= run->filter.until_us)
         return err_set(err, ERR_USAGE, "the range is empty: --since is not before --until");
-    return !run->filter.book ||
-           stored_book_find(&run->read, run->filter.book, &run->filter_book_id, err);
+    if (!run->filter.book ||
+        stored_book_find(&run->read, run->filter.book, &run->filter_book_id, err))
+        return true;
+    /* The database went back to before the book, and so to before all rows that it priced. */
+    if (!run->resumed || err->kind != ERR_INPUT || run->filter_book_id != 0)
+        return false;
+    err_clear(err);
+    return true;
 }
 
 bool reprice_extent(struct reprice *run, unsigned *days, int64_t *rows, struct err *err)

@@ -57,8 +57,7 @@ bool stored_book_find(struct pg *pg, const char *hash, int32_t *id, struct err *
                              " WHERE starts_with(book_hash, $1) ORDER BY 1 LIMIT 2",
                              &args, err);
     int count = res ? PQntuples(res) : 0;
-    if (count == 1)
-        *id = (int32_t)pg_int(res, 0, 0);
+    *id = count == 1 ? (int32_t)pg_int(res, 0, 0) : count == 0 ? 0 : -1;
     PQclear(res);
     pg_args_free(&args);
     if (!res)

@@ -14,7 +14,7 @@
 bool stored_book_put(struct pg *pg, const char *hash, struct slice json, int32_t *id,
                      struct err *err) MUST_CHECK;
 
-/* By its hash or the beginning of it. ERR_INPUT: none or several. */
+/* By its hash or the beginning of it. ERR_INPUT: none, and *id is 0, or several. */
 bool stored_book_find(struct pg *pg, const char *hash, int32_t *id, struct err *err) MUST_CHECK;
 
 /* ERR_INPUT: there is no such number. `json` is emptied first. */

@@ -760,6 +760,37 @@ static void a_day_that_retention_dropped_before_the_resume_is_left_out(void **st
     reprice_close(run);
 }
 
+/* As in a database that went back to before a book, and so to before all rows that it priced. */
+static void a_run_of_a_book_that_is_gone_can_be_ended(void **state)
+{
+    struct err err = {0};
+    struct buf json;
+    bool found;
+    struct reprice_filter filter = everything;
+    (void)state;
+    filter.book = "cc11";
+    sql("INSERT INTO spendlog.price_books (book_hash, book) VALUES (rpad('cc11', 64, '0'), '{}')");
+    struct reprice *run = run_open(&tariff_b, false, 0);
+    assert_true(reprice_begin(run, &filter, BOOK_B, SLICE("{}"), &err));
+    reprice_close(run);
+    backends_wait();
+    sql("DELETE FROM spendlog.price_books WHERE book_hash = rpad('cc11', 64, '0')");
+    run = run_open(&tariff_b, false, 0);
+    assert_false(reprice_begin(run, &filter, BOOK_B, SLICE("{}"), &err)); /* a new one is told */
+    assert_int_equal(err.kind, ERR_INPUT);
+    reprice_close(run);
+    err_clear(&err);
+    run = run_open(&tariff_b, false, 0);
+    buf_init(&json, 1 << 20);
+    if (!reprice_resume(run, &found, &json, &err) || !reprice_run(run, &err))
+        fail_msg("%s", err.text);
+    assert_true(found);
+    assert_int_equal(scalar("SELECT considered FROM spendlog.reprice_runs WHERE state = 'done'"),
+                     0);
+    buf_free(&json);
+    reprice_close(run);
+}
+
 static void a_row_changed_by_somebody_else_stops_the_run(void **state)
 {
     struct err err = {0};
@@ -988,6 +1019,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(retention_waits_for_a_run, reset, agree),
         cmocka_unit_test_setup_teardown(a_day_that_retention_dropped_before_the_resume_is_left_out,
                                         reset, agree),
+        cmocka_unit_test_setup_teardown(a_run_of_a_book_that_is_gone_can_be_ended, reset, agree),
         cmocka_unit_test_setup_teardown(a_row_changed_by_somebody_else_stops_the_run, reset, agree),
         cmocka_unit_test_setup_teardown(
             a_run_that_is_not_recorded_any_more_changes_nothing_and_says_so, reset, agree),
