@@ -41,11 +41,11 @@ static const unsigned short_tolerance = 1000000;
 /* In 10^-18 US dollars; false: not a short one. */
 static bool atto_of(const struct decimal *d, u128 *atto)
 {
-    if (d->coef > UINT64_MAX || d->scale > MONEY_SCALE)
+    const struct decimal size = {d->coef, d->scale, false};
+    struct money money;
+    if (d->scale > MONEY_SCALE || !money_product((const struct decimal *const[]){&size}, 1, &money))
         return false;
-    *atto = d->coef;
-    for (unsigned scale = d->scale; scale < MONEY_SCALE; scale++)
-        *atto *= 10;
+    *atto = (u128)money.atto;
     return *atto < short_end;
 }
 

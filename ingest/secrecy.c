@@ -3,6 +3,7 @@
 #include "ingest/secrecy.h"
 
 #include "core/hash.h"
+#include "core/hex.h"
 
 #include <ctype.h>
 #include <pthread.h>
@@ -433,13 +434,10 @@ static bool is_hash(struct slice key)
 {
     if (key.bytes != SHA256_HEX_BYTES - 1)
         return false;
-    unsigned wrong = 0;
-    for (size_t i = 0; i < key.bytes; i++) {
-        unsigned char c = (unsigned char)key.p[i], digit = (unsigned char)(c - '0');
-        unsigned char letter = (unsigned char)((c | 0x20) - 'a');
-        wrong |= (unsigned)(digit > 9) & (unsigned)(letter > 5);
-    }
-    return wrong == 0;
+    for (size_t i = 0; i < key.bytes; i++)
+        if (hex_digit(key.p[i]) < 0)
+            return false;
+    return true;
 }
 
 /* What follows "Bearer" or "Basic" and blanks, in any case. */

@@ -10,6 +10,12 @@
 #include "core/log.h"
 #include "core/must.h"
 
+static bool log_bounds(struct lane *lane, const struct lane_partition *p, int64_t *low,
+                       int64_t *high, struct err *err)
+{
+    return consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, low, high, err);
+}
+
 static void gap_book(struct lane *lane, struct lane_partition *p, bool recreated, int64_t next,
                      const char *why)
 {
@@ -43,7 +49,7 @@ static void partition_halt(struct lane *lane, struct lane_partition *p, int64_t 
 enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p, struct err *err)
 {
     int64_t low, high;
-    if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
+    if (!log_bounds(lane, p, &low, &high, err))
         return LANE_RECOVER;
     enum lane_outcome outcome = lane_flush(lane, err);
     if (outcome != LANE_FINE)
@@ -71,8 +77,7 @@ static enum lane_outcome last_is_missing(struct lane *lane, struct lane_partitio
 {
     int64_t low, high, from = lane_looked_at(p);
     bool looked = p->look_from >= 0;
-    if (!p->told && !looked &&
-        !consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
+    if (!p->told && !looked && !log_bounds(lane, p, &low, &high, err))
         return LANE_RECOVER;
     p->phase = PARTITION_READING;
     p->look_from = -1;
@@ -93,7 +98,7 @@ static enum lane_outcome begins_behind(struct lane *lane, struct lane_partition 
     int64_t low, high;
     if (!p->unchecked)
         return LANE_FINE;
-    if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
+    if (!log_bounds(lane, p, &low, &high, err))
         return LANE_RECOVER;
     p->unchecked = false;
     return low > lane_looked_at(p) ? LANE_FINE : LANE_REREAD;
@@ -161,7 +166,7 @@ enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,
         return LANE_FINE;
 
     int64_t low, high;
-    if (!consumer_watermarks(lane->consumer, p->state.topic, p->state.partition, &low, &high, err))
+    if (!log_bounds(lane, p, &low, &high, err))
         return LANE_RECOVER;
     gap_book(lane, p, true, low,
              message->offset < lane_looked_at(p)

@@ -6,11 +6,11 @@
  */
 #include "tests/sim/statements.h"
 
+#include "core/big_endian.h"
 #include "core/embed.h"
 #include "core/hash.h"
 #include "tests/sim/others.h"
 
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +20,13 @@
 
 int64_t int_at(const char *p, int bytes)
 {
-    uint64_t v8;
-    uint32_t v4;
-    uint16_t v2;
     switch (bytes) {
     case 8:
-        memcpy(&v8, p, 8);
-        return (int64_t)be64toh(v8);
+        return (int64_t)get_be64(p);
     case 4:
-        memcpy(&v4, p, 4);
-        return (int32_t)be32toh(v4);
+        return (int32_t)get_be32(p);
     case 2:
-        memcpy(&v2, p, 2);
-        return (int16_t)be16toh(v2);
+        return (int16_t)get_be16(p);
     default:
         return bytes ? (unsigned char)*p : 0;
     }
@@ -355,13 +349,12 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
         to = offsets_add(tx, row->v.offsets.cluster, row->v.offsets.group, row->v.offsets.topic,
                          row->v.offsets.partition, row->v.offsets.incarnation + 1,
                          param_int(params, 3));
-        to->v.offsets.last_messages = text_copy("\0\0\0\0\0\0\0\0", 8); /* int8send(0) */
     } else {
         to->v.offsets.next = param_int(params, 3);
         to->v.offsets.next_index = 0;
         to->v.offsets.has_last = false;
-        to->v.offsets.last_messages = text_copy("\0\0\0\0\0\0\0\0", 8); /* int8send(0) */
     }
+    to->v.offsets.last_messages = text_copy("\0\0\0\0\0\0\0\0", 8); /* int8send(0) */
     struct row *noted = db_add(tx, TABLE_GAPS, 0);
     noted->v.gap.from_id = row->v.offsets.id;
     noted->v.gap.to_id = to->v.offsets.id;
