@@ -31,6 +31,12 @@ def texts_missing(tables):
             texts = [content.replace(text, instead) for content in texts]
 
 
+def print_texts_missing(script, tables):
+    for line in texts_missing(tables):
+        print(f"{script}: {line}")
+    return 0
+
+
 class Copy:
     """The tree and what is built of it, in a folder that goes away."""
 

@@ -137,6 +137,21 @@ static struct reprice *run_open(struct tariff *tariff, bool dry_run, size_t slic
     return run;
 }
 
+/* The run that was left, taken to its end; to be closed. */
+static struct reprice *run_resumed(struct tariff *tariff)
+{
+    struct err err = {0};
+    struct buf json;
+    bool found;
+    struct reprice *run = run_open(tariff, false, 0);
+    buf_init(&json, 1 << 20);
+    if (!reprice_resume(run, &found, &json, &err) || !reprice_run(run, &err))
+        fail_msg("%s", err.text);
+    assert_true(found);
+    buf_free(&json);
+    return run;
+}
+
 /* The totals of a whole run. */
 static struct reprice_report run_all(struct tariff *tariff, const struct reprice_filter *filter,
                                      bool dry_run)
@@ -675,8 +690,6 @@ static void function_works(const char *function, const char *argument)
 static void a_swap_is_tried_sixty_times(void **state)
 {
     struct err err = {0};
-    struct buf json;
-    bool found;
     (void)state;
     function_fails("swap_partition", "date", "55P03");
     struct reprice *run = run_open(&tariff_b, false, 0);
@@ -690,13 +703,8 @@ static void a_swap_is_tried_sixty_times(void **state)
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
     backends_wait();
     err_clear(&err);
-    run = run_open(&tariff_b, false, 0);
-    buf_init(&json, 1 << 20);
-    if (!reprice_resume(run, &found, &json, &err) || !reprice_run(run, &err))
-        fail_msg("%s", err.text);
-    assert_true(found);
+    run = run_resumed(&tariff_b);
     reprice_close(run);
-    buf_free(&json);
     assert_true(scalar("SELECT count(*) FROM spendlog.spend_adjustments") > 0);
 }
 
@@ -738,8 +746,6 @@ static void retention_waits_for_a_run(void **state)
 static void a_day_that_retention_dropped_before_the_resume_is_left_out(void **state)
 {
     struct err err = {0};
-    struct buf json;
-    bool found;
     (void)state;
     sql("SELECT spendlog.ensure_partition('2025-08-01')");
     struct reprice *run = run_open(&tariff_b, false, 0);
@@ -747,16 +753,11 @@ static void a_day_that_retention_dropped_before_the_resume_is_left_out(void **st
     reprice_close(run);
     backends_wait();
     sql("SELECT spendlog.drop_partition('2025-08-01')");
-    run = run_open(&tariff_b, false, 0);
-    buf_init(&json, 1 << 20);
-    if (!reprice_resume(run, &found, &json, &err) || !reprice_run(run, &err))
-        fail_msg("%s", err.text);
-    assert_true(found);
+    run = run_resumed(&tariff_b);
     assert_int_equal(reprice_report(run, &err)->days_dropped, 1);
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.reprice_days WHERE state = 'dropped'"),
                      1);
     assert_int_equal(scalar("SELECT considered FROM spendlog.reprice_runs"), ROWS);
-    buf_free(&json);
     reprice_close(run);
 }
 
@@ -764,8 +765,6 @@ static void a_day_that_retention_dropped_before_the_resume_is_left_out(void **st
 static void a_run_of_a_book_that_is_gone_can_be_ended(void **state)
 {
     struct err err = {0};
-    struct buf json;
-    bool found;
     struct reprice_filter filter = everything;
     (void)state;
     filter.book = "cc11";
@@ -780,14 +779,9 @@ static void a_run_of_a_book_that_is_gone_can_be_ended(void **state)
     assert_int_equal(err.kind, ERR_INPUT);
     reprice_close(run);
     err_clear(&err);
-    run = run_open(&tariff_b, false, 0);
-    buf_init(&json, 1 << 20);
-    if (!reprice_resume(run, &found, &json, &err) || !reprice_run(run, &err))
-        fail_msg("%s", err.text);
-    assert_true(found);
+    run = run_resumed(&tariff_b);
     assert_int_equal(scalar("SELECT considered FROM spendlog.reprice_runs WHERE state = 'done'"),
                      0);
-    buf_free(&json);
     reprice_close(run);
 }
 
@@ -881,8 +875,6 @@ static void closed_periods_take_no_change_in_place(void **state)
 static void a_run_gone_on_with_leaves_what_a_later_one_has_posted(void **state)
 {
     struct err err = {0};
-    struct buf json;
-    bool found;
     (void)state;
     if (!period_close(conninfo_of("repricer"), 2025, 6, &err))
         fail_msg("%s", err.text);
@@ -895,12 +887,8 @@ static void a_run_gone_on_with_leaves_what_a_later_one_has_posted(void **state)
     assert_true(newer.totals.posted > 0);
     int64_t june = scalar("SELECT mod(sum(new_spend) * 1000000000000, 1000000000000) FROM"
                           " spendlog.spend_adjustments WHERE kind = 'posted'");
-    older = run_open(&tariff_a, false, 0);
-    buf_init(&json, 1 << 20);
-    if (!reprice_resume(older, &found, &json, &err) || !reprice_run(older, &err))
-        fail_msg("%s", err.text);
+    older = run_resumed(&tariff_a);
     assert_int_equal(reprice_report(older, &err)->totals.posted, 0);
-    buf_free(&json);
     reprice_close(older);
     assert_int_equal(scalar("SELECT mod(sum(new_spend) * 1000000000000, 1000000000000) FROM"
                             " spendlog.spend_adjustments WHERE kind = 'posted'"),

@@ -17,7 +17,7 @@ import tempfile
 from collections import namedtuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness.copy import Copy, texts_missing  # noqa: E402  (the path comes first)
+from harness.copy import Copy, print_texts_missing  # noqa: E402  (the path comes first)
 
 TEST_S = 120
 
@@ -134,9 +134,7 @@ def main():
     parser.add_argument("--texts", action="store_true", help="those that do not stand in the sources, and nothing else")
     options = parser.parse_args()
     if options.texts:
-        tables = ((guard.name, [(guard.text, guard.broken)]) for guard in GUARDS)
-        print("".join(f"tests/mutation/run.py: {line}\n" for line in texts_missing(tables)), end="")
-        return 0
+        return print_texts_missing("tests/mutation/run.py", ((guard.name, [(guard.text, guard.broken)]) for guard in GUARDS))
     if options.list:
         print("\n".join(f"{guard.name:44} test_{guard.test}" for guard in GUARDS))
         return 0

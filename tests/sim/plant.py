@@ -16,7 +16,7 @@ import tempfile
 from collections import namedtuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness.copy import Copy, texts_missing  # noqa: E402  (the path comes first)
+from harness.copy import Copy, print_texts_missing  # noqa: E402  (the path comes first)
 
 SIM = "build/release/tests/sim/sim"
 
@@ -117,8 +117,7 @@ def main():
     parser.add_argument("-k", type=int, default=2, help="processes of make")
     args = parser.parse_args()
     if args.texts:
-        print("".join(f"tests/sim/plant.py: {line}\n" for line in texts_missing((f.name, f.edits) for f in FAULTS)), end="")
-        return 0
+        return print_texts_missing("tests/sim/plant.py", ((fault.name, fault.edits) for fault in FAULTS))
     chosen = [fault for fault in FAULTS if not args.names or fault.name in args.names]
     if args.list or len(chosen) < len(args.names):
         print("\n".join(fault.name for fault in FAULTS))
