@@ -229,9 +229,10 @@ integration: $(FAULTS) $(SERVER_TESTS) ## tests against a real Kafka and a real 
 	tests/integration/run.py
 
 # tests/integration/X.c: programs of the tests against servers; `links:` as above, `with:` sources beside it.
-$(B)/tests/integration/%: tests/integration/%.c $(LIBS)
+$(B)/tests/integration/%: tests/integration/%.c tests/harness/filter.c $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CPPFLAGS) $(WARN) $(CFLAGS) $(LINK.$(VARIANT)) -MMD -MP -o $@ $< \
+	    $(if $(filter test_%,$*),tests/harness/filter.c) \
 	    $$(for w in $$(sed -n 's|.*with:\([a-z_ ]*\).*|\1|p' $<); do echo tests/integration/$$w.c; done) \
 	    $(linked) \
 	    $(LDLIBS) -lcmocka

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linked into every unit test: TEST='pattern' in the environment runs only the tests of that name.
+/* Linked into every program of cmocka: TEST='pattern' (with * and ?) in the environment runs only
+ * the tests of that name.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -978,7 +978,7 @@ static void a_model_that_lost_its_price_becomes_unpriced(void **state)
     assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.unpriced_models"), r.totals.changed);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(unpriced_rows_heal_when_their_rule_appears, agree),
@@ -1025,7 +1025,5 @@ int main(int argc, char **argv)
                                         reset, agree),
         cmocka_unit_test_setup_teardown(a_posted_price_heals_the_list, reset, agree),
     };
-    if (argc > 1) /* a pattern with * and ? */
-        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, world_make, database_drop);
 }
