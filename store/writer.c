@@ -298,23 +298,40 @@ bool writer_offsets_stand(struct writer *w, struct partition_state *const state[
     return true;
 }
 
+/* What a partition's number in our memory means is asked for with it, as in the lock of a batch. */
+#define OF_STATE                                                                                   \
+    "cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"                 \
+    " AND incarnation = $5::integer AND partition_id = $6::bigint AND next_offset = $7::bigint"
+
+static void args_of_state(struct writer *w, const struct partition_state *state)
+{
+    arg_place(w, state->topic);
+    pg_arg_int4(&w->args, state->partition);
+    pg_arg_int4(&w->args, state->incarnation);
+    pg_arg_int8(&w->args, state->id);
+    pg_arg_int8(&w->args, state->next_offset);
+}
+
 bool writer_setback(struct writer *w, const struct partition_state *state, int64_t known_offset,
                     struct err *err)
 {
     MUST(state->id > 0 && known_offset > state->next_offset, state->id, known_offset,
          state->next_offset);
-    pg_args_reset(&w->args);
-    pg_arg_int8(&w->args, state->id);
+    args_of_state(w, state);
     pg_arg_int8(&w->args, known_offset);
-    pg_arg_int8(&w->args, state->next_offset);
     pg_arg_text(&w->args, slice_of(w->member));
     PGresult *res = pg_query(&w->pg,
                              "INSERT INTO spendlog.kafka_setbacks"
                              " (partition_id, known_offset, stored_offset, member)"
-                             " VALUES ($1::bigint, $2::bigint, $3::bigint, $4)",
+                             " SELECT partition_id, $8::bigint, next_offset, $9"
+                             " FROM spendlog.kafka_offsets WHERE " OF_STATE " RETURNING 1",
                              &w->args, err);
+    bool told = res && PQntuples(res) == 1;
     PQclear(res);
-    return res != NULL;
+    return !res || told
+               ? told
+               : err_set(err, ERR_RETRY, "%s/%d/%lld: the offset row is another one by now",
+                         state->topic, (int)state->partition, (long long)state->next_offset);
 }
 
 /* --- gaps ----------------------------------------------------------------------------------- */
@@ -323,31 +340,30 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
  * nothing before the gap's end, which is its start: from 0 on there are no last messages. */
 static const char gap_same_incarnation[] =
     "WITH moved AS ("
-    "  UPDATE spendlog.kafka_offsets SET next_offset = $3::bigint, next_index = 0,"
+    "  UPDATE spendlog.kafka_offsets SET next_offset = $8::bigint, next_index = 0,"
     "    last_message_ms = NULL, last_message_hash = NULL, last_messages = int8send(0),"
     "    updated_at = now()"
-    "  WHERE partition_id = $1::bigint AND next_offset = $2::bigint AND replaced_at IS NULL"
-    "  RETURNING partition_id)"
+    "  WHERE " OF_STATE " AND replaced_at IS NULL RETURNING partition_id)"
     " INSERT INTO spendlog.kafka_gaps"
     "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
-    " SELECT partition_id, partition_id, $2::bigint, $3::bigint, $4 FROM moved"
+    " SELECT partition_id, partition_id, $7::bigint, $8::bigint, $9 FROM moved"
     " RETURNING next_partition_id, 0";
 
 static const char gap_new_incarnation[] =
     "WITH old AS ("
     "  UPDATE spendlog.kafka_offsets SET replaced_at = now(), updated_at = now()"
-    "  WHERE partition_id = $1::bigint AND next_offset = $2::bigint AND replaced_at IS NULL"
+    "  WHERE " OF_STATE " AND replaced_at IS NULL"
     "  RETURNING cluster_id, group_id, topic, partition, incarnation),"
     " new AS ("
     "  INSERT INTO spendlog.kafka_offsets"
     "   (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset,"
     "    last_messages)"
-    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $3::bigint, $3::bigint,"
+    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $8::bigint, $8::bigint,"
     "   int8send(0)"
     "  FROM old RETURNING partition_id)"
     " INSERT INTO spendlog.kafka_gaps"
     "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
-    " SELECT $1::bigint, partition_id, $2::bigint, $3::bigint, $4 FROM new"
+    " SELECT $6::bigint, partition_id, $7::bigint, $8::bigint, $9 FROM new"
     " RETURNING next_partition_id, 1";
 
 bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new_incarnation,
@@ -357,9 +373,7 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
     MUST(new_incarnation || next_offset > state->next_offset, next_offset, state->next_offset);
     if (!writer_connect(w, err))
         return false;
-    pg_args_reset(&w->args);
-    pg_arg_int8(&w->args, state->id);
-    pg_arg_int8(&w->args, state->next_offset);
+    args_of_state(w, state);
     pg_arg_int8(&w->args, next_offset);
     pg_arg_text(&w->args, slice_of(why));
     PGresult *res = pg_query(&w->pg, new_incarnation ? gap_new_incarnation : gap_same_incarnation,

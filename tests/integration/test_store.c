@@ -565,6 +565,27 @@ static void a_refused_row_does_not_guard_its_identity(void **state)
     expect_counts(10, 0, 1, 0);
 }
 
+/* Each would be the next to guard their identity, and be refused: twenty tries. */
+static void resends_that_are_all_refused_take_no_try_each(void **state)
+{
+    struct world *w = *state;
+    sql("ALTER TABLE spendlog.shared_calls ADD CONSTRAINT refuses CHECK (model <> 'bad');"
+        "ALTER TABLE spendlog.rejected_events ADD CONSTRAINT theirs CHECK (kafka_offset <> 7"
+        " OR detail LIKE 'PostgreSQL refused what is kept%') NOT VALID");
+    for (int i = 0; i < 20; i++) {
+        const struct sample bad = {.identity = first,
+                                   .start_us = BASE_US + i * 1000,
+                                   .model = i == 12 || i == 15 ? "good" : "bad",
+                                   .time_source = TIME_KAFKA};
+        add_row(&w->batch, &w->p[0], &bad);
+    }
+    commit_or_fail(w->writer, &w->batch);
+    sql("ALTER TABLE spendlog.shared_calls DROP CONSTRAINT refuses;"
+        "ALTER TABLE spendlog.rejected_events DROP CONSTRAINT theirs");
+    expect_counts(1, 1, 18, 0);
+    assert_int_equal(rows_of_topic("kafka_offset = 12"), 1);
+}
+
 static void a_day_dropped_behind_the_writers_back_is_made_again(void **state)
 {
     struct world *w = *state;
@@ -657,7 +678,12 @@ static void a_gap_in_the_log_is_booked_once(void **state)
 {
     struct world *w = *state;
     struct err err = {0};
-    struct partition_state stale = w->p[0];
+    struct partition_state stale = w->p[0], other = w->p[0];
+    other.partition = 1; /* a database that went back has given its number again */
+    assert_false(writer_offset_gap(w->writer, &other, false, 100, "log start", &err));
+    assert_false(writer_offset_gap(w->writer, &other, true, 0, "topic recreated", &err));
+    assert_false(writer_setback(w->writer, &other, 5, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
     assert_true(writer_offset_gap(w->writer, &w->p[0], false, 100, "log start", &err));
     assert_int_equal(w->p[0].next_offset, 100);
     assert_int_equal(w->p[0].incarnation, 1);
@@ -1171,6 +1197,7 @@ int main(void)
         STORE_TEST(a_batch_is_tried_six_times),
         STORE_TEST(refused_rows_and_duplicates_in_one_batch),
         STORE_TEST(a_refused_row_does_not_guard_its_identity),
+        STORE_TEST(resends_that_are_all_refused_take_no_try_each),
         STORE_TEST(a_day_dropped_behind_the_writers_back_is_made_again),
         STORE_TEST(a_batch_that_starts_elsewhere_writes_nothing),
         STORE_TEST(after_being_fenced_a_member_goes_on_from_the_row),

@@ -291,13 +291,29 @@ STATEMENT(offsets_stand)
     return res;
 }
 
+/* Whose row a number is, by $1 to $7. */
+static bool is_of_state(const struct row *r, const struct params *params)
+{
+    return r && text_eq(r->v.offsets.cluster, param_text(params, 1)) &&
+           text_eq(r->v.offsets.group, param_text(params, 2)) &&
+           text_eq(r->v.offsets.topic, param_text(params, 3)) &&
+           r->v.offsets.partition == param_int(params, 4) &&
+           r->v.offsets.incarnation == param_int(params, 5) &&
+           r->v.offsets.next == param_int(params, 7);
+}
+
 STATEMENT(setback)
 {
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 1);
+    const struct row *of = offsets_seen(conn->backend->tx, param_int(params, 6));
+    if (!is_of_state(of, params))
+        return res;
     struct row *r = db_add(conn->backend->tx, TABLE_SETBACKS, 0);
-    r->v.gap.from_id = param_int(params, 1);
-    r->v.gap.stored = param_int(params, 2);
-    r->v.gap.resumed = param_int(params, 3);
-    return answer_done();
+    r->v.gap.from_id = param_int(params, 6);
+    r->v.gap.stored = param_int(params, 8);
+    r->v.gap.resumed = param_int(params, 7);
+    answer_int4(res, 1);
+    return res;
 }
 
 PGresult *row_free(struct pg_conn *conn, enum table table, uint64_t hash, row_is_fn *is,
@@ -337,20 +353,20 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
 {
     struct tx *tx = conn->backend->tx;
     struct row *row, *to;
-    PGresult *res = offsets_free(conn, param_int(params, 1), &row);
+    PGresult *res = offsets_free(conn, param_int(params, 6), &row);
     if (res)
         return res;
     res = answer_new(PGRES_TUPLES_OK, 2);
-    if (!row || row->v.offsets.next != param_int(params, 2) || row->v.offsets.replaced)
+    if (!is_of_state(row, params) || row->v.offsets.replaced)
         return res;
     to = offsets_change(tx, row);
     if (anew) {
         to->v.offsets.replaced = true;
         to = offsets_add(tx, row->v.offsets.cluster, row->v.offsets.group, row->v.offsets.topic,
                          row->v.offsets.partition, row->v.offsets.incarnation + 1,
-                         param_int(params, 3));
+                         param_int(params, 8));
     } else {
-        to->v.offsets.next = param_int(params, 3);
+        to->v.offsets.next = param_int(params, 8);
         to->v.offsets.next_index = 0;
         to->v.offsets.has_last = false;
     }
@@ -358,8 +374,8 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
     struct row *noted = db_add(tx, TABLE_GAPS, 0);
     noted->v.gap.from_id = row->v.offsets.id;
     noted->v.gap.to_id = to->v.offsets.id;
-    noted->v.gap.stored = param_int(params, 2);
-    noted->v.gap.resumed = param_int(params, 3);
+    noted->v.gap.stored = param_int(params, 7);
+    noted->v.gap.resumed = param_int(params, 8);
     answer_int8(res, to->v.offsets.id);
     answer_int4(res, anew);
     return res;
