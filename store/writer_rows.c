@@ -464,20 +464,34 @@ bool rows_copy(struct writer *w, struct batch *batch, struct err *err)
     return ok;
 }
 
+/* Whoever has the identity of a guard that was refused may be refused as well: one after the other
+ * as guard, each would take a try. The next one tells of all of them. */
+static void identity_unguard(struct batch *batch, const struct batch_row *refused)
+{
+    for (size_t i = 0; i < batch->row_count; i++) {
+        struct batch_row *row = &batch->rows[i];
+        if (row->time_not_own &&
+            memcmp(row->identity, refused->identity, sizeof(row->identity)) == 0)
+            row->unguarded = true;
+    }
+}
+
 /* A row that is refused must not guard its identity: what comes again would be taken for a
  * duplicate of what is not there. */
 bool rows_guard_stands(struct writer *w, struct batch *batch)
 {
-    bool stands = true;
+    w->guard_again = false;
     for (size_t i = 0; i < batch->row_count; i++) {
         struct batch_row *row = &batch->rows[i];
-        bool wrong =
-            row->time_not_own && (row->unguarded ? row->fate == ROW_NEW : row->fate == ROW_REFUSED);
-        row->unguarded ^= wrong;
-        stands &= !wrong;
+        if (!row->time_not_own || row->fate != (row->unguarded ? ROW_NEW : ROW_REFUSED))
+            continue;
+        w->guard_again = true;
+        if (row->unguarded)
+            row->unguarded = false;
+        else
+            identity_unguard(batch, row);
     }
-    w->guard_again = !stands;
-    return stands;
+    return !w->guard_again;
 }
 
 /* --- sums ----------------------------------------------------------------------------------- */
