@@ -373,11 +373,12 @@ RETURN (
     AND NOT EXISTS (SELECT FROM named n WHERE n.attribute NOT IN (k.first, coalesce(k.second, k.first)))
   ORDER BY k.place LIMIT 1);
 
-CREATE FUNCTION spendlog.spend_of(by text, since date, until date, teams text[] DEFAULT '{}', keys text[] DEFAULT '{}',
-  models text[] DEFAULT '{}', tags text[] DEFAULT '{}', end_users text[] DEFAULT '{}')
-RETURNS TABLE (day date, provider text, id text, name text, pricing_status text, calls bigint, spend numeric,
-  input_cost numeric, output_cost numeric, other_cost numeric, gateway_cost numeric, input_tokens numeric,
-  output_tokens numeric, cache_read_tokens numeric, cache_write_tokens numeric, reasoning_tokens numeric)
+-- What spend_of() adds up: totals as they are kept, and lines by the attribute.
+CREATE FUNCTION spendlog.spend_of_summands(by text, since date, until date, teams text[], keys text[], models text[], tags text[],
+  end_users text[])
+RETURNS TABLE (day date, provider text, id text, name text, pricing_status text, entries bigint, calls bigint, spent bigint,
+  gateway_calls bigint, spend numeric, input_cost numeric, output_cost numeric, other_cost numeric, gateway_cost numeric,
+  input_tokens numeric, output_tokens numeric, cache_read_tokens numeric, cache_write_tokens numeric, reasoning_tokens numeric)
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -386,10 +387,13 @@ SET random_page_cost = 1
 AS $$
 #variable_conflict use_column
 DECLARE
-  source text;
+  figures text[] := '{entries,calls,spent,gateway_calls,spend,input_cost,output_cost,other_cost,gateway_cost,input_tokens,output_tokens,'
+    'cache_read_tokens,cache_write_tokens,reasoning_tokens}';
+  totals text;
+  lines text;
 BEGIN
-  IF spend_of.by IS NULL OR spend_of.by NOT IN ('model', 'team', 'key', 'user', 'organization', 'tag', 'end_user') THEN
-    RAISE EXCEPTION '"%" is not one of model, team, key, user, organization, tag, end_user', spend_of.by
+  IF spend_of_summands.by IS NULL OR spend_of_summands.by NOT IN ('model', 'team', 'key', 'user', 'organization', 'tag', 'end_user') THEN
+    RAISE EXCEPTION '"%" is not one of model, team, key, user, organization, tag, end_user', spend_of_summands.by
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   teams := coalesce(array_remove(teams, NULL), '{}');
@@ -397,20 +401,40 @@ BEGIN
   models := coalesce(array_remove(models, NULL), '{}');
   tags := coalesce(array_remove(tags, NULL), '{}');
   end_users := coalesce(array_remove(end_users, NULL), '{}');
-  IF spend_of.by <> 'end_user' AND cardinality(end_users) = 0 THEN
-    source := spendlog.spend_of_totals(spend_of.by, teams, keys, models, tags);
+  lines := spendlog.spend_of_lines(spend_of_summands.by, 'delta', teams, keys, models, tags, end_users);
+  IF spend_of_summands.by <> 'end_user' AND cardinality(end_users) = 0 THEN
+    totals := spendlog.spend_of_totals(spend_of_summands.by, teams, keys, models, tags);
   END IF;
-  source := coalesce(source, spendlog.spend_of_lines(spend_of.by, 'day', teams, keys, models, tags, end_users))
-    || ' UNION ALL ' || spendlog.spend_of_lines(spend_of.by, 'delta', teams, keys, models, tags, end_users);
-  RETURN QUERY EXECUTE 'SELECT l.day, l.provider, l.id, l.name, l.pricing_status, sum(l.calls)::bigint, '
-    'CASE WHEN sum(l.spent) <> 0 THEN sum(l.spend) END, coalesce(sum(l.input_cost), 0), coalesce(sum(l.output_cost), 0), '
-    'coalesce(sum(l.other_cost), 0), CASE WHEN sum(l.gateway_calls) <> 0 THEN sum(l.gateway_cost) END, '
-    'coalesce(sum(l.input_tokens), 0), coalesce(sum(l.output_tokens), 0), coalesce(sum(l.cache_read_tokens), 0), '
-    'coalesce(sum(l.cache_write_tokens), 0), coalesce(sum(l.reasoning_tokens), 0) FROM (' || source || ') l '
-    'GROUP BY 1, 2, 3, 4, 5 HAVING sum(l.entries) <> 0'
+  IF totals IS NULL THEN
+    lines := lines || ' UNION ALL ' || spendlog.spend_of_lines(spend_of_summands.by, 'day', teams, keys, models, tags, end_users);
+  END IF;
+  RETURN QUERY EXECUTE 'SELECT s.day, s.provider, s.id, s.name, s.pricing_status, '
+      || (SELECT string_agg(format('sum(s.%I)', f), ', ') FROM unnest(figures) AS f) || ' FROM (' || lines || ') s GROUP BY 1, 2, 3, 4, 5'
+    || coalesce(' UNION ALL SELECT s.day, s.provider, s.id, s.name, s.pricing_status, '
+      || (SELECT string_agg(format('s.%I', f), ', ') FROM unnest(figures) AS f) || ' FROM (' || totals || ') s', '')
     USING since, until, teams, keys, models, tags, end_users;
 END
 $$;
+COMMENT ON FUNCTION spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]) IS 'What spend_of() adds up';
+
+-- The planner puts this into the statement that asks, so that of the figures those are added up which it shows, as of a view: a sum of
+-- one or two lines, for each day and figure, costs more than reading these. Settings would keep it from that; they are those of the above.
+CREATE FUNCTION spendlog.spend_of(by text, since date, until date, teams text[] DEFAULT '{}', keys text[] DEFAULT '{}',
+  models text[] DEFAULT '{}', tags text[] DEFAULT '{}', end_users text[] DEFAULT '{}')
+RETURNS TABLE (day date, provider text, id text, name text, pricing_status text, calls bigint, spend numeric,
+  input_cost numeric, output_cost numeric, other_cost numeric, gateway_cost numeric, input_tokens numeric,
+  output_tokens numeric, cache_read_tokens numeric, cache_write_tokens numeric, reasoning_tokens numeric)
+LANGUAGE sql STABLE ROWS 1000
+BEGIN ATOMIC
+  SELECT l.day, l.provider, l.id, l.name, l.pricing_status, sum(l.calls)::bigint, CASE WHEN sum(l.spent) <> 0 THEN sum(l.spend) END,
+    coalesce(sum(l.input_cost), 0), coalesce(sum(l.output_cost), 0), coalesce(sum(l.other_cost), 0),
+    CASE WHEN sum(l.gateway_calls) <> 0 THEN sum(l.gateway_cost) END, coalesce(sum(l.input_tokens), 0),
+    coalesce(sum(l.output_tokens), 0), coalesce(sum(l.cache_read_tokens), 0), coalesce(sum(l.cache_write_tokens), 0),
+    coalesce(sum(l.reasoning_tokens), 0)
+  FROM spendlog.spend_of_summands(spend_of.by, spend_of.since, spend_of.until, spend_of.teams, spend_of.keys, spend_of.models,
+    spend_of.tags, spend_of.end_users) l
+  GROUP BY l.day, l.provider, l.id, l.name, l.pricing_status HAVING sum(l.entries) <> 0;
+END;
 COMMENT ON FUNCTION spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) IS
   'Spend per day in [since, until) by model, team, key, user, organization, tag or end_user, of some teams, keys, models, tags and end users (none named, or NULL among them: all); from the sums, equal to the rows';
 
@@ -533,12 +557,14 @@ REVOKE ALL ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), 
   spendlog.totals_make(date[]), spendlog.totals_drop(), spendlog.totals_differ(),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
+  spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), spendlog.total_of_call(),
   spendlog.total_word(text, boolean), spendlog.total_of_caller(), spendlog.total_with_model(text), spendlog.total_lines(text), spendlog.totals_differ(),
   spendlog.total_named(text, integer), spendlog.spend_of_totals(text, text[], text[], text[], text[]),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
+  spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[])
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT SELECT ON spendlog.day_totals, spendlog.looked_at TO spendlog_writer, spendlog_repricer, spendlog_reader;

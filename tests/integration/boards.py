@@ -90,6 +90,42 @@ def panel_reads_sums(asker, title, sql, choices):
             check("day_totals" in tables and "spend_days" not in tables, f"{title}, {name}: reads {sorted(tables)}")
 
 
+FIGURES = ("calls", "spend", "input_cost", "output_cost", "other_cost", "gateway_cost", "input_tokens", "output_tokens", "cache_read_tokens",
+           "cache_write_tokens", "reasoning_tokens")
+
+
+def summed(asker, sql):
+    """The figures of spend_of() that a statement adds up."""
+    plan = "\n".join(line for (line,) in asker.rows("EXPLAIN (VERBOSE, COSTS OFF) " + sql, {}))
+    check("Function Scan on spendlog.spend_of_summands l" in plan, f"spend_of() is not a part of the statement: {plan}")
+    return {name for name in FIGURES if f"sum(l.{name})" in plan}
+
+
+def panel_sums_what_it_shows(asker, title, sql):
+    """What a panel does not ask of spend_of() nobody adds up."""
+    more = {name for name in summed(asker, sql) if not re.search(rf"\b{name}\b", sql)}
+    check(not more, f"{title}: adds up {more} as well")
+
+
+def same_by_any_way(stage):
+    """spend_of() of arguments that are known when it is planned, that a statement is prepared for, and that are asked for first."""
+    types = ("text", "date", "date", *["text[]"] * 5)
+    for by, named in (("model", ""), ("key", "models => {models}"), ("user", "teams => {teams}"), ("end_user", ""), ("tag", "tags => {tags}")):
+        name, _, words = named.partition(" => ")
+        said = {"models": "{gpt-4o,gpt-4o-mini}", "teams": "{team-data}", "tags": "{prod}"}.get(name, "{}")
+        place = ("teams", "keys", "models", "tags", "end_users").index(name or "keys") + 4
+        constants = [f"'{by}'", "current_date - 30", "date '2100-01-01'", *["'{}'"] * 5]
+        constants[place - 1] = f"'{said}'"
+        ways = [", ".join(constants), ", ".join(f"(SELECT ({one})::{kind})" for one, kind in zip(constants, types))]
+        digest = "SELECT count(*), md5(string_agg(s::text, ' ' ORDER BY s::text)) FROM spendlog.spend_of({}) s"
+        found = [stage.sql(digest.format(way)) for way in ways]
+        prepared = digest.format(", ".join(f"${number}" for number in range(1, 9)))
+        found.append(stage.sql(f"SET plan_cache_mode = force_generic_plan; PREPARE asked ({', '.join(types)}) AS {prepared}; "
+                               f"EXECUTE asked ({', '.join(constants)})"))
+        check(int(found[0][0][0]) > 0, f"by {by}: nothing is there")
+        check_equal(found[1:], found[:1] * 2, f"by {by}, of {words or 'all'}: asked in other ways")
+
+
 def panels_of_calls(asker, call):
     """A panel of one call reads the rows of that call, found by an index."""
     found = 0
@@ -127,6 +163,10 @@ def board_reads_sums_alone(servers):
         for panel in panels:
             sql = panel["targets"][0]["rawSql"]
             panel_reads_sums(asker, panel["title"], sql, CHOICES if ":sqlstring" in sql and not is_of_one_call(sql) else CHOICES[:1])
+            if "spend_of(" in sql:
+                panel_sums_what_it_shows(asker, panel["title"], sql)
+        check_equal(summed(asker, "SELECT * FROM spendlog.spend_of('model', current_date, current_date + 1)"), set(FIGURES), "figures of all columns")
+        same_by_any_way(stage)
         panels_of_calls(asker, a_call(stage))
         # What would be wrong is seen, also inside of a function.
         for sql in ("SELECT sum(spend) FROM spendlog.spend_logs", "SELECT count(*) FROM spendlog.spend_items",
