@@ -44,13 +44,14 @@ COMMENT ON TABLE spendlog.late_names IS 'Days to whose rows some came, or were c
 
 -- --- keeping
 
--- Hashes of the names by which a row s is looked for; nobody asks for the trace of a call that has a session.
+-- Hashes of the names by which a row s is looked for; nobody asks for the trace of a call that has a session. The name of what made it has
+-- hashes of its own (of seed 1): who asks for a call does not look at all that it made.
 CREATE FUNCTION spendlog.names_of_rows() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (SELECT 'unnest(ARRAY[' || string_agg(format('hashtextextended(%s, 0)', n.name), ', ') || '])'
-        FROM unnest(ARRAY['coalesce(nullif(s.request_id, ''''), s.identity::text)', 'nullif(s.call_id, '''')', 's.call_uuid::text',
-          'CASE WHEN s.session_id <> '''' THEN s.session_id WHEN s.trace_uuid IS NULL THEN nullif(s.trace_id, '''') '
-          'ELSE s.trace_uuid::text END']) AS n (name));
+RETURN (SELECT 'unnest(ARRAY[' || string_agg(format('hashtextextended(%s, %s)', n.name, n.seed), ', ') || '])'
+        FROM (VALUES ('coalesce(nullif(s.request_id, ''''), s.identity::text)', 0), ('nullif(s.call_id, '''')', 0),
+          ('s.call_uuid::text', 0), ('CASE WHEN s.session_id <> '''' THEN s.session_id WHEN s.trace_uuid IS NULL '
+          'THEN nullif(s.trace_id, '''') ELSE s.trace_uuid::text END', 0), ('nullif(s.parent_id, '''')', 1)) AS n (name, seed));
 
 -- Once a transaction and day: the setting ends with the transaction.
 CREATE FUNCTION spendlog.names_mark() RETURNS trigger
@@ -78,7 +79,7 @@ DECLARE
   word text := to_char(day, 'YYYYMMDD');
 BEGIN
   EXECUTE format('CREATE OR REPLACE TRIGGER late_names AFTER INSERT OR UPDATE OF start_time, identity, request_id, call_id, '
-    'call_uuid, session_id, trace_id, trace_uuid ON %s FOR EACH ROW '
+    'call_uuid, session_id, trace_id, trace_uuid, parent_id ON %s FOR EACH ROW '
     'WHEN (current_setting(%L, true) IS DISTINCT FROM ''noted'') EXECUTE FUNCTION spendlog.names_mark(%L)',
     leaf::regclass, 'spendlog.late_' || word, word);
   EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER late_names', leaf::regclass);
@@ -169,50 +170,54 @@ COMMENT ON FUNCTION spendlog.names_step() IS 'One step of making the names of da
 
 -- --- asking
 
--- Where rows of a name may be: the pairs of seconds of days with names; and the ranges of time that days with names leave,
--- as a condition on rows s.
-CREATE FUNCTION spendlog.name_places(name text, OUT at timestamp[], OUT elsewhere text)
+-- Where rows of names may be that began in [since, until), by hashes of the names: the pairs of seconds of days with names; and
+-- the ranges of time that days with names leave, as a condition on rows s (NULL: none).
+CREATE FUNCTION spendlog.name_places(hashes bigint[], since timestamp, until timestamp, OUT at timestamp[], OUT elsewhere text)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_bitmapscan = off
+SET enable_indexscan = on
 SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
 DECLARE
-  hash bigint := hashtextextended(name, 0);
-  mine smallint := (hash & 65535) - 32768;
   days date[];
 BEGIN
   SELECT array_agg(n.day ORDER BY n.day) INTO days
   FROM spendlog.named_days n
-  WHERE n.made_at IS NOT NULL AND n.day <> ALL (ARRAY(SELECT l.day FROM spendlog.late_names l))
+  WHERE n.made_at IS NOT NULL AND n.day >= name_places.since::date AND n.day < name_places.until
+    AND n.day <> ALL (ARRAY(SELECT l.day FROM spendlog.late_names l))
     AND n.leaf = ANY (ARRAY(SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = 'spendlog.stored_rows'::regclass));
   SELECT array_agg(f.day + make_interval(secs => 2 * (f.seconds[u.n] + 32768)) ORDER BY f.day, u.n) INTO at
   FROM (
-    SELECT d.day, n.prints, n.seconds
-    FROM unnest(days) AS d (day)
-    JOIN spendlog.named_days m ON m.day = d.day
-    CROSS JOIN LATERAL unnest(m.buckets) WITH ORDINALITY AS p (buckets, piece)
+    SELECT d.day, n.prints, n.seconds, h.print
+    FROM (SELECT m.day, m.buckets FROM spendlog.named_days m WHERE m.day = ANY (days) OFFSET 0) d
+    CROSS JOIN LATERAL unnest(d.buckets) WITH ORDINALITY AS p (buckets, piece)
+    CROSS JOIN (SELECT (a.hash >> 32) & 2147483647 AS place, ((a.hash & 65535) - 32768)::smallint AS print FROM unnest(hashes) AS a (hash)) h
     CROSS JOIN LATERAL (
       SELECT b.prints, b.seconds FROM spendlog.day_names b
-      WHERE b.day = d.day AND b.piece = p.piece AND b.bucket = (((hash >> 32) & 2147483647) % p.buckets)::integer OFFSET 0) n
-    WHERE mine = ANY (n.prints)) f
-  CROSS JOIN LATERAL unnest(array_positions(f.prints, mine)) AS u (n);
-  SELECT CASE WHEN days IS NULL THEN 'true' -- else a day is read by its times
+      WHERE b.day = d.day AND b.piece = p.piece AND b.bucket = (h.place % p.buckets)::integer OFFSET 0) n
+    WHERE h.print = ANY (n.prints)) f
+  CROSS JOIN LATERAL unnest(array_positions(f.prints, f.print)) AS u (n);
+  SELECT CASE WHEN days IS NULL AND NOT isfinite(name_places.since) THEN 'true' -- else a day is read by its times
     ELSE string_agg(format('s.start_time >= %L AND s.start_time < %L', g.since, g.until), ' OR ' ORDER BY g.since) END INTO elsewhere
   FROM (
-    SELECT coalesce(lag(d.day) OVER (ORDER BY d.day) + 1, '-infinity')::timestamp AS since, d.day::timestamp AS until
+    SELECT coalesce(lag(d.day) OVER (ORDER BY d.day) + 1, name_places.since) AS since, least(d.day, name_places.until) AS until
     FROM unnest(days || date 'infinity') AS d (day)) g
   WHERE g.since < g.until;
 END
 $$;
 
--- Rows of a name that fulfil a condition, of $1, the name, and $2, the same as a uuid where it is one. By index scans it would
--- rather walk through all times of a day than ask its filters.
-CREATE FUNCTION spendlog.rows_that(condition text, name text) RETURNS TABLE (start_time timestamp, identity uuid)
+-- Rows that fulfil a condition and have one of the names, of those that began in [since, until). In the condition $1 is the first name,
+-- $2 the same as a uuid where it is one, $3 all. By index scans it would rather walk through all times of a day than ask its filters;
+-- of many names reading a day once is cheaper than asking the filters for each.
+CREATE FUNCTION spendlog.rows_named(condition text, names text[], hashes bigint[], since timestamp, until timestamp)
+RETURNS TABLE (start_time timestamp, identity uuid)
 LANGUAGE plpgsql STABLE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
@@ -223,23 +228,34 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
+  name text := names[1];
   as_uuid uuid := CASE WHEN name ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN name::uuid END;
   place record;
   day date;
 BEGIN
-  IF name = '' THEN
-    RETURN;
-  END IF;
-  place := spendlog.name_places(name);
+  place := spendlog.name_places(hashes, since, until);
   FOR day IN SELECT DISTINCT a::date FROM unnest(place.at) AS a LOOP
-    RETURN QUERY EXECUTE format('SELECT s.start_time, s.identity FROM (SELECT DISTINCT p FROM unnest($3) AS p WHERE p >= %1$L AND p < %2$L) p '
+    RETURN QUERY EXECUTE format('SELECT s.start_time, s.identity FROM (SELECT DISTINCT p FROM unnest($4) AS p WHERE p >= %1$L AND p < %2$L) p '
       'CROSS JOIN LATERAL (SELECT * FROM spendlog.stored_rows r WHERE r.start_time >= p.p AND r.start_time < p.p + interval ''2 seconds'' '
-      'AND r.start_time >= %1$L AND r.start_time < %2$L OFFSET 0) s WHERE %3$s', day, day + 1, condition)
-      USING name, as_uuid, place.at;
+      'AND r.start_time >= %3$L AND r.start_time < %4$L OFFSET 0) s WHERE %5$s', day, day + 1, greatest(day, since), least(day + 1, until), condition)
+      USING name, as_uuid, names, place.at;
   END LOOP;
-  RETURN QUERY EXECUTE format('SELECT s.start_time, s.identity FROM spendlog.stored_rows s WHERE (%s) AND (%s)', place.elsewhere, condition)
-    USING name, as_uuid;
+  IF place.elsewhere IS NOT NULL THEN
+    IF cardinality(names) > 200 THEN
+      PERFORM set_config('enable_seqscan', 'on', true);
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT s.start_time, s.identity FROM spendlog.stored_rows s WHERE (%s) AND (%s)', place.elsewhere, condition)
+      USING name, as_uuid, names;
+  END IF;
 END
+$$;
+
+-- Those of one name, whenever they began; '' is nobody's.
+CREATE FUNCTION spendlog.rows_that(condition text, name text) RETURNS TABLE (start_time timestamp, identity uuid)
+LANGUAGE sql STABLE STRICT ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT * FROM spendlog.rows_named(condition, ARRAY[name], ARRAY[hashtextextended(name, 0)], '-infinity', 'infinity') WHERE name <> ''
 $$;
 
 -- Rows as spend_logs shows them, by keys: of those days alone. Of whole days, or all between the first and the last are read.
@@ -299,10 +315,12 @@ COMMENT ON FUNCTION spendlog.session(text) IS 'Rows of a session, as spend_logs 
 
 REVOKE ALL ON FUNCTION spendlog.names_of_rows(), spendlog.names_mark(), spendlog.names_watch(date, oid), spendlog.names_begin(date, oid),
   spendlog.names_make(date, oid, integer, integer),
-  spendlog.names_step(), spendlog.name_places(text), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
+  spendlog.names_step(), spendlog.name_places(bigint[], timestamp, timestamp),
+  spendlog.rows_named(text, text[], bigint[], timestamp, timestamp), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
   spendlog.calls_named(text), spendlog.calls_of_session(text), spendlog.call(text), spendlog.session(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.names_step() TO spendlog_writer;
-GRANT EXECUTE ON FUNCTION spendlog.name_places(text), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
+GRANT EXECUTE ON FUNCTION spendlog.name_places(bigint[], timestamp, timestamp),
+  spendlog.rows_named(text, text[], bigint[], timestamp, timestamp), spendlog.rows_that(text, text), spendlog.rows_by_keys(timestamp[], uuid[]),
   spendlog.calls_named(text), spendlog.calls_of_session(text), spendlog.call(text), spendlog.session(text)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT SELECT ON spendlog.named_days, spendlog.day_names, spendlog.late_names TO spendlog_writer, spendlog_repricer, spendlog_reader;

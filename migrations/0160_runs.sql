@@ -14,9 +14,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.rows_of_run(text) IS 'Rows of a session, or of a trace without one, found by the index';
 
--- Other runs of which a call names one of this run's as what made it. They begin with the run or up to two days after it.
--- Of many names reading the days once is cheaper than asking the filters for each.
-CREATE FUNCTION spendlog.runs_below(run text) RETURNS SETOF text
+-- Other runs of which a call names one of this run's as what made it: of those that begin with the run or up to two days after it, found by
+-- the names of their parents. `at` and `who` are the run's rows.
+CREATE FUNCTION spendlog.runs_below(run text, at timestamp[], who uuid[]) RETURNS SETOF text
 LANGUAGE plpgsql STABLE STRICT ROWS 5
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
@@ -25,49 +25,46 @@ SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
 DECLARE
-  at timestamp[];
-  who uuid[];
+  since timestamp := (SELECT min(t) FROM unnest(at) AS t);
+  until timestamp := (SELECT max(t) FROM unnest(at) AS t);
   names text[];
-  since timestamp;
-  until timestamp;
+  made_at timestamp[];
+  made uuid[];
 BEGIN
-  SELECT array_agg(r.start_time), array_agg(r.identity), min(r.start_time), max(r.start_time) INTO at, who, since, until
-  FROM spendlog.rows_of_run(run) r;
-  IF since IS NULL THEN
-    RETURN;
-  END IF;
   -- Of the rows themselves: the view that shows them takes longer to plan than all of this to run.
   EXECUTE format('SELECT array_agg(DISTINCT n.name) FILTER (WHERE n.name <> '''') FROM unnest($1, $2) AS k (start_time, identity) '
     'JOIN spendlog.stored_rows s ON s.start_time = k.start_time AND s.identity = k.identity '
     'CROSS JOIN LATERAL (VALUES (s.span_id), (coalesce(s.call_uuid::text, s.call_id)), (s.request_id)) AS n (name) '
     'WHERE s.start_time >= %L AND s.start_time <= %L', since, until) INTO names USING at, who;
-  IF names IS NULL THEN
-    RETURN;
+  SELECT array_agg(r.start_time), array_agg(r.identity), min(r.start_time), max(r.start_time) INTO made_at, made, since, until
+  FROM spendlog.rows_named('s.parent_id = ANY ($3)', names, ARRAY(SELECT hashtextextended(n, 1) FROM unnest(names) AS n),
+    since - interval '1 hour', until + interval '2 days') r;
+  IF made IS NOT NULL THEN
+    RETURN QUERY EXECUTE format('SELECT DISTINCT b.run FROM ('
+      'SELECT CASE WHEN s.session_id = '''' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '''')) ELSE s.session_id END AS run '
+      'FROM unnest($1, $2) AS k (start_time, identity) JOIN spendlog.stored_rows s ON s.start_time = k.start_time AND s.identity = k.identity '
+      'WHERE s.start_time >= %L AND s.start_time <= %L) b WHERE b.run <> $3', since, until) USING made_at, made, run;
   END IF;
-  IF cardinality(names) > 200 THEN
-    PERFORM set_config('enable_seqscan', 'on', true);
-  END IF;
-  RETURN QUERY EXECUTE format('SELECT DISTINCT b.run FROM ('
-    'SELECT CASE WHEN s.session_id = '''' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '''')) ELSE s.session_id END AS run '
-    'FROM spendlog.stored_rows s WHERE s.parent_id = ANY ($1) AND s.start_time >= %L AND s.start_time <= %L) b WHERE b.run <> $2',
-    since - interval '1 hour', until + interval '2 days') USING names, run;
 END
 $$;
-COMMENT ON FUNCTION spendlog.runs_below(text) IS 'Runs that calls of this one have made';
+COMMENT ON FUNCTION spendlog.runs_below(text, timestamp[], uuid[]) IS 'Runs that calls of this one, which has these rows, have made';
 
--- A run and all below it, each once, where it is nearest; at most 16 deep, so circles end.
-CREATE FUNCTION spendlog.runs_under(run text) RETURNS TABLE (session_id text, parent_session text, depth integer)
+-- A run and all below it, each once, where it is nearest, and the keys of its rows; at most 16 deep, so circles end.
+CREATE FUNCTION spendlog.runs_under(run text)
+RETURNS TABLE (session_id text, parent_session text, depth integer, start_times timestamp[], identities uuid[])
 LANGUAGE sql STABLE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-  WITH RECURSIVE under (session_id, parent_session, depth) AS (
-    SELECT run, NULL::text, 0
+  WITH RECURSIVE under (session_id, parent_session, depth, start_times, identities) AS (
+    SELECT run, NULL::text, 0, array_agg(r.start_time), array_agg(r.identity) FROM spendlog.rows_of_run(run) r
     UNION ALL
-    SELECT b.session_id, u.session_id, u.depth + 1
-    FROM under u CROSS JOIN LATERAL spendlog.runs_below(u.session_id) AS b (session_id)
+    SELECT b.session_id, u.session_id, u.depth + 1, k.start_times, k.identities
+    FROM under u CROSS JOIN LATERAL spendlog.runs_below(u.session_id, u.start_times, u.identities) AS b (session_id)
+    CROSS JOIN LATERAL (SELECT array_agg(r.start_time), array_agg(r.identity) FROM spendlog.rows_of_run(b.session_id) r)
+      AS k (start_times, identities)
     WHERE u.depth < 16
   ) CYCLE session_id SET again USING way
-  SELECT DISTINCT ON (u.session_id) u.session_id, u.parent_session, u.depth
+  SELECT DISTINCT ON (u.session_id) u.session_id, u.parent_session, u.depth, u.start_times, u.identities
   FROM under u WHERE NOT u.again ORDER BY u.session_id, u.depth, u.parent_session
 $$;
 COMMENT ON FUNCTION spendlog.runs_under(text) IS 'A run and all runs below it';
@@ -103,9 +100,7 @@ AS $$
   SELECT u.session_id, u.depth, l.start_time, l.identity, l.request_id, l.call_id, l.span_id, l.parent_id, l.provider,
     l.model, l.team_id, l.pricing_status, l.input_tokens, l.output_tokens,
     spendlog.spend_counted(l.start_time, l.identity, l.spend)
-  FROM spendlog.runs_under(run) u
-  CROSS JOIN LATERAL (SELECT array_agg(r.start_time) AS at, array_agg(r.identity) AS who FROM spendlog.rows_of_run(u.session_id) r) k
-  CROSS JOIN LATERAL spendlog.rows_by_keys(k.at, k.who) l
+  FROM spendlog.runs_under(run) u CROSS JOIN LATERAL spendlog.rows_by_keys(u.start_times, u.identities) l
 $$;
 COMMENT ON FUNCTION spendlog.members_of_run(text) IS 'The calls of a session and of all below it, and what each counts for';
 
@@ -183,10 +178,10 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.calls_of_run(text) IS 'The calls of a session and of all below it: depth, parent, and what each spent alone and with all that it made';
 
-REVOKE ALL ON FUNCTION spendlog.rows_of_run(text), spendlog.runs_below(text), spendlog.runs_under(text),
+REVOKE ALL ON FUNCTION spendlog.rows_of_run(text), spendlog.runs_below(text, timestamp[], uuid[]), spendlog.runs_under(text),
   spendlog.spend_counted(timestamp, uuid, numeric), spendlog.members_of_run(text), spendlog.spend_of_run(text),
   spendlog.calls_of_run(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.rows_of_run(text), spendlog.runs_below(text), spendlog.runs_under(text),
+GRANT EXECUTE ON FUNCTION spendlog.rows_of_run(text), spendlog.runs_below(text, timestamp[], uuid[]), spendlog.runs_under(text),
   spendlog.spend_counted(timestamp, uuid, numeric), spendlog.members_of_run(text), spendlog.spend_of_run(text),
   spendlog.calls_of_run(text)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;

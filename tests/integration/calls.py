@@ -41,6 +41,10 @@ def told_apart(stage):
     """The events that fill the database come again and again: some rows of each day have names of their own, and sessions."""
     stage.sql("UPDATE spendlog.stored_rows s SET request_id = 'request-' || s.identity::text, session_id = 'session-' || to_char(s.start_time, 'DD') "
               "WHERE hashtext(s.identity::text) % 60 = 0 AND s.start_time < current_date - 3; "
+              "UPDATE spendlog.stored_rows s SET parent_id = p.request_id, session_id = 'below-' || to_char(s.start_time, 'DD') "
+              "FROM (SELECT DISTINCT ON (start_time::date) start_time, request_id FROM spendlog.stored_rows WHERE session_id LIKE 'session-%' "
+              "ORDER BY start_time::date, start_time) p WHERE s.start_time > p.start_time AND s.start_time < p.start_time::date + 1 "
+              "AND hashtext(s.identity::text) % 60 = 1; "
               "UPDATE spendlog.late_names SET noted_at = noted_at - interval '2 hours'")
     make_names(stage)
 
@@ -71,6 +75,24 @@ def finds_all(stage, where):
         check_equal(stage.value(f"SELECT count(*) FROM spendlog.rows_of_run('{trace}')"), rows, f"{where}: the run {trace}")
 
 
+def finds_runs_below(stage, where):
+    """Of each session those that its calls have made, as reading all rows gives."""
+    wrong = stage.sql("SELECT d.session_id, d.made, f.found FROM (SELECT p.session_id, array_agg(DISTINCT b.session_id ORDER BY b.session_id) AS made "
+                      "FROM spendlog.stored_rows p JOIN spendlog.stored_rows b ON b.parent_id = p.request_id WHERE p.session_id LIKE 'session-%' GROUP BY 1) d "
+                      "CROSS JOIN LATERAL (SELECT array_agg(u.session_id ORDER BY u.session_id) AS found FROM spendlog.runs_under(d.session_id) u "
+                      "WHERE u.depth = 1) f WHERE f.found IS DISTINCT FROM d.made")
+    check_equal(wrong, [], f"{where}: runs below")
+    found = stage.value("SELECT count(DISTINCT session_id) FROM spendlog.stored_rows WHERE session_id LIKE 'below-%'")
+    check(int(found) > 20, f"{where}: {found} runs that calls have made")
+
+
+def days_filtered(stage, sql):
+    """Days whose filters a question asks the second time."""
+    read = plans.plans_of(stage.servers, stage.database, sql, (sql,))
+    names = [node["Index Name"] for plan in read[len(read) // 2:] for node in plans.nodes_of(plan) if node["Node Type"] == "Bitmap Index Scan"]
+    return {name.split("_")[2] for name in names if name.startswith("spend_logs_") and "batch_id" in name}
+
+
 def swapped(stage, day):
     """A day in a table that is another one, as a rewriting reprice leaves it, with a row that names do not know."""
     leaf = f"spendlog.spend_logs_{day:%Y%m%d}"
@@ -99,6 +121,12 @@ def late_and_changed(stage):
     check_equal(stage.value("SELECT count(*) FROM spendlog.late_names"), "0", "marks after names were made again")
     check_equal(stage.value("SELECT count(*) FROM spendlog.calls_named('by hand')"), "1", "after names were made again")
     finds_all(stage, "made again")
+    first, then = (stage.sql("SELECT session_id, request_id, start_time FROM spendlog.stored_rows WHERE session_id LIKE 'session-%' "
+                             f"AND start_time >= '{one}' ORDER BY start_time LIMIT 1")[0] for one in (day_at(13), other))
+    stage.sql(f"UPDATE spendlog.stored_rows SET parent_id = '{first[1]}' WHERE start_time = '{then[2]}' AND request_id = '{then[1]}'")
+    check_equal(stage.value(f"SELECT count(*) FROM spendlog.runs_under('{first[0]}') WHERE session_id = '{then[0]}' AND depth = 1"), "1",
+                "a run whose parent was told late")
+    finds_runs_below(stage, "told late")
     swapped(stage, day)
     check_equal(stage.value("SELECT count(*) FROM spendlog.calls_named('after the swap')"), "1", "in a table that is another one")
     make_names(stage)
@@ -119,6 +147,11 @@ def reads_little(stage):
         check(len(read - own - today) <= 2, f"{name}: {sorted(read - own)} are read")  # two whose hash is the same
         check(pages <= PAGES + 8 * len(own) * 6, f"{name} looks at {pages} pages")
         told.append(f"{name} {pages}")
+    sql = f"SELECT * FROM spendlog.spend_of_run('{session}')"
+    check_equal(stage.value(f"SELECT runs_below FROM ({sql}) s"), "1", f"runs below {session}")
+    asked = days_filtered(stage, sql)
+    check(asked and asked <= today, f"days asked by their filters: {sorted(asked)}")
+    told.append(f"run {days_read(stage, sql)[1]}")
     read, pages = days_read(stage, "SELECT * FROM spendlog.call('nobody has this name')")
     check(len(read - today) <= 2 and pages <= PAGES, f"a name that nobody has: {pages} pages, {sorted(read)}")
     return ", ".join(told)
@@ -132,6 +165,7 @@ def one_call_is_found(servers):
                               "WHERE s.day < current_date - 1 AND n.made_at IS NULL"), [], "days that are over without names, after `compact`")
         told_apart(stage)
         finds_all(stage, "names")
+        finds_runs_below(stage, "names")
         check(int(stage.value("SELECT max(n) FROM (SELECT count(DISTINCT print) AS n FROM spendlog.day_names, unnest(prints) AS print GROUP BY day, piece, "
                               "bucket) b")) < 400, "names that are not apart, in a table that was never analyzed")
         told = reads_little(stage)
