@@ -40,10 +40,11 @@ BEGIN
   FROM spendlog.rows_named('s.parent_id = ANY ($3)', names, ARRAY(SELECT hashtextextended(n, 1) FROM unnest(names) AS n),
     since - interval '1 hour', until + interval '2 days') r;
   IF made IS NOT NULL THEN
-    RETURN QUERY EXECUTE format('SELECT DISTINCT b.run FROM ('
-      'SELECT CASE WHEN s.session_id = '''' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '''')) ELSE s.session_id END AS run '
-      'FROM unnest($1, $2) AS k (start_time, identity) JOIN spendlog.stored_rows s ON s.start_time = k.start_time AND s.identity = k.identity '
-      'WHERE s.start_time >= %L AND s.start_time <= %L) b WHERE b.run <> $3', since, until) USING made_at, made, run;
+    EXECUTE format('SELECT array_agg(DISTINCT n.run) FILTER (WHERE n.run <> $3) FROM unnest($1, $2) AS k (start_time, identity) '
+      'JOIN spendlog.stored_rows s ON s.start_time = k.start_time AND s.identity = k.identity CROSS JOIN LATERAL (VALUES '
+      '(CASE WHEN s.session_id = '''' THEN coalesce(s.trace_uuid::text, nullif(s.trace_id, '''')) ELSE s.session_id END)) AS n (run) '
+      'WHERE s.start_time >= %L AND s.start_time <= %L', since, until) INTO names USING made_at, made, run;
+    RETURN QUERY SELECT unnest(names);
   END IF;
 END
 $$;
