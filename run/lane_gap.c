@@ -129,7 +129,8 @@ enum lane_outcome lane_at_end(struct lane *lane, struct lane_partition *p, int64
     return LANE_FINE;
 }
 
-/* Where none is recorded (one without a timestamp is not) there was none, unless Kafka knows us. */
+/* Where the messages stored last are not known: where none is recorded (one without a timestamp is
+ * not) there was none, unless Kafka knows us. */
 static bool is_last(const struct lane_partition *p, const struct kafka_message *message)
 {
     if (p->state.last_time_ms < 0)
@@ -140,10 +141,10 @@ static bool is_last(const struct lane_partition *p, const struct kafka_message *
 
 static bool is_another(const struct lane_partition *p, const struct kafka_message *message)
 {
-    if (p->look_from < 0)
-        return !is_last(p, message);
     uint64_t hash = last_messages_hash(hash_xxh64(message->value), message->time_ms);
-    return last_messages_contradict(&p->state.last, message->offset, hash);
+    if (message->offset >= p->state.last.from)
+        return last_messages_contradict(&p->state.last, message->offset, hash);
+    return p->look_from < 0 && !is_last(p, message);
 }
 
 enum lane_outcome lane_check_first(struct lane *lane, struct lane_partition *p,

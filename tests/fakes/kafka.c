@@ -104,6 +104,11 @@ int64_t fake_kafka_time(int partition, int64_t offset)
     return logs[partition].time_ms[offset];
 }
 
+void fake_kafka_commit(int partition, int64_t offset)
+{
+    logs[partition].committed = offset;
+}
+
 int64_t fake_kafka_committed(int partition)
 {
     return logs[partition].committed;

@@ -46,6 +46,7 @@ void fake_kafka_recreate(int partition);
 void fake_kafka_forget(int partition);
 int64_t fake_kafka_end(int partition);
 int64_t fake_kafka_time(int partition, int64_t offset); /* of a message */
+void fake_kafka_commit(int partition, int64_t offset);  /* by somebody else */
 int64_t fake_kafka_committed(int partition);            /* -1: none */
 
 /* --- the group: inside the next poll */

@@ -55,9 +55,9 @@ FAULTS = (
     Fault("a batch is split wrongly at its limit", (
         ("    rc->next_index = record->index;\n", "    rc->next_index = record->index + 1;\n"),)),
     Fault("the last message of a topic is not looked at", (
-        ("        return !is_last(p, message);", "        return !p->topic && !is_last(p, message);"),)),
+        ("    if (message->offset >= p->state.last.from)\n", "    if (p->look_from < 0)\n        return false;\n    if (message->offset >= p->state.last.from)\n"),)),
     Fault("messages before a mark are not compared", (
-        ("return last_messages_contradict(&p->state.last,", "return !p->topic && last_messages_contradict(&p->state.last,"),)),
+        ("    if (message->offset >= p->state.last.from)\n", "    if (p->look_from >= 0)\n        return false;\n    if (message->offset >= p->state.last.from)\n"),)),
     Fault("offsets are counted, not read", (
         ("    range->next_offset = message->offset + !rc->split;", "    range->next_offset += !rc->split;"),)),
     Fault("a record that was tried again stays rejected", (
