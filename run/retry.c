@@ -64,13 +64,15 @@ struct retry {
 static struct place *place_of(struct retry *retry, const struct rejected_event *event)
 {
     for (struct place *place = retry->places; place; place = place->next)
-        if (place->state.id == event->partition_id)
+        if (place->state.id == event->partition_id &&
+            place->state.created == event->partition_created)
             return place;
     struct place *place = calloc(1, sizeof(*place) + event->topic.bytes + 1);
     if (!place)
         return NULL;
     memcpy(place->topic, event->topic.p, event->topic.bytes);
     place->state.id = event->partition_id;
+    place->state.created = event->partition_created;
     place->state.topic = place->topic;
     place->state.partition = event->partition;
     place->state.incarnation = event->incarnation;

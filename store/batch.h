@@ -25,6 +25,7 @@
 /* A Kafka partition as PostgreSQL knows it: one row of kafka_offsets. */
 struct partition_state {
     int64_t id;        /* kafka_offsets.partition_id: surrogate key of the row below */
+    int64_t created;   /* when that row was made, as PostgreSQL sends it: whose the number is */
     const char *topic; /* lives as long as the assignment */
     int32_t partition;
     int32_t incarnation;

@@ -36,7 +36,8 @@ enum {
     R_REJECTED_AT,
     R_RESOLUTION,
     R_RESOLVED_AT,
-    R_CLUSTER
+    R_CLUSTER,
+    R_CREATED
 };
 
 static const char select_head[] =
@@ -52,7 +53,7 @@ static const char select_hidden[] = " NULL::text, e.byte, false, NULL::text, NUL
 
 static const char select_tail[] =
     " e.payload_bytes, e.payload_hash, e.message_ms, e.rejected_at, e.resolution, e.resolved_at,"
-    " o.cluster_id FROM spendlog.rejected_events e"
+    " o.cluster_id, o.created_at FROM spendlog.rejected_events e"
     " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"
     " WHERE ($1::text IS NULL OR o.group_id = $1) AND ($2::text IS NULL OR o.topic = $2)"
     " AND ($3::text IS NULL OR e.reason = $3) AND ($4::text IS NULL OR e.mapping = $4)"
@@ -259,6 +260,7 @@ static bool tell(const PGresult *res, struct payload *payload, rejected_fn *fn, 
         .resolution = pg_text(res, 0, R_RESOLUTION),
         .resolved_at_us = pg_time_us(res, 0, R_RESOLVED_AT),
         .cluster = pg_text(res, 0, R_CLUSTER),
+        .partition_created = pg_int(res, 0, R_CREATED),
     };
     return fn(&event, context);
 }

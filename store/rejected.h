@@ -30,7 +30,7 @@ struct rejected_filter {
 };
 
 struct rejected_event {
-    int64_t partition_id;
+    int64_t partition_id, partition_created; /* as partition_state has them */
     struct slice cluster, group, topic;
     int32_t partition, incarnation;
     int64_t kafka_offset, batch_id;

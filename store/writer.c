@@ -165,7 +165,7 @@ static const char offset_insert[] =
 
 static const char offset_select[] =
     "SELECT partition_id, incarnation, first_offset, next_offset, last_message_ms,"
-    " last_message_hash, next_index, next_mappings, last_messages"
+    " last_message_hash, next_index, next_mappings, last_messages, created_at"
     " FROM spendlog.kafka_offsets"
     " WHERE cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"
     " ORDER BY incarnation DESC LIMIT 1";
@@ -199,6 +199,7 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
         state->next_index = (unsigned)pg_int(res, 0, 6);
         state->mappings = pg_null(res, 0, 7) ? 0 : (uint64_t)pg_int(res, 0, 7);
         last_messages_take(&state->last, pg_text(res, 0, 8), state->next_offset);
+        state->created = pg_int(res, 0, 9);
     }
     PQclear(res);
     return true;
@@ -242,15 +243,12 @@ bool writer_topic_known(struct writer *w, const char *topic, bool *known, struct
 
 /* --- going back ----------------------------------------------------------------------------- */
 
-/* A number alone does not say which partition it is: another history may have given it again. */
 static const struct pg_statement standing = {
     STATEMENT_STAND,
-    "SELECT count(*) FROM unnest($3::bigint[], $4::text[], $5::integer[], $6::integer[],"
-    "  $7::bigint[], $8::integer[])"
-    "  AS k (partition_id, topic, partition, incarnation, next_offset, next_index)"
-    " JOIN spendlog.kafka_offsets o USING (partition_id, topic, partition, incarnation)"
-    " WHERE o.cluster_id = $1 AND o.group_id = $2"
-    "  AND (o.next_offset, o.next_index) >= (k.next_offset, k.next_index)"};
+    "SELECT count(*) FROM unnest($1::bigint[], $2::timestamp[], $3::bigint[], $4::integer[])"
+    "  AS k (partition_id, created_at, next_offset, next_index)"
+    " JOIN spendlog.kafka_offsets o USING (partition_id, created_at)"
+    " WHERE (o.next_offset, o.next_index) >= (k.next_offset, k.next_index)"};
 
 static void args_add_states(struct pg_args *args, struct partition_state *const state[],
                             size_t count)
@@ -259,17 +257,9 @@ static void args_add_states(struct pg_args *args, struct partition_state *const 
     for (size_t i = 0; i < count; i++)
         pg_array_int8(args, state[i]->id);
     pg_array_close(args);
-    pg_array_open(args, PG_TEXT, count);
+    pg_array_open(args, PG_TIMESTAMP, count);
     for (size_t i = 0; i < count; i++)
-        pg_array_bytes(args, slice_of(state[i]->topic));
-    pg_array_close(args);
-    pg_array_open(args, PG_INT4, count);
-    for (size_t i = 0; i < count; i++)
-        pg_array_int4(args, state[i]->partition);
-    pg_array_close(args);
-    pg_array_open(args, PG_INT4, count);
-    for (size_t i = 0; i < count; i++)
-        pg_array_int4(args, state[i]->incarnation);
+        pg_array_int8(args, state[i]->created);
     pg_array_close(args);
     pg_array_open(args, PG_INT8, count);
     for (size_t i = 0; i < count; i++)
@@ -286,8 +276,6 @@ bool writer_offsets_stand(struct writer *w, struct partition_state *const state[
 {
     MUST(count > 0 && pg_outside(&w->pg), count);
     pg_args_reset(&w->args);
-    pg_arg_text(&w->args, slice_of(w->cluster_id));
-    pg_arg_text(&w->args, slice_of(w->group_id));
     args_add_states(&w->args, state, count);
     PGresult *res = pg_run(&w->pg, &standing, &w->args, err);
     if (!res)
@@ -298,17 +286,15 @@ bool writer_offsets_stand(struct writer *w, struct partition_state *const state[
     return true;
 }
 
-/* What a partition's number in our memory means is asked for with it, as in the lock of a batch. */
+/* A number alone does not say which row it is: another history may have given it again. */
 #define OF_STATE                                                                                   \
-    "cluster_id = $1 AND group_id = $2 AND topic = $3 AND partition = $4::integer"                 \
-    " AND incarnation = $5::integer AND partition_id = $6::bigint AND next_offset = $7::bigint"
+    "partition_id = $1::bigint AND created_at = $2::timestamp AND next_offset = $3::bigint"
 
 static void args_of_state(struct writer *w, const struct partition_state *state)
 {
-    arg_place(w, state->topic);
-    pg_arg_int4(&w->args, state->partition);
-    pg_arg_int4(&w->args, state->incarnation);
+    pg_args_reset(&w->args);
     pg_arg_int8(&w->args, state->id);
+    pg_arg_int8(&w->args, state->created);
     pg_arg_int8(&w->args, state->next_offset);
 }
 
@@ -323,7 +309,7 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
     PGresult *res = pg_query(&w->pg,
                              "INSERT INTO spendlog.kafka_setbacks"
                              " (partition_id, known_offset, stored_offset, member)"
-                             " SELECT partition_id, $8::bigint, next_offset, $9"
+                             " SELECT partition_id, $4::bigint, next_offset, $5"
                              " FROM spendlog.kafka_offsets WHERE " OF_STATE " RETURNING 1",
                              &w->args, err);
     bool told = res && PQntuples(res) == 1;
@@ -340,14 +326,15 @@ bool writer_setback(struct writer *w, const struct partition_state *state, int64
  * nothing before the gap's end, which is its start: from 0 on there are no last messages. */
 static const char gap_same_incarnation[] =
     "WITH moved AS ("
-    "  UPDATE spendlog.kafka_offsets SET next_offset = $8::bigint, next_index = 0,"
+    "  UPDATE spendlog.kafka_offsets SET next_offset = $4::bigint, next_index = 0,"
     "    last_message_ms = NULL, last_message_hash = NULL, last_messages = int8send(0),"
     "    updated_at = now()"
-    "  WHERE " OF_STATE " AND replaced_at IS NULL RETURNING partition_id)"
-    " INSERT INTO spendlog.kafka_gaps"
-    "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
-    " SELECT partition_id, partition_id, $7::bigint, $8::bigint, $9 FROM moved"
-    " RETURNING next_partition_id, 0";
+    "  WHERE " OF_STATE " AND replaced_at IS NULL RETURNING partition_id, created_at),"
+    " booked AS ("
+    "  INSERT INTO spendlog.kafka_gaps"
+    "   (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
+    "  SELECT partition_id, partition_id, $3::bigint, $4::bigint, $5 FROM moved)"
+    " SELECT partition_id, 0, created_at FROM moved";
 
 static const char gap_new_incarnation[] =
     "WITH old AS ("
@@ -358,13 +345,14 @@ static const char gap_new_incarnation[] =
     "  INSERT INTO spendlog.kafka_offsets"
     "   (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset,"
     "    last_messages)"
-    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $8::bigint, $8::bigint,"
+    "  SELECT cluster_id, group_id, topic, partition, incarnation + 1, $4::bigint, $4::bigint,"
     "   int8send(0)"
-    "  FROM old RETURNING partition_id)"
-    " INSERT INTO spendlog.kafka_gaps"
-    "  (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
-    " SELECT $6::bigint, partition_id, $7::bigint, $8::bigint, $9 FROM new"
-    " RETURNING next_partition_id, 1";
+    "  FROM old RETURNING partition_id, created_at),"
+    " booked AS ("
+    "  INSERT INTO spendlog.kafka_gaps"
+    "   (partition_id, next_partition_id, stored_offset, resumed_offset, why)"
+    "  SELECT $1::bigint, partition_id, $3::bigint, $4::bigint, $5 FROM new)"
+    " SELECT partition_id, 1, created_at FROM new";
 
 bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new_incarnation,
                        int64_t next_offset, const char *why, struct err *err)
@@ -385,6 +373,7 @@ bool writer_offset_gap(struct writer *w, struct partition_state *state, bool new
         MUST((pg_int(res, 0, 1) == 1) == new_incarnation, pg_int(res, 0, 1), new_incarnation);
         state->id = pg_int(res, 0, 0);
         state->incarnation += (int32_t)pg_int(res, 0, 1);
+        state->created = pg_int(res, 0, 2);
         if (new_incarnation)
             state->first_offset = next_offset;
         state->next_offset = next_offset;

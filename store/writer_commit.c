@@ -166,33 +166,22 @@ void writer_idle(struct writer *w)
 
 /* --- begin ---------------------------------------------------------------------------------- */
 
-/* By partition_id, the same order for everybody: two members cannot wait for each other. What the
- * numbers in our memory mean is asked for with it: in a database that went back, the number of a
+/* By partition_id, the same order for everybody: two members cannot wait for each other. Whose the
+ * numbers in our memory are is asked for with it: in a database that went back, the number of a
  * partition or a price book may be gone or may have been given to another one. */
 static const struct pg_statement lock = {
     STATEMENT_LOCK,
     "WITH batch AS MATERIALIZED (SELECT nextval('spendlog.batch_id_seq') AS id,"
-    "  (SELECT book_hash FROM spendlog.price_books WHERE price_book_id = $5::integer) AS book,"
-    "  EXISTS (SELECT FROM spendlog.ingest_batches WHERE batch_id = $6::bigint"
-    "   AND written_at = $7::timestamp) AS known)"
-    " SELECT o.partition_id, o.next_offset, o.topic, o.partition, o.incarnation, batch.id,"
-    "  batch.book, o.next_index, batch.known"
+    "  (SELECT book_hash FROM spendlog.price_books WHERE price_book_id = $3::integer) AS book,"
+    "  EXISTS (SELECT FROM spendlog.ingest_batches WHERE batch_id = $4::bigint"
+    "   AND written_at = $5::timestamp) AS known)"
+    " SELECT o.partition_id, o.created_at, o.next_offset, o.next_index, batch.id, batch.book,"
+    "  batch.known"
     " FROM (SELECT * FROM spendlog.kafka_offsets"
     "       WHERE partition_id = ANY ($1::bigint[]) AND (replaced_at IS NULL OR $2)"
-    "        AND ($3 = '' OR cluster_id = $3) AND group_id = $4"
     "       ORDER BY partition_id FOR UPDATE) o CROSS JOIN batch"};
 
-enum {
-    LOCK_ID,
-    LOCK_NEXT,
-    LOCK_TOPIC,
-    LOCK_PARTITION,
-    LOCK_INCARNATION,
-    LOCK_BATCH,
-    LOCK_BOOK,
-    LOCK_INDEX,
-    LOCK_KNOWN
-};
+enum { LOCK_ID, LOCK_CREATED, LOCK_NEXT, LOCK_INDEX, LOCK_BATCH, LOCK_BOOK, LOCK_KNOWN };
 
 static void args_add_partitions(struct writer *w, const struct batch *batch)
 {
@@ -204,19 +193,12 @@ static void args_add_partitions(struct writer *w, const struct batch *batch)
     pg_array_close(&w->args);
 }
 
-static bool is_partition(const PGresult *res, int row, const struct partition_state *state)
-{
-    return pg_int(res, row, LOCK_ID) == state->id &&
-           pg_int(res, row, LOCK_PARTITION) == state->partition &&
-           pg_int(res, row, LOCK_INCARNATION) == state->incarnation &&
-           slice_is(pg_text(res, row, LOCK_TOPIC), state->topic);
-}
-
 /* A retry takes the place as it is and leaves it there. */
 static bool range_stands(struct batch_range *range, const PGresult *res, bool retry)
 {
     for (int i = 0; i < PQntuples(res); i++) {
-        if (!is_partition(res, i, range->state))
+        if (pg_int(res, i, LOCK_ID) != range->state->id ||
+            pg_int(res, i, LOCK_CREATED) != range->state->created)
             continue;
         int64_t offset = pg_int(res, i, LOCK_NEXT);
         unsigned index = (unsigned)pg_int(res, i, LOCK_INDEX);
@@ -247,8 +229,6 @@ static bool lock_offsets(struct writer *w, struct batch *batch, struct err *err)
     MUST(pg_inside(&w->pg), batch->range_count);
     args_add_partitions(w, batch);
     pg_arg_bool(&w->args, batch->retry);
-    pg_arg_text(&w->args, slice_of(w->cluster_id));
-    pg_arg_text(&w->args, slice_of(w->group_id));
     pg_arg_int4(&w->args, w->book_id);
     pg_arg_int8(&w->args, w->known.batch_id);
     pg_arg_int8(&w->args, w->known.written_at);

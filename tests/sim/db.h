@@ -69,8 +69,8 @@ struct row {           /* a version */
     struct tx *made, *gone, *locker;
     union {
         struct {
-            int64_t id, first, next, last_ms, last_hash, messages, rows, duplicates, rejected,
-                skipped, conflicts, digest, mappings;
+            int64_t id, created, first, next, last_ms, last_hash, messages, rows, duplicates,
+                rejected, skipped, conflicts, digest, mappings;
             int32_t partition, incarnation, next_index;
             bool has_last, has_mappings, replaced;
             struct text cluster, group, topic, last_messages;

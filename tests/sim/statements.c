@@ -200,7 +200,7 @@ static struct row *offsets_of(const struct tx *tx, struct text cluster, struct t
 
 STATEMENT(offsets_select)
 {
-    PGresult *res = answer_new(PGRES_TUPLES_OK, 9);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 10);
     const struct row *r =
         offsets_of(conn->backend->tx, param_text(params, 1), param_text(params, 2),
                    param_text(params, 3), param_int(params, 4));
@@ -223,6 +223,7 @@ STATEMENT(offsets_select)
     else
         answer_null(res);
     answer_text(res, r->v.offsets.last_messages);
+    answer_int8(res, r->v.offsets.created);
     return res;
 }
 
@@ -233,6 +234,7 @@ static struct row *offsets_add(struct tx *tx, struct text cluster, struct text g
     int64_t id = ++db.partition_seq;
     struct row *r = db_add(tx, TABLE_OFFSETS, db_hash_int(0, id));
     r->v.offsets.id = id;
+    r->v.offsets.created = tx->at_us; /* in no history the same */
     r->v.offsets.cluster = cluster;
     r->v.offsets.group = group;
     r->v.offsets.topic = topic;
@@ -273,16 +275,12 @@ STATEMENT(topic_known)
 STATEMENT(offsets_stand)
 {
     size_t count;
-    int64_t *id = param_ints(params, 3, &count), standing = 0;
-    struct text *topic = param_array(params, 4, &count);
-    int64_t *partition = param_ints(params, 5, &count),
-            *incarnation = param_ints(params, 6, &count), *next = param_ints(params, 7, &count),
-            *index = param_ints(params, 8, &count);
+    int64_t *id = param_ints(params, 1, &count), *created = param_ints(params, 2, &count),
+            *next = param_ints(params, 3, &count), *index = param_ints(params, 4, &count),
+            standing = 0;
     for (size_t i = 0; i < count; i++) {
         const struct row *r = offsets_seen(conn->backend->tx, id[i]);
-        standing += r && text_eq(r->v.offsets.topic, topic[i]) &&
-                    r->v.offsets.partition == partition[i] &&
-                    r->v.offsets.incarnation == incarnation[i] &&
+        standing += r && r->v.offsets.created == created[i] &&
                     (r->v.offsets.next > next[i] ||
                      (r->v.offsets.next == next[i] && r->v.offsets.next_index >= index[i]));
     }
@@ -291,27 +289,23 @@ STATEMENT(offsets_stand)
     return res;
 }
 
-/* Whose row a number is, by $1 to $7. */
+/* $1 to $3. */
 static bool is_of_state(const struct row *r, const struct params *params)
 {
-    return r && text_eq(r->v.offsets.cluster, param_text(params, 1)) &&
-           text_eq(r->v.offsets.group, param_text(params, 2)) &&
-           text_eq(r->v.offsets.topic, param_text(params, 3)) &&
-           r->v.offsets.partition == param_int(params, 4) &&
-           r->v.offsets.incarnation == param_int(params, 5) &&
-           r->v.offsets.next == param_int(params, 7);
+    return r && r->v.offsets.created == param_int(params, 2) &&
+           r->v.offsets.next == param_int(params, 3);
 }
 
 STATEMENT(setback)
 {
     PGresult *res = answer_new(PGRES_TUPLES_OK, 1);
-    const struct row *of = offsets_seen(conn->backend->tx, param_int(params, 6));
+    const struct row *of = offsets_seen(conn->backend->tx, param_int(params, 1));
     if (!is_of_state(of, params))
         return res;
     struct row *r = db_add(conn->backend->tx, TABLE_SETBACKS, 0);
-    r->v.gap.from_id = param_int(params, 6);
-    r->v.gap.stored = param_int(params, 8);
-    r->v.gap.resumed = param_int(params, 7);
+    r->v.gap.from_id = param_int(params, 1);
+    r->v.gap.stored = param_int(params, 4);
+    r->v.gap.resumed = param_int(params, 3);
     answer_int4(res, 1);
     return res;
 }
@@ -353,10 +347,10 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
 {
     struct tx *tx = conn->backend->tx;
     struct row *row, *to;
-    PGresult *res = offsets_free(conn, param_int(params, 6), &row);
+    PGresult *res = offsets_free(conn, param_int(params, 1), &row);
     if (res)
         return res;
-    res = answer_new(PGRES_TUPLES_OK, 2);
+    res = answer_new(PGRES_TUPLES_OK, 3);
     if (!is_of_state(row, params) || row->v.offsets.replaced)
         return res;
     to = offsets_change(tx, row);
@@ -364,9 +358,9 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
         to->v.offsets.replaced = true;
         to = offsets_add(tx, row->v.offsets.cluster, row->v.offsets.group, row->v.offsets.topic,
                          row->v.offsets.partition, row->v.offsets.incarnation + 1,
-                         param_int(params, 8));
+                         param_int(params, 4));
     } else {
-        to->v.offsets.next = param_int(params, 8);
+        to->v.offsets.next = param_int(params, 4);
         to->v.offsets.next_index = 0;
         to->v.offsets.has_last = false;
     }
@@ -374,10 +368,11 @@ static PGresult *gap(struct pg_conn *conn, const struct params *params, bool ane
     struct row *noted = db_add(tx, TABLE_GAPS, 0);
     noted->v.gap.from_id = row->v.offsets.id;
     noted->v.gap.to_id = to->v.offsets.id;
-    noted->v.gap.stored = param_int(params, 7);
-    noted->v.gap.resumed = param_int(params, 8);
+    noted->v.gap.stored = param_int(params, 3);
+    noted->v.gap.resumed = param_int(params, 4);
     answer_int8(res, to->v.offsets.id);
     answer_int4(res, anew);
+    answer_int8(res, to->v.offsets.created);
     return res;
 }
 
@@ -492,15 +487,14 @@ STATEMENT(lock)
     bool known = false;
     const struct row *book = NULL;
     for (struct row *r = db.first[TABLE_BOOKS]; r; r = r->next)
-        if (row_is_seen(r, tx) && r->v.book.id == param_int(params, 5))
+        if (row_is_seen(r, tx) && r->v.book.id == param_int(params, 3))
             book = r;
-    for (struct row *r = db_bucket(TABLE_BATCHES, batch_hash(param_int(params, 6))); r;
+    for (struct row *r = db_bucket(TABLE_BATCHES, batch_hash(param_int(params, 4))); r;
          r = r->chain)
         known |= r->table == TABLE_BATCHES && row_is_seen(r, tx) &&
-                 r->v.batch.batch == param_int(params, 6) &&
-                 r->v.batch.written_at == param_int(params, 7);
-    struct text cluster = param_text(params, 3), group = param_text(params, 4);
-    PGresult *res = answer_new(PGRES_TUPLES_OK, 9);
+                 r->v.batch.batch == param_int(params, 4) &&
+                 r->v.batch.written_at == param_int(params, 5);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 7);
     for (int64_t last = 0, next; count; last = next) { /* by number */
         struct row *r;
         next = INT64_MAX;
@@ -514,22 +508,18 @@ STATEMENT(lock)
             PQclear(res);
             return failed;
         }
-        if (!r || (r->v.offsets.replaced && !param_int(params, 2)) ||
-            (cluster.bytes && !text_eq(r->v.offsets.cluster, cluster)) ||
-            !text_eq(r->v.offsets.group, group))
+        if (!r || (r->v.offsets.replaced && !param_int(params, 2)))
             continue;
         r->locker = tx;
         answer_int8(res, r->v.offsets.id);
+        answer_int8(res, r->v.offsets.created);
         answer_int8(res, r->v.offsets.next);
-        answer_text(res, r->v.offsets.topic);
-        answer_int4(res, r->v.offsets.partition);
-        answer_int4(res, r->v.offsets.incarnation);
+        answer_int4(res, r->v.offsets.next_index);
         answer_int8(res, batch);
         if (book)
             answer_text(res, book->v.book.hash);
         else
             answer_null(res);
-        answer_int4(res, r->v.offsets.next_index);
         answer_bool(res, known);
     }
     return res;
@@ -865,6 +855,7 @@ static void answer_rejected(PGresult *res, const struct tx *tx, const struct row
     answer_null(res);    /* resolution, resolved at */
     answer_null(res);
     answer_text(res, of->v.offsets.cluster);
+    answer_int8(res, of->v.offsets.created);
 }
 
 #define REJECTED_MAX 4096
@@ -874,7 +865,7 @@ STATEMENT(rejected_select)
     const struct tx *tx = conn->backend->tx;
     const struct row **found = sim_alloc(REJECTED_MAX * sizeof(*found));
     size_t count = 0, limit = param_is_null(params, 10) ? SIZE_MAX : (size_t)param_int(params, 10);
-    PGresult *res = answer_new(PGRES_TUPLES_OK, 23);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 24);
     for (const struct row *r = db.first[TABLE_REJECTED]; r && count < REJECTED_MAX; r = r->next) {
         if (!row_is_seen(r, tx) || r->v.rejected.resolved ||
             !offsets_seen(tx, r->v.rejected.partition_id))
@@ -1362,7 +1353,7 @@ static const struct statement statements[] = {
     {"SELECT partition_id, incarnation", NULL, offsets_select},
     {"INSERT INTO spendlog.kafka_offsets", NULL, offsets_insert},
     {"SELECT 1 FROM spendlog.kafka_offsets", NULL, topic_known},
-    {"SELECT count(*) FROM unnest($3", "spendlog.kafka_offsets", offsets_stand},
+    {"SELECT count(*) FROM unnest($1", "spendlog.kafka_offsets", offsets_stand},
     {"INSERT INTO spendlog.kafka_setbacks", NULL, setback},
     {"WITH moved AS (", "spendlog.kafka_gaps", gap_within},
     {"WITH old AS (", "spendlog.kafka_gaps", gap_anew},

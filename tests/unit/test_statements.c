@@ -55,7 +55,7 @@ static const char *const sums[] = {"1", "1", "1", "1", "1", "1", "1", "1", "1", 
 static const char *const nothing[] = {NULL, NULL, NULL, NULL};
 static const char *const one[] = {"#1"};
 static const char *const boolean[] = {"\1"};
-static const char *const locked[] = {"#1", "#1", "t", "#0", "#1", "#1", BOOK, "#1", "#1"};
+static const char *const locked[] = {"#1", "#1", "#1", "#1", "#1", BOOK, "#1"};
 static const char *const run_row[] = {"#1", "#1", "#1", "#1", "#1", "#1", "1",
                                       "1",  "#1", "#1", "{}", "#1", "#1", "#1"};
 static const char *const adjusted[] = {"#1", "#1", "audit", "",  NULL, NULL,
@@ -77,8 +77,9 @@ static struct fake_answer answers[] = {
     {"spendlog.days_claim", NULL, 2, 0},
     {"spendlog.drop_expired", nothing, 4, 1},
     {"SELECT g.place", NULL, 1, 0}, /* no number of the dictionaries means another content */
-    {"FROM (SELECT * FROM spendlog.kafka_offsets", locked, 9, 1},
-    {"SELECT count(*) FROM unnest($3", one, 1, 1}, /* offsets that stand */
+    {"FROM (SELECT * FROM spendlog.kafka_offsets", locked, 7, 1},
+    {"SELECT count(*) FROM unnest($1::bigint[], $2::timestamp[]", one, 1,
+     1}, /* offsets that stand */
     {"(filter ->> 'since')", run_row, 14, 1},
     {"SELECT a.run_id", adjusted, 12, 1},
     {"FROM spendlog.carried_days c", day_left, 1, 1},
