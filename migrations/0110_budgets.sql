@@ -277,7 +277,8 @@ DECLARE
   whole_since date := since::date + CASE WHEN since = date_trunc('day', since) THEN 0 ELSE 1 END;
   whole_until date := greatest(until::date, whole_since);
   edges date[] := array_remove(ARRAY[CASE WHEN since::date < whole_since THEN since::date END,
-    CASE WHEN until::date >= whole_until AND until::date <> since::date AND until > until::date THEN until::date END], NULL);
+    CASE WHEN until::date >= whole_until AND (until::date <> since::date OR since::date = whole_since) AND until > until::date
+      THEN until::date END], NULL); -- each day once
   rough date[] := '{}';
   merged record;
   late record;
@@ -291,7 +292,7 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF scope IN ('tag', 'end_user') THEN
-    rough := spendlog.rough_days(scope, since::date, until::date, whole_since, whole_until);
+    rough := spendlog.rough_days(scope, since::date, (until - interval '1 microsecond')::date, whole_since, whole_until);
   END IF;
   IF cardinality(rough) > 0 THEN
     SELECT a.spend, a.calls, a.unpriced_calls, a.unpriced_gateway_cost
@@ -329,7 +330,7 @@ LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
   day date;
   part record;
@@ -434,7 +435,7 @@ LEFT JOIN LATERAL (
   SELECT coalesce(sum(x.calls), 0)::bigint AS calls,
     coalesce(sum(CASE x.pricing_status WHEN 'unpriced' THEN x.gateway_cost ELSE x.spend END), 0) AS at_stake
   FROM spendlog.spend_sums x
-  WHERE x.grain IN ('delta', 'day') AND x.level = 'doubt' AND x.day BETWEEN p.since::date AND p.until::date
+  WHERE x.grain IN ('delta', 'day') AND x.level = 'doubt' AND x.day BETWEEN p.since::date AND (p.until - interval '1 microsecond')::date
     AND (b.scope = 'all' OR b.scope = 'provider' AND x.provider = b.id OR b.scope = 'model' AND x.model = b.id)
 ) d ON b.scope IN ('all', 'provider', 'model');
 COMMENT ON VIEW spendlog.budget_status IS 'Budgets beside what was spent of them in the period of now, US dollars';

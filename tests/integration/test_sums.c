@@ -320,19 +320,25 @@ static void step_drop(struct life *life)
     life->dropped = true;
 }
 
+static const char *const whose[] = {"'all', ''",      "'team', 'team-1'",
+                                    "'key', 'key-2'", "'model', 'model-1'",
+                                    "'tag', 'tag-1'", "'end_user', 'customer-3'"};
+
+static void budget_change(const char *how, const char *of, const char *amount)
+{
+    char statement[160];
+    snprintf(statement, sizeof(statement), "SELECT spendlog.budget_%s(%s, 'month'%s)", how, of,
+             amount);
+    sql(statement);
+}
+
 /* Those of whom sums are kept, and those of whom they are not. */
 static void step_budget(struct life *life)
 {
-    static const char *const whose[] = {"'all', ''",      "'team', 'team-1'",
-                                        "'key', 'key-2'", "'model', 'model-1'",
-                                        "'tag', 'tag-1'", "'end_user', 'customer-3'"};
-    char statement[160];
+    const char *of = whose[any(sizeof(whose) / sizeof(whose[0]))];
     (void)life;
-    snprintf(statement, sizeof(statement),
-             any(4) ? "SELECT spendlog.budget_set(%s, 'month', 1)"
-                    : "SELECT spendlog.budget_remove(%s, 'month')",
-             whose[any(sizeof(whose) / sizeof(whose[0]))]);
-    sql(statement);
+    bool set = any(4);
+    budget_change(set ? "set" : "remove", of, set ? ", 1" : "");
 }
 
 static const struct {
@@ -555,7 +561,9 @@ static const char spent_prepare[] =
     " ANALYZE e;"
     " RETURN (SELECT count(*) FROM (SELECT DISTINCT scope, id FROM e) c CROSS JOIN ("
     " VALUES ('2025-06-29'::timestamp, '2025-07-02'::timestamp), ('2025-06-29 03:45',"
-    " '2025-07-01 18:15'), ('2025-06-30 05:00', '2025-06-30 09:30')) AS r (since, until)"
+    " '2025-07-01 18:15'), ('2025-06-30 05:00', '2025-06-30 09:30'),"
+    " ('2025-06-30', '2025-06-30 23:00'), ('2025-06-30 23:15', '2025-07-02'))"
+    " AS r (since, until)"
     " CROSS JOIN LATERAL spendlog.spent_in(c.scope, c.id, r.since, r.until) s"
     " CROSS JOIN LATERAL (SELECT coalesce(sum(e.spend), 0) AS spend, coalesce(sum(e.calls), 0)"
     " AS calls, coalesce(sum(e.calls) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS unpriced,"
@@ -630,6 +638,19 @@ static void merging_leaves_one_line_of_a_kind(void **state)
                " call_type, status, pricing_status, pricing_reason HAVING count(*) > 1) d"),
         0);
     assert_int_equal(sums_differing(), 0);
+}
+
+/* Of whom sums are kept, and of whom they are not. */
+static void what_was_spent_is_what_the_rows_come_to_with_and_without_a_budget(void **state)
+{
+    (void)state;
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_deltas"), 0);
+    for (size_t i = 0; i < sizeof(whose) / sizeof(whose[0]); i++)
+        budget_change("set", whose[i], ", 1");
+    assert_int_equal(scalar("SELECT spent_wrongly()"), 0);
+    for (size_t i = 0; i < sizeof(whose) / sizeof(whose[0]); i++)
+        budget_change("remove", whose[i], "");
+    assert_int_equal(scalar("SELECT spent_wrongly()"), 0);
 }
 
 static void count_finding(const struct verify_finding *finding, void *context)
@@ -753,6 +774,24 @@ static void a_backfill_writes_no_more_lines_than_rows(void **state)
                      300);
 }
 
+/* Of days whose sums do not tell end users apart each row is read once, also where the next day is
+ * one of them. */
+static void what_an_end_user_spent_is_read_from_rows_where_sums_do_not_tell(void **state)
+{
+    users_write(*state, 500000, 300, INT64_C(3600) * 1000000, 1);
+    assert_int_equal(
+        scalar("SELECT count(*) FROM (VALUES ('person-500000'), ('person-500010'),"
+               " ('person-500040')) AS u (id) CROSS JOIN (VALUES ('2025-07-13'::timestamp,"
+               " '2025-07-15'::timestamp), ('2025-07-14 06:15', '2025-07-18 18:15'),"
+               " ('2025-07-15', '2025-07-16'), ('2025-07-01', '2025-08-01')) AS r (since, until)"
+               " CROSS JOIN LATERAL spendlog.spent_in('end_user', u.id, r.since, r.until) s"
+               " CROSS JOIN LATERAL (SELECT coalesce(sum(e.calls), 0) AS calls,"
+               " coalesce(sum(e.spend), 0) AS spend FROM spendlog.spend_entries e WHERE"
+               " e.end_user = u.id AND e.start_time >= r.since AND e.start_time < r.until) w"
+               " WHERE (s.calls, s.spend) <> (w.calls, w.spend)"),
+        0);
+}
+
 /* By how many tokens sums and rows are apart since that day: what the life before has set aside
  * there, and dropped. */
 static int64_t tokens_apart(void)
@@ -827,11 +866,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_are_what_the_rows_come_to_after_each_step),
         cmocka_unit_test(merging_leaves_one_line_of_a_kind),
+        cmocka_unit_test(what_was_spent_is_what_the_rows_come_to_with_and_without_a_budget),
         cmocka_unit_test(a_planted_attodollar_is_found),
         cmocka_unit_test(labels_that_are_too_many_are_told_as_such),
         cmocka_unit_test(one_call_is_found_without_reading_its_day),
         cmocka_unit_test(a_backfill_writes_no_more_lines_than_rows),
         cmocka_unit_test(tokens_beyond_64_bits_are_added_up),
+        cmocka_unit_test(what_an_end_user_spent_is_read_from_rows_where_sums_do_not_tell),
     };
     return cmocka_run_group_tests(tests, life_begin, life_end);
 }
