@@ -134,3 +134,20 @@ END
 $$;
 
 REVOKE ALL ON FUNCTION spendlog.posted_expect() FROM PUBLIC;
+
+-- --- tallies of a run
+
+-- Models and teams may be longer than what an index takes: of such the beginning and a hash.
+CREATE FUNCTION spendlog.tally_shorten() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  NEW.value := left(NEW.value, 100) || '... ' || md5(NEW.value);
+  RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION spendlog.tally_shorten() FROM PUBLIC;
+CREATE TRIGGER reprice_tallies_shorten BEFORE INSERT ON spendlog.reprice_tallies
+  FOR EACH ROW WHEN (octet_length(NEW.value) > 2048) EXECUTE FUNCTION spendlog.tally_shorten();
+COMMENT ON COLUMN spendlog.reprice_tallies.value IS 'of more than 2048 bytes the beginning and a hash';

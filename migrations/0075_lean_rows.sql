@@ -44,6 +44,14 @@ CREATE TABLE spendlog.shared_callers (
 COMMENT ON TABLE spendlog.shared_callers IS 'What many rows say alike of who made a call; stored_rows.caller_no';
 COMMENT ON COLUMN spendlog.shared_callers.caller_no IS '64 bits of a hash of the content';
 
+-- Of what a row says, whether it goes to a dictionary: what is longer (WORDS_BYTES_MAX of store/row_words.h) stays in the row. Words
+-- of dictionaries are indexed.
+CREATE FUNCTION spendlog.words_fit(words text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN octet_length(words) <= 2048;
+COMMENT ON FUNCTION spendlog.words_fit(text) IS 'Whether words of a row are short enough for a dictionary';
+REVOKE ALL ON FUNCTION spendlog.words_fit(text) FROM PUBLIC;
+
 -- --- views over the rows: taken down, to be put up again over the new spend_logs
 
 CREATE TEMPORARY TABLE views_before ON COMMIT DROP AS
@@ -612,14 +620,18 @@ RETURN format($query$
       'image_tool_items') AS is_word) k
   ) u
   CROSS JOIN LATERAL (
-    SELECT s.call_no IS NULL AND coalesce(jsonb_typeof(s.usage) = 'object' AND s.usage <> '{}', true) AS may,
-      hashtextextended(concat(s.provider, E'\n', s.model, E'\n', s.model_requested, E'\n', s.model_group, E'\n',
+    SELECT concat(s.provider, E'\n', s.model, E'\n', s.model_requested, E'\n', s.model_group, E'\n',
         s.model_id, E'\n', s.call_type, E'\n', s.status, E'\n', s.service_tier, E'\n', s.mapping, E'\n',
-        s.time_source, E'\n', u.words), 0) AS call_no,
-      hashtextextended(concat(s.api_key, E'\n', s.api_key_alias, E'\n', s.user_id, E'\n', s.team_id, E'\n',
+        s.time_source, E'\n', u.words) AS call,
+      concat(s.api_key, E'\n', s.api_key_alias, E'\n', s.user_id, E'\n', s.team_id, E'\n',
         s.team_alias, E'\n', s.organization_id, E'\n{', (SELECT string_agg('"' || replace(replace(t, '\', '\\'),
-          '"', '\"') || '"', ',' ORDER BY n) FROM unnest(s.request_tags) WITH ORDINALITY AS a (t, n)), '}'), 0)
-        AS caller_no
+          '"', '\"') || '"', ',' ORDER BY n) FROM unnest(s.request_tags) WITH ORDINALITY AS a (t, n)), '}') AS caller
+    OFFSET 0 -- once
+  ) w
+  CROSS JOIN LATERAL (
+    SELECT s.call_no IS NULL AND coalesce(jsonb_typeof(s.usage) = 'object' AND s.usage <> '{}', true)
+        AND spendlog.words_fit(w.call) AND spendlog.words_fit(w.caller) AS may,
+      hashtextextended(w.call, 0) AS call_no, hashtextextended(w.caller, 0) AS caller_no
   ) n$query$, table_name);
 
 -- First, in a transaction of its own: the words. Whoever adds the same ones meanwhile is waited for.

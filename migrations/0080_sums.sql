@@ -104,7 +104,8 @@ $$;
 CREATE INDEX spend_deltas_wide ON spendlog.spend_deltas (day) WHERE call_no IS NULL AND about & 1 <> 0;
 CREATE INDEX spend_days_open ON spendlog.spend_days (day) WHERE about & 4 <> 0;
 CREATE INDEX spend_days_doubt ON spendlog.spend_days (day) WHERE about & 8 <> 0;
-CREATE INDEX spend_days_label ON spendlog.spend_days (label, day) WHERE label IS NOT NULL;
+-- By a hash, as all that is looked up by a text of any length: an index has no place for those of 8 KB.
+CREATE INDEX spend_days_label ON spendlog.spend_days (hashtextextended(label, 0), day) WHERE label IS NOT NULL;
 
 -- The lines of a key, a team, a user or an organization are found by its callers.
 CREATE INDEX shared_callers_key ON spendlog.shared_callers (api_key);
@@ -195,7 +196,7 @@ BEGIN
      FROM unnest(string_to_array(shown, ',')) WITH ORDINALITY AS u (c, n)),
     CASE WHEN f.wide THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
       'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END
-    || CASE l.level WHEN 'tag' THEN format(' CROSS JOIN LATERAL unnest(%s.request_tags) AS t (tag)',
+    || CASE l.level WHEN 'tag' THEN format(' JOIN LATERAL unnest(%s.request_tags) AS t (tag) ON t.tag IS NOT NULL',
                                            CASE WHEN f.wide THEN 's' ELSE 'k' END) ELSE '' END,
     CASE WHEN f.wide THEN 'NULL' ELSE 'NOT NULL' END, l.condition), ' UNION ALL ')
   INTO branches
@@ -815,20 +816,24 @@ END
 $$;
 
 CREATE TEMPORARY TABLE sums_calls ON COMMIT DROP AS
-SELECT w.*, hashtextextended(concat(w.provider, E'\n', w.model, E'\n\n', w.model_group, E'\n\n', w.call_type, E'\n',
-  w.status, E'\n\n\nevent\n'), 0) AS call_no
+SELECT w.*, hashtextextended(c.content, 0) AS call_no
 FROM (SELECT DISTINCT coalesce(e.provider, '') AS provider, coalesce(e.model, '') AS model,
         coalesce(e.model_group, '') AS model_group, coalesce(e.call_type, '') AS call_type,
         coalesce(e.status, '') AS status
-      FROM sums_entries e WHERE e.call_no IS NULL) w;
+      FROM sums_entries e WHERE e.call_no IS NULL) w
+CROSS JOIN LATERAL (SELECT concat(w.provider, E'\n', w.model, E'\n\n', w.model_group, E'\n\n', w.call_type, E'\n', w.status,
+  E'\n\n\nevent\n') AS content) c
+WHERE spendlog.words_fit(c.content);
 CREATE TEMPORARY TABLE sums_callers ON COMMIT DROP AS
-SELECT w.*, hashtextextended(concat(w.api_key, E'\n', w.api_key_alias, E'\n', w.user_id, E'\n', w.team_id, E'\n',
-  w.team_alias, E'\n', w.organization_id, E'\n{', (SELECT string_agg('"' || replace(replace(t, '\', '\\'),
-  '"', '\"') || '"', ',' ORDER BY n) FROM unnest(w.request_tags) WITH ORDINALITY AS a (t, n)), '}'), 0) AS caller_no
+SELECT w.*, hashtextextended(c.content, 0) AS caller_no
 FROM (SELECT DISTINCT coalesce(e.api_key, '') AS api_key, coalesce(e.api_key_alias, '') AS api_key_alias,
         coalesce(e.user_id, '') AS user_id, coalesce(e.team_id, '') AS team_id, coalesce(e.team_alias, '') AS team_alias,
         coalesce(e.organization_id, '') AS organization_id, coalesce(e.request_tags, '{}') AS request_tags
-      FROM sums_entries e WHERE e.call_no IS NULL) w;
+      FROM sums_entries e WHERE e.call_no IS NULL) w
+CROSS JOIN LATERAL (SELECT concat(w.api_key, E'\n', w.api_key_alias, E'\n', w.user_id, E'\n', w.team_id, E'\n', w.team_alias, E'\n',
+  w.organization_id, E'\n{', (SELECT string_agg('"' || replace(replace(t, '\', '\\'), '"', '\"') || '"', ',' ORDER BY n)
+  FROM unnest(w.request_tags) WITH ORDINALITY AS a (t, n)), '}') AS content) c
+WHERE spendlog.words_fit(c.content);
 INSERT INTO spendlog.shared_calls (call_no, provider, model, model_group, call_type, status, mapping, time_source)
 SELECT w.call_no, w.provider, w.model, w.model_group, w.call_type, w.status, '', 'event' FROM sums_calls w
 ON CONFLICT ON CONSTRAINT shared_calls_pkey DO NOTHING;
@@ -837,7 +842,7 @@ INSERT INTO spendlog.shared_callers (caller_no, api_key, api_key_alias, user_id,
 SELECT w.caller_no, w.api_key, w.api_key_alias, w.user_id, w.team_id, w.team_alias, w.organization_id, w.request_tags
 FROM sums_callers w
 ON CONFLICT ON CONSTRAINT shared_callers_pkey DO NOTHING;
--- What met another content at its number stays wide.
+-- What met another content at its number stays wide, as what is long does.
 DELETE FROM sums_calls w USING spendlog.shared_calls c WHERE c.call_no = w.call_no
   AND (coalesce(c.provider, ''), coalesce(c.model, ''), coalesce(c.model_group, ''), coalesce(c.call_type, ''),
     coalesce(c.status, '')) <> (w.provider, w.model, w.model_group, w.call_type, w.status);

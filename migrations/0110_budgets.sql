@@ -235,7 +235,8 @@ BEGIN
   EXECUTE (SELECT format(head, 'spent_merged(scope text, id text, since timestamp, until timestamp, whole_since date, '
       'whole_until date', 'CASE WHEN since::date < whole_since THEN since::date END, '
       'CASE WHEN until::date >= whole_until AND until > until::date THEN until::date END',
-      string_agg(format(asked, c, CASE WHEN c = 'end_user' THEN format(merged, replace(spendlog.scope_condition(c), '$1', 'id'), slots)
+      string_agg(format(asked, c, CASE WHEN c = 'end_user' THEN format(merged, 'hashtextextended(s.label, 0) = hashtextextended(id, 0) AND '
+          || replace(spendlog.scope_condition(c), '$1', 'id'), slots)
         ELSE format(totals, CASE WHEN c IN ('all', 'provider') THEN 'model' WHEN c IN ('key', 'user') THEN c || ' and team' ELSE c END,
                     CASE c WHEN 'all' THEN 'id = ''''' WHEN 'provider' THEN 't.provider = id'
                       ELSE 'hashtextextended(t.id, 0) = hashtextextended(id, 0) AND t.id = id' END,
@@ -473,6 +474,9 @@ DECLARE
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = zone) THEN
     RAISE EXCEPTION '"%" is not a time zone', zone USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF octet_length(id) > 2048 THEN
+    RAISE EXCEPTION 'an id of more than 2048 bytes has no budget' USING ERRCODE = 'invalid_parameter_value';
   END IF;
   PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE; -- nothing is merged meanwhile
   known := EXISTS (SELECT FROM spendlog.budgets b WHERE b.scope = budget_set.scope AND b.id = budget_set.id);

@@ -114,11 +114,11 @@ RETURN (
       coalesce(spendlog.total_word(k.second, false), 'NULL::text'), coalesce(spendlog.total_word(k.second, true), 'NULL::text')) AS line
     FROM spendlog.total_kinds() k WHERE k.first <> 'model' AND k.second IS DISTINCT FROM 'model')
   SELECT string_agg(format('SELECT a.kind%s AS kind, '''' AS provider, a.id, a.name, a.other, a.other_name, '''' AS reason FROM %s'
-      '(VALUES %s) AS a (kind, id, name, other, other_name)',
+      '(VALUES %s) AS a (kind, id, name, other, other_name)%s',
     CASE WHEN u.tagged THEN ' || CASE WHEN a.other IS NOT NULL AND array_position(coalesce(k.request_tags, l.request_tags), t.tag) < t.n '
       'THEN '', again'' ELSE '''' END' ELSE '' END,
     CASE WHEN u.tagged THEN 'unnest(coalesce(k.request_tags, l.request_tags)) WITH ORDINALITY AS t (tag, n) CROSS JOIN LATERAL ' ELSE '' END,
-    u.lines), ' UNION ALL ')
+    u.lines, CASE WHEN u.tagged THEN ' WHERE t.tag IS NOT NULL' ELSE '' END), ' UNION ALL ')
   FROM (SELECT o.tagged, string_agg(o.line, ', ') AS lines FROM told o GROUP BY 1) u);
 
 -- By an attribute of the caller and the model. Calls have the same tags again and again: they are added up before these are taken apart.
@@ -138,7 +138,7 @@ RETURN (
     FROM spendlog.total_kinds() p WHERE p.second = 'model')
   SELECT string_agg(CASE s.first WHEN 'tag' THEN format($sql$SELECT CASE WHEN array_position(l.id, t.tag) < t.n THEN l.kind || ', again'
       ELSE l.kind END, l.day, l.provider, t.tag, l.name, l.other, l.other_name, l.pricing_status, l.pricing_reason, %s
-    FROM (%s) l CROSS JOIN LATERAL unnest(l.id) WITH ORDINALITY AS t (tag, n)
+    FROM (%s) l CROSS JOIN LATERAL unnest(l.id) WITH ORDINALITY AS t (tag, n) WHERE t.tag IS NOT NULL
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9$sql$, spendlog.total_list('sum(l.%1$I)'), s.lines) ELSE s.lines END, ' UNION ALL ')
   FROM said s);
 
@@ -314,7 +314,8 @@ RETURN (
       'SELECT w.call_no FROM spendlog.shared_calls w WHERE coalesce(w.model, '''') = ANY ($5)))' END
     WHERE cardinality(models) > 0
     UNION ALL
-    SELECT 's.label = ANY ($7)' WHERE cardinality(end_users) > 0) c
+    SELECT 'hashtextextended(s.label, 0) = ANY (ARRAY(SELECT hashtextextended(n, 0) FROM unnest($7) AS n)) AND s.label = ANY ($7)'
+    WHERE cardinality(end_users) > 0) c
   WHERE c.condition IS NOT NULL);
 
 -- Lines of a grain by an attribute, in days [$1, $2).
@@ -336,7 +337,7 @@ RETURN (
     spendlog.total_list('s.%1$I'),
     CASE WHEN f.call = 's' THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
       'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END,
-    CASE WHEN by = 'tag' THEN format(' CROSS JOIN LATERAL unnest(%s.request_tags) AS t (tag)', f.caller) ELSE '' END,
+    CASE WHEN by = 'tag' THEN format(' JOIN LATERAL unnest(%s.request_tags) AS t (tag) ON t.tag IS NOT NULL', f.caller) ELSE '' END,
     spend_of_lines.grain,
     CASE WHEN by = 'end_user' OR cardinality(end_users) > 0 THEN 's.about & 16 <> 0 AND s.label IS NOT NULL'
       ELSE 's.about & 1 <> 0' END,

@@ -17,11 +17,11 @@ sys.dont_write_bytecode = True
 
 from harness import report, servers  # noqa: E402
 from integration import (boards, budgets, callback, calls, citus, drift, entry, focus, litellm, observing, operations,  # noqa: E402
-                         pipeline, postgresql, programs, repricing, runs, sessions, upgrading, wires)
+                         pipeline, postgresql, programs, repricing, runs, sessions, summing, upgrading, wires)
 
 ALL = (programs.ALL + pipeline.ALL + operations.ALL + repricing.ALL + sessions.ALL + callback.ALL + entry.ALL
        + drift.ALL + postgresql.ALL + observing.ALL
-       + upgrading.ALL + wires.ALL + budgets.ALL + boards.ALL + calls.ALL + runs.ALL + litellm.ALL + focus.ALL + citus.ALL)
+       + upgrading.ALL + summing.ALL + wires.ALL + budgets.ALL + boards.ALL + calls.ALL + runs.ALL + litellm.ALL + focus.ALL + citus.ALL)
 
 
 def run(chosen, options):
