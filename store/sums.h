@@ -62,9 +62,10 @@ void sums_count(struct sums *sums, unsigned number);
 bool sums_fold(struct sums *sums) MUST_CHECK;
 
 /* The lines of one form as binary COPY, after its header; *lines of them. Lean ones get the numbers
- * that the words have by now. false: out of memory. */
+ * that the words have by now. A piece of some megabytes: of the groups from *from on, which is then
+ * where the next piece begins, at the end sums->group_count. false: out of memory. */
 bool sums_encode(const struct sums *sums, const struct row_words *words, bool wide,
-                 struct buf *copy, size_t *lines) MUST_CHECK;
+                 struct buf *copy, size_t *from, size_t *lines) MUST_CHECK;
 extern const char sums_columns_lean[], sums_columns_wide[];
 
 #endif

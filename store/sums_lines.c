@@ -13,6 +13,8 @@
 #define MANY_DAYS 3      /* from as many on it is a backfill */
 #define MANY_ROWS 256    /* not what came late in a batch of a few */
 
+#define PIECE_BYTES (8u << 20) /* of lines; wide ones repeat their words */
+
 #define LEAN_COLUMNS 34
 #define WIDE_COLUMNS (LEAN_COLUMNS - 2 + 12)
 #define COLUMNS(numbers)                                                                           \
@@ -315,12 +317,14 @@ static bool is_wide(const struct group_key *key)
 }
 
 bool sums_encode(const struct sums *sums, const struct row_words *words, bool wide,
-                 struct buf *copy, size_t *lines)
+                 struct buf *copy, size_t *from, size_t *lines)
 {
     *lines = 0;
-    MUST(calls_of_all(sums) == (int64_t)sums->rows_counted, calls_of_all(sums), sums->rows_counted);
-    for (size_t i = 0; i < sums->group_count; i++)
-        if (sums->group[i].calls > 0 && is_wide(&sums->group[i].key) == wide)
-            *lines += add_lines(sums, wide ? NULL : words, copy, i);
+    MUST(*from > 0 || calls_of_all(sums) == (int64_t)sums->rows_counted, calls_of_all(sums),
+         sums->rows_counted);
+    MUST(*from <= sums->group_count, *from, sums->group_count);
+    for (; *from < sums->group_count && copy->bytes < PIECE_BYTES; ++*from)
+        if (sums->group[*from].calls > 0 && is_wide(&sums->group[*from].key) == wide)
+            *lines += add_lines(sums, wide ? NULL : words, copy, *from);
     return buf_ok(copy);
 }

@@ -506,19 +506,24 @@ static bool lines_vanished(size_t sent, int64_t stored, struct err *err)
 static bool sums_copy(struct writer *w, const struct batch *batch, bool wide, struct err *err)
 {
     char sql[1024];
-    size_t lines;
-    int64_t stored;
-    copy_in_start(&w->sums);
-    if (!sums_encode(&batch->sums, &batch->words, wide, &w->sums, &lines))
-        return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
-    w->sum_lines += lines;
-    MUST(pg_inside(&w->pg), lines);
-    if (lines == 0)
-        return true;
+    size_t from = 0, lines;
     snprintf(sql, sizeof(sql), "COPY spendlog.spend_deltas (%s) FROM STDIN (FORMAT binary)",
              wide ? sums_columns_wide : sums_columns_lean);
-    return copy_in(&w->pg, sql, &w->sums, &stored, err) &&
-           (stored == (int64_t)lines || lines_vanished(lines, stored, err));
+    while (from < batch->sums.group_count) {
+        int64_t stored;
+        copy_in_start(&w->sums);
+        if (!sums_encode(&batch->sums, &batch->words, wide, &w->sums, &from, &lines))
+            return err_set(err, ERR_FATAL, "the sums of the batch do not fit into memory");
+        w->sum_lines += lines;
+        MUST(pg_inside(&w->pg), lines);
+        if (lines == 0)
+            continue;
+        if (!copy_in(&w->pg, sql, &w->sums, &stored, err))
+            return false;
+        if (stored != (int64_t)lines)
+            return lines_vanished(lines, stored, err);
+    }
+    return true;
 }
 
 bool rows_sum(struct writer *w, struct batch *batch, struct err *err)

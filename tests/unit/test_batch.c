@@ -232,10 +232,67 @@ static void a_payload_without_room_is_left_out(void **state)
     free(large);
 }
 
+/* Lines of rows whose words have no numbers repeat them, for each meter: many times the batch. */
+static void sums_of_wide_rows_come_in_pieces(void **state)
+{
+    (void)state;
+    enum { TAGS = 20, TAG = 8000, METERS = 5, ROWS = 150, PIECE = 10 << 20 };
+    static const enum unit units[METERS] = {UNIT_WEB_SEARCHES, UNIT_DISCOUNT, UNIT_MARGIN,
+                                            UNIT_MARGIN_FIXED, UNIT_FILE_SEARCHES};
+    static char text[TAG + 1];
+    struct slice tag[TAGS];
+    struct tags tags = {TAGS, tag};
+    struct charge charge = {.status = CHARGE_PRICED, .has_spend = true, .item_count = METERS};
+    struct batch batch;
+    struct buf copy;
+    struct err err = {0};
+    memset(text, 'x', TAG);
+    for (int i = 0; i < TAGS; i++)
+        tag[i] = slice_of(text);
+    for (int i = 0; i < METERS; i++)
+        charge.item[i] = (struct charge_item){.unit = units[i],
+                                              .quantity = decimal_from_int(1),
+                                              .rate = decimal_from_int(1),
+                                              .multiplier = decimal_from_int(1),
+                                              .amount = {1000}};
+    batch_init(&batch, 64u << 20, 0, 3650);
+    for (unsigned row = 0; row < ROWS; row++) {
+        char user[32];
+        snprintf(user, sizeof(user), "user-%u", row);
+        struct event event = {.mapping = "m", .has_identity = true, .content_hash = row};
+        memcpy(event.identity, &row, sizeof(row));
+        facts_set_int(&event.facts, FACT_STARTED_AT, NOW_US);
+        event.labels.v[LABEL_TAGS].t = &tags;
+        event.labels.v[LABEL_USER].s = slice_of(user);
+        event.labels.present = UINT64_C(1) << LABEL_TAGS | UINT64_C(1) << LABEL_USER;
+        const struct row_origin origin = {.range = batch_range_of(&batch, &partition[0]),
+                                          .record_index = row,
+                                          .price_book_id = BOOK};
+        assert_true(batch_add_row(&batch, &event, &charge, &origin, &err));
+    }
+    assert_true(sums_begin(&batch.sums));
+    for (size_t i = 0; i < batch.row_count; i++)
+        sums_count(&batch.sums, batch.rows[i].figures);
+    assert_true(sums_fold(&batch.sums));
+
+    buf_init(&copy, PIECE);
+    size_t from = 0, lines, all = 0, pieces = 0;
+    for (; from < batch.sums.group_count; pieces++) {
+        buf_reset(&copy);
+        assert_true(sums_encode(&batch.sums, &batch.words, true, &copy, &from, &lines));
+        all += lines;
+    }
+    assert_true(pieces > 10);
+    assert_true(all >= ROWS * (1 + METERS));
+    buf_free(&copy);
+    batch_free(&batch);
+}
+
 int main(void)
 {
 #define BATCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_of_wide_rows_come_in_pieces),
         BATCH_TEST(a_partition_has_one_range_from_its_stored_offset),
         BATCH_TEST(more_ranges_than_the_first_room_stay_apart),
         BATCH_TEST(a_row_remembers_where_it_came_from),
