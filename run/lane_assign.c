@@ -91,20 +91,23 @@ static bool start_find(struct lane *lane, const char *topic, int32_t partition, 
 }
 
 /* `start: latest` means the end of the log as it was when the group first saw the topic. Rows for
- * all partitions are made at once, so that a partition added later starts at its beginning. */
+ * all partitions are made at once, so that a partition added later starts at its beginning, and
+ * whoever finds one of them finds all. */
 static bool topic_begin_latest(struct lane *lane, const char *topic, struct err *err)
 {
-    int32_t count;
+    int32_t count, found = 0;
+    int64_t told;
     if (!consumer_partition_count(lane->consumer, topic, &count, err))
         return false;
-    for (int32_t i = 0; i < count; i++) {
-        int64_t start, told;
-        struct partition_state state;
-        if (!start_find(lane, topic, i, true, &start, &told, err) ||
-            !writer_offset_load(lane->writer, topic, i, start, &state, err))
-            return false;
-    }
-    return true;
+    int64_t *start = calloc(count > 0 ? (size_t)count : 1, sizeof(*start));
+    if (!start)
+        return err_set(err, ERR_FATAL, "out of memory");
+    while (found < count && start_find(lane, topic, found, true, &start[found], &told, err))
+        found++;
+    bool ok = found == count &&
+              (count <= 0 || writer_topic_begin(lane->writer, topic, start, (size_t)count, err));
+    free(start);
+    return ok;
 }
 
 static bool partition_first_seen(struct lane *lane, struct lane_partition *p, struct err *err)

@@ -157,10 +157,12 @@ bool writer_connect(struct writer *w, struct err *err)
 
 /* --- offset rows ---------------------------------------------------------------------------- */
 
-static const char offset_insert[] =
+/* Of partitions $4, $4 + 1, ... */
+static const char offsets_insert[] =
     "INSERT INTO spendlog.kafka_offsets"
     " (cluster_id, group_id, topic, partition, incarnation, first_offset, next_offset)"
-    " VALUES ($1, $2, $3, $4::integer, 1, $5::bigint, $5::bigint)"
+    " SELECT $1, $2, $3, $4::integer + s.place::integer - 1, 1, s.start, s.start"
+    " FROM unnest($5::bigint[]) WITH ORDINALITY AS s (start, place) ORDER BY s.place"
     " ON CONFLICT ON CONSTRAINT kafka_offsets_place_key DO NOTHING";
 
 static const char offset_select[] =
@@ -205,6 +207,20 @@ static bool offset_select_into(struct writer *w, const char *topic, int32_t part
     return true;
 }
 
+static bool offsets_begin(struct writer *w, const char *topic, int32_t partition,
+                          const int64_t start[], size_t count, struct err *err)
+{
+    arg_place(w, topic);
+    pg_arg_int4(&w->args, partition);
+    pg_array_open(&w->args, PG_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_int8(&w->args, start[i]);
+    pg_array_close(&w->args);
+    PGresult *res = pg_query(&w->pg, offsets_insert, &w->args, err);
+    PQclear(res);
+    return res != NULL;
+}
+
 bool writer_offset_load(struct writer *w, const char *topic, int32_t partition,
                         int64_t start_offset, struct partition_state *state, struct err *err)
 {
@@ -212,17 +228,20 @@ bool writer_offset_load(struct writer *w, const char *topic, int32_t partition,
         return false;
     if (state->id != 0 || start_offset < 0)
         return true;
-    arg_place(w, topic);
-    pg_arg_int4(&w->args, partition);
-    pg_arg_int8(&w->args, start_offset);
-    PGresult *res = pg_query(&w->pg, offset_insert, &w->args, err);
-    PQclear(res);
-    if (!res || !offset_select_into(w, topic, partition, state, err))
+    if (!offsets_begin(w, topic, partition, &start_offset, 1, err) ||
+        !offset_select_into(w, topic, partition, state, err))
         return false;
     /* Between the two statements the database went back. */
     return state->id != 0 ? true
                           : err_set(err, ERR_RETRY, "%s/%d: the offset row is not there any more",
                                     topic, (int)partition);
+}
+
+bool writer_topic_begin(struct writer *w, const char *topic, const int64_t start[], size_t count,
+                        struct err *err)
+{
+    MUST(count > 0, count);
+    return writer_connect(w, err) && offsets_begin(w, topic, 0, start, count, err);
 }
 
 bool writer_topic_known(struct writer *w, const char *topic, bool *known, struct err *err)

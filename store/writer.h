@@ -60,6 +60,11 @@ bool writer_offset_load(struct writer *writer, const char *topic, int32_t partit
                         int64_t start_offset, struct partition_state *state,
                         struct err *err) MUST_CHECK;
 
+/* Makes the offset rows of partitions 0 to count - 1 that have none, all at once: nobody sees some
+ * of them. */
+bool writer_topic_begin(struct writer *writer, const char *topic, const int64_t start[],
+                        size_t count, struct err *err) MUST_CHECK;
+
 /* Whether the group has an offset row for any partition of the topic. */
 bool writer_topic_known(struct writer *writer, const char *topic, bool *known,
                         struct err *err) MUST_CHECK;

@@ -281,7 +281,9 @@ bool consumer_watermarks(struct consumer *consumer, const char *topic, int32_t p
 {
     (void)consumer;
     (void)topic;
-    if (fails(&fake_kafka.fail_watermarks, err, "watermarks"))
+    if (fake_kafka.watermarks_before > 0)
+        fake_kafka.watermarks_before--;
+    else if (fails(&fake_kafka.fail_watermarks, err, "watermarks"))
         return false;
     *low = logs[partition].low;
     *high = logs[partition].high;

@@ -16,13 +16,14 @@ struct fake_kafka {
     /* So many calls fail from now on. */
     unsigned fail_cluster_id, fail_subscribe, fail_assign, fail_watermarks, fail_committed;
     unsigned fail_unowned, fail_missing;
-    int32_t unowned;          /* partitions that belong to nobody */
-    const char *missing;      /* a topic that does not exist */
-    const char *error;        /* POLL_ERROR by the next poll */
-    const char *fatal;        /* POLL_FATAL by the next poll */
-    struct envelope envelope; /* of each message */
-    bool repeats;             /* the first message after an assignment comes twice */
-    bool never_tells;         /* what is committed is kept, but the consumer hears nothing of it */
+    unsigned watermarks_before; /* answers of watermarks before the first that fails */
+    int32_t unowned;            /* partitions that belong to nobody */
+    const char *missing;        /* a topic that does not exist */
+    const char *error;          /* POLL_ERROR by the next poll */
+    const char *fatal;          /* POLL_FATAL by the next poll */
+    struct envelope envelope;   /* of each message */
+    bool repeats;               /* the first message after an assignment comes twice */
+    bool never_tells; /* what is committed is kept, but the consumer hears nothing of it */
     /* What was asked of it. */
     unsigned assigns, empty_assigns, rejoins, closes;
     size_t assigned; /* partitions that flow now */

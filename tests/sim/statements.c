@@ -258,8 +258,11 @@ STATEMENT(offsets_insert)
     struct text cluster = param_text(params, 1), group = param_text(params, 2),
                 topic = param_text(params, 3);
     int32_t partition = (int32_t)param_int(params, 4);
-    if (!offsets_of(conn->backend->tx, cluster, group, topic, partition))
-        offsets_add(conn->backend->tx, cluster, group, topic, partition, 1, param_int(params, 5));
+    size_t count;
+    int64_t *start = param_ints(params, 5, &count);
+    for (size_t i = 0; i < count; i++, partition++)
+        if (!offsets_of(conn->backend->tx, cluster, group, topic, partition))
+            offsets_add(conn->backend->tx, cluster, group, topic, partition, 1, start[i]);
     return answer_done();
 }
 

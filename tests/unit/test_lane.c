@@ -86,6 +86,30 @@ static void latest_begins_at_the_end_and_partitions_added_later_at_their_beginni
     expect_once(1, 0, 2); /* its row was made with the topic's first */
 }
 
+/* The rows of some partitions would say that the topic was seen, and the others begin at their
+ * start. */
+static void latest_is_of_all_partitions_or_not_begun(void **state)
+{
+    (void)state;
+    begin_latest();
+    for (int partition = 0; partition < FAKE_PARTITIONS; partition++)
+        append(partition, 5);
+    for (unsigned answers = 0; answers < FAKE_PARTITIONS; answers++) {
+        fake_kafka.watermarks_before = answers;
+        fake_kafka.fail_watermarks = 2;
+        fake_kafka_give(0, FAKE_PARTITIONS);
+        turn_until(LANE_WAITING);
+        for (int partition = 0; partition < FAKE_PARTITIONS; partition++)
+            assert_false(fake_offsets(partition)->known);
+        fake_kafka_take_away(false);
+        turn_until(LANE_UNASSIGNED);
+    }
+    fake_kafka.watermarks_before = fake_kafka.fail_watermarks = 0;
+    fake_kafka_give(0, FAKE_PARTITIONS);
+    read_out();
+    assert_int_equal(fake_writer.place_count, 0);
+}
+
 static void what_librdkafka_repeats_is_dropped(void **state)
 {
     (void)state;
@@ -1360,6 +1384,7 @@ int main(void)
         TEST(messages_become_rows_and_offsets_move_with_them),
         TEST(a_batch_is_written_when_it_is_full_or_old),
         TEST(latest_begins_at_the_end_and_partitions_added_later_at_their_beginning),
+        TEST(latest_is_of_all_partitions_or_not_begun),
         TEST(what_librdkafka_repeats_is_dropped),
         TEST(a_message_larger_than_a_batch_is_written_in_parts),
         TEST(a_message_in_parts_is_read_again_whole_by_other_mappings),
