@@ -246,11 +246,16 @@ static bool reference_ask(struct registry *registry, const json_t *reference, st
         return false;
     if (!is_new)
         return true;
-    char *subject = curl_easy_escape(registry->curl,
-                                     json_string_value(json_object_get(reference, "subject")), 0);
-    snprintf(path, sizeof path, "/subjects/%s/versions/%lld", subject ? subject : "",
-             (long long)json_integer_value(json_object_get(reference, "version")));
+    const char *name = json_string_value(json_object_get(reference, "subject"));
+    if (!name)
+        return err_set(err, ERR_INPUT, "a reference of the schema names no subject");
+    char *subject = curl_easy_escape(registry->curl, name, 0);
+    int bytes = snprintf(path, sizeof path, "/subjects/%s/versions/%lld", subject ? subject : "",
+                         (long long)json_integer_value(json_object_get(reference, "version")));
     curl_free(subject);
+    if ((size_t)bytes >= sizeof path)
+        return err_set(err, ERR_INPUT, "a reference of the schema names a subject of %zu bytes",
+                       strlen(name));
     json_t *answer = ask(registry, path, &absent, err);
     if (!answer)
         return absent;

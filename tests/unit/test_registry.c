@@ -16,6 +16,7 @@
 #define PROTOBUF_ID 7
 #define MONEY_ID 8
 #define LATER_ID 99
+#define ODD_ID 204     /* a file that imports one of no subject, or of a very long one */
 #define FILES_ID 200   /* a file that imports `server.imports` others, each of which imports all */
 #define LARGE_ID 201   /* an answer of `server.large` bytes */
 #define JSON_ID 100000 /* and above: JSON */
@@ -123,6 +124,14 @@ static bool many_answer(const char *url, bool serialized, char *text, size_t cap
     int id = strncmp(url, "/schemas/ids/", 13) == 0 ? atoi(url + 13) : 0;
     if (id == FILES_ID || strncmp(url, "/subjects/f", 11) == 0)
         files_answer(serialized, text, capacity);
+    else if (id == ODD_ID && server.imports == 0)
+        snprintf(text, capacity,
+                 "{\"schemaType\":\"PROTOBUF\",\"schema\":\"\",\"references\":[{\"name\":\"a\"}]}");
+    else if (id == ODD_ID)
+        snprintf(text, capacity,
+                 "{\"schemaType\":\"PROTOBUF\",\"schema\":\"\",\"references\":[{\"name\":\"a\","
+                 "\"subject\":\"%0*d\"}]}",
+                 2000, 0);
     else if (id == LARGE_ID)
         snprintf(text, capacity, "{\"schemaType\":\"JSON\",\"pad\":\"%*s\"}",
                  (int)(server.large - strlen("{\"schemaType\":\"JSON\",\"pad\":\"\"}")), "");
@@ -377,6 +386,20 @@ static void a_schema_of_too_many_files_is_told(void **state)
     }
 }
 
+static void a_reference_that_cannot_be_asked_for_is_told(void **state)
+{
+    (void)state;
+    open_yaml(avro_mapping);
+    for (unsigned is_long = 0; is_long <= 1; is_long++) {
+        struct registry *registry = registry_start();
+        server.imports = is_long;
+        assert_string_equal(read_framed(registry, ODD_ID, "\0\x0a\x03USD", 6), "bad_encoding");
+        assert_non_null(
+            strstr(world.last_detail, is_long ? "a subject of 2000 bytes" : "names no subject"));
+        registry_end(registry);
+    }
+}
+
 static void an_answer_that_is_too_large_holds_nobody_up(void **state)
 {
     (void)state;
@@ -531,6 +554,7 @@ int main(void)
         cmocka_unit_test(a_schema_that_is_not_known_is_told_with_its_id),
         cmocka_unit_test(a_registry_that_is_away_makes_the_caller_pause),
         cmocka_unit_test(a_schema_of_too_many_files_is_told),
+        cmocka_unit_test(a_reference_that_cannot_be_asked_for_is_told),
         cmocka_unit_test(an_answer_that_is_too_large_holds_nobody_up),
         cmocka_unit_test(schemas_beyond_those_kept_are_told_with_their_id),
         cmocka_unit_test(a_schema_of_protobuf_is_bounded),
