@@ -91,16 +91,20 @@ bool counts_tally(struct writer *w, const struct batch *batch, struct err *err)
 
 /* --- conflicts ------------------------------------------------------------------------------ */
 
+/* A record of a message that is read again whole comes again: what was noted of it stays. Says how
+ * many are new, by partition. */
 static const struct pg_statement conflict = {
     STATEMENT_CONFLICT,
-    "INSERT INTO spendlog.ingest_conflicts (batch_id, partition_id, kafka_offset, record_index,"
-    "  start_time, identity, content_hash, stored_content_hash)"
+    "WITH noted AS (INSERT INTO spendlog.ingest_conflicts (batch_id, partition_id, kafka_offset,"
+    "  record_index, start_time, identity, content_hash, stored_content_hash)"
     " SELECT $1::bigint, c.partition_id, c.kafka_offset, c.record_index, c.start_time, c.identity,"
     "  c.content_hash, c.stored_content_hash"
     " FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::timestamp[], $6::uuid[],"
     "  $7::bigint[], $8::bigint[])"
     " AS c (partition_id, kafka_offset, record_index, start_time, identity, content_hash,"
-    "  stored_content_hash)"};
+    "  stored_content_hash)"
+    " ON CONFLICT ON CONSTRAINT ingest_conflicts_pkey DO NOTHING RETURNING partition_id)"
+    " SELECT partition_id, count(*) FROM noted GROUP BY 1"};
 
 /* A column of what is noted of a row: its record, its key, the hashes of a conflict. */
 static void key_add(struct pg_args *args, const struct batch *batch, const struct batch_row *row,
@@ -130,6 +134,19 @@ static void key_add(struct pg_args *args, const struct batch *batch, const struc
     }
 }
 
+/* An offset row counts those that are listed. */
+static void count_noted(struct writer *w, const struct batch *batch, const PGresult *res)
+{
+    for (size_t i = 0; i < batch->range_count; i++) {
+        int64_t noted = 0;
+        for (int row = 0; row < PQntuples(res); row++)
+            if (batch->range[i].state->id == pg_int(res, row, 0))
+                noted += pg_int(res, row, 1);
+        MUST(noted <= w->counts[i].conflicts, noted, w->counts[i].conflicts);
+        w->counts[i].conflicts = noted;
+    }
+}
+
 static bool write_conflicts(struct writer *w, const struct batch *batch, size_t count,
                             struct err *err)
 {
@@ -146,7 +163,11 @@ static bool write_conflicts(struct writer *w, const struct batch *batch, size_t 
                 key_add(&w->args, batch, &batch->rows[i], c);
         pg_array_close(&w->args);
     }
-    return writer_run(w, &conflict, err);
+    PGresult *res = pg_run(&w->pg, &conflict, &w->args, err);
+    if (res)
+        count_noted(w, batch, res);
+    PQclear(res);
+    return res != NULL;
 }
 
 /* --- samples of duplicates ------------------------------------------------------------------- */

@@ -311,6 +311,36 @@ static void another_content_is_a_conflict_and_the_first_stays(void **state)
     assert_int_equal(scalar(query), 3);
 }
 
+/* Other mappings read a partly stored message again from its first record: then a record comes
+ * twice, and what was noted of it stays one. */
+static void a_conflict_that_comes_again_is_noted_once(void **state)
+{
+    struct world *w = *state;
+    const struct sample one = {
+        .identity = first, .start_us = BASE_US, .content_hash = 1, .model = "one"};
+    struct sample other = {
+        .identity = first, .start_us = BASE_US, .content_hash = 2, .model = "other"};
+    add_row(&w->batch, &w->p[0], &one);
+    add_row(&w->batch, &w->p[0], &other);
+    commit_or_fail(w->writer, &w->batch);
+
+    batch_reset(&w->batch);
+    add_row(&w->batch, &w->p[0], &other);
+    w->batch.rows[0].kafka_offset--; /* as before */
+    other.content_hash = 3;
+    add_row(&w->batch, &w->p[0], &other); /* and one more, which is new */
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(1, 3, 0, 0);
+    assert_int_equal(w->batch.range[0].conflicts, 1);
+    assert_int_equal(of_topic("conflicts"), 2); /* as many as are listed: verify compares them */
+    char query[256];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.ingest_conflicts WHERE partition_id = %lld"
+             " AND (kafka_offset, content_hash) IN ((1, 2), (3, 3))",
+             (long long)w->p[0].id);
+    assert_int_equal(scalar(query), 2);
+}
+
 static void the_same_identity_at_another_time_of_its_own_is_another_call(void **state)
 {
     struct world *w = *state;
@@ -1187,6 +1217,7 @@ int main(void)
         STORE_TEST(a_resend_to_another_writer_is_a_duplicate),
         STORE_TEST(a_whole_batch_of_duplicates_is_none_the_worse),
         STORE_TEST(another_content_is_a_conflict_and_the_first_stays),
+        STORE_TEST(a_conflict_that_comes_again_is_noted_once),
         STORE_TEST(the_same_identity_at_another_time_of_its_own_is_another_call),
         STORE_TEST(an_identity_with_kafkas_time_is_guarded),
         STORE_TEST(two_members_with_the_same_events_store_each_once),

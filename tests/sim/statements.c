@@ -752,10 +752,12 @@ STATEMENT(callers_apart)
 
 /* --- beside the rows ------------------------------------------------------------------------ */
 
-static bool is_listed(const struct tx *tx, uint64_t hash)
+/* By partition, offset and index: the key of three tables. Whoever adds to them has the offset row.
+ */
+static bool is_listed(const struct tx *tx, enum table table, uint64_t hash)
 {
-    for (const struct row *r = db_bucket(TABLE_REJECTED, hash); r; r = r->chain)
-        if (r->table == TABLE_REJECTED && r->hash == hash && row_is_seen(r, tx))
+    for (const struct row *r = db_bucket(table, hash); r; r = r->chain)
+        if (r->table == table && r->hash == hash && row_is_seen(r, tx))
             return true;
     return false;
 }
@@ -789,7 +791,7 @@ STATEMENT(reject)
     res = answer_new(PGRES_TUPLES_OK, 2);
     for (size_t i = 0; i < count; i++) {
         uint64_t hash = db_place_hash(partition[i], offset[i], index[i]);
-        if (is_listed(tx, hash))
+        if (is_listed(tx, TABLE_REJECTED, hash))
             continue;
         struct row *r = db_add(tx, TABLE_REJECTED, hash);
         r->v.rejected.batch = param_int(params, 1);
@@ -955,31 +957,41 @@ STATEMENT(resolve)
 
 /* --- counts --------------------------------------------------------------------------------- */
 
+/* Says how many are new, one by one. */
 STATEMENT(conflict)
 {
     size_t count;
     int64_t *partition = param_ints(params, 2, &count), *offset = param_ints(params, 3, &count),
             *index = param_ints(params, 4, &count), *content = param_ints(params, 7, &count),
             *stored = param_ints(params, 8, &count);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 2);
     for (size_t i = 0; i < count; i++) {
-        struct row *r = db_add(conn->backend->tx, TABLE_CONFLICTS,
-                               db_place_hash(partition[i], offset[i], index[i]));
+        uint64_t hash = db_place_hash(partition[i], offset[i], index[i]);
+        if (is_listed(conn->backend->tx, TABLE_CONFLICTS, hash))
+            continue;
+        struct row *r = db_add(conn->backend->tx, TABLE_CONFLICTS, hash);
         r->v.conflict.batch = param_int(params, 1);
         r->v.conflict.partition_id = partition[i];
         r->v.conflict.offset = offset[i];
         r->v.conflict.index = (int32_t)index[i];
         r->v.conflict.content = content[i];
         r->v.conflict.stored = stored[i];
+        answer_int8(res, partition[i]);
+        answer_int8(res, 1);
     }
-    return answer_done();
+    return res;
 }
 
 STATEMENT(sample)
 {
     size_t count;
-    int64_t *partition = param_ints(params, 2, &count), *offset = param_ints(params, 3, &count);
+    int64_t *partition = param_ints(params, 2, &count), *offset = param_ints(params, 3, &count),
+            *index = param_ints(params, 4, &count);
     for (size_t i = 0; i < count; i++) {
-        struct row *r = db_add(conn->backend->tx, TABLE_SAMPLES, 0);
+        uint64_t hash = db_place_hash(partition[i], offset[i], index[i]);
+        if (is_listed(conn->backend->tx, TABLE_SAMPLES, hash))
+            continue;
+        struct row *r = db_add(conn->backend->tx, TABLE_SAMPLES, hash);
         r->v.conflict.partition_id = partition[i];
         r->v.conflict.offset = offset[i];
     }
@@ -1381,8 +1393,9 @@ static const struct statement statements[] = {
     {"SELECT e.partition_id, o.group_id", "spendlog.rejected_events", rejected_select},
     {"SELECT payload, record_index", "spendlog.rejected_events", payload_select},
     {"UPDATE spendlog.rejected_events e SET resolved_at", NULL, resolve},
-    {"INSERT INTO spendlog.ingest_conflicts", NULL, conflict},
-    {"INSERT INTO spendlog.duplicate_samples", NULL, sample},
+    {"WITH noted AS (", "ON CONSTRAINT ingest_conflicts_pkey DO NOTHING", conflict},
+    {"INSERT INTO spendlog.duplicate_samples", "ON CONSTRAINT duplicate_samples_pkey DO NOTHING",
+     sample},
     {"INSERT INTO spendlog.ingest_counters", NULL, count_up},
     {"WITH r AS (", "spendlog.ingest_batches", advance},
     {"SELECT a.pid, a.application_name", NULL, blockers_end},
