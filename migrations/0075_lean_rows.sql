@@ -428,6 +428,7 @@ DECLARE
 BEGIN
   PERFORM spendlog.session_expect();
   PERFORM FROM spendlog.locks l WHERE l.name = 'partitions' FOR UPDATE;
+  PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE; -- the day's sums change: nothing is merged meanwhile
   SELECT c.relname INTO name FROM spendlog.stored_days() s JOIN pg_class c ON c.oid = s.leaf
   WHERE s.day = drop_partition.day;
   IF name IS NULL THEN

@@ -691,6 +691,10 @@ AS $$
 DECLARE
   made bigint;
 BEGIN
+  PERFORM spendlog.session_expect();
+  PERFORM FROM spendlog.locks l WHERE l.name = 'partitions' FOR UPDATE; -- no day is dropped meanwhile
+  PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE; -- and nothing merged
+  LOCK TABLE spendlog.stored_rows IN ACCESS SHARE MODE; -- a day that takes another's place does so before rows are looked at, or after
   IF EXISTS (SELECT FROM spendlog.dropped_partitions p
              WHERE p.day >= since AND p.day < until AND p.rows > p.rows_unsummed) THEN
     RAISE EXCEPTION 'rows between % and % are gone: their sums cannot be made again', since, until

@@ -42,6 +42,7 @@ DECLARE
   got bigint;
   merged text;
 BEGIN
+  PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE;
   PERFORM set_config('spendlog.sums', 'again', true); -- what is kept beside merged lines has these
   FOREACH merged IN ARRAY ARRAY['spend_slots', 'spend_days'] LOOP
     EXECUTE format('WITH t AS (DELETE FROM spendlog.%I WHERE day = %L RETURNING *) ', merged, day)
@@ -140,6 +141,9 @@ DECLARE
   deleted bigint;
   gone bigint := 0;
 BEGIN
+  PERFORM spendlog.session_expect();
+  PERFORM FROM spendlog.locks l WHERE l.name = 'partitions' FOR UPDATE; -- no day comes back meanwhile
+  PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE; -- and nothing is merged
   UPDATE spendlog.dropped_partitions p SET rows_unsummed = p.rows
   WHERE p.day < before AND p.rows_unsummed <> p.rows
     AND NOT EXISTS (SELECT FROM spendlog.stored_days() s WHERE s.day = p.day);

@@ -478,6 +478,7 @@ BEGIN
   IF octet_length(id) > 2048 THEN
     RAISE EXCEPTION 'an id of more than 2048 bytes has no budget' USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  PERFORM spendlog.session_expect();
   PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE; -- nothing is merged meanwhile
   known := EXISTS (SELECT FROM spendlog.budgets b WHERE b.scope = budget_set.scope AND b.id = budget_set.id);
   INSERT INTO spendlog.budgets VALUES (scope, id, period, amount, zone, fiscal_start)
@@ -501,6 +502,7 @@ AS $$
 DECLARE
   gone boolean;
 BEGIN
+  PERFORM spendlog.session_expect();
   PERFORM FROM spendlog.locks l WHERE l.name = 'sums' FOR UPDATE;
   DELETE FROM spendlog.budgets b
   WHERE b.scope = budget_remove.scope AND b.id = budget_remove.id AND b.period = budget_remove.period;
@@ -524,7 +526,7 @@ REVOKE ALL ON FUNCTION spendlog.budget_lines(text), spendlog.budget_keep(text), 
   spendlog.spent(text, text, text, text, integer, timestamptz),
   spendlog.spend_expected(text, text, text, timestamptz, timestamp), spendlog.budgets_over(text[], text[]),
   spendlog.budget_set(text, text, text, numeric, text, integer), spendlog.budget_remove(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
+GRANT EXECUTE ON FUNCTION spendlog.budget_lines(text), spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
   spendlog.rough_days(text, date, date, date, date),
   spendlog.spent_merged(text, text, timestamp, timestamp, date, date),
   spendlog.spent_late(text, text, timestamp, timestamp),

@@ -253,7 +253,7 @@ COMMENT ON FUNCTION spendlog.totals_drop() IS 'Makes day_totals of a dropped day
 CREATE TRIGGER dropped_partitions_totals AFTER INSERT OR UPDATE OF rows ON spendlog.dropped_partitions
   FOR EACH ROW EXECUTE FUNCTION spendlog.totals_drop();
 
--- Where they are not what merged lines come to: in the columns of sums_differ().
+-- Where what is kept beside merged lines is not what these come to, the sums of budgets too: in the columns of sums_differ().
 CREATE FUNCTION spendlog.totals_differ()
 RETURNS TABLE (level text, day date, grain text, lines bigint, sum_calls numeric, row_calls numeric, sum_spend numeric,
                row_spend numeric)
@@ -279,9 +279,21 @@ BEGIN
       GROUP BY b.kind, b.day, b.provider, b.id, b.name, b.other, b.other_name, b.pricing_status, b.pricing_reason HAVING %3$s) d
     GROUP BY 1, 2 ORDER BY 2, 1$sql$, spendlog.total_lines('spendlog.spend_days'), spendlog.total_list('t.%1$I'),
     replace(spendlog.total_list('sum(b.side * b.%1$I) <> 0'), ', ', ' OR '));
+  RETURN QUERY EXECUTE format($sql$
+    SELECT 'budget of ' || d.scope, d.day, 'total', count(*), sum(d.kept_calls), sum(d.made_calls), sum(d.kept_spend),
+      sum(d.made_spend)
+    FROM (
+      SELECT b.scope, b.day, coalesce(sum(b.calls) FILTER (WHERE b.side = -1), 0)::numeric AS kept_calls,
+        coalesce(sum(b.calls) FILTER (WHERE b.side = 1), 0)::numeric AS made_calls,
+        coalesce(sum(b.spend) FILTER (WHERE b.side = -1), 0) AS kept_spend,
+        coalesce(sum(b.spend) FILTER (WHERE b.side = 1), 0) AS made_spend
+      FROM (SELECT 1 AS side, m.* FROM (%s) m UNION ALL SELECT -1, k.* FROM spendlog.budget_sums k) b
+      GROUP BY b.scope, b.id, b.whole, b.day, b.slot HAVING sum(b.side * b.spend) <> 0 OR sum(b.side * b.calls) <> 0
+        OR sum(b.side * b.unpriced_calls) <> 0 OR sum(b.side * b.unpriced_gateway_cost) <> 0) d
+    GROUP BY 1, 2 ORDER BY 2, 1$sql$, spendlog.budget_lines('(SELECT * FROM spendlog.spend_sums WHERE grain <> ''delta'')'));
 END
 $$;
-COMMENT ON FUNCTION spendlog.totals_differ() IS 'Where day_totals is not what merged sums come to: nowhere, ever';
+COMMENT ON FUNCTION spendlog.totals_differ() IS 'Where day_totals or budget_sums is not what merged sums come to: nowhere, ever';
 
 SET LOCAL jit = off;
 SET LOCAL enable_sort = off;

@@ -140,9 +140,9 @@ class Stage:
         return done.stdout
 
     def sums_agree(self):
-        """In every database of the stage the sums are what the rows come to."""
+        """In every database of the stage the sums are what the rows come to, and what is kept beside them is too."""
         for database in self.databases:
-            check_equal(self.servers.psql(database, "SELECT * FROM spendlog.sums_differ(true)"), [],
+            check_equal(self.servers.psql(database, "SELECT * FROM spendlog.sums_differ(true) UNION ALL SELECT * FROM spendlog.totals_differ()"), [],
                         f"sums of {database} that are not those of the rows")
 
     def close(self):

@@ -70,7 +70,8 @@ int sums_differing(void)
     PGresult *res =
         pg_query(&owner,
                  "SELECT concat_ws(' ', level, day, grain, 'lines', lines, 'calls', sum_calls,"
-                 " row_calls, 'spend', sum_spend, row_spend) FROM spendlog.sums_differ(true)",
+                 " row_calls, 'spend', sum_spend, row_spend) FROM (SELECT * FROM"
+                 " spendlog.sums_differ(true) UNION ALL SELECT * FROM spendlog.totals_differ()) d",
                  NULL, &err);
     if (!res)
         fail_msg("%s", err.text);

@@ -49,7 +49,8 @@ static int teardown(void **state)
     sql("DELETE FROM spendlog.closed_periods; DELETE FROM spendlog.day_claims;"
         "SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
         "DELETE FROM spendlog.dropped_partitions; DELETE FROM spendlog.dropped_sums;"
-        "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days;"
+        "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days,"
+        " spendlog.sums_days, spendlog.day_totals, spendlog.budget_sums, spendlog.coarse_days;"
         "UPDATE spendlog.retention SET keep_days = NULL, keep_sums_days = NULL, days_per_day = 8");
     return differing;
 }
@@ -443,7 +444,8 @@ static void a_strange_hand_leaves_a_mark(void **state)
         sql("UPDATE spendlog.strange_hands SET accepted_by = 'me'");
         assert_int_equal(hands_told(), 0);
         sql("SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
-            "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days;"
+            "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days,"
+            " spendlog.sums_days, spendlog.day_totals, spendlog.budget_sums, spendlog.coarse_days;"
             "DELETE FROM spendlog.dropped_partitions");
     }
     batch_reset(&w->batch);
@@ -730,6 +732,82 @@ static void a_month_is_closed_once_and_in_the_past(void **state)
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.closed_periods"), 1);
 }
 
+/* --- what changes sums of a day, beside what merges them ---------------------------------------
+ */
+
+static void session_open(struct pg *pg, const char *name)
+{
+    struct err err = {0};
+    const struct pg_options options = {.conninfo = conninfo_of(""), .application_name = name};
+    assert_true(pg_open(pg, &options, &err));
+}
+
+/* SQLSTATE of a statement that begins when another has done its work and is not committed. */
+static const char *beside(const char *first, const char *second)
+{
+    static char sqlstate[6];
+    struct pg one, other;
+    struct err err = {0};
+    session_open(&one, "first");
+    session_open(&other, "second");
+    assert_true(pg_command(&one, "BEGIN", &err));
+    assert_true(pg_command(&one, first, &err));
+    assert_int_equal(PQsendQuery(other.conn, second), 1);
+    for (int tries = 0; scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                               " 'second' AND wait_event_type = 'Lock'") == 0;
+         tries++)
+        assert_true(tries < 10000);
+    assert_true(pg_command(&one, "COMMIT", &err));
+    PGresult *res = PQgetResult(other.conn);
+    const char *failed = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    snprintf(sqlstate, sizeof(sqlstate), "%s", failed ? failed : "00000");
+    PQclear(res);
+    pg_close(&one);
+    pg_close(&other);
+    return sqlstate;
+}
+
+static void sums_are_remade_before_or_after_they_are_merged(void **state)
+{
+    ten_rows(*state);
+    assert_string_equal(beside("SELECT spendlog.sums_compact(100000)",
+                               "SELECT spendlog.sums_remake('-infinity', 'infinity')"),
+                        "00000");
+    assert_int_equal(sums_differing(), 0);
+    sql("SELECT spendlog.sums_compact(100000)");
+    assert_string_equal(beside("SELECT spendlog.sums_merge_day(day) FROM spendlog.sums_days",
+                               "SELECT spendlog.sums_remake('-infinity', 'infinity')"),
+                        "00000");
+}
+
+static void sums_of_a_day_that_is_dropped_meanwhile_are_not_remade(void **state)
+{
+    row_of_days_ago(*state, 1);
+    sql("SELECT spendlog.sums_compact(100000)");
+    assert_string_equal(beside("SELECT spendlog.drop_partition(day) FROM spendlog.stored_days()",
+                               "SELECT spendlog.sums_remake('-infinity', 'infinity')"),
+                        "55000");
+    assert_int_equal(scalar("SELECT sum(calls) FROM spendlog.spend_daily"), 1);
+}
+
+/* Of a day that is merged, and that rows come to: of a model that it has, and of another. */
+static void a_day_is_dropped_before_or_after_its_sums_are_merged(void **state)
+{
+    struct world *w = *state;
+    row_of_days_ago(w, 1);
+    sql("SELECT spendlog.sums_compact(100000)");
+    row_of_days_ago(w, 1);
+    const struct sample other = {
+        .identity = next_identity++, .start_us = clock_now_us() - CLOCK_DAY_US, .model = "another"};
+    batch_reset(&w->batch);
+    add_row(&w->batch, &w->p, &other);
+    commit_or_fail(w->writer, &w->batch);
+    assert_string_equal(
+        beside("SELECT spendlog.sums_compact(100000)",
+               "SELECT spendlog.drop_partition(min(day)) FROM spendlog.stored_days()"),
+        "00000");
+}
+
 /* --- settings -------------------------------------------------------------------------------- */
 
 static void functions_that_count_refuse_an_old_snapshot(void **state)
@@ -745,6 +823,10 @@ static void functions_that_count_refuse_an_old_snapshot(void **state)
         {"repricer", "SELECT spendlog.staged_take(1, '2025-07-15')"},
         {"repricer", "SELECT spendlog.swap_partition('2025-07-15')"},
         {"repricer", "SELECT spendlog.period_close('2025-07-01', now())"},
+        {"", "SELECT spendlog.sums_remake('2025-07-15', '2025-07-16')"},
+        {"", "SELECT spendlog.sums_forget('2025-07-15')"},
+        {"", "SELECT spendlog.budget_set('all', '', 'day', 100)"},
+        {"", "SELECT spendlog.budget_remove('all', '', 'day')"},
     };
     static const char *const levels[] = {"REPEATABLE READ", "SERIALIZABLE",
                                          "READ COMMITTED READ ONLY"};
@@ -787,6 +869,9 @@ int main(void)
         TEST(a_posted_adjustment_is_one_of_a_row_as_it_stands),
         TEST(a_closed_month_is_replaced_by_nobody),
         TEST(a_month_is_closed_once_and_in_the_past),
+        TEST(sums_are_remade_before_or_after_they_are_merged),
+        TEST(sums_of_a_day_that_is_dropped_meanwhile_are_not_remade),
+        TEST(a_day_is_dropped_before_or_after_its_sums_are_merged),
         TEST(functions_that_count_refuse_an_old_snapshot),
 #undef TEST
     };

@@ -51,7 +51,8 @@ static int teardown(void **state)
     sql("DELETE FROM spendlog.closed_periods; DELETE FROM spendlog.day_claims;"
         "SELECT spendlog.drop_partition(day) FROM spendlog.stored_days();"
         "DELETE FROM spendlog.dropped_partitions; DELETE FROM spendlog.dropped_sums;"
-        "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days;"
+        "TRUNCATE spendlog.spend_deltas, spendlog.spend_slots, spendlog.spend_days,"
+        " spendlog.sums_days, spendlog.day_totals, spendlog.budget_sums, spendlog.coarse_days;"
         "DELETE FROM spendlog.carried_days; DELETE FROM spendlog.shared_calls;"
         "DELETE FROM spendlog.shared_callers");
     return differing;

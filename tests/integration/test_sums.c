@@ -669,7 +669,7 @@ static int sums_found(void)
     return count;
 }
 
-/* In a sum of each grain, and in a row. */
+/* In a sum of each grain, in what is kept beside sums, and in a row. */
 static void a_planted_attodollar_is_found(void **state)
 {
     static const char *const planted[] = {
@@ -687,10 +687,13 @@ static void a_planted_attodollar_is_found(void **state)
         "UPDATE spendlog.spend_slots SET cache_read_cost = cache_read_cost %c 0.000000000000000001"
         " WHERE ctid = (SELECT min(ctid) FROM spendlog.spend_slots WHERE cache_read_cost > 0.00001"
         " AND about = 1 AND day = '2025-07-01')",
+        "UPDATE spendlog.budget_sums SET spend = spend %c 0.000000000000000001 WHERE whole AND"
+        " day = '2025-07-01'",
         "UPDATE spendlog.spend_logs SET spend = spend %c 0.000000000000000001 WHERE identity ="
         " (SELECT max(identity::text)::uuid FROM spendlog.spend_logs WHERE spend > 0.001 AND"
         " start_time >= '2025-07-01' AND start_time < '2025-07-02')"};
     (void)state;
+    budget_change("set", "'all', ''", ", 1");
     assert_int_equal(sums_found(), 0);
     for (size_t i = 0; i < sizeof(planted) / sizeof(planted[0]); i++) {
         char statement[512];
@@ -701,6 +704,7 @@ static void a_planted_attodollar_is_found(void **state)
         sql("SELECT spendlog.sums_compact(1000000)");
         assert_int_equal(sums_found(), 0);
     }
+    budget_change("remove", "'all', ''", "");
 }
 
 /* One of four has no session and hangs on its trace. */
