@@ -139,6 +139,13 @@ CREATE TRIGGER spend_days_budgets AFTER DELETE ON spendlog.spend_days
 
 -- --- periods
 
+-- Where clocks go back an hour onto midnight there are two of it, and PostgreSQL takes the second: the day begins with the first.
+CREATE FUNCTION spendlog.moment_of(here timestamp, zone text) RETURNS timestamp
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN least(here AT TIME ZONE zone, CASE WHEN (here AT TIME ZONE zone - interval '1 hour') AT TIME ZONE zone = here
+  THEN here AT TIME ZONE zone - interval '1 hour' END) AT TIME ZONE 'UTC';
+COMMENT ON FUNCTION spendlog.moment_of(timestamp, text) IS 'The first moment (UTC) at which clocks of a zone say so';
+
 -- Begin and end of the period in which a moment lies, UTC.
 CREATE FUNCTION spendlog.period_of(period text, zone text DEFAULT 'UTC', fiscal_start integer DEFAULT 1,
   at timestamptz DEFAULT now(), OUT since timestamp, OUT until timestamp)
@@ -158,8 +165,8 @@ BEGIN
   step := CASE period WHEN 'quarter' THEN interval '3 months' ELSE ('1 ' || period)::interval END;
   here := CASE WHEN period IN ('quarter', 'year')
     THEN date_trunc(period, date_trunc('month', here) - months) + months ELSE date_trunc(period, here) END;
-  since := here AT TIME ZONE zone;
-  until := (here + step) AT TIME ZONE zone;
+  since := spendlog.moment_of(here, zone);
+  until := spendlog.moment_of(here + step, zone);
 END
 $$;
 COMMENT ON FUNCTION spendlog.period_of(text, text, integer, timestamptz) IS 'Begin and end (UTC) of the period in which a moment lies';
@@ -518,7 +525,7 @@ COMMENT ON FUNCTION spendlog.budget_remove(text, text, text) IS 'Removes a budge
 -- --- privileges
 
 REVOKE ALL ON FUNCTION spendlog.budget_lines(text), spendlog.budget_keep(text), spendlog.budgets_merge(),
-  spendlog.budgets_remake(), spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
+  spendlog.budgets_remake(), spendlog.moment_of(timestamp, text), spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
   spendlog.rough_days(text, date, date, date, date),
   spendlog.spent_merged(text, text, timestamp, timestamp, date, date),
   spendlog.spent_late(text, text, timestamp, timestamp),
@@ -526,7 +533,7 @@ REVOKE ALL ON FUNCTION spendlog.budget_lines(text), spendlog.budget_keep(text), 
   spendlog.spent(text, text, text, text, integer, timestamptz),
   spendlog.spend_expected(text, text, text, timestamptz, timestamp), spendlog.budgets_over(text[], text[]),
   spendlog.budget_set(text, text, text, numeric, text, integer), spendlog.budget_remove(text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.budget_lines(text), spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
+GRANT EXECUTE ON FUNCTION spendlog.budget_lines(text), spendlog.moment_of(timestamp, text), spendlog.period_of(text, text, integer, timestamptz), spendlog.scope_condition(text),
   spendlog.rough_days(text, date, date, date, date),
   spendlog.spent_merged(text, text, timestamp, timestamp, date, date),
   spendlog.spent_late(text, text, timestamp, timestamp),

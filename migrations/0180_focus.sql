@@ -157,7 +157,7 @@ COMMENT ON FUNCTION spendlog.focus_time(timestamp) IS 'A time (UTC) as FOCUS wri
 
 CREATE FUNCTION spendlog.focus_begin(day timestamp, zone text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN spendlog.focus_time(day AT TIME ZONE zone AT TIME ZONE 'UTC');
+RETURN spendlog.focus_time(spendlog.moment_of(day, zone));
 COMMENT ON FUNCTION spendlog.focus_begin(timestamp, text) IS 'The beginning of a day of a time zone as FOCUS writes it';
 
 CREATE FUNCTION spendlog.focus_unit(unit text) RETURNS text

@@ -90,24 +90,21 @@ bool report_names_known(const struct report_options *options, struct err *err)
 
 /* $1 the zone, $2 how many, $3 hour, day or month, $4 the month. A period that is under way is
  * compared with as much of the one before; now is the end of the quarter of an hour, as the sums
- * have it. */
+ * have it. Hours are hours, whatever clocks do meanwhile. */
 static const char period_of_name[] =
-    "SELECT since AT TIME ZONE 'UTC', CASE unit WHEN 'month' THEN until ELSE n.now END AT TIME "
-    "ZONE 'UTC',"
-    " before AT TIME ZONE 'UTC', least(before + (least(n.now, until) - since), since) AT TIME ZONE "
-    "'UTC'"
+    "SELECT since, CASE unit WHEN 'month' THEN until ELSE n.now END,"
+    " before, least(before + (least(n.now, until) - since), since)"
     " FROM (SELECT date_bin('15 minutes', now() + interval '15 minutes' - interval '1 microsecond',"
-    " timestamptz '2000-01-01 00:00+00') AS now) n CROSS JOIN LATERAL (SELECT $3::text AS unit, "
-    "CASE $3"
-    " WHEN 'month' THEN $4::text::timestamp WHEN 'hour' THEN (n.now AT TIME ZONE $1) - "
-    "make_interval(hours => $2::integer)"
-    " ELSE date_trunc('day', now() AT TIME ZONE $1) - make_interval(days => $2::integer - 1) END "
-    "AS at,"
-    " CASE $3 WHEN 'month' THEN interval '1 month' WHEN 'hour' THEN make_interval(hours => $2)"
-    " ELSE make_interval(days => $2) END AS length) l"
-    " CROSS JOIN LATERAL (SELECT l.at AT TIME ZONE $1 AS since, (l.at + l.length) AT TIME ZONE $1 "
-    "AS until,"
-    " (l.at - l.length) AT TIME ZONE $1 AS before) p";
+    " timestamptz '2000-01-01 00:00+00') AT TIME ZONE 'UTC' AS now) n"
+    " CROSS JOIN LATERAL (SELECT $3::text AS unit, CASE $3 WHEN 'month' THEN $4::text::timestamp"
+    " ELSE date_trunc('day', now() AT TIME ZONE $1) - make_interval(days => $2::integer - 1) END"
+    " AS at, CASE $3 WHEN 'month' THEN interval '1 month' ELSE make_interval(days => $2) END"
+    " AS length) l"
+    " CROSS JOIN LATERAL (SELECT spendlog.moment_of(l.at, $1) AS since,"
+    " spendlog.moment_of(l.at + l.length, $1) AS until,"
+    " spendlog.moment_of(l.at - l.length, $1) AS before WHERE $3 <> 'hour'"
+    " UNION ALL SELECT n.now - h.length, n.now, n.now - 2 * h.length"
+    " FROM make_interval(hours => $2) AS h (length) WHERE $3 = 'hour') p";
 
 static bool last_parse(const char *text, int32_t *many, const char **unit)
 {

@@ -122,6 +122,33 @@ def periods_begin_where_the_zone_says(servers):
                         [[since, until]], f"{period} of {at} in {zone}")
 
 
+def a_day_begins_with_the_first_of_two_midnights(servers):
+    """Where clocks go back onto midnight budgets, days of the sums, reports and FOCUS have the hour that comes twice in the same day."""
+    with Stage(servers, "midnights") as stage:
+        calls = [(zone, at) for zone, hours in (("Atlantic/Azores", ("2026-10-25 00:30", "2026-10-25 01:30", "2026-10-24 23:30")),
+                                                ("America/Havana", ("2026-11-01 04:30", "2026-11-01 05:30", "2026-11-01 03:30"))) for at in hours]
+        stage.produce([message_of(demo_event(id=f"hour-{n}", litellm_call_id=f"hour-{n}", startTime=began, endTime=began + 1,
+                                             completionStartTime=began + 1))
+                       for n, began in enumerate(datetime.datetime.fromisoformat(at + "+00:00").timestamp() for _, at in calls)])
+        stage.consume()
+        check_equal(stage.sql("SELECT to_char(start_time, 'YYYY-MM-DD HH24:MI') FROM spendlog.spend_logs ORDER BY request_id"),
+                    [[at] for _, at in calls], "when calls began")
+        for number, (zone, at) in enumerate(calls):
+            since, until = stage.sql(f"SELECT * FROM spendlog.period_of('day', '{zone}', 1, '{at}+00')")[0]
+            check(since <= at + ":00" < until, f"{at} is not in its day, {since} to {until} in {zone}")
+            of_budget = stage.value(f"SELECT calls FROM spendlog.spent_in('all', '', '{since}', '{until}')")
+            day = f"(timestamptz '{at}+00' AT TIME ZONE '{zone}')::date"
+            check_equal(stage.value(f"SELECT sum(calls) FROM spendlog.spend_daily_in('{zone}') WHERE day = {day}"), of_budget, f"calls of the day of {at}")
+            check_equal(of_budget, "1" if number % 3 == 2 else "2", f"calls of {since} to {until}")
+            check_equal(stage.value(f"SELECT spendlog.focus_begin({day}::timestamp, '{zone}')"), since.replace(" ", "T") + "Z", "FOCUS")
+        for month, count in (("2026-10", 4), ("2026-11", 2)):
+            told = stage.command("report", "--month", month, "--tz", "America/Havana", "--by", "day", "--format", "csv").splitlines()
+            at = told[0].split(",").index("calls")
+            check_equal(sum(int(line.split(",")[at]) for line in told[1:]), count, f"calls of {month} in Havana: {told}")
+            lines = stage.command("report", "--month", month, "--tz", "America/Havana", "--format", "focus").splitlines()
+            check(len(lines) > 1 and all("2026-11-01T04:00:00Z" in line for line in lines[1:]), f"FOCUS of {month} in Havana: {lines}")
+
+
 def a_forecast_knows_the_weekday(servers):
     """Who spends on weekdays alone is not forecast to spend on a weekend; who is new, as so far."""
     with Stage(servers, "forecast") as stage:
@@ -182,5 +209,6 @@ def a_used_up_budget_stops_the_proxy(servers):
             proxy.end()
 
 
-ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says, a_forecast_knows_the_weekday,
+ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says,
+       a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday,
        a_used_up_budget_stops_the_proxy)
