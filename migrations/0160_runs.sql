@@ -50,23 +50,43 @@ END
 $$;
 COMMENT ON FUNCTION spendlog.runs_below(text, timestamp[], uuid[]) IS 'Runs that calls of this one, which has these rows, have made';
 
--- A run and all below it, each once, where it is nearest, and the keys of its rows; at most 16 deep, so circles end.
+-- A run and all below it, each once, where it is nearest, and the keys of its rows: level by level, at most 16 deep. Many runs may have made
+-- one, so not by each way there is to it.
 CREATE FUNCTION spendlog.runs_under(run text)
 RETURNS TABLE (session_id text, parent_session text, depth integer, start_times timestamp[], identities uuid[])
-LANGUAGE sql STABLE STRICT ROWS 10
+LANGUAGE plpgsql STABLE STRICT ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-  WITH RECURSIVE under (session_id, parent_session, depth, start_times, identities) AS (
-    SELECT run, NULL::text, 0, array_agg(r.start_time), array_agg(r.identity) FROM spendlog.rows_of_run(run) r
-    UNION ALL
-    SELECT b.session_id, u.session_id, u.depth + 1, k.start_times, k.identities
-    FROM under u CROSS JOIN LATERAL spendlog.runs_below(u.session_id, u.start_times, u.identities) AS b (session_id)
-    CROSS JOIN LATERAL (SELECT array_agg(r.start_time), array_agg(r.identity) FROM spendlog.rows_of_run(b.session_id) r)
-      AS k (start_times, identities)
-    WHERE u.depth < 16
-  ) CYCLE session_id SET again USING way
-  SELECT DISTINCT ON (u.session_id) u.session_id, u.parent_session, u.depth, u.start_times, u.identities
-  FROM under u WHERE NOT u.again ORDER BY u.session_id, u.depth, u.parent_session
+#variable_conflict use_variable
+DECLARE
+  level text[] := ARRAY[run];
+  parents text[] := ARRAY[NULL];
+  met text[] := ARRAY[run];
+  made text[];
+  below text[];
+  makers text[];
+BEGIN
+  depth := 0;
+  WHILE level IS NOT NULL LOOP
+    below := '{}';
+    makers := '{}';
+    FOR i IN 1..cardinality(level) LOOP
+      session_id := level[i];
+      parent_session := parents[i];
+      SELECT array_agg(r.start_time), array_agg(r.identity) INTO start_times, identities FROM spendlog.rows_of_run(session_id) r;
+      RETURN NEXT;
+      IF depth < 16 THEN
+        made := ARRAY(SELECT b FROM spendlog.runs_below(session_id, start_times, identities) AS b WHERE b <> ALL (met));
+        met := met || made;
+        below := below || made;
+        makers := makers || array_fill(session_id, ARRAY[cardinality(made)]);
+      END IF;
+    END LOOP;
+    SELECT array_agg(b.session ORDER BY b.session), array_agg(b.maker ORDER BY b.session) INTO level, parents
+    FROM unnest(below, makers) AS b (session, maker);
+    depth := depth + 1;
+  END LOOP;
+END
 $$;
 COMMENT ON FUNCTION spendlog.runs_under(text) IS 'A run and all runs below it';
 

@@ -97,4 +97,28 @@ def runs_are_trees(servers):
         stage.close()
 
 
-ALL = (runs_are_trees,)
+def a_run_that_many_have_made_is_followed_once(servers):
+    """Two sessions a level, each made by both above: each is looked below once, not once for each of the 1,024 ways there are to it."""
+    levels = 12
+    messages = [call(1, "lattice", 1)]
+    above, number = [("lattice", 1)] * 2, 1
+    for level in range(1, levels):
+        sides = []
+        for side in "ab":
+            for maker in {n for _, n in above}:
+                number += 1
+                messages.append(call(number, f"level-{level:02}-{side}", 1, f"call-{maker}"))
+            sides.append((f"level-{level:02}-{side}", number))
+        above = sides
+    with Stage(servers, "lattice") as stage:
+        stage.produce(messages)
+        stage.consume()
+        found, deepest, looked = stage.sql(
+            "SET track_functions = 'all'; CREATE TEMP TABLE u AS SELECT * FROM spendlog.runs_under('lattice'); "
+            "SELECT count(DISTINCT session_id), max(depth), (SELECT calls FROM pg_stat_xact_user_functions WHERE funcname = 'runs_below') FROM u")[0]
+        check_equal([int(found), int(deepest), int(looked)], [2 * levels - 1, levels - 1, 2 * levels - 1], "runs, depth, runs looked below")
+        check_equal(stage.sql("SELECT calls, runs_below, calls_in_all FROM spendlog.spend_of_run('lattice')"), [["1", str(2 * levels - 2), str(number)]],
+                    "what all of them made")
+
+
+ALL = (runs_are_trees, a_run_that_many_have_made_is_followed_once)
