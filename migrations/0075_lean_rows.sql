@@ -171,12 +171,28 @@ COMMENT ON COLUMN spendlog.spend_logs.span_id IS 'the call''s own span';
 COMMENT ON COLUMN spendlog.spend_logs.parent_id IS 'span, call id or request id of what made the call';
 COMMENT ON VIEW spendlog.spend_logs IS 'One row per billable call';
 
+-- The query behind a view, over something else than the table that it reads; whatever the server writes in quotes.
+CREATE FUNCTION spendlog.view_over(view text, table_of_it text, other text) RETURNS text
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+  said text := rtrim(pg_get_viewdef(view::regclass), ';');
+BEGIN
+  IF position(table_of_it IN said) = 0 THEN
+    RAISE EXCEPTION 'the query behind % does not read "%"', view, table_of_it USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+  RETURN replace(said, table_of_it, other);
+END
+$$;
+COMMENT ON FUNCTION spendlog.view_over(text, text, text) IS 'The query behind a view, over something else than the table that it reads';
+
 -- The same of one table: a day, or what will become one.
 CREATE FUNCTION spendlog.rows_of(table_name text) RETURNS text
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-RETURN replace(rtrim(pg_get_viewdef('spendlog.spend_logs'::regclass), ';'), 'spendlog.stored_rows s',
-               format('spendlog.%I s', table_name));
+RETURN spendlog.view_over('spendlog.spend_logs', 'spendlog.stored_rows s', format('spendlog.%I s', table_name));
 COMMENT ON FUNCTION spendlog.rows_of(text) IS 'The query behind spend_logs, over one table of rows';
 
 -- Repairs by hand, and members of 0.1.0 until they are started anew, write through the view: wide rows. What
@@ -535,7 +551,8 @@ $$;
 
 -- --- privileges
 
-REVOKE ALL ON FUNCTION spendlog.rows_of(text), spendlog.spend_logs_written() FROM PUBLIC;
+REVOKE ALL ON FUNCTION spendlog.view_over(text, text, text), spendlog.rows_of(text), spendlog.spend_logs_written() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION spendlog.view_over(text, text, text) TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT SELECT ON spendlog.spend_logs, spendlog.shared_calls, spendlog.shared_callers
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT INSERT ON spendlog.spend_logs, spendlog.shared_calls, spendlog.shared_callers TO spendlog_writer;

@@ -162,6 +162,7 @@ $$;
 CREATE FUNCTION spendlog.sum_list(form text, VARIADIC kinds text[]) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off -- names are looked for in it
 RETURN (SELECT string_agg(format(form, c.name, c.reading), ', ' ORDER BY c.place) FROM spendlog.sum_columns() c
         WHERE c.kind = ANY (kinds));
 
@@ -217,7 +218,7 @@ $$;
 CREATE FUNCTION spendlog.sums_in_words(lines text, grain text) RETURNS text
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-RETURN replace(rtrim(pg_get_viewdef('spendlog.spend_sums'::regclass), ';'), 'spendlog.stored_sums s',
+RETURN spendlog.view_over('spendlog.spend_sums', 'spendlog.stored_sums s',
   format('(SELECT %L::text AS grain, %s FROM %s d) s', grain, spendlog.sum_list('%2$s AS %1$I', 'key', 'count', 'figure'),
          lines));
 
@@ -658,16 +659,16 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  keys text := replace(spendlog.sum_list('s.%1$I', 'key'), 's.about', '(s.about & 12)::smallint');
-  less text := spendlog.sum_list('-sum(s.%1$I)', 'count', 'figure');
+  form text := 'INSERT INTO spendlog.%I (%s) SELECT %s FROM (SELECT %s, %s FROM s GROUP BY %s) g WHERE %s';
+  named text := spendlog.sum_list('%1$I', 'key', 'count', 'figure');
+  shown text := spendlog.sum_list('g.%1$I', 'key', 'count', 'figure');
+  keys text := replace(spendlog.sum_list('s.%1$I', 'key'), 's.about', '(s.about & 12)::smallint AS about');
+  less text := spendlog.sum_list('-sum(s.%1$I) AS %1$I', 'count', 'figure');
   grouped text := '1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20';
 BEGIN
-  EXECUTE format(
-    'WITH s AS MATERIALIZED (SELECT * FROM spendlog.stored_sums WHERE day = $1 AND about & 12 <> 0 AND grain <> ''day''), '
-    'slots AS (INSERT INTO spendlog.spend_slots (%1$s) SELECT %2$s, %3$s FROM s GROUP BY %4$s HAVING sum(entries) <> 0) '
-    'INSERT INTO spendlog.spend_days (%1$s) SELECT %5$s, %3$s FROM s GROUP BY %4$s HAVING sum(entries) <> 0',
-    spendlog.sum_list('%1$I', 'key', 'count', 'figure'), keys, less, grouped,
-    replace(keys, 's.slot', 'NULL::smallint'))
+  EXECUTE 'WITH s AS MATERIALIZED (SELECT * FROM spendlog.stored_sums WHERE day = $1 AND about & 12 <> 0 AND grain <> ''day''), '
+    'slots AS (' || format(form, 'spend_slots', named, shown, keys, less, grouped, spendlog.sum_something()) || ') '
+    || format(form, 'spend_days', named, shown, replace(keys, 's.slot', 'NULL::smallint AS slot'), less, grouped, spendlog.sum_something())
     USING NEW.day;
   RETURN NULL;
 END

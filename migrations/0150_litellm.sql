@@ -174,7 +174,7 @@ BEGIN
   LOOP
     EXECUTE format($view$
       CREATE VIEW litellm.%1$I WITH (security_invoker = true) AS
-      SELECT md5(concat_ws('|', d.whom, d.day, d.api_key, d.model, d.model_group, d.provider, d.call_type)) AS id,
+      SELECT md5(concat_ws('|', d.whom, spendlog.litellm_date(d.day), d.api_key, d.model, d.model_group, d.provider, d.call_type)) AS id,
         d.whom AS %2$I, spendlog.litellm_date(d.day) AS date, d.api_key, d.model, d.model_group,
         d.provider AS custom_llm_provider, ''::text AS mcp_namespaced_tool_name,
         spendlog.litellm_endpoint(spendlog.litellm_call_type(d.call_type)) AS endpoint, d.prompt_tokens,
@@ -196,7 +196,7 @@ BEGIN
 
   EXECUTE format($view$
     CREATE VIEW litellm."LiteLLM_DailyGlobalSpend" WITH (security_invoker = true) AS
-    SELECT md5(concat_ws('|', d.day, d.model, d.model_group, d.provider, d.call_type)) AS id,
+    SELECT md5(concat_ws('|', spendlog.litellm_date(d.day), d.model, d.model_group, d.provider, d.call_type)) AS id,
       spendlog.litellm_date(d.day) AS date, d.model, d.model_group, d.provider AS custom_llm_provider,
       ''::text AS mcp_namespaced_tool_name,
       spendlog.litellm_endpoint(spendlog.litellm_call_type(d.call_type)) AS endpoint, d.prompt_tokens,
@@ -215,7 +215,7 @@ BEGIN
   -- Agents are in the rows alone: the member agent_id of metadata.
   EXECUTE format($view$
     CREATE VIEW litellm."LiteLLM_DailyAgentSpend" WITH (security_invoker = true) AS
-    SELECT md5(concat_ws('|', l.agent_id, l.day, l.api_key, l.model, l.model_group, l.provider, l.call_type)) AS id,
+    SELECT md5(concat_ws('|', l.agent_id, spendlog.litellm_date(l.day), l.api_key, l.model, l.model_group, l.provider, l.call_type)) AS id,
       l.agent_id, spendlog.litellm_date(l.day) AS date, l.api_key, l.model, l.model_group,
       l.provider AS custom_llm_provider, ''::text AS mcp_namespaced_tool_name,
       spendlog.litellm_endpoint(spendlog.litellm_call_type(l.call_type)) AS endpoint,

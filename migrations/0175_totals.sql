@@ -66,6 +66,7 @@ CREATE INDEX spend_days_labelled ON spendlog.spend_days (day) WHERE label IS NOT
 CREATE FUNCTION spendlog.total_list(form text, unkept text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 RETURN (SELECT string_agg(format(CASE WHEN t.asked THEN form ELSE coalesce(unkept, form) END, c.name, c.reading), ', ' ORDER BY c.place)
         FROM (SELECT unnest('{entries,calls,spent,gateway_calls,spend,input_cost,output_cost,other_cost,gateway_cost,input_tokens,output_tokens,'
                 'cache_read_tokens,cache_write_tokens,reasoning_tokens}'::text[]) AS name, true AS asked

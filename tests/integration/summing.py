@@ -103,4 +103,64 @@ def long_texts_of_0_1_0_stay_wide(servers):
         check_equal(told, rows, "spent by the user")
 
 
-ALL = (texts_of_any_length_are_summed, a_tag_that_is_null_is_none, long_texts_of_0_1_0_stay_wide)
+def nothing_of_a_dropped_day_is_to_be_looked_at(servers):
+    """Retention takes all of a day out of what is in doubt: also money of lines that count no row, as of rows that were priced anew before they were carried over."""
+    with Stage(servers, "in-doubt", partitions=1) as stage:
+        filled(stage, 40, days=1)
+        stage.sql("UPDATE spendlog.stored_rows SET flags = flags | 1024")
+        stage.sql("SELECT spendlog.sums_remake('2026-03-28', '2026-03-29')")
+        # of a line of the dictionaries a part is told by its words, as it was before it had numbers
+        stage.sql("""
+          CREATE TEMP TABLE line AS SELECT * FROM spendlog.spend_deltas WHERE about & 9 = 9 AND call_no IS NOT NULL AND spend > 0 LIMIT 1;
+          UPDATE line SET entries = 0, calls = 0, spent = 0, costed = 0, gateway_calls = NULL, input_calls = NULL, output_calls = NULL,
+            cache_read_calls = NULL, cache_write_calls = NULL, reasoning_calls = NULL, timed_calls = NULL, differing = NULL, by_clock = NULL,
+            spend = -0.5, input_cost = NULL, output_cost = NULL, other_cost = NULL, gateway_cost = NULL, input_tokens = NULL,
+            output_tokens = NULL, cache_read_tokens = NULL, cache_write_tokens = NULL, reasoning_tokens = NULL, duration_us = NULL,
+            cache_read_cost = NULL, cache_write_cost = NULL, reasoning_cost = NULL, quantity = NULL;
+          INSERT INTO spendlog.spend_deltas SELECT * FROM line;
+          UPDATE line l SET call_no = NULL, caller_no = NULL, spend = 0.5, provider = c.provider, model = c.model, model_group = c.model_group,
+            call_type = c.call_type, status = c.status, api_key = nullif(k.api_key, ''), api_key_alias = nullif(k.api_key_alias, ''),
+            user_id = nullif(k.user_id, ''), team_id = nullif(k.team_id, ''), team_alias = nullif(k.team_alias, ''),
+            organization_id = nullif(k.organization_id, ''), request_tags = nullif(k.request_tags, '{}')
+          FROM spendlog.shared_calls c, spendlog.shared_callers k WHERE c.call_no = l.call_no AND k.caller_no = l.caller_no;
+          INSERT INTO spendlog.spend_deltas SELECT * FROM line""")
+        check_equal(stage.value("SELECT count(*) FROM spendlog.spend_deltas WHERE call_no IS NULL AND spend = 0.5"), "1", "lines by their words")
+        agree(stage, "with a line by its words")
+        stage.command("compact")
+        agree(stage, "merged")
+        check(int(stage.value("SELECT count(*) FROM spendlog.spend_sums WHERE level = 'doubt'")) > 0, "nothing is in doubt")
+        check_equal(stage.value("SELECT spendlog.drop_partition('2026-03-28')"), "40", "rows that went")
+        agree(stage, "dropped")
+        check_equal(stage.sql("SELECT level, sum(calls), sum(spend) FROM spendlog.spend_sums WHERE level IN ('open', 'doubt') AND grain <> 'slot' "
+                              "GROUP BY 1 HAVING sum(calls) <> 0 OR sum(spend) <> 0"), [], "what is to be looked at")
+
+
+def settings_change_no_figure(servers):
+    """quote_all_identifiers as a database's default: budgets, dropped days and copies of days are what they are without; ids do not hang on DateStyle."""
+    with Stage(servers, "odd-settings", partitions=1) as stage:
+        stage.servers.psql("postgres", "DROP DATABASE IF EXISTS odd_settings_on")
+        stage.servers.psql("postgres", "CREATE DATABASE odd_settings_on")
+        stage.servers.psql("postgres", "ALTER DATABASE odd_settings_on SET quote_all_identifiers = on")
+        stage.database = "odd_settings_on"
+        stage.databases.append(stage.database)
+        stage.command("migrate", "-q")
+        filled(stage)
+        stage.sql("SELECT spendlog.budget_set('all', '', 'day', 100)")
+        stage.command("compact")
+        filled(stage, 40)
+        stage.command("compact")
+        told, rows = spent_by_rows(stage, "all", "")
+        check_equal(told, rows, "spent by all")
+        agree(stage, "with names in quotes")
+        day = stage.sql("SELECT count(*), trim_scale(sum(spend)) FROM spendlog.spend_logs WHERE start_time >= '2026-03-29' AND start_time < '2026-03-30'")
+        check_equal(stage.value("SELECT spendlog.drop_partition('2026-03-29')"), day[0][0], "rows that went")
+        check_equal(stage.sql("SELECT rows, trim_scale(spend) FROM spendlog.dropped_partitions"), day, "what the day held")
+        agree(stage, "with a day dropped")
+        for name in ("UserSpend", "TagSpend", "GlobalSpend"):
+            ids = [stage.sql(f"SET datestyle = '{style}'; SELECT md5(string_agg(id, ' ' ORDER BY id)) FROM litellm.\"LiteLLM_Daily{name}\"")
+                   for style in ("ISO, YMD", "German")]
+            check_equal(ids[0], ids[1], f"ids of Daily{name}")
+
+
+ALL = (texts_of_any_length_are_summed, a_tag_that_is_null_is_none, long_texts_of_0_1_0_stay_wide, settings_change_no_figure,
+       nothing_of_a_dropped_day_is_to_be_looked_at)
