@@ -138,7 +138,9 @@ static bool in_send(struct pg *pg, const struct buf *rows, struct err *err)
     if (PQputCopyData(pg->conn, rows->p, (int)rows->bytes) == 1 &&
         PQputCopyData(pg->conn, "\377\377", 2) == 1 && PQputCopyEnd(pg->conn, NULL) == 1)
         return true;
-    return pg_fail(pg, NULL, "writing rows", err);
+    pg_fail(pg, NULL, "writing rows", err);
+    pg_close(pg); /* without memory for all of it libpq stays within COPY */
+    return false;
 }
 
 bool copy_in(struct pg *pg, const char *sql, const struct buf *rows, int64_t *count,

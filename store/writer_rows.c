@@ -276,6 +276,14 @@ static bool copy_took(struct writer *w, uint64_t taken, uint64_t sent, struct er
                    (unsigned long long)(sent - taken), (unsigned long long)sent);
 }
 
+/* Without memory for the data or their end libpq stays within COPY, whatever it is asked. */
+static bool copy_abandon(struct writer *w, struct err *err)
+{
+    pg_fail(&w->pg, NULL, "COPY stored_rows", err);
+    pg_close(&w->pg);
+    return false;
+}
+
 /* The server may refuse half-way and goes on reading: its verdict is the result after the end. */
 static bool copy_end(struct writer *w, struct chunk *chunk, uint64_t sent, struct err *err)
 {
@@ -283,6 +291,10 @@ static bool copy_end(struct writer *w, struct chunk *chunk, uint64_t sent, struc
     bool ok = !chunk->failed && PQputCopyEnd(w->pg.conn, NULL) == 1, told = false;
     PGresult *res;
     while (w->pg.conn && (res = PQgetResult(w->pg.conn)) != NULL) {
+        if (PQresultStatus(res) == PGRES_COPY_IN) {
+            PQclear(res);
+            return copy_abandon(w, err);
+        }
         if (PQresultStatus(res) != PGRES_COMMAND_OK && !told) {
             ok = pg_fail(&w->pg, res, "COPY stored_rows", err);
             told = true;

@@ -15,7 +15,8 @@
 #define PREPARED_MAX 64
 
 struct pg_conn {
-    bool lost;
+    bool lost, copying;
+    unsigned copy_results;
     PGTransactionStatusType transaction;
     PGresult *pending[4]; /* what PQgetResult() gives next */
     int pending_count;
@@ -202,6 +203,12 @@ static PGresult *failure(PGconn *conn)
     return PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR);
 }
 
+static PGresult *copy_begun(PGconn *conn, bool in)
+{
+    conn->copying = in;
+    return PQmakeEmptyPGresult(NULL, in ? PGRES_COPY_IN : PGRES_COPY_OUT);
+}
+
 static PGresult *answer_to(PGconn *conn, const char *sql, ExecStatusType status)
 {
     snprintf(fake_libpq.last, sizeof(fake_libpq.last), "%s", sql);
@@ -209,7 +216,7 @@ static PGresult *answer_to(PGconn *conn, const char *sql, ExecStatusType status)
         return failure(conn);
     transaction_follow(conn, sql);
     if (begins(sql, "COPY") || strstr(sql, " FROM STDIN") || strstr(sql, " TO STDOUT"))
-        return PQmakeEmptyPGresult(NULL, strstr(sql, "STDOUT") ? PGRES_COPY_OUT : PGRES_COPY_IN);
+        return copy_begun(conn, !strstr(sql, "STDOUT"));
     for (const struct fake_answer *a = fake_libpq.answer; a && a->part; a++)
         if (strstr(sql, a->part))
             return rows_of(a, status);
@@ -291,14 +298,33 @@ int PQsendQuery(PGconn *conn, const char *sql)
     return 1;
 }
 
+static void fail_if(bool wrong, const char *why)
+{
+    if (!wrong)
+        return;
+    fprintf(stderr, "%s\n", why);
+    abort();
+}
+
 PGresult *PQgetResult(PGconn *conn)
 {
+    if (conn->copying) { /* as libpq: until the data have ended, and as often as it is asked */
+        fail_if(++conn->copy_results > 100, "PQgetResult() asked for ever");
+        return PQmakeEmptyPGresult(NULL, PGRES_COPY_IN);
+    }
     return conn->pending_count > 0 ? conn->pending[--conn->pending_count] : NULL;
+}
+
+static bool memory_fails(void)
+{
+    return ++fake_libpq.puts >= fake_libpq.puts_end && fake_libpq.puts_end;
 }
 
 int PQputCopyData(PGconn *conn, const char *bytes, int count)
 {
     (void)bytes;
+    if (memory_fails())
+        return -1;
     fake_libpq.copied += (size_t)count;
     return conn->lost ? -1 : 1;
 }
@@ -306,6 +332,9 @@ int PQputCopyData(PGconn *conn, const char *bytes, int count)
 int PQputCopyEnd(PGconn *conn, const char *error)
 {
     (void)error;
+    if (memory_fails())
+        return -1;
+    conn->copying = false;
     if (++fake_libpq.statements == fake_libpq.fail_at || conn->lost)
         conn->pending[conn->pending_count++] = failure(conn);
     else

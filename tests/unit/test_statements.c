@@ -465,6 +465,27 @@ static void a_server_that_is_away_is_unavailable_to_all(void **state)
     }
 }
 
+/* libpq then stays within COPY, and its results have no end. */
+static void a_copy_without_memory_ends_with_its_connection(void **state)
+{
+    unsigned at = 0, puts;
+    (void)state;
+    do {
+        struct err err = {0};
+        server_ready();
+        fake_libpq.puts_end = ++at;
+        bool ok = ask_commit(&err);
+        puts = fake_libpq.puts;
+        if (puts < at && ok)
+            break;
+        assert_false(ok);
+        assert_int_equal(err.kind, ERR_UNAVAILABLE);
+        assert_int_equal(fake_libpq.open, 0);
+        assert_int_equal(fake_libpq.connects, 1);
+    } while (at < 100);
+    assert_in_range(at, 4, 99); /* data and end of rows, and of sums */
+}
+
 /* Without a failure all goes through: else the rules above miss an answer. */
 static void everything_works_when_nothing_fails(void **state)
 {
@@ -483,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_works_when_nothing_fails),
         cmocka_unit_test(every_statement_that_fails_is_told_and_leaves_nothing_open),
+        cmocka_unit_test(a_copy_without_memory_ends_with_its_connection),
         cmocka_unit_test(a_server_that_is_away_is_unavailable_to_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
