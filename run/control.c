@@ -23,6 +23,7 @@
 
 #define ANSWER_BYTES (8u << 20)
 #define PEER_WAIT_MS 200  /* a client that says nothing, or does not read, keeps nobody waiting */
+#define CONNECT_WAIT_MS 5000 /* whoever is asked may be loading prices, with others before us */
 #define ANSWER_WAIT_S 120 /* prices may take long to load */
 
 struct control {
@@ -42,9 +43,14 @@ static bool address_of(const char *path, struct sockaddr_un *address, struct err
     return true;
 }
 
-static int connect_to(const struct sockaddr_un *address)
+/* EAGAIN: there is a listener, which took nobody within the time: it is frozen, and its queue full.
+ */
+static int connect_to(const struct sockaddr_un *address, int wait_ms)
 {
+    const struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000};
     int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (peer >= 0)
+        setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
     if (peer >= 0 && connect(peer, (const struct sockaddr *)address, sizeof(*address)) != 0) {
         int code = errno;
         close(peer);
@@ -173,11 +179,13 @@ static bool folder_is_there(const char *path)
 /* A socket that nobody answers at was left behind. */
 static bool place_free(const struct sockaddr_un *address)
 {
-    int peer = connect_to(address);
+    int peer = connect_to(address, PEER_WAIT_MS);
     if (peer >= 0) {
         close(peer);
         return false;
     }
+    if (errno == EAGAIN)
+        return false;
     if (errno == ECONNREFUSED)
         unlink(address->sun_path);
     return true;
@@ -210,7 +218,7 @@ bool control_open(struct control **out, const char *path, struct lane_group *gro
         return true;
     }
     if (!place_free(&address)) {
-        log_warn("control.socket: another process answers at %s: no `spendlog status` of this one",
+        log_warn("control.socket: another process listens at %s: no `spendlog status` of this one",
                  path);
         return true;
     }
@@ -260,7 +268,10 @@ bool control_ask(const char *path, const char *word, struct buf *answer, struct 
         return err_set(err, ERR_CONFIG, "control.socket is \"\": the service has none");
     if (!address_of(path, &address, err))
         return false;
-    int peer = connect_to(&address);
+    int peer = connect_to(&address, CONNECT_WAIT_MS);
+    if (peer < 0 && errno == EAGAIN)
+        return err_set(err, ERR_UNAVAILABLE, "%s: who listens there takes nobody: it is frozen",
+                       path);
     if (peer < 0)
         return err_set(err, ERR_UNAVAILABLE,
                        "%s: %s: does `spendlog run` run, with this "

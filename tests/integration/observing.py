@@ -204,7 +204,7 @@ def status_and_reload_answer(servers):
         mute.close()
         second = stage.start(pricing=pricing.replace("[", ""), extra=own + "# the same socket\n")
         cost_map_of(stage, "0.002")
-        wait_for("it says that the place is taken", lambda: "another process answers" in second.text() or second.process.poll() is not None, 30)
+        wait_for("it says that the place is taken", lambda: "another process listens" in second.text() or second.process.poll() is not None, 30)
         second.kill()
         servers.local("postgres-down", "immediate")
         wait_for("what the lane waits for", lambda: "lane 0: waiting" in command(stage, asking, "status"), 60)

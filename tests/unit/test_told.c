@@ -159,6 +159,43 @@ static void status_says_why_it_is_not_ready(void **state)
     control_close(control);
 }
 
+/* A process that is stopped takes no connection, and its queue is full of those who gave up. */
+static int listener_that_is_frozen(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), refused = 0;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    for (int i = 0; i < 8 && !refused; i++) {
+        int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        refused = connect(peer, (struct sockaddr *)&address, sizeof(address)) != 0;
+        close(peer);
+    }
+    assert_int_equal(refused, 1);
+    return listener;
+}
+
+static void a_frozen_process_at_the_socket_holds_nobody(void **state)
+{
+    (void)state;
+    int listener = listener_that_is_frozen();
+    struct control *control;
+    struct err err = {0};
+    struct buf answer;
+    alarm(10); /* ends the test where one of the two waits for ever */
+    assert_true(control_open(&control, path, &world.group, reload, &err));
+    assert_null(control);
+    assert_int_equal(access(path, F_OK), 0); /* it is the other's */
+    buf_init(&answer, 1000);
+    assert_false(control_ask(path, "status", &answer, &err));
+    alarm(0);
+    assert_int_equal(err.kind, ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "frozen"));
+    buf_free(&answer);
+    close(listener);
+}
+
 static void reload_answers_what_came_of_it(void **state)
 {
     (void)state;
@@ -469,6 +506,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(status_is_one_object_of_lanes_partitions_and_counts),
         TEST(status_says_why_it_is_not_ready),
+        TEST(a_frozen_process_at_the_socket_holds_nobody),
         TEST(reload_answers_what_came_of_it),
         TEST(a_client_that_says_nothing_keeps_nobody_waiting),
         TEST(only_who_may_write_in_the_folder_may_ask),
