@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES (8u << 20)
-#define PEER_WAIT_MS 200  /* a client that says nothing, or does not read, keeps nobody waiting */
+#define PEER_WAIT_MS 200 /* a client that says nothing, or does not read, keeps nobody waiting */
 #define CONNECT_WAIT_MS 5000 /* whoever is asked may be loading prices, with others before us */
-#define ANSWER_WAIT_S 120 /* prices may take long to load */
+#define ANSWER_WAIT_S 120    /* prices may take long to load */
 
 struct control {
     int listener;

@@ -10,9 +10,12 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_TIMEOUT_MS 10000
+#define FIRST_TRY_MS 3000
+#define ONLY_TRY_MS 10000
+#define CONNECT_TIMEOUT_S "10" /* of each host and address, unless the operator says another */
 
 static void on_notice(void *context, const PGresult *res)
 {
@@ -26,9 +29,9 @@ static void on_notice(void *context, const PGresult *res)
 }
 
 /* PQconnectPoll() with a deadline: connect_timeout counts for the blocking call only. */
-static bool connect_wait(PGconn *conn)
+static bool connect_within(PGconn *conn, int64_t ms)
 {
-    int64_t deadline_ms = clock_monotonic_ms() + CONNECT_TIMEOUT_MS;
+    int64_t deadline_ms = clock_monotonic_ms() + ms;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
         int64_t left_ms = deadline_ms - clock_monotonic_ms();
@@ -38,6 +41,31 @@ static bool connect_wait(PGconn *conn)
         status = PQconnectPoll(conn);
     }
     return status == PGRES_POLLING_OK;
+}
+
+/* connect_timeout=0: the blocking call would have none. */
+static bool has_timeout(PGconn *conn)
+{
+    bool has = false;
+    PQconninfoOption *options = PQconninfo(conn);
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        if (strcmp(o->keyword, "connect_timeout") == 0)
+            has = o->val && strtol(o->val, NULL, 10) > 0;
+    PQconninfoFree(options);
+    return has;
+}
+
+/* Of several hosts or addresses one may be mute, and only the blocking call goes on to the next. It
+ * begins anew here, as only a connection that was begun can be told to be verbose. */
+static bool connect_wait(PGconn *conn)
+{
+    bool again = has_timeout(conn);
+    if (connect_within(conn, again ? FIRST_TRY_MS : ONLY_TRY_MS))
+        return true;
+    if (PQstatus(conn) == CONNECTION_BAD || !again)
+        return false;
+    PQreset(conn);
+    return PQstatus(conn) == CONNECTION_OK;
 }
 
 /* libpq has no SQLSTATE for a refused connection but in its verbose text: "FATAL:  28P01: ...". */
@@ -91,10 +119,15 @@ bool pg_connect(struct pg *pg, const struct pg_options *options, struct err *err
 {
     /* What stands before dbname is a default that conninfo overrides, what stands behind overrides
      * it. A cut that no packet announces is noticed after tcp_user_timeout. */
-    const char *const names[] = {"keepalives_idle", "keepalives_interval", "tcp_user_timeout",
-                                 "dbname",          "application_name",    NULL};
-    const char *const values[] = {"10", "5", "30000", options->conninfo, options->application_name,
-                                  NULL};
+    const char *const names[] = {"keepalives_idle",
+                                 "keepalives_interval",
+                                 "tcp_user_timeout",
+                                 "connect_timeout",
+                                 "dbname",
+                                 "application_name",
+                                 NULL};
+    const char *const values[] = {
+        "10", "5", "30000", CONNECT_TIMEOUT_S, options->conninfo, options->application_name, NULL};
 
     memset(pg, 0, sizeof(*pg));
     if (!conninfo_check(options->conninfo, err))

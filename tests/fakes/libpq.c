@@ -43,6 +43,13 @@ PGconn *PQconnectStartParams(const char *const *names, const char *const *values
     return conn;
 }
 
+/* No connect_timeout: nothing is begun anew. */
+PQconninfoOption *PQconninfo(PGconn *conn)
+{
+    (void)conn;
+    return NULL;
+}
+
 PostgresPollingStatusType PQconnectPoll(PGconn *conn)
 {
     return conn->lost ? PGRES_POLLING_FAILED : PGRES_POLLING_OK;

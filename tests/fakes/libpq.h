@@ -21,7 +21,7 @@ struct fake_libpq {
     unsigned fail_at;                 /* the statement of that number fails, from 1; 0: none */
     const char *sqlstate;             /* with it; "" = the connection is lost */
     bool refuses;                     /* no connection can be made */
-    unsigned puts_end;                /* COPY data and its end find no memory from that call on; 0: never */
+    unsigned puts_end; /* COPY data and its end find no memory from that call on; 0: never */
     /* what was asked */
     unsigned statements, connects, open, puts;
     size_t copied; /* bytes of COPY */

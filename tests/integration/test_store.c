@@ -8,10 +8,12 @@
 #include "store/copy.h"
 #include "store/row_read.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -952,6 +954,44 @@ static void a_cut_connection_is_noticed_and_mended(void **state)
     expect_counts(10, 0, 0, 0);
 }
 
+/* Listens at a port of its own and never answers: as a machine that is frozen. */
+static int mute_server(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t bytes = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &bytes), 0);
+    *port = ntohs(address.sin_port);
+    return listener;
+}
+
+static void a_mute_host_does_not_hide_those_behind_it(void **state)
+{
+    struct err err = {0};
+    struct pg pg;
+    char conninfo[512];
+    const char *folder = getenv("PGHOST"), *ours = getenv("PGPORT");
+    int port, listener = mute_server(&port);
+    (void)state;
+    snprintf(conninfo, sizeof(conninfo), "%s host=127.0.0.1,%s port=%d,%s connect_timeout=2",
+             conninfo_of("writer"), folder, port, ours ? ours : "5432");
+    const struct pg_options options = {.conninfo = conninfo, .application_name = "test"};
+    if (!pg_open(&pg, &options, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(PQhost(pg.conn), folder);
+    pg_close(&pg);
+
+    snprintf(conninfo, sizeof(conninfo), "%s host=127.0.0.1 port=%d connect_timeout=2",
+             conninfo_of("writer"), port);
+    assert_false(pg_open(&pg, &options, &err));
+    assert_int_equal(err.kind, ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "no answer in time"));
+    assert_null(pg.conn);
+    close(listener);
+}
+
 /* --- a database that went back --------------------------------------------------------------- */
 
 /* As if the last commits had never been: without a word to the writer, whose connection stays. */
@@ -1243,6 +1283,7 @@ int main(void)
         STORE_TEST(with_a_new_day_old_ones_go),
         STORE_TEST(a_dropped_day_is_booked),
         STORE_TEST(a_cut_connection_is_noticed_and_mended),
+        cmocka_unit_test(a_mute_host_does_not_hide_those_behind_it),
         STORE_TEST(rows_that_went_with_the_database_are_written_again),
         STORE_TEST(a_recent_key_without_its_row_is_no_duplicate),
         STORE_TEST(a_number_that_means_another_book_is_not_used),
