@@ -89,3 +89,20 @@ void utf8_copy(char *to, size_t capacity, struct slice text)
         memcpy(to, cut.p, cut.bytes);
     to[cut.bytes] = '\0';
 }
+
+void utf8_mend(char *to, size_t capacity, struct slice text)
+{
+    size_t bytes = 0;
+    while (bytes < text.bytes) {
+        const char *p = text.p + bytes;
+        size_t length = *p ? utf8_length(p, text.p + text.bytes) : 0; /* no string holds a NUL */
+        if (bytes + (length ? length : 1) >= capacity)
+            break;
+        if (length)
+            memcpy(to + bytes, p, length);
+        else
+            to[bytes] = '?';
+        bytes += length ? length : 1;
+    }
+    to[bytes] = '\0';
+}

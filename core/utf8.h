@@ -24,5 +24,7 @@ bool utf8_valid(struct slice text);
 struct slice utf8_cut(struct slice text, size_t bytes_max);
 /* The same as a string: what fits with its NUL into `capacity` bytes. */
 void utf8_copy(char *to, size_t capacity, struct slice text);
+/* The same of any bytes: a '?' stands for each that is of no character. */
+void utf8_mend(char *to, size_t capacity, struct slice text);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/must.h"
+#include "core/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define FINE_EVERY_MS 1000
 #define CLUSTER_ID_BYTES 128
 #define HOST_BYTES 65
+#define PLACE_BYTES 240 /* of the configuration */
 #define MEMBER_BYTES 320
 
 /* --- states --------------------------------------------------------------------------------- */
@@ -418,19 +420,22 @@ static bool open_consumer(struct lane *lane, struct err *err)
 }
 
 /* Stays the same from one start to the next, and differs from what runs beside it: books and
- * counters are told apart by it. */
+ * counters are told apart by it. A path may hold any bytes; PostgreSQL takes text. */
 static void member_name(const struct config *config, unsigned lane, char *text, size_t capacity)
 {
-    char host[HOST_BYTES] = "";
+    char host[HOST_BYTES] = "", clean_host[HOST_BYTES], place[PLACE_BYTES];
     if (config->member && config->member[0]) {
-        snprintf(text, capacity, "%s lane %u", config->member, lane);
+        char name[HOST_BYTES + PLACE_BYTES];
+        utf8_mend(name, sizeof(name), slice_of(config->member));
+        snprintf(text, capacity, "%s lane %u", name, lane);
         return;
     }
     gethostname(host, sizeof(host) - 1);
+    utf8_mend(clean_host, sizeof(clean_host), slice_of(host));
     char *path = realpath(config->path, NULL);
-    snprintf(text, capacity, "%s:%.*s lane %u", host, MEMBER_BYTES - HOST_BYTES - 16,
-             path ? path : config->path, lane);
+    utf8_mend(place, sizeof(place), slice_of(path ? path : config->path));
     free(path);
+    snprintf(text, capacity, "%s:%s lane %u", clean_host, place, lane);
 }
 
 static bool open_writer(struct lane *lane, struct err *err)

@@ -212,23 +212,12 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
  */
 static struct slice clean_text(struct arena *batch, struct slice text, size_t most)
 {
-    char *to = arena_alloc(batch, text.bytes + 1);
-    size_t bytes = 0;
+    size_t capacity = (text.bytes < most ? text.bytes : most) + 1;
+    char *to = arena_alloc(batch, capacity);
     if (!to)
         return SLICE("");
-    while (bytes < text.bytes) {
-        const char *p = text.p + bytes;
-        size_t length = *p ? utf8_length(p, text.p + text.bytes) : 0; /* U+0000 neither */
-        if (bytes + (length ? length : 1) > most)
-            break;
-        if (length)
-            memcpy(to + bytes, p, length);
-        else
-            to[bytes] = '?';
-        bytes += length ? length : 1;
-    }
-    MUST(bytes <= text.bytes && bytes <= most, bytes, text.bytes, most);
-    return (struct slice){to, bytes};
+    utf8_mend(to, capacity, text);
+    return slice_of(to);
 }
 
 bool batch_add_reject(struct batch *batch, const struct batch_reject *reject, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What could not be read or written, and in a retry, what could be after all. */
 #include "core/must.h"
+#include "core/utf8.h"
 #include "store/sealed.h"
 #include "store/writer_impl.h"
 
@@ -176,7 +177,7 @@ static void make_bare(const struct writer *w, struct batch_reject *r, char why[R
     r->detail = slice_of(why);
     r->field = SLICE("");
     r->mapping = NULL;
-    r->payload = (struct slice){NULL, 0};
+    r->payload = r->envelope = (struct slice){NULL, 0}; /* a key and headers only with a message */
     r->byte = -1;
 }
 
@@ -255,7 +256,8 @@ static bool rejects_bisect(struct writer *w, const struct batch *batch, size_t f
     if (!record_refused(w))
         return err_set(err, why.kind, "%s", why.text);
     w->reject_refused = (struct reject_refused){.count = w->reject_refused.count};
-    snprintf(w->reject_refused.message, sizeof(w->reject_refused.message), "%.100s", w->pg.message);
+    utf8_copy(w->reject_refused.message, sizeof(w->reject_refused.message),
+              slice_of(w->pg.message));
     snprintf(w->reject_refused.sqlstate, sizeof(w->reject_refused.sqlstate), "%s", w->pg.sqlstate);
     if (!pg_command(&w->pg, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err))
         return false;

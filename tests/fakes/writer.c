@@ -46,7 +46,8 @@ size_t fake_writer_count(int partition, int64_t offset, unsigned index)
 
 struct writer *writer_new(const struct writer_options *options)
 {
-    (void)options;
+    snprintf(fake_writer.member, sizeof(fake_writer.member), "%s",
+             options->member ? options->member : "");
     return calloc(1, sizeof(struct writer));
 }
 

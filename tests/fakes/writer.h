@@ -45,6 +45,7 @@ struct fake_writer {
     unsigned connects, forgets, commits, books, gaps, setbacks;
     struct fake_place *place; /* rows and rejected records, in the order of writing */
     size_t place_count;
+    char member[512]; /* of the writer made last */
 };
 
 extern struct fake_writer fake_writer;

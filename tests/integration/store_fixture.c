@@ -230,6 +230,7 @@ void add_reject(struct batch *batch, struct partition_state *state, const char *
         .reason = REASON_BAD_JSON,
         .detail = slice_of(detail),
         .payload = SLICE("{broken"),
+        .envelope = SLICE("\1\0\0\0k"), /* a key */
         .byte = 3,
         .payload_bytes = 7,
     };

@@ -514,12 +514,42 @@ static void a_refused_record_is_kept_bare_and_the_others_whole(void **state)
     sql("ALTER TABLE spendlog.rejected_events DROP CONSTRAINT theirs");
     expect_counts(10, 0, 9, 0);
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.rejected_events WHERE detail = 'fine'"
-                            " AND payload = '{broken' AND byte = 3 AND kafka_offset <> 16"),
+                            " AND payload = '{broken' AND envelope = '\\x010000006b'"
+                            " AND byte = 3 AND kafka_offset <> 16"),
                      8);
-    assert_int_equal(scalar("SELECT count(*) FROM spendlog.rejected_events WHERE kafka_offset = 16"
-                            " AND detail LIKE '%theirs%[23514]' AND payload IS NULL"
-                            " AND byte IS NULL AND reason = 'bad_json'"),
-                     1);
+    assert_int_equal(
+        scalar("SELECT count(*) FROM spendlog.rejected_events WHERE kafka_offset = 16"
+               " AND detail LIKE '%theirs%[23514]' AND payload IS NULL AND envelope IS NULL"
+               " AND byte IS NULL AND reason = 'bad_json'"),
+        1);
+}
+
+/* PostgreSQL's own words are kept with it: cut between characters, or they would be refused. */
+static void long_words_of_a_refusal_are_cut_between_characters(void **state)
+{
+    struct world *w = *state;
+    char query[256];
+    for (int i = 0; i < 2; i++) { /* at an odd byte, and at an even one */
+        char text[512];
+        snprintf(text, sizeof(text),
+                 "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                 " IF NEW.payload IS NOT NULL THEN RAISE EXCEPTION '%s%%', repeat(U&'\\00e9', 80);"
+                 " END IF; RETURN NEW; END $$;"
+                 " CREATE TRIGGER no BEFORE INSERT ON spendlog.rejected_events FOR EACH ROW"
+                 " EXECUTE FUNCTION public.no()",
+                 i ? "aa" : "a");
+        sql(text);
+        add_reject(&w->batch, &w->p[i], "fine");
+        commit_or_fail(w->writer, &w->batch);
+        batch_reset(&w->batch);
+        sql("DROP TRIGGER no ON spendlog.rejected_events; DROP FUNCTION public.no()");
+    }
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM spendlog.rejected_events WHERE partition_id IN (%lld, %lld)"
+             " AND detail LIKE U&'%%: a%%\\00e9 [P0001]'",
+             (long long)w->p[0].id, (long long)w->p[1].id);
+    assert_int_equal(scalar(query), 2);
+    expect_counts(0, 0, 2, 0);
 }
 
 static void a_batch_whose_records_are_refused_altogether_is_not_written(void **state)
@@ -1265,6 +1295,7 @@ int main(void)
         STORE_TEST(a_row_that_a_trigger_refuses_is_rejected_alone),
         STORE_TEST(a_batch_whose_sums_a_trigger_takes_away_is_not_stored),
         STORE_TEST(a_refused_record_is_kept_bare_and_the_others_whole),
+        STORE_TEST(long_words_of_a_refusal_are_cut_between_characters),
         STORE_TEST(a_batch_whose_records_are_refused_altogether_is_not_written),
         STORE_TEST(a_batch_is_tried_six_times),
         STORE_TEST(refused_rows_and_duplicates_in_one_batch),

@@ -306,6 +306,8 @@ static void message_give(struct reader *r, struct kafka_message *to)
     const struct sent *message = r->log->at[r->position];
     to->kind = POLL_MESSAGE;
     to->value = slice_of(message->value);
+    to->envelope = (struct envelope){.key = message->offset % 3 == 1 ? SLICE("of its producer")
+                                                                     : (struct slice){NULL, 0}};
     to->tombstone = message->value[0] == '\0';
     to->time_ms = message->time_ms;
     r->position += !r->repeat;

@@ -102,8 +102,8 @@ struct row {           /* a version */
             int64_t partition_id, offset, batch;
             int32_t index;
             bool resolved;
-            enum resolution resolution;                   /* when it is */
-            struct text reason, detail, mapping, payload; /* payload.p NULL: none */
+            enum resolution resolution;                             /* when it is */
+            struct text reason, detail, mapping, payload, envelope; /* p NULL: none */
             int64_t message_ms;
         } rejected;
         struct {

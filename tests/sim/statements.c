@@ -783,11 +783,15 @@ STATEMENT(reject)
             *index = param_ints(params, 4, &count);
     struct text *reason = param_array(params, 5, &count), *detail = param_array(params, 9, &count),
                 *payload = param_array(params, 10, &count),
-                *mapping = param_array(params, 6, &count), *ms = param_array(params, 13, &count);
+                *mapping = param_array(params, 6, &count), *ms = param_array(params, 13, &count),
+                *envelope = param_array(params, 16, &count);
     PGresult *res, *refused;
     for (size_t i = 0; i < count; i++)
         if ((refused = reject_refused(&detail[i], offset[i], index[i])))
             return refused;
+        else if (envelope[i].p && !payload[i].p)
+            return answer_error("23514", "rejected_events_envelope",
+                                "new row violates check constraint \"rejected_events_envelope\"");
     res = answer_new(PGRES_TUPLES_OK, 2);
     for (size_t i = 0; i < count; i++) {
         uint64_t hash = db_place_hash(partition[i], offset[i], index[i]);
@@ -802,6 +806,7 @@ STATEMENT(reject)
         r->v.rejected.mapping = mapping[i];
         r->v.rejected.detail = detail[i];
         r->v.rejected.payload = payload[i];
+        r->v.rejected.envelope = envelope[i];
         r->v.rejected.message_ms = ms[i].p ? int_at(ms[i].p, 8) : -1;
         answer_int8(res, partition[i]);
         answer_int8(res, 1);
@@ -900,7 +905,10 @@ STATEMENT(payload_select)
     answer_text(res, first->v.rejected.payload);
     answer_int4(res, first->v.rejected.index);
     answer_null(res);
-    answer_null(res);
+    if (first->v.rejected.envelope.p)
+        answer_text(res, first->v.rejected.envelope);
+    else
+        answer_null(res);
     return res;
 }
 

@@ -6,6 +6,7 @@
  * each of its states (run/lane_state.h), and that each record is written once whatever happens.
  */
 #include "core/hash.h"
+#include "core/utf8.h"
 #include "tests/unit/lane_fixture.h"
 
 /* --- the way of a message ------------------------------------------------------------------- */
@@ -477,6 +478,33 @@ static void whatever_fails_on_the_way_to_an_assignment_is_tried_again(void **sta
         expect_once(0, 0, 2);
         assert_int_equal(atomic_load(&world.group.counters.recoveries), 2);
     }
+}
+
+/* PostgreSQL takes text only, and the service would end with each batch. */
+static void a_member_is_named_in_text_whatever_the_path_holds(void **state)
+{
+    static const char *const paths[] = {"/etc/m\xfcller/spendlog.yaml", "/etc/\xe2\x82"};
+    char at_a_character[4][512];
+    (void)state;
+    const char *kept = world.config.path;
+    for (int shift = 0; shift < 4; shift++) { /* wherever it is cut */
+        size_t bytes = (size_t)snprintf(at_a_character[shift], 8, "%.*s", shift, "/ab");
+        while (bytes + 3 < sizeof(at_a_character[shift])) {
+            memcpy(at_a_character[shift] + bytes, "\xe2\x82\xac", 3);
+            bytes += 3;
+        }
+        at_a_character[shift][bytes] = '\0';
+    }
+    for (int i = 0; i < 6; i++) {
+        lane_free(world.lane);
+        world.config.path = i < 2 ? paths[i] : at_a_character[i - 2];
+        lane_make();
+        assert_true(utf8_valid(slice_of(fake_writer.member)));
+        const char *lane = strstr(fake_writer.member, " lane 0");
+        assert_true(lane && lane[strlen(" lane 0")] == '\0');
+        assert_true(i != 0 || strstr(fake_writer.member, ":/etc/m?ller/spendlog.yaml lane 0"));
+    }
+    world.config.path = kept;
 }
 
 static void a_lane_that_waits_tells_why(void **state)
@@ -1406,6 +1434,7 @@ int main(void)
         TEST(the_time_between_tries_doubles_until_a_batch_is_written),
         TEST(whatever_fails_on_the_way_to_an_assignment_is_tried_again),
         TEST(a_lane_that_waits_tells_why),
+        TEST(a_member_is_named_in_text_whatever_the_path_holds),
         TEST(messages_are_kept_for_a_while_after_a_row_was_refused),
         TEST(a_refused_subscription_ends_the_lane),
         TEST(what_only_the_operator_can_mend_ends_the_lane),

@@ -72,12 +72,35 @@ static void a_text_is_cut_between_characters(void **state)
     utf8_copy(one, 1, (struct slice){NULL, 0});
 }
 
+static void any_bytes_become_a_text(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice bytes;
+        const char *text;
+    } cases[] = {
+        {SLICE(""), ""},
+        {SLICE("m\xc3\xbcller"), "m\xc3\xbcller"},
+        {SLICE("m\xfcller"), "m?ller"},
+        {SLICE("a\0b"), "a?b"},
+        {SLICE("\xe2\x82"), "??"},
+        {SLICE("1234567\xc3\xa4"), "1234567"}, /* it would end beyond */
+        {SLICE("12345678\xc3\xa4"), "12345678"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char to[9];
+        utf8_mend(to, sizeof(to), cases[i].bytes);
+        assert_string_equal(to, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_point_comes_back),
         cmocka_unit_test(what_is_not_a_character_has_no_length),
         cmocka_unit_test(a_text_is_cut_between_characters),
+        cmocka_unit_test(any_bytes_become_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
