@@ -161,10 +161,13 @@ static void split_before(struct retry *retry, const struct record *record)
     mapper_stop(retry->group.place->mapper);
 }
 
+/* Also of partitions: those of which all stays rejected are counted in it until it is written. */
 static bool batch_full(const struct retry *retry)
 {
     const struct batch *batch = &retry->batch;
-    return batch->row_count >= BATCH_ROWS || batch->encoded.bytes >= BATCH_ENCODED_BYTES ||
+    return batch->row_count >= BATCH_ROWS || batch->resolved_count >= BATCH_ROWS ||
+           batch->reject_count >= BATCH_ROWS || batch->range_count == BATCH_PARTITIONS_MAX ||
+           batch->encoded.bytes >= BATCH_ENCODED_BYTES ||
            batch->arena.used_bytes >= ARENA_MAX_BYTES / 2 || batch->arena.full;
 }
 
@@ -312,6 +315,7 @@ static bool records_read(struct retry *retry, struct message *message, record_fn
     const struct group *group = &retry->group;
     for (bool more = true; more; more = retry->split) {
         retry->split = false;
+        MUST(retry->batch.range_count < BATCH_PARTITIONS_MAX, retry->batch.range_count);
         retry->range = batch_range_of(&retry->batch, &group->place->state);
         mapper_read(group->place->mapper, message, &retry->batch.arena, on_each, retry);
         MUST(!retry->split || retry->next_index >= message->first_index, retry->next_index,

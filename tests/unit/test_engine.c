@@ -375,6 +375,42 @@ static void a_retry_writes_what_can_be_read_now(void **state)
     assert_int_equal(fake_writer.place_count, 3);
 }
 
+/* Of all of them the records stay rejected: nothing is written, and each is counted in the batch.
+ */
+static void a_retry_goes_over_any_number_of_partitions(void **state)
+{
+    enum { PARTITIONS = BATCH_PARTITIONS_MAX + 10 };
+    struct rejected_event *event = calloc(PARTITIONS, sizeof(*event));
+    (void)state;
+    assert_non_null(event);
+    for (int i = 0; i < PARTITIONS; i++) {
+        event[i] = rejected_of(1, 0, bad);
+        event[i].partition_id = 1 + i;
+        event[i].partition = i;
+    }
+    struct retry_counts counts = retry(event, PARTITIONS, true);
+    assert_int_equal(counts.tried, PARTITIONS);
+    assert_int_equal(counts.still_rejected, PARTITIONS);
+    assert_int_equal(fake_writer.commits, 0);
+    free(event);
+}
+
+/* A batch has room for so many records, whatever comes of them. */
+static void a_retry_of_what_is_skipped_now_writes_batch_by_batch(void **state)
+{
+    enum { EVENTS = 12000 };
+    struct rejected_event *event = calloc(EVENTS, sizeof(*event));
+    (void)state;
+    assert_non_null(event);
+    for (int i = 0; i < EVENTS; i++)
+        event[i] = rejected_of(1 + i, 0, "{\"x\":1}");
+    struct retry_counts counts = retry(event, EVENTS, true);
+    assert_int_equal(counts.tried, EVENTS);
+    assert_int_equal(counts.skipped, EVENTS);
+    assert_int_equal(fake_writer.commits, 3); /* of 5,000 */
+    free(event);
+}
+
 static void a_message_that_can_be_opened_now_gives_all_its_records(void **state)
 {
     static const char array[] = "[{\"id\":1,\"m\":\"gpt-a\",\"n\":1},{\"id\":2,\"n\":-1},{\"x\":1},"
@@ -433,6 +469,8 @@ int main(void)
         TEST(what_the_operator_does_not_want_is_hashed_or_dropped),
         TEST(a_place_is_identified_by_all_that_it_consists_of),
         TEST(a_retry_writes_what_can_be_read_now),
+        TEST(a_retry_goes_over_any_number_of_partitions),
+        TEST(a_retry_of_what_is_skipped_now_writes_batch_by_batch),
         TEST(a_message_that_can_be_opened_now_gives_all_its_records),
         TEST(a_retry_that_cannot_read_or_write_says_so),
     };
