@@ -67,8 +67,8 @@ COMMENT ON COLUMN spendlog.spend_deltas.about IS
   'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
 COMMENT ON COLUMN spendlog.spend_deltas.call_no IS 'shared_calls has the words; NULL: they are in the line, NULL for none';
 COMMENT ON COLUMN spendlog.spend_deltas.caller_no IS 'shared_callers has the words; NULL: they are in the line, NULL for none';
-COMMENT ON COLUMN spendlog.spend_deltas.entries IS 'how many entries (spend_entries) are in it, less those that were taken out: 0 is nothing';
-COMMENT ON COLUMN spendlog.spend_deltas.calls IS 'NULL: as many as entries';
+COMMENT ON COLUMN spendlog.spend_deltas.entries IS 'how many entries (spend_entries) are in it, less those that are no more: 0 is nothing';
+COMMENT ON COLUMN spendlog.spend_deltas.calls IS 'rows, less those that are set aside; NULL: as many as entries';
 COMMENT ON COLUMN spendlog.spend_deltas.spent IS
   'entries that have a spend; likewise gateway_calls, input_calls, ... of their figures; NULL: all, where the line has the figure';
 COMMENT ON COLUMN spendlog.spend_deltas.costed IS 'entries whose spend is known by its parts; NULL: those that have a spend';
@@ -234,7 +234,8 @@ COMMENT ON COLUMN spendlog.spend_sums.level IS
 COMMENT ON COLUMN spendlog.spend_sums.coarse IS
   '0: by all columns; 1: by label and day alone; 2: labels were too many to be told apart';
 COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag, end user or meter; else empty';
-COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that were taken out: 0 is nothing';
+COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that are no more: 0 is nothing';
+COMMENT ON COLUMN spendlog.spend_sums.calls IS 'rows, less those that are set aside';
 COMMENT ON COLUMN spendlog.spend_sums.spent IS 'entries that have a spend; likewise costed, gateway_calls, ... of their columns; NULL: none';
 COMMENT ON COLUMN spendlog.spend_sums.differing IS 'level drift: calls whose spend is not the gateway''s';
 COMMENT ON COLUMN spendlog.spend_sums.by_clock IS 'level drift: calls priced per second, by the gateway''s clock';
@@ -305,40 +306,41 @@ RETURN
   's.reasoning_tokens) > 1099511627776 OR s.end_time > s.start_time + interval ''10 days'' THEN s.identity END AS alone '
   'FROM ' || source || ' WHERE ' || condition;
 
--- Of FROM that gives the stored row s, which may be gone, and c (day, slot, money and counts; way: the sign of its
+-- Of FROM that gives the stored row s, which may be gone, and c (day, slot, money, counts, status and reason; way: the sign of its
 -- counts): a change of sums beside the row.
 CREATE FUNCTION spendlog.sum_changes(source text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN
-  'SELECT c.sign, c.day, c.slot, true, 0, c.spend, c.input_cost, c.output_cost, c.other_cost, '
+  'SELECT c.sign, c.day, c.slot, true, c.calls, c.spend, c.input_cost, c.output_cost, c.other_cost, '
   || spendlog.sum_costs('c.items', 'c.', 'c.way * ') || ', c.gateway_cost, '
   'c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens, NULL::bigint, '
-  || spendlog.sum_words() || ', c.status, '''', c.items = ''?'', false, false, false, false, false, '
+  || spendlog.sum_words() || ', c.status, c.reason, c.items = ''?'', false, false, false, false, false, '
   'CASE WHEN c.input_tokens IS NOT NULL THEN c.identity END FROM ' || source;
 
 -- The two kinds of changes.
 CREATE FUNCTION spendlog.sum_posted(adjustments text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN spendlog.sum_changes(
-  '(SELECT 1 AS sign, 1 AS way, a.start_time, a.identity, a.posted_on AS day, 0::smallint AS slot, '
+  '(SELECT 1 AS sign, 1 AS way, 0 AS calls, a.start_time, a.identity, a.posted_on AS day, 0::smallint AS slot, '
   'coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0) AS spend, NULL::numeric AS input_cost, '
   'NULL::numeric AS output_cost, NULL::numeric AS other_cost, NULL::numeric AS gateway_cost, '
   'NULL::bigint AS input_tokens, NULL::bigint AS output_tokens, NULL::bigint AS cache_read_tokens, '
-  'NULL::bigint AS cache_write_tokens, NULL::bigint AS reasoning_tokens, NULL::text AS items, a.new_status AS status '
+  'NULL::bigint AS cache_write_tokens, NULL::bigint AS reasoning_tokens, NULL::text AS items, a.new_status AS status, '''' AS reason '
   'FROM ' || adjustments || ' a WHERE a.kind = ''posted'') c '
   'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity');
 
--- Entries e of exclusions with a sign, and the status they count under (NULL is the row's), as changes.
+-- Entries e of exclusions with a sign, and the status and reason they count under (NULL is the row's), as changes: a call less, or more.
 CREATE FUNCTION spendlog.sum_set_aside(exclusions text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN
-  '(SELECT e.sign, CASE e.action WHEN ''exclude'' THEN -1 ELSE 1 END AS way, e.start_time, e.identity, e.counts_on AS day, '
+  '(SELECT e.sign, w.way, w.way AS calls, e.start_time, e.identity, e.counts_on AS day, '
   'CASE WHEN e.counts_on = e.start_time::date '
   'THEN spendlog.slot_of(e.start_time) ELSE 0::smallint END AS slot, e.spend, e.input_cost, e.output_cost, '
   'e.other_cost, e.gateway_cost, e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, '
-  'e.reasoning_tokens, e.items, e.pricing_status AS items_status, coalesce(e.status, l.pricing_status) AS status '
-  'FROM ' || exclusions || ' e LEFT JOIN spendlog.stored_rows l '
-  'ON l.start_time = e.start_time AND l.identity = e.identity) c '
+  'e.reasoning_tokens, e.items, e.pricing_status AS items_status, coalesce(e.status, l.pricing_status) AS status, '
+  'coalesce(e.reason, l.pricing_reason, '''') AS reason FROM ' || exclusions || ' e LEFT JOIN spendlog.stored_rows l '
+  'ON l.start_time = e.start_time AND l.identity = e.identity '
+  'CROSS JOIN LATERAL (SELECT CASE e.action WHEN ''exclude'' THEN -1 ELSE 1 END AS way) w) c '
   'LEFT JOIN spendlog.stored_rows s ON s.start_time = c.start_time AND s.identity = c.identity';
 
 CREATE FUNCTION spendlog.sum_excluded(exclusions text) RETURNS text
@@ -380,7 +382,7 @@ RETURN spendlog.sum_rows(
   format('s.start_time >= %L AND s.start_time < %L ', since::timestamp, until::timestamp))
   || 'UNION ALL ' || spendlog.sum_posted(format('(SELECT * FROM spendlog.spend_adjustments '
     'WHERE kind = ''posted'' AND posted_on >= %L AND posted_on < %L)', since, until))
-  || ' UNION ALL ' || spendlog.sum_excluded(format('(SELECT *, 1 AS sign, NULL::text AS status FROM spendlog.exclusions '
+  || ' UNION ALL ' || spendlog.sum_excluded(format('(SELECT *, 1 AS sign, NULL::text AS status, NULL::text AS reason FROM spendlog.exclusions '
     'WHERE counts_on >= %L AND counts_on < %L)', since, until));
 
 CREATE FUNCTION spendlog.sum_meters(since date, until date) RETURNS text
@@ -388,7 +390,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET datestyle = 'ISO, YMD'
 RETURN spendlog.sum_row_meters('spendlog.stored_rows s', '1', 's.items', 's.pricing_status',
     format('s.start_time >= %L AND s.start_time < %L', since::timestamp, until::timestamp))
-  || ' UNION ALL ' || spendlog.sum_excluded_meters(format('(SELECT *, 1 AS sign, NULL::text AS status FROM spendlog.exclusions '
+  || ' UNION ALL ' || spendlog.sum_excluded_meters(format('(SELECT *, 1 AS sign, NULL::text AS status, NULL::text AS reason FROM spendlog.exclusions '
     'WHERE counts_on >= %L AND counts_on < %L)', since, until));
 
 -- Whether a line g comes to anything.
@@ -488,11 +490,11 @@ AS $$
 DECLARE
   source text;
   same text; -- what changes in money alone: one entry instead of two
-  -- what was set aside and put back counts under the status of its row
-  aside text := '(SELECT x.*, w.sign, w.status FROM ' || adjustments || ' a JOIN spendlog.exclusions x '
+  -- what was set aside and put back counts under the status and the reason of its row
+  aside text := '(SELECT x.*, w.sign, w.status, w.reason FROM ' || adjustments || ' a JOIN spendlog.exclusions x '
     'ON x.start_time = a.start_time AND x.identity = a.identity '
-    'CROSS JOIN LATERAL (VALUES (-1, a.old_status), (1, a.new_status)) AS w (sign, status) '
-    'WHERE a.kind = ''audit'' AND a.new_status <> a.old_status)';
+    'CROSS JOIN LATERAL (VALUES (-1, a.old_status, a.old_reason), (1, a.new_status, a.new_reason)) AS w (sign, status, reason) '
+    'WHERE a.kind = ''audit'' AND (a.new_status, a.new_reason) <> (a.old_status, a.old_reason))';
 BEGIN
   -- Some rows of a day are looked up by their key: statistics of a young table may say anything.
   PERFORM set_config('enable_hashjoin', CASE WHEN many THEN 'on' ELSE 'off' END, true);
@@ -633,7 +635,7 @@ SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 AS $$
 DECLARE
-  entries text := '(SELECT *, 1 AS sign, NULL::text AS status FROM added)';
+  entries text := '(SELECT *, 1 AS sign, NULL::text AS status, NULL::text AS reason FROM added)';
 BEGIN
   EXECUTE spendlog.sum_insert(spendlog.sum_rows(
     'added e JOIN spendlog.stored_rows s ON s.start_time = e.start_time AND s.identity = e.identity '

@@ -222,6 +222,43 @@ COMMENT ON COLUMN spendlog.suspense.at_risk IS
   'US dollars: the gateway''s figure where we have none, our figure where it is in doubt, the difference for drift, what came late; NULL: nobody knows';
 COMMENT ON COLUMN spendlog.suspense.since IS 'first day (UTC) of it';
 
+-- As before; a month is closed by its sums, which have the days that retention dropped, and which `late` compares with.
+CREATE OR REPLACE FUNCTION spendlog.period_close(month date, caller_now timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
+SET timezone = 'UTC'
+SET lock_timeout = '5s'
+AS $$
+DECLARE
+  first date := date_trunc('month', month);
+  past date := first + interval '1 month';
+  differ text := spendlog.clocks_differ(caller_now);
+BEGIN
+  PERFORM spendlog.session_expect();
+  IF first < '1970-01-01' THEN
+    RAISE EXCEPTION '% is no month of stored days', first USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF first IS NULL OR past > (clock_timestamp() AT TIME ZONE 'UTC')::date THEN
+    RAISE EXCEPTION '% is not over', to_char(first, 'YYYY-MM') USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF differ IS NOT NULL THEN
+    RAISE EXCEPTION 'whether % is over is not certain: %', to_char(first, 'YYYY-MM'), differ
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  PERFORM spendlog.days_expect_free(ARRAY(SELECT d::date FROM generate_series(first, past - 1, interval '1 day') d));
+  INSERT INTO spendlog.closed_periods (month, rows, spend)
+  SELECT first, coalesce(sum(s.calls), 0), coalesce(sum(s.spend), 0)
+  FROM spendlog.stored_sums s
+  WHERE s.grain IN ('delta', 'day') AND s.about & 1 <> 0 AND s.day >= first AND s.day < past
+  ON CONFLICT ON CONSTRAINT closed_periods_pkey DO NOTHING;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION '% is closed already', to_char(first, 'YYYY-MM') USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$$;
+COMMENT ON COLUMN spendlog.closed_periods.rows IS 'calls that started in the month when it was closed, by the sums; of version 0.1 rows';
+
 REVOKE ALL ON FUNCTION spendlog.spend_daily_in(text, date, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.spend_daily_in(text, date, date)
   TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -299,8 +299,8 @@ COMMENT ON VIEW spendlog.focus_1_5 IS 'The same in those of the working draft of
 CREATE VIEW spendlog.focus_unpriced WITH (security_invoker = true) AS
 SELECT s.day, s.provider, s.model, s.pricing_reason,
   sum(s.calls)::bigint AS calls, CASE WHEN sum(s.gateway_calls) <> 0 THEN sum(s.gateway_cost) END AS gateway_cost
-FROM spendlog.spend_sums s
-WHERE s.grain IN ('delta', 'day') AND s.level = 'all' AND s.pricing_status = 'unpriced'
+FROM spendlog.looked_at s
+WHERE s.level = 'open' AND s.pricing_status = 'unpriced'
 GROUP BY 1, 2, 3, 4
 HAVING sum(s.calls) <> 0;
 COMMENT ON VIEW spendlog.focus_unpriced IS 'Calls per day (UTC) that the views of FOCUS leave out because no price is known';

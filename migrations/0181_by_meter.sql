@@ -23,7 +23,7 @@ LEFT JOIN spendlog.spend_logs l ON l.start_time = a.start_time AND l.identity = 
 WHERE a.kind = 'posted'
 UNION ALL
 SELECT CASE WHEN e.counts_on = e.start_time::date THEN e.start_time ELSE e.counts_on::timestamp END,
-  e.counts_on, 0, e.spend, e.input_cost, e.output_cost, e.other_cost, e.gateway_cost,
+  e.counts_on, CASE e.action WHEN 'exclude' THEN -1 ELSE 1 END, e.spend, e.input_cost, e.output_cost, e.other_cost, e.gateway_cost,
   l.pricing_status, coalesce(l.pricing_reason, ''), l.provider, l.model, l.model_group, l.model_id,
   l.call_type, l.status, l.api_key, l.api_key_alias, l.user_id, l.team_id, l.team_alias,
   l.organization_id, l.end_user, l.request_tags, l.mapping, l.price_book_id, e.input_tokens,
@@ -31,6 +31,7 @@ SELECT CASE WHEN e.counts_on = e.start_time::date THEN e.start_time ELSE e.count
 FROM spendlog.exclusions e
 LEFT JOIN spendlog.spend_logs l ON l.start_time = e.start_time AND l.identity = e.identity
 WHERE l.start_time IS NOT NULL OR e.counts_on <> e.start_time::date;
+COMMENT ON COLUMN spendlog.spend_entries.calls IS '1 for a row, 0 for an adjustment, -1 for a row set aside, 1 for one put back';
 COMMENT ON COLUMN spendlog.spend_entries.items IS 'of a row, as stored_rows has them (items_of())';
 
 -- What was read from and written to a cache, at what it cost and at what it would have cost as input: text at the mean of

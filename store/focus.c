@@ -8,14 +8,15 @@
 
 #define SQL_MAX 65536
 
-/* $1 version, $2 and $3 the period, $4 the zone. Calls without a price are counted by days of it.
- */
+/* $1 version, $2 and $3 the period, $4 the zone. Calls without a price are counted as
+ * focus_unpriced does, by quarters of an hour. */
 static const char sql_query[] =
-    "SELECT spendlog.focus_query($1, p.since, p.until, $4), (SELECT coalesce(sum(u.calls), "
+    "SELECT spendlog.focus_query($1, p.since, p.until, $4), (SELECT coalesce(sum(s.calls), "
     "0)::bigint"
-    " FROM spendlog.spend_daily_in($4, (p.since AT TIME ZONE 'UTC' AT TIME ZONE $4)::date,"
-    " CASE WHEN isfinite(p.until) THEN ((p.until - interval '1 microsecond') AT TIME ZONE 'UTC'"
-    " AT TIME ZONE $4)::date + 1 ELSE 'infinity' END) u WHERE u.pricing_status = 'unpriced')"
+    " FROM spendlog.spend_sums s WHERE s.grain IN ('delta', 'slot') AND s.level = 'open'"
+    " AND s.pricing_status = 'unpriced' AND s.day >= p.since::date AND s.day <= p.until::date"
+    " AND s.day + make_interval(mins => 15 * s.slot) >= p.since"
+    " AND s.day + make_interval(mins => 15 * s.slot) < p.until)"
     " FROM (SELECT coalesce($2::timestamp, '-infinity') AS since,"
     " coalesce($3::timestamp, 'infinity') AS until) p";
 

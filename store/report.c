@@ -32,7 +32,7 @@ static const struct {
     {"status", "coalesce(s.pricing_status, '')", true},
     {"reason", "coalesce(s.pricing_reason, '')", false},
     {"mapping", "coalesce(s.mapping, '')", false},
-    {"meter", "CASE WHEN s.calls = 0 THEN 'correction' ELSE coalesce(i.unit, '') END", false},
+    {"meter", "CASE WHEN s.calls <= 0 THEN 'correction' ELSE coalesce(i.unit, '') END", false},
 };
 
 #define DIMENSIONS (sizeof(dimension) / sizeof(dimension[0]))
@@ -220,8 +220,9 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
         buf_add_text(
             sql,
             "SELECT *, 1 AS entries, (spend IS NOT NULL)::integer AS spent, (gateway_cost IS NOT "
-            "NULL)::integer AS gateway_calls, CASE WHEN pricing_status = 'unpriced' AND calls > 0 "
-            "THEN 1 END AS unpriced FROM (SELECT e.*, e.start_time AS at, CASE WHEN e.calls > 0 "
+            "NULL)::integer AS gateway_calls, CASE WHEN pricing_status = 'unpriced' AND calls <> 0 "
+            "THEN calls END AS unpriced FROM (SELECT e.*, e.start_time AS at, CASE WHEN e.calls > "
+            "0 "
             "AND "
             "d.identity IS NOT NULL THEN 1 END AS doubtful FROM spendlog.spend_entries e LEFT JOIN "
             "(SELECT r.start_time, r.identity FROM spendlog.doubtful_rows r WHERE r.start_time >= "

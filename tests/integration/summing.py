@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sums of rows that say odd things, on servers that are set in odd ways."""
+import json
 import lzma
 import os
 import random
@@ -135,6 +136,59 @@ def nothing_of_a_dropped_day_is_to_be_looked_at(servers):
                               "GROUP BY 1 HAVING sum(calls) <> 0 OR sum(spend) <> 0"), [], "what is to be looked at")
 
 
+def what_is_set_aside_is_not_a_call(servers):
+    """A row set aside is a call less, under its status and reason, in sums, views of LiteLLM and of FOCUS, reports and budgets; put back it is one more."""
+    by_reason = ("SELECT pricing_status, pricing_reason, sum(calls), trim_scale(sum(spend)) FROM spendlog.{} GROUP BY 1, 2 HAVING sum(calls) <> 0 ORDER BY 1, 2")
+    with Stage(servers, "set-aside", partitions=1) as stage:
+        filled(stage, 200)
+        identity = stage.value("SELECT identity FROM spendlog.spend_logs WHERE pricing_status = 'unpriced' AND pricing_reason <> '' LIMIT 1")
+        unpriced = int(stage.value("SELECT count(*) FROM spendlog.spend_logs WHERE pricing_status = 'unpriced'"))
+        stage.sql("SELECT spendlog.budget_set('all', '', 'year', 100)")
+
+        def counted(count, where):
+            told = {
+                "rows": "SELECT count(*) FROM spendlog.counted_logs", "entries": "SELECT sum(calls) FROM spendlog.spend_entries",
+                "spend_daily": "SELECT sum(calls) FROM spendlog.spend_daily", "totals": "SELECT sum(calls) FROM spendlog.spend_of('model', '-infinity', 'infinity')",
+                "budget": "SELECT calls FROM spendlog.spent_in('all', '', '2026-01-01', '2027-01-01')",
+                "LiteLLM's calls": 'SELECT count(*) FROM litellm."LiteLLM_SpendLogs"',
+                "LiteLLM's days": 'SELECT sum(api_requests) FROM litellm."LiteLLM_DailyUserSpend"'}
+            check_equal({name: stage.value(sql) for name, sql in told.items()}, {name: str(count) for name in told}, f"calls, {where}")
+            left = unpriced - (200 - count)
+            check_equal(stage.value("SELECT sum(calls) FROM spendlog.focus_unpriced"), str(left), f"FOCUS: without a price, {where}")
+            check_equal(stage.sql(by_reason.format("spend_sums WHERE level = 'all' AND grain IN ('delta', 'day')")), stage.sql(by_reason.format("spend_entries")),
+                        f"by reason, {where}")
+            for by in ("model", "reason", "meter"):
+                lines = [json.loads(line) for line in stage.command("report", "--by", by, "--format", "json", "--since", "2026-03-28", "--until",
+                                                                    "2026-04-01", "-q").splitlines()]
+                check_equal(sum(line["unpriced"] for line in lines), left, f"without a price by {by}, {where}")
+                check(by == "meter" or sum(line["calls"] for line in lines) == count, f"calls by {by}, {where}: {lines}")
+            agree(stage, where)
+
+        counted(200, "all of them")
+        for merged in ("", "merged"):
+            stage.command("exclude", "--identity", identity, "--why", "a test")
+            if merged:
+                stage.command("compact")
+            counted(199, f"set aside {merged}")
+            stage.command("exclude", "--restore", "--identity", identity, "--why", "a test")
+            counted(200, f"put back {merged}")
+
+
+def a_month_is_closed_with_its_dropped_days(servers):
+    """Days that retention dropped before a month was closed are in its books; what comes after is late, and nothing else."""
+    late = "SELECT calls, trim_scale(at_risk) FROM spendlog.suspense WHERE what = 'late'"
+    with Stage(servers, "closed-month", partitions=1) as stage:
+        filled(stage, 200, "2026-09-28", 3)
+        whole = stage.sql("SELECT count(*), trim_scale(sum(spend)) FROM spendlog.spend_logs")
+        stage.command("compact")
+        check(int(stage.value("SELECT spendlog.drop_partition('2026-09-28')")) > 0, "a day is dropped")
+        stage.sql("SELECT spendlog.period_close('2026-09-01', now())")
+        check_equal(stage.sql("SELECT rows, trim_scale(spend) FROM spendlog.closed_periods"), whole, "what the month is closed with")
+        check_equal(stage.sql(late), [], "late, of what was there")
+        filled(stage, 7, "2026-09-29", 1)
+        check_equal([row[0] for row in stage.sql(late)], ["7"], "late, of what came")
+
+
 def settings_change_no_figure(servers):
     """quote_all_identifiers as a database's default: budgets, dropped days and copies of days are what they are without; ids do not hang on DateStyle."""
     with Stage(servers, "odd-settings", partitions=1) as stage:
@@ -163,4 +217,5 @@ def settings_change_no_figure(servers):
 
 
 ALL = (texts_of_any_length_are_summed, a_tag_that_is_null_is_none, long_texts_of_0_1_0_stay_wide, settings_change_no_figure,
-       nothing_of_a_dropped_day_is_to_be_looked_at)
+       nothing_of_a_dropped_day_is_to_be_looked_at, what_is_set_aside_is_not_a_call,
+       a_month_is_closed_with_its_dropped_days)

@@ -420,6 +420,14 @@ static const struct {
          " pricing_status, coalesce(status, '')," FIGURES
          " FROM spendlog.spend_entries WHERE" STORED
          " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")},
+    {"spend_sums by status and reason",
+     DIFFERENCE("SELECT day, pricing_status, pricing_reason, sum(entries)::bigint,"
+                " sum(calls)::bigint, coalesce(sum(spend), 0) FROM spendlog.spend_sums WHERE level"
+                " = 'all' AND grain IN ('delta', 'day') AND" STORED
+                " GROUP BY 1, 2, 3 HAVING sum(entries) <> 0",
+                "SELECT day, pricing_status, pricing_reason, count(*), sum(calls)::bigint,"
+                " coalesce(sum(spend), 0) FROM spendlog.spend_entries WHERE" STORED
+                " GROUP BY 1, 2, 3")},
     {"spend_daily_in",
      DIFFERENCE("SELECT day, team_id, sum(calls)::bigint, sum(spend) FROM"
                 " spendlog.spend_daily_in('Asia/Kathmandu') WHERE day < '2025-07-02' GROUP BY 1, 2",
