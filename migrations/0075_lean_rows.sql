@@ -77,6 +77,13 @@ SELECT 'spendlog.spend_logs', a.attname, col_description(a.attrelid, a.attnum)
 FROM pg_attribute a WHERE a.attrelid = 'spendlog.spend_logs'::regclass AND a.attnum > 0
   AND col_description(a.attrelid, a.attnum) IS NOT NULL;
 
+-- Who was given rights on the table by hand is given them on the view.
+CREATE TEMPORARY TABLE grants_before ON COMMIT DROP AS
+SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee, g.privilege_type, g.is_grantable
+FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) g LEFT JOIN pg_roles r ON r.oid = g.grantee
+WHERE c.oid = 'spendlog.spend_logs'::regclass AND g.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+  AND (g.grantee = 0 OR r.rolname NOT IN ('spendlog_owner', 'spendlog_writer', 'spendlog_repricer', 'spendlog_reader', 'spendlog_tenant'));
+
 DO $$
 BEGIN
   EXECUTE (SELECT 'DROP VIEW ' || string_agg(v.name, ', ') FROM views_before v);
@@ -556,6 +563,13 @@ GRANT EXECUTE ON FUNCTION spendlog.view_over(text, text, text) TO spendlog_write
 GRANT SELECT ON spendlog.spend_logs, spendlog.shared_calls, spendlog.shared_callers
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT INSERT ON spendlog.spend_logs, spendlog.shared_calls, spendlog.shared_callers TO spendlog_writer;
+DO $$
+BEGIN
+  EXECUTE coalesce((SELECT string_agg(format('GRANT %s ON spendlog.spend_logs%s TO %s%s', g.privilege_type,
+      CASE g.privilege_type WHEN 'SELECT' THEN ', spendlog.shared_calls, spendlog.shared_callers' ELSE '' END, g.grantee,
+      CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '; ') FROM grants_before g), 'SELECT 1');
+END
+$$;
 
 -- --- carrying days over (spendlog migrate --carry)
 

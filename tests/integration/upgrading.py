@@ -13,6 +13,7 @@ from integration.stage import Stage, demo_event, demo_lines, message_of
 
 OLD = os.path.join(ROOT, "tests/cases/upgrade/0.1.0.sql.xz")
 OLD_ROWS, OLD_SPEND = 145, Decimal("44.649289255969623169")  # tests/cases/upgrade/ORIGIN.md
+OWN_LOGIN = "own grafana"  # of nobody's role, with a right on the table itself
 # What asks a database; none may answer from a schema that is not its own.
 ASKING = (("report",), ("verify",), ("explain", "x"), ("rejected", "list"), ("periods", "list"), ("exclude", "--list"),
           ("retention", "show"), ("reprice", "--dry-run"), ("check",), ("run", "--exit-eof"))
@@ -39,6 +40,9 @@ def upgraded_from_0_1_0(servers):
     with Stage(servers, "upgraded", partitions=2) as stage:
         with lzma.open(OLD, "rt", encoding="utf-8") as text:
             load(servers, stage, "upgraded_old", text.read())
+        if not servers.psql("postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{OWN_LOGIN}'"):
+            servers.psql("postgres", f'CREATE ROLE "{OWN_LOGIN}" LOGIN')
+        stage.sql(f'GRANT USAGE ON SCHEMA spendlog TO "{OWN_LOGIN}"; GRANT SELECT ON spendlog.spend_logs TO "{OWN_LOGIN}"')
         for words in ASKING:
             refused(stage, words, "the schema is older than this program")
         before = stage.sql("SELECT start_time, identity, spend, request_id, input_tokens, output_tokens, usage FROM spendlog.spend_logs ORDER BY 1, 2")
@@ -48,6 +52,9 @@ def upgraded_from_0_1_0(servers):
         check_equal((len(before), sum(Decimal(row[2]) for row in before if row[2] != "\\N")), (OLD_ROWS, OLD_SPEND), "of 0.1.0")
         check_equal(Decimal(stage.value("SELECT sum(spend) FROM spendlog.spend_daily")), OLD_SPEND, "spend_daily")
         check_equal(stage.value("SELECT count(*) FROM spendlog.spend_adjustments"), "96", "corrections")
+        check_equal(servers.psql(stage.database, "SELECT count(*), count(model), count(team_id) FROM spendlog.spend_logs", user=OWN_LOGIN),
+                    stage.sql("SELECT count(*), count(model), count(team_id) FROM spendlog.spend_logs"), "rows by a grant of before")
+        check(servers.psql_try(stage.database, "DELETE FROM spendlog.spend_logs", user=OWN_LOGIN) is None, "more than what was given")
         check(" 0 differences" in stage.command("verify", "-q"), "verify of what 0.1.0 left")
         stage.produce([message_of(demo_event(litellm_call_id=f"new-{i}")) for i in range(4)])
         stage.consume()
