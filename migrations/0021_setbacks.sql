@@ -50,8 +50,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.duplicates_prune(integer) IS 'Forgets sampled duplicates older than the given days (at least 1)';
 
--- Numbers that rows keep (of a batch, a price book, a partition) are given once. A sequence never goes
--- back with a physical standby; it does with a logical one, or a backup restored in parts.
+-- Numbers that rows keep (of a batch, a price book, a partition, a run ...) are given once. A sequence
+-- never goes back with a physical standby; it does with a logical one, or a backup restored in parts.
+-- Whichever column takes its numbers from one is found in the catalogue.
 CREATE FUNCTION spendlog.sequences_forward() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -64,11 +65,11 @@ DECLARE
   given bigint;
 BEGIN
   FOR it IN
-    SELECT * FROM (VALUES
-      ('spendlog.batch_id_seq', 'ingest_batches', 'batch_id'),
-      (pg_get_serial_sequence('spendlog.price_books', 'price_book_id'), 'price_books', 'price_book_id'),
-      (pg_get_serial_sequence('spendlog.kafka_offsets', 'partition_id'), 'kafka_offsets', 'partition_id'))
-      AS s (sequence, table_name, column_name)
+    SELECT 'spendlog.batch_id_seq' AS sequence, 'ingest_batches' AS table_name, 'batch_id' AS column_name
+    UNION ALL
+    SELECT pg_get_serial_sequence(format('spendlog.%I', c.relname), a.attname), c.relname, a.attname
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'spendlog'::regnamespace AND a.attidentity <> '' AND NOT a.attisdropped
   LOOP
     EXECUTE format('SELECT max(%I) FROM spendlog.%I', it.column_name, it.table_name) INTO used;
     EXECUTE format('SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM %s', it.sequence)
@@ -95,5 +96,5 @@ REVOKE ALL ON FUNCTION spendlog.duplicates_prune(integer), spendlog.sequences_fo
 GRANT SELECT ON spendlog.kafka_setbacks, spendlog.duplicate_samples
   TO spendlog_writer, spendlog_repricer, spendlog_reader;
 GRANT INSERT ON spendlog.kafka_setbacks, spendlog.duplicate_samples TO spendlog_writer;
-GRANT EXECUTE ON FUNCTION spendlog.duplicates_prune(integer), spendlog.sequences_forward()
-  TO spendlog_writer;
+GRANT EXECUTE ON FUNCTION spendlog.duplicates_prune(integer) TO spendlog_writer;
+GRANT EXECUTE ON FUNCTION spendlog.sequences_forward() TO spendlog_writer, spendlog_repricer;

@@ -3,6 +3,7 @@
 #include "store/reprice_impl.h"
 
 #include "store/migrate.h"
+#include "store/numbers.h"
 #include "store/stored_book.h"
 
 #include <jansson.h>
@@ -53,7 +54,8 @@ struct reprice *reprice_open(const struct reprice_options *options, struct err *
     if (!run->conninfo)
         err_set(err, ERR_FATAL, "out of memory");
     else if (tally_init(&run->tally, err) && connection_open(run, &run->read, err) &&
-             (options->dry_run || connection_open(run, &run->write, err)))
+             (options->dry_run ||
+              (connection_open(run, &run->write, err) && numbers_forward(&run->write, err))))
         return run;
     reprice_close(run);
     return NULL;

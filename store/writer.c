@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/must.h"
 #include "store/migrate.h"
+#include "store/numbers.h"
 #include "store/retention.h"
 #include "store/row.h"
 #include "store/sealed.h"
@@ -104,22 +105,9 @@ void writer_forget(struct writer *w)
 {
     recent_keys_forget(&w->recent);
     w->book_hash[0] = '\0';
+    w->numbers_stand = false;
     days_known_forget(&w->days);
     words_known_forget(&w->known);
-}
-
-/* Numbers that this database has given out are not given out again. */
-static bool sequences_forward(struct writer *w, struct err *err)
-{
-    PGresult *res = pg_query(&w->pg, "SELECT spendlog.sequences_forward()", NULL, err);
-    if (!res)
-        return false;
-    int64_t moved = pg_int(res, 0, 0);
-    PQclear(res);
-    if (moved)
-        log_warn("%lld sequences were behind the numbers in use and were set forward",
-                 (long long)moved);
-    return true;
 }
 
 static bool retention_told(struct writer *w, struct err *err)
@@ -144,15 +132,18 @@ bool writer_connect(struct writer *w, struct err *err)
         .statement_timeout_ms = w->statement_timeout_ms,
         .idle_in_transaction_timeout_ms = IDLE_TIMEOUT_MS,
     };
-    if (w->pg.conn)
-        return true;
-    writer_forget(w);
-    if (!migrate_open(&w->pg, &options, err))
+    if (!w->pg.conn) {
+        writer_forget(w);
+        if (!migrate_open(&w->pg, &options, err))
+            return false;
+        MUST(!w->book_hash[0] && w->days.count == 0 && w->known.batch_id == 0, w->days.count,
+             w->known.batch_id);
+        log_info("connected to %s", w->pg.place);
+    }
+    if (!w->numbers_stand && !numbers_forward(&w->pg, err))
         return false;
-    MUST(!w->book_hash[0] && w->days.count == 0 && w->known.batch_id == 0, w->days.count,
-         w->known.batch_id);
-    log_info("connected to %s", w->pg.place);
-    return sequences_forward(w, err) && retention_told(w, err);
+    w->numbers_stand = true;
+    return retention_told(w, err);
 }
 
 /* --- offset rows ---------------------------------------------------------------------------- */

@@ -61,6 +61,7 @@ struct writer {
     int32_t book_id;
     struct days_known days;
     struct words_known known; /* what the dictionaries have */
+    bool numbers_stand;       /* its sequences are not behind the numbers in use */
 
     bool tell_retention; /* not compared with the database's yet */
     unsigned retain_days;

@@ -898,6 +898,17 @@ static void a_run_gone_on_with_leaves_what_a_later_one_has_posted(void **state)
                      newer.totals.posted);
 }
 
+/* A logical standby that was promoted gives numbers from 1 on. */
+static void a_run_has_a_number_of_its_own(void **state)
+{
+    (void)state;
+    run_all(&tariff_b, &everything, false);
+    int64_t before = scalar("SELECT max(run_id) FROM spendlog.reprice_runs");
+    sql("SELECT setval('spendlog.reprice_runs_run_id_seq', 1, false)");
+    run_all(&tariff_a, &everything, false);
+    assert_int_equal(scalar("SELECT max(run_id) FROM spendlog.reprice_runs"), before + 1);
+}
+
 static void a_posted_price_heals_the_list(void **state)
 {
     struct err err = {0};
@@ -1023,6 +1034,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(closed_periods_take_no_change_in_place, reset, agree),
         cmocka_unit_test_setup_teardown(a_run_gone_on_with_leaves_what_a_later_one_has_posted,
                                         reset, agree),
+        cmocka_unit_test_setup_teardown(a_run_has_a_number_of_its_own, reset, agree),
         cmocka_unit_test_setup_teardown(a_posted_price_heals_the_list, reset, agree),
     };
     return cmocka_run_group_tests(tests, world_make, database_drop);

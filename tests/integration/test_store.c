@@ -1134,6 +1134,61 @@ static void a_sequence_behind_its_numbers_is_set_forward(void **state)
     expect_counts(10, 0, 0, 0);
 }
 
+static void all_sequences_to_their_beginning(void)
+{
+    sql("SELECT setval('spendlog.batch_id_seq', 1, false);"
+        "SELECT setval(pg_get_serial_sequence(attrelid::regclass::text, attname), 1, false)"
+        " FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"
+        " WHERE attidentity <> '' AND relnamespace = 'spendlog'::regnamespace");
+}
+
+/* A logical standby that was promoted has them at 1: nothing of what is given a number fails. */
+static void numbers_of_any_table_are_given_once(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    char statement[1024];
+    assert_int_equal(scalar("SELECT count(*) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid"
+                            " WHERE attidentity <> '' AND relnamespace = 'spendlog'::regnamespace"),
+                     7);
+    add_rows(&w->batch, &w->p[0], first, 5);
+    commit_or_fail(w->writer, &w->batch);
+    snprintf(statement, sizeof(statement),
+             "INSERT INTO spendlog.kafka_setbacks (partition_id, known_offset, stored_offset,"
+             " member) SELECT %lld, 2, 1, 'm' FROM generate_series(1, 40);"
+             " INSERT INTO spendlog.kafka_gaps (partition_id, next_partition_id, stored_offset,"
+             " resumed_offset, why) SELECT %lld, %lld, 1, 2, 'lost' FROM generate_series(1, 40)",
+             (long long)w->p[1].id, (long long)w->p[1].id, (long long)w->p[1].id);
+    sql(statement);
+    all_sequences_to_their_beginning();
+    begin_again(w);
+    assert_true(writer_connect(w->writer, &err));
+    assert_true(writer_setback(w->writer, &w->p[0], 9, &err));
+    assert_true(writer_offset_gap(w->writer, &w->p[0], false, 7, "lost", &err));
+    assert_int_equal(scalar("SELECT max(setback_id) FROM spendlog.kafka_setbacks"), 41);
+}
+
+/* Behind a pooler nothing tells that the server is another one, but that what is believed of it was
+ * wrong: then its sequences are looked at, too. */
+static void numbers_are_looked_at_when_what_was_believed_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    add_rows(&w->batch, &w->p[0], first, 5);
+    commit_or_fail(w->writer, &w->batch);
+    batch_reset(&w->batch);
+    all_sequences_to_their_beginning();
+    add_rows(&w->batch, &w->p[0], first + 10, 5);
+    assert_false(writer_commit(w->writer, &w->batch, &err));
+    batch_reset(&w->batch);
+    writer_forget(w->writer);
+    book_put(w->writer);
+    partition_load(w->writer, topic, 0, &w->p[0]);
+    add_rows(&w->batch, &w->p[0], first + 10, 5);
+    commit_or_fail(w->writer, &w->batch);
+    expect_counts(10, 0, 0, 0);
+}
+
 /* A message of which a part is stored: its place is (offset, index). */
 static void a_part_of_a_message_moves_the_index(void **state)
 {
@@ -1320,6 +1375,8 @@ int main(void)
         STORE_TEST(a_number_that_means_another_book_is_not_used),
         STORE_TEST(a_number_that_means_another_row_is_not_used),
         STORE_TEST(a_sequence_behind_its_numbers_is_set_forward),
+        STORE_TEST(numbers_of_any_table_are_given_once),
+        STORE_TEST(numbers_are_looked_at_when_what_was_believed_is_forgotten),
         STORE_TEST(some_duplicates_of_a_batch_are_noted_with_their_rows),
         STORE_TEST(a_part_of_a_message_moves_the_index),
         STORE_TEST(a_refused_row_is_kept_with_its_message),
