@@ -485,6 +485,34 @@ BEGIN
 END
 $$;
 
+-- When two tables are exchanged all see it at once, but the rows that came along, and the sums beside them, are in newer snapshots alone.
+-- Who has an older one and reads rows after the exchange finds new amounts beside old sums, and misses late rows: a repeatable
+-- transaction, a function that waited for the table within a statement. So nobody has one meanwhile. Who waits for the table has, as
+-- far as can be seen; but members, and who merges, read rows by statements of their own.
+CREATE FUNCTION spendlog.snapshots_expect_none(tries integer) RETURNS void
+LANGUAGE plpgsql STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  held text;
+BEGIN
+  FOR i IN 1..tries LOOP
+    PERFORM pg_sleep(CASE i WHEN 1 THEN 0 ELSE 0.01 END), pg_stat_clear_snapshot();
+    held := (
+      SELECT format('%s (user %s, pid %s)', coalesce(nullif(a.application_name, ''), 'a session'), a.usename, a.pid)
+      FROM pg_stat_activity a
+      WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()
+        AND NOT starts_with(a.application_name, 'spendlog lane') AND a.application_name <> ALL ('{spendlog reprice,spendlog compact}')
+      LIMIT 1);
+    IF held IS NULL THEN
+      RETURN;
+    END IF;
+  END LOOP;
+  RAISE EXCEPTION '% has a snapshot in which the rows of the day would not be those of its sums', held USING ERRCODE = 'lock_not_available';
+END
+$$;
+REVOKE ALL ON FUNCTION spendlog.snapshots_expect_none(integer) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION spendlog.swap_partition(day date) RETURNS bigint
 LANGUAGE plpgsql STRICT SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -537,6 +565,7 @@ BEGIN
   END IF;
 
   LOCK TABLE spendlog.stored_rows IN ACCESS EXCLUSIVE MODE;
+  PERFORM spendlog.snapshots_expect_none(20); -- most statements end soon
   EXECUTE format('ALTER TABLE spendlog.stored_rows DETACH PARTITION spendlog.%I', leaf);
   EXECUTE format('ALTER TABLE spendlog.stored_rows ATTACH PARTITION spendlog.%I '
                  'FOR VALUES FROM (%L) TO (%L)', shadow, day::timestamp, (day + 1)::timestamp);
@@ -552,6 +581,7 @@ BEGIN
                    leaf || substr(index_name, length(shadow) + 1));
   END LOOP;
   DELETE FROM spendlog.reprice_shadows r WHERE r.day = swap_partition.day;
+  PERFORM spendlog.snapshots_expect_none(1); -- as late as can be: the caller commits at once
   RETURN late;
 END
 $$;

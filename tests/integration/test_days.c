@@ -55,6 +55,22 @@ static int teardown(void **state)
     return differing;
 }
 
+static void session_open(struct pg *pg, const char *name)
+{
+    struct err err = {0};
+    const struct pg_options options = {.conninfo = conninfo_of(""), .application_name = name};
+    assert_true(pg_open(pg, &options, &err));
+}
+
+static void session_await_end(const char *name)
+{
+    char query[128];
+    snprintf(query, sizeof(query),
+             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'", name);
+    for (int tries = 0; scalar(query) > 0; tries++)
+        assert_true(tries < 10000);
+}
+
 /* A row that many days before now, stored at once. */
 static void row_of_days_ago(struct world *w, int days)
 {
@@ -515,10 +531,7 @@ static void a_claim_ends_with_its_session(void **state)
     assert_string_equal(
         sqlstate_of("repricer", "SELECT spendlog.period_close('2025-07-01', now())"), "55P03");
     pg_close(&holder);
-    for (int tries = 0; scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
-                               " 'holder'") > 0;
-         tries++)
-        assert_true(tries < 10000);
+    session_await_end("holder");
     assert_string_equal(sqlstate_of("repricer", claim), "00000");
 }
 
@@ -622,6 +635,30 @@ static void a_day_is_replaced_by_itself_only(void **state)
 #define TAKE "SELECT spendlog.staged_take(" LAST_RUN ", '2025-07-15');"
 #define SWAP "SELECT spendlog.swap_partition('2025-07-15');"
 
+/* Who has read sums in a snapshot reads rows of the same: the day is not exchanged meanwhile. */
+static void a_swap_gives_way_to_snapshots(void)
+{
+    static const char sums[] = "SELECT sum(spend) FROM spendlog.spend_daily";
+    static const char rows[] = "SELECT sum(spend) FROM spendlog.spend_logs";
+    char of_sums[64];
+    struct err err = {0};
+    struct pg reader;
+    session_open(&reader, "reader");
+    assert_true(pg_command(&reader, "BEGIN ISOLATION LEVEL REPEATABLE READ", &err));
+    PGresult *res = PQexec(reader.conn, sums);
+    snprintf(of_sums, sizeof(of_sums), "%s", PQgetvalue(res, 0, 0));
+    PQclear(res);
+    char given[6];
+    snprintf(given, sizeof(given), "%s",
+             sqlstate_of("repricer", "BEGIN;" REWRITE TAKE SWAP "COMMIT"));
+    res = PQexec(reader.conn, rows);
+    pg_close(&reader); /* first: what fails here may not leave it open */
+    assert_string_equal(given, "55P03");
+    assert_string_equal(PQgetvalue(res, 0, 0), of_sums);
+    PQclear(res);
+    session_await_end("reader");
+}
+
 static void a_rewritten_day_comes_with_its_record(void **state)
 {
     static const struct {
@@ -645,6 +682,7 @@ static void a_rewritten_day_comes_with_its_record(void **state)
         assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 0);
     }
     sql("DELETE FROM spendlog.spend_adjustments");
+    a_swap_gives_way_to_snapshots();
     assert_string_equal(sqlstate_of("repricer", "BEGIN;" REWRITE TAKE SWAP "COMMIT"), "00000");
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_logs WHERE spend = 0"), 10);
     assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 10);
@@ -734,13 +772,6 @@ static void a_month_is_closed_once_and_in_the_past(void **state)
 
 /* --- what changes sums of a day, beside what merges them ---------------------------------------
  */
-
-static void session_open(struct pg *pg, const char *name)
-{
-    struct err err = {0};
-    const struct pg_options options = {.conninfo = conninfo_of(""), .application_name = name};
-    assert_true(pg_open(pg, &options, &err));
-}
 
 /* SQLSTATE of a statement that begins when another has done its work and is not committed. */
 static const char *beside(const char *first, const char *second)
