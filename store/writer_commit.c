@@ -148,7 +148,7 @@ static void sums_merge(struct writer *w)
     PGresult *res = pg_query(&w->pg, "SELECT coalesce(taken, 0) FROM spendlog.sums_compact($1)",
                              &w->args, &err);
     if (!res)
-        log_debug("sums stay unmerged for now: %s", err.text);
+        log_warn("sums stay unmerged for now: %s", err.text);
     int64_t taken = res ? pg_int(res, 0, 0) : 0;
     w->deltas = taken == MERGE_AT_ONCE && w->deltas > taken ? w->deltas - taken : 0;
     MUST(w->deltas >= 0, w->deltas, taken);

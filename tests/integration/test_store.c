@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "store/copy.h"
+#include "store/pg_count.h"
 #include "store/row_read.h"
 
 #include <arpa/inet.h>
@@ -447,6 +448,40 @@ static void a_refused_row_is_rejected_and_the_others_land(void **state)
              " AND (partition_id, kafka_offset) IN ((%lld, 500), (%lld, 0))",
              (long long)w->p[0].id, (long long)w->p[1].id);
     assert_int_equal(scalar(query), 2);
+}
+
+static void add_of_class_42(const char *class, int64_t failures, void *context)
+{
+    if (strcmp(class, "42") == 0)
+        *(int64_t *)context += failures;
+}
+
+/* Deltas that are never merged cost every question more: an operator has to hear of it. */
+static void sums_that_cannot_be_merged_are_told(void **state)
+{
+    struct world *w = *state;
+    char text[4096];
+    int64_t before = 0, after = 0;
+    add_rows(&w->batch, &w->p[0], first, 5);
+    commit_or_fail(w->writer, &w->batch);
+    sql("REVOKE EXECUTE ON FUNCTION spendlog.sums_compact(integer) FROM spendlog_writer");
+    pg_count_each(add_of_class_42, &before);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stderr);
+    int saved = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    writer_idle(w->writer);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    sql("GRANT EXECUTE ON FUNCTION spendlog.sums_compact(integer) TO spendlog_writer");
+    assert_non_null(strstr(text, " warn  sums stay unmerged for now: "));
+    assert_non_null(strstr(text, "[42501]"));
+    pg_count_each(add_of_class_42, &after);
+    assert_int_equal(after, before + 1); /* spendlog_postgres_errors_total */
 }
 
 /* Triggers of others say no as they like. */
@@ -1347,6 +1382,7 @@ int main(void)
         STORE_TEST(an_identity_with_kafkas_time_is_guarded),
         STORE_TEST(two_members_with_the_same_events_store_each_once),
         STORE_TEST(a_refused_row_is_rejected_and_the_others_land),
+        STORE_TEST(sums_that_cannot_be_merged_are_told),
         STORE_TEST(a_row_that_a_trigger_refuses_is_rejected_alone),
         STORE_TEST(a_batch_whose_sums_a_trigger_takes_away_is_not_stored),
         STORE_TEST(a_refused_record_is_kept_bare_and_the_others_whole),
