@@ -8,6 +8,7 @@
 #include "core/big_endian.h"
 #include "core/must.h"
 #include "store/numeric.h"
+#include "store/pg_wait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ bool copy_out_open(struct copy_out *copy, struct pg *pg, const char *sql, struct
     *copy = (struct copy_out){.pg = pg};
     if (!pg->conn)
         return err_set(err, ERR_UNAVAILABLE, "postgres: not connected");
-    PGresult *res = PQexec(pg->conn, sql);
+    PGresult *res = pg_exec(pg, sql);
     copy->open = PQresultStatus(res) == PGRES_COPY_OUT;
     if (!copy->open)
         pg_fail(pg, res, "reading rows", err);
@@ -38,7 +39,7 @@ static bool out_finish(struct copy_out *copy, struct err *err)
     PGresult *res;
     MUST(copy->open && copy->pg->conn);
     copy->open = false;
-    while ((res = PQgetResult(copy->pg->conn))) {
+    while ((res = pg_result(copy->pg))) {
         if (ok && PQresultStatus(res) != PGRES_COMMAND_OK)
             ok = pg_fail(copy->pg, res, "reading rows", err);
         PQclear(res);
@@ -77,7 +78,7 @@ bool copy_out_text(struct copy_out *copy, struct slice *line, bool *end, struct 
     MUST(copy->open);
     PQfreemem(copy->message);
     copy->message = NULL;
-    int bytes = PQgetCopyData(copy->pg->conn, &copy->message, 0);
+    int bytes = pg_copy_get(copy->pg, &copy->message);
     if (bytes == -2) {
         copy->open = false;
         return pg_fail(copy->pg, NULL, "reading rows", err);
@@ -135,8 +136,8 @@ _Static_assert(sizeof(SIGNATURE) - 1 + 8 == HEADER_BYTES, "the signature's own N
 
 static bool in_send(struct pg *pg, const struct buf *rows, struct err *err)
 {
-    if (PQputCopyData(pg->conn, rows->p, (int)rows->bytes) == 1 &&
-        PQputCopyData(pg->conn, "\377\377", 2) == 1 && PQputCopyEnd(pg->conn, NULL) == 1)
+    if (pg_copy_put(pg, rows->p, rows->bytes) && pg_copy_put(pg, "\377\377", 2) &&
+        PQputCopyEnd(pg->conn, NULL) == 1)
         return true;
     pg_fail(pg, NULL, "writing rows", err);
     pg_close(pg); /* without memory for all of it libpq stays within COPY */

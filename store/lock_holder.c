@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "store/pg_wait.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static const char holders[] =
 /* libpq itself: an error here is not the caller's. */
 static bool lock_holder_find(struct pg *pg, char text[HOLDER_TEXT_MAX])
 {
-    PGresult *res = PQexec(pg->conn, holders);
+    PGresult *res = pg_exec(pg, holders);
     bool found =
         PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1 && !PQgetisnull(res, 0, 0);
     if (found)

@@ -9,6 +9,7 @@
 #include "core/utf8.h"
 #include "store/lock_holder.h"
 #include "store/pg_count.h"
+#include "store/pg_wait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,8 @@ bool pg_fail(struct pg *pg, const PGresult *res, const char *what, struct err *e
                   res ? PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME) : NULL);
     if (!message)
         message = pg->conn ? PQerrorMessage(pg->conn) : "not connected";
+    if (pg->mute && !*pg->sqlstate)
+        message = "no answer in time, the connection is closed";
     pg_field_copy(pg->message, sizeof(pg->message), message);
     sqlstate_recognize(pg->sqlstate, pg->message);
     standby_recognize(pg);
@@ -327,16 +330,33 @@ static bool args_ready(struct pg *pg, const struct pg_args *args, struct err *er
     return true;
 }
 
+static bool ready(struct pg *pg, const struct pg_args *args, struct err *err)
+{
+    if (!args_ready(pg, args, err))
+        return false;
+    if (pg_results_discard(pg))
+        return true;
+    pg_fail(pg, NULL, NULL, err);
+    pg_close(pg);
+    return false;
+}
+
+/* sent: what PQsend...() gives */
+static PGresult *answer(struct pg *pg, int sent, struct err *err)
+{
+    return checked(pg, sent == 1 ? pg_result_last(pg) : NULL, NULL, err);
+}
+
 PGresult *pg_query(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err)
 {
     struct wire_args wire;
-    if (!args_ready(pg, args, err))
+    if (!ready(pg, args, err))
         return NULL;
     int count = wire_args_of(args, &wire);
-    return checked(pg,
-                   PQexecParams(pg->conn, sql, count, NULL, wire.value, args ? args->length : NULL,
-                                wire.format, 1),
-                   NULL, err);
+    return answer(pg,
+                  PQsendQueryParams(pg->conn, sql, count, NULL, wire.value,
+                                    args ? args->length : NULL, wire.format, 1),
+                  err);
 }
 
 static bool prepare(struct pg *pg, const struct pg_statement *statement, const char *name,
@@ -344,7 +364,7 @@ static bool prepare(struct pg *pg, const struct pg_statement *statement, const c
 {
     if (pg->prepared >> statement->number & 1)
         return true;
-    PGresult *res = checked(pg, PQprepare(pg->conn, name, statement->sql, 0, NULL), NULL, err);
+    PGresult *res = answer(pg, PQsendPrepare(pg->conn, name, statement->sql, 0, NULL), err);
     if (!res)
         return false;
     PQclear(res);
@@ -358,22 +378,22 @@ PGresult *pg_run(struct pg *pg, const struct pg_statement *statement, const stru
     struct wire_args wire;
     char name[16];
     MUST(statement->number < 64, statement->number);
-    if (!args_ready(pg, args, err))
+    if (!ready(pg, args, err))
         return NULL;
     snprintf(name, sizeof(name), "s%u", statement->number);
     if (!prepare(pg, statement, name, err))
         return NULL;
     int count = wire_args_of(args, &wire);
-    return checked(pg,
-                   PQexecPrepared(pg->conn, name, count, wire.value, args ? args->length : NULL,
-                                  wire.format, 1),
-                   NULL, err);
+    return answer(pg,
+                  PQsendQueryPrepared(pg->conn, name, count, wire.value, args ? args->length : NULL,
+                                      wire.format, 1),
+                  err);
 }
 
 bool pg_stream(struct pg *pg, const char *sql, const struct pg_args *args, struct err *err)
 {
     struct wire_args wire;
-    if (!args_ready(pg, args, err))
+    if (!ready(pg, args, err))
         return false;
     int count = wire_args_of(args, &wire);
     if (PQsendQueryParams(pg->conn, sql, count, NULL, wire.value, args ? args->length : NULL,
@@ -388,7 +408,7 @@ bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
     *row = NULL;
     MUST(pg->conn != NULL);
     for (;;) {
-        PGresult *res = PQgetResult(pg->conn);
+        PGresult *res = pg_result(pg);
         if (!res || PQresultStatus(res) == PGRES_SINGLE_TUPLE) {
             *row = res;
             return true;
@@ -404,26 +424,23 @@ bool pg_stream_next(struct pg *pg, PGresult **row, struct err *err)
 
 bool pg_send(struct pg *pg, const char *sql, struct err *err)
 {
-    if (!args_ready(pg, NULL, err))
+    if (!ready(pg, NULL, err))
         return false;
     return PQsendQuery(pg->conn, sql) == 1 || pg_fail(pg, NULL, NULL, err);
 }
 
 PGresult *pg_receive(struct pg *pg, const char *what, struct err *err)
 {
-    PGresult *res, *last = NULL;
     if (!args_ready(pg, NULL, err))
         return NULL;
-    for (; (res = PQgetResult(pg->conn)); last = res)
-        PQclear(last);
-    return checked(pg, last, what, err);
+    return checked(pg, pg_result_last(pg), what, err);
 }
 
 bool pg_command(struct pg *pg, const char *sql, struct err *err)
 {
-    if (!args_ready(pg, NULL, err))
+    if (!ready(pg, NULL, err))
         return false;
-    PGresult *res = checked(pg, PQexec(pg->conn, sql), NULL, err);
+    PGresult *res = answer(pg, PQsendQuery(pg->conn, sql), err);
     PQclear(res);
     return res != NULL;
 }

@@ -20,6 +20,7 @@
 #include "core/sum.h"
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 #define PG_ARGS_MAX 24
 #define PG_ARGS_BYTES_MAX (64u << 20)
@@ -45,7 +46,8 @@ struct pg_options {
     unsigned lock_timeout_ms;     /* 0 = none, as for the next two */
     unsigned statement_timeout_ms;
     unsigned idle_in_transaction_timeout_ms;
-    bool read_only; /* nothing is written: transactions are read-only by default */
+    bool read_only;          /* nothing is written: transactions are read-only by default */
+    const atomic_bool *stop; /* when it is set no answer is waited for long; may be NULL */
 };
 
 struct pg {
@@ -55,6 +57,9 @@ struct pg {
     char message[240];   /* of the last failure, without its place; cut at a character */
     char place[256];     /* user@host:port/database: for logs, without secrets */
     uint64_t prepared;   /* statements this connection has prepared, by number */
+    int64_t patience_ms; /* how long an answer is waited for (store/pg_wait.h); 0: as libpq does */
+    bool mute;           /* none came within that */
+    const atomic_bool *stop;
 };
 
 /* ERR_UNAVAILABLE, or ERR_CONFIG for what only the operator can mend: authentication, no database.

@@ -7,6 +7,7 @@
 #include "core/must.h"
 #include "store/conninfo.h"
 #include "store/pg_count.h"
+#include "store/pg_wait.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ bool pg_connect(struct pg *pg, const struct pg_options *options, struct err *err
         return connect_fail(pg, false, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg->conn, on_notice, NULL);
-    if (!connect_wait(pg->conn))
+    if (!connect_wait(pg->conn) || !pg_wait_begin(pg, options))
         return connect_fail(pg, PQstatus(pg->conn) != CONNECTION_BAD, err);
     PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     MUST(pg_outside(pg) && pg->prepared == 0);

@@ -131,6 +131,7 @@ bool writer_connect(struct writer *w, struct err *err)
         .lock_timeout_ms = w->lock_timeout_ms,
         .statement_timeout_ms = w->statement_timeout_ms,
         .idle_in_transaction_timeout_ms = IDLE_TIMEOUT_MS,
+        .stop = w->stop,
     };
     if (!w->pg.conn) {
         writer_forget(w);

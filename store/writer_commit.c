@@ -306,13 +306,14 @@ static bool transaction(struct writer *w, struct batch *batch, struct err *err)
 /* Ends the members that hold what we waited for: whoever has locked our offset rows, and whoever's
  * backend waits for its client in the middle of a transaction (all data is in memory when a
  * transaction begins, so only a frozen process does). A backend that waits for COPY data heeds no
- * timeout. */
+ * timeout. One that waits for a synchronous standby is not frozen: ended, it would have committed
+ * without it. */
 static const char blockers_end[] =
     "SELECT a.pid, a.application_name, pg_terminate_backend(a.pid)"
     " FROM pg_stat_activity a"
     " WHERE a.pid <> pg_backend_pid() AND a.usename = current_user"
     "  AND a.datname = current_database() AND a.backend_xid IS NOT NULL"
-    "  AND starts_with(a.application_name, $2)"
+    "  AND a.wait_event IS DISTINCT FROM 'SyncRep' AND starts_with(a.application_name, $2)"
     "  AND (a.backend_xid IN (SELECT o.xmax FROM spendlog.kafka_offsets o"
     "                         WHERE o.partition_id = ANY ($1::bigint[]))"
     "       OR (a.wait_event = 'ClientRead' AND clock_timestamp() - greatest(a.query_start,"

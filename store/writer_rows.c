@@ -19,6 +19,7 @@
 
 #include "core/must.h"
 #include "store/copy.h"
+#include "store/pg_wait.h"
 #include "store/row.h"
 #include "store/row_order.h"
 
@@ -238,7 +239,7 @@ bool rows_guard(struct writer *w, struct batch *batch, struct err *err)
 /* --- COPY ----------------------------------------------------------------------------------- */
 
 struct chunk {
-    PGconn *conn;
+    struct pg *pg;
     size_t bytes;
     bool failed;
     char p[CHUNK_BYTES];
@@ -246,7 +247,7 @@ struct chunk {
 
 static void chunk_flush(struct chunk *chunk)
 {
-    if (chunk->bytes && PQputCopyData(chunk->conn, chunk->p, (int)chunk->bytes) != 1)
+    if (chunk->bytes && !pg_copy_put(chunk->pg, chunk->p, chunk->bytes))
         chunk->failed = true;
     chunk->bytes = 0;
 }
@@ -290,7 +291,7 @@ static bool copy_end(struct writer *w, struct chunk *chunk, uint64_t sent, struc
     uint64_t taken = 0;
     bool ok = !chunk->failed && PQputCopyEnd(w->pg.conn, NULL) == 1, told = false;
     PGresult *res;
-    while (w->pg.conn && (res = PQgetResult(w->pg.conn)) != NULL) {
+    while ((res = pg_result(&w->pg)) != NULL) {
         if (PQresultStatus(res) == PGRES_COPY_IN) {
             PQclear(res);
             return copy_abandon(w, err);
@@ -347,14 +348,14 @@ static bool copy_form(struct writer *w, struct batch *batch, size_t from, size_t
         first++;
     if (first == to)
         return true;
-    PGresult *res = PQexec(w->pg.conn, lean ? w->copy_lean_sql.p : w->copy_sql.p);
+    PGresult *res = pg_exec(&w->pg, lean ? w->copy_lean_sql.p : w->copy_sql.p);
     if (PQresultStatus(res) != PGRES_COPY_IN) {
         pg_fail(&w->pg, res, "COPY stored_rows", err);
         PQclear(res);
         return false;
     }
     PQclear(res);
-    chunk.conn = w->pg.conn;
+    chunk.pg = &w->pg;
     chunk.bytes = 0;
     chunk.failed = false;
     chunk_add(&chunk, head, sizeof(head));

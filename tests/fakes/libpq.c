@@ -17,6 +17,7 @@
 struct pg_conn {
     bool lost, copying;
     unsigned copy_results;
+    const char *sent;
     PGTransactionStatusType transaction;
     PGresult *pending[4]; /* what PQgetResult() gives next */
     int pending_count;
@@ -143,12 +144,6 @@ PQnoticeReceiver PQsetNoticeReceiver(PGconn *conn, PQnoticeReceiver receiver, vo
     return receiver;
 }
 
-int PQsetSingleRowMode(PGconn *conn)
-{
-    (void)conn;
-    return 1;
-}
-
 char *PQescapeLiteral(PGconn *conn, const char *text, size_t bytes)
 {
     char *out = malloc(bytes + 3);
@@ -216,18 +211,24 @@ static PGresult *copy_begun(PGconn *conn, bool in)
     return PQmakeEmptyPGresult(NULL, in ? PGRES_COPY_IN : PGRES_COPY_OUT);
 }
 
+static PGresult *rows_for(const char *sql, ExecStatusType status)
+{
+    for (const struct fake_answer *a = fake_libpq.answer; a && a->part; a++)
+        if (strstr(sql, a->part))
+            return rows_of(a, status);
+    return rows_of(NULL, status);
+}
+
 static PGresult *answer_to(PGconn *conn, const char *sql, ExecStatusType status)
 {
     snprintf(fake_libpq.last, sizeof(fake_libpq.last), "%s", sql);
+    conn->sent = sql;
     if (++fake_libpq.statements == fake_libpq.fail_at || conn->lost)
         return failure(conn);
     transaction_follow(conn, sql);
     if (begins(sql, "COPY") || strstr(sql, " FROM STDIN") || strstr(sql, " TO STDOUT"))
         return copy_begun(conn, !strstr(sql, "STDOUT"));
-    for (const struct fake_answer *a = fake_libpq.answer; a && a->part; a++)
-        if (strstr(sql, a->part))
-            return rows_of(a, status);
-    return rows_of(NULL, status);
+    return rows_for(sql, status);
 }
 
 char *PQresultErrorField(const PGresult *res, int field)
@@ -292,10 +293,56 @@ int PQsendQueryParams(PGconn *conn, const char *sql, int count, const Oid *types
                       const char *const *values, const int *lengths, const int *formats, int format)
 {
     (void)count, (void)types, (void)values, (void)lengths, (void)formats, (void)format;
-    PGresult *rows = answer_to(conn, sql, PGRES_SINGLE_TUPLE);
-    if (PQntuples(rows) > 0)
-        conn->pending[conn->pending_count++] = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    conn->pending[conn->pending_count++] = rows;
+    conn->pending[conn->pending_count++] = answer_to(conn, sql, PGRES_TUPLES_OK);
+    return 1;
+}
+
+/* What was sent last is answered by one result of all rows, and one without any. */
+int PQsetSingleRowMode(PGconn *conn)
+{
+    PGresult **sent = &conn->pending[conn->pending_count - 1];
+    if (PQresultStatus(*sent) != PGRES_TUPLES_OK || PQntuples(*sent) == 0)
+        return 1;
+    PQclear(*sent);
+    *sent = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+    conn->pending[conn->pending_count++] = rows_for(conn->sent, PGRES_SINGLE_TUPLE);
+    return 1;
+}
+
+int PQsetnonblocking(PGconn *conn, int on)
+{
+    (void)conn, (void)on;
+    return 0;
+}
+
+int PQflush(PGconn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+int PQisBusy(PGconn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+int PQconsumeInput(PGconn *conn)
+{
+    return !conn->lost;
+}
+
+int PQsendPrepare(PGconn *conn, const char *name, const char *sql, int count, const Oid *types)
+{
+    conn->pending[conn->pending_count++] = PQprepare(conn, name, sql, count, types);
+    return 1;
+}
+
+int PQsendQueryPrepared(PGconn *conn, const char *name, int count, const char *const *values,
+                        const int *lengths, const int *formats, int format)
+{
+    conn->pending[conn->pending_count++] =
+        PQexecPrepared(conn, name, count, values, lengths, formats, format);
     return 1;
 }
 
@@ -315,7 +362,8 @@ static void fail_if(bool wrong, const char *why)
 
 PGresult *PQgetResult(PGconn *conn)
 {
-    if (conn->copying) { /* as libpq: until the data have ended, and as often as it is asked */
+    if (conn->pending_count == 0 &&
+        conn->copying) { /* as libpq: until the data have ended, and as often as it is asked */
         fail_if(++conn->copy_results > 100, "PQgetResult() asked for ever");
         return PQmakeEmptyPGresult(NULL, PGRES_COPY_IN);
     }

@@ -7,14 +7,18 @@
 #include "core/clock.h"
 #include "store/copy.h"
 #include "store/pg_count.h"
+#include "store/pg_wait.h"
 #include "store/row_read.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -1057,6 +1061,145 @@ static void a_mute_host_does_not_hide_those_behind_it(void **state)
     close(listener);
 }
 
+/* --- backends that do not answer ------------------------------------------------------------- */
+
+static bool ask_statement(struct pg *pg, struct err *err)
+{
+    static const struct pg_statement one = {63, "SELECT 1"};
+    PGresult *res = pg_run(pg, &one, NULL, err);
+    PQclear(res);
+    return res != NULL;
+}
+
+/* More than what the sockets hold: it is not even sent. */
+static bool ask_much(struct pg *pg, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    char *text = calloc(1, 32u << 20);
+    memset(text, 'x', 32u << 20);
+    pg_arg_text(&args, (struct slice){text, 32u << 20});
+    PGresult *res = pg_query(pg, "SELECT length($1::text)", &args, err);
+    free(text);
+    pg_args_free(&args);
+    PQclear(res);
+    return res != NULL;
+}
+
+static bool ask_stream(struct pg *pg, struct err *err)
+{
+    PGresult *row = NULL;
+    bool ok =
+        pg_stream(pg, "SELECT generate_series(1, 100)", NULL, err) && pg_stream_next(pg, &row, err);
+    PQclear(row);
+    return ok;
+}
+
+static void freeze(const struct pg *pg)
+{
+    assert_int_equal(kill(PQbackendPID(pg->conn), SIGSTOP), 0);
+}
+
+/* The rows do not go into the sockets. */
+static bool ask_copy_in(struct pg *pg, struct err *err)
+{
+    struct buf rows;
+    buf_init(&rows, 64u << 20);
+    copy_in_start(&rows);
+    for (int i = 0; i < 1000000; i++) {
+        buf_add_be16(&rows, 1);
+        copy_add_int8(&rows, i);
+    }
+    bool ok = pg_command(pg, "BEGIN; CREATE TEMP TABLE t (n bigint)", err) &&
+              pg_command(pg, "COPY t FROM STDIN (FORMAT binary)", err);
+    freeze(pg);
+    ok = ok && pg_copy_put(pg, rows.p, rows.bytes) && PQputCopyEnd(pg->conn, NULL) == 1;
+    PGresult *res = ok ? pg_receive(pg, NULL, err) : NULL;
+    buf_free(&rows);
+    PQclear(res);
+    return res != NULL;
+}
+
+static bool ask_copy_out(struct pg *pg, struct err *err)
+{
+    struct copy_out copy;
+    struct slice line;
+    bool end = false;
+    bool ok = copy_out_open(&copy, pg, "COPY (SELECT generate_series(1, 3000000)) TO STDOUT", err);
+    freeze(pg);
+    while (ok && !end)
+        ok = copy_out_text(&copy, &line, &end, err);
+    copy_out_close(&copy);
+    return ok;
+}
+
+static atomic_bool stop_asked = true;
+
+static struct frozen {
+    bool (*ask)(struct pg *pg, struct err *err);
+    bool within; /* it is frozen by ask() */
+    unsigned statement_timeout_ms;
+    const atomic_bool *stop;
+    struct pg pg;
+    struct err err;
+    pthread_t thread;
+    bool ok;
+    int pid;
+} frozen[] = {
+    {.ask = ask_statement, .statement_timeout_ms = 1000},
+    {.ask = ask_much, .statement_timeout_ms = 1000},
+    {.ask = ask_stream, .statement_timeout_ms = 1000},
+    {.ask = ask_copy_in, .within = true, .statement_timeout_ms = 1000},
+    {.ask = ask_copy_out, .within = true, .statement_timeout_ms = 1000},
+    {.ask = ask_statement, .statement_timeout_ms = 600000, .stop = &stop_asked},
+};
+
+static void *frozen_main(void *context)
+{
+    struct frozen *f = context;
+    f->ok = f->ask(&f->pg, &f->err);
+    return NULL;
+}
+
+/* Its kernel goes on: no statement_timeout and no keepalive tells of it. */
+static void a_backend_that_is_frozen_holds_nobody(void **state)
+{
+    struct timespec until;
+    (void)state;
+    for (size_t i = 0; i < sizeof(frozen) / sizeof(frozen[0]); i++) {
+        struct frozen *f = &frozen[i];
+        const struct pg_options options = {.conninfo = conninfo_of(""),
+                                           .application_name = "test",
+                                           .statement_timeout_ms = f->statement_timeout_ms,
+                                           .stop = f->stop};
+        if (!pg_open(&f->pg, &options, &f->err))
+            fail_msg("%s", f->err.text);
+        f->pid = PQbackendPID(f->pg.conn);
+        if (!f->within)
+            freeze(&f->pg);
+        assert_int_equal(pthread_create(&f->thread, NULL, frozen_main, f), 0);
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    size_t ended = 0;
+    for (size_t i = 0; i < sizeof(frozen) / sizeof(frozen[0]); i++) {
+        bool in_time = pthread_timedjoin_np(frozen[i].thread, NULL, &until) == 0;
+        ended += in_time;
+        kill(frozen[i].pid, SIGCONT);
+        if (!in_time)
+            pthread_join(frozen[i].thread, NULL);
+    }
+    for (size_t i = 0; i < sizeof(frozen) / sizeof(frozen[0]); i++) {
+        struct frozen *f = &frozen[i];
+        assert_false(f->ok);
+        assert_int_equal(f->err.kind, ERR_UNAVAILABLE);
+        if (!strstr(f->err.text, "no answer in time"))
+            fail_msg("%zu: %s", i, f->err.text);
+        assert_null(f->pg.conn);
+    }
+    assert_int_equal(ended, sizeof(frozen) / sizeof(frozen[0]));
+}
+
 /* --- a database that went back --------------------------------------------------------------- */
 
 /* As if the last commits had never been: without a word to the writer, whose connection stays. */
@@ -1406,6 +1549,7 @@ int main(void)
         STORE_TEST(a_dropped_day_is_booked),
         STORE_TEST(a_cut_connection_is_noticed_and_mended),
         cmocka_unit_test(a_mute_host_does_not_hide_those_behind_it),
+        cmocka_unit_test(a_backend_that_is_frozen_holds_nobody),
         STORE_TEST(rows_that_went_with_the_database_are_written_again),
         STORE_TEST(a_recent_key_without_its_row_is_no_duplicate),
         STORE_TEST(a_number_that_means_another_book_is_not_used),

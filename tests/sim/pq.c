@@ -724,6 +724,42 @@ PGresult *PQexecPrepared(PGconn *conn, const char *name, int count, const char *
     return execute(conn, statement->begins, statement, &params);
 }
 
+int PQsetnonblocking(PGconn *conn, int on)
+{
+    (void)conn, (void)on;
+    return 0;
+}
+
+int PQflush(PGconn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+int PQisBusy(PGconn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+int PQconsumeInput(PGconn *conn)
+{
+    return !conn->lost;
+}
+
+int PQsendPrepare(PGconn *conn, const char *name, const char *sql, int count, const Oid *types)
+{
+    conn->pending = PQprepare(conn, name, sql, count, types);
+    return 1;
+}
+
+int PQsendQueryPrepared(PGconn *conn, const char *name, int count, const char *const *values,
+                        const int *lengths, const int *formats, int format)
+{
+    conn->pending = PQexecPrepared(conn, name, count, values, lengths, formats, format);
+    return 1;
+}
+
 int PQsendQuery(PGconn *conn, const char *sql)
 {
     conn->pending = PQexec(conn, sql);
