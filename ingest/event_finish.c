@@ -194,6 +194,8 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
 
     int64_t duration_us = duration_take(eval, event);
     start_complete(event, duration_us, kafka_time_us);
+    bool apart =
+        event->time_source == TIME_KAFKA && facts_has(&event->facts, FACT_ENDED_AT);
     end_complete(eval, event, duration_us);
     first_token_complete(eval, event);
 
@@ -203,5 +205,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
     event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);
     event->mapping = mapping->name;
     identity_set(eval, mapping, event);
+    if (apart) /* nothing that the event says: no part of its hash */
+        facts_set_int(&event->facts, FACT_CLOCKS_APART, 1);
     return true;
 }

@@ -781,6 +781,23 @@ static void the_messages_time_stands_in_for_the_start(void **state)
     assert_string_equal(read_bytes("{}", 2, 0), "");
 }
 
+/* What Kafka was late is no part of a call that is billed by its seconds. */
+static void an_end_and_the_messages_time_are_clocks_apart(void **state)
+{
+    (void)state;
+    int64_t us = INT64_C(1795493178000000);
+    open_fields("started_at: {path: /s, time: s}, ended_at: {path: /e, time: s}, duration_s: /d");
+    assert_string_equal(
+        read_bytes("{\"e\":1795496778}", 16, us),
+        "started_at=2026-11-24T04:06:18Z ended_at=2026-11-24T05:06:18Z clocks_apart=true");
+    uint64_t hash = world.last.content_hash;
+    read_bytes("{\"e\":1795496778}", 16, us + 1000000);
+    assert_true(world.last.content_hash == hash); /* a resend */
+    assert_null(strstr(read_bytes("{\"e\":1795496778,\"d\":2}", 22, us), "clocks_apart"));
+    assert_null(strstr(read_bytes("{\"d\":2}", 7, us), "clocks_apart"));
+    assert_null(strstr(read_bytes("{\"s\":1,\"e\":2}", 13, us), "clocks_apart"));
+}
+
 static void defaults_fill_and_guesses_come_last(void **state)
 {
     (void)state;
@@ -1007,6 +1024,7 @@ int main(void)
         cmocka_unit_test(start_end_and_duration_complete_each_other),
         cmocka_unit_test(durations_without_end_are_left_out_and_told),
         cmocka_unit_test(the_messages_time_stands_in_for_the_start),
+        cmocka_unit_test(an_end_and_the_messages_time_are_clocks_apart),
         cmocka_unit_test(defaults_fill_and_guesses_come_last),
         cmocka_unit_test(the_model_answered_is_the_model_unless_the_mapping_knows_better),
         cmocka_unit_test(raw_keys_are_hashed_as_litellm_hashes_them),

@@ -77,6 +77,11 @@ static void two_sagemaker_models_are_billed_by_the_second(void **state)
                  "model_group=sagemaker-embedding-model call_type=embedding input_tokens=900 "
                  "started_at=2026-01-01T00:00:00Z ended_at=2026-01-01T00:00:00.333333Z",
                  "0.00013999986");
+    expect_spend(book,
+                 "provider=sagemaker model=berri-benchmarking-gpt-j-6b-fp16 "
+                 "model_group=sagemaker-embedding-model call_type=embedding input_tokens=900 "
+                 "started_at=2026-01-01T00:00:00Z ended_at=2026-01-01T01:00:00Z clocks_apart=true",
+                 "underivable_no_usage");
     book_free(book);
 }
 
