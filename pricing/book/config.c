@@ -323,6 +323,17 @@ static bool read_discounts(struct loader *l, const struct yaml_node *map)
     return true;
 }
 
+/* A word that is none would leave the margin out of every bill. */
+static bool margin_words(struct loader *l, const struct yaml_node *map)
+{
+    for (const struct yaml_node *n = map->children; n; n = n->next)
+        if (!slice_is(n->key->text, "percentage") && !slice_is(n->key->text, "fixed_amount"))
+            return yaml_err(l->err, n, "cost_margin_config: percentage and fixed_amount, not %.*s",
+                            (int)n->key->text.bytes, n->key->text.p);
+    return map->count > 0 ||
+           yaml_err(l->err, map, "cost_margin_config: neither percentage nor fixed_amount");
+}
+
 static bool read_margin(struct loader *l, const struct yaml_node *node, struct margin *margin)
 {
     const struct yaml_node *percentage = yaml_get(node, "percentage");
@@ -333,7 +344,8 @@ static bool read_margin(struct loader *l, const struct yaml_node *node, struct m
     if (node->kind != YAML_MAP)
         return yaml_err(l->err, node,
                         "cost_margin_config: a number, or percentage and fixed_amount");
-    return (!percentage || read_rate(l, percentage, margin->provider, "percentage",
+    return margin_words(l, node) &&
+           (!percentage || read_rate(l, percentage, margin->provider, "percentage",
                                      &margin->percentage, &margin->has_percentage)) &&
            (!fixed || read_rate(l, fixed, margin->provider, "fixed_amount", &margin->fixed,
                                 &margin->has_fixed));

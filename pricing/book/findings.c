@@ -337,11 +337,19 @@ static void check_places(const struct reporter *to)
                config->file, config->misplaced_more);
 }
 
+/* Of "openai/gpt-4o*" what stands before the pattern; a provider's own name may have a "/". */
+static bool has_provider(const char *key)
+{
+    const char *slash = strchr(key, '/');
+    struct slice before = {key, slash ? (size_t)(slash - key) : 0};
+    return provider_is_known(slice_of(key)) || (slash && provider_is_known(before));
+}
+
 static void check_adjustments(const struct reporter *to)
 {
     const struct litellm_config *config = &to->book->config;
     for (size_t i = 0; i < config->discount_count; i++)
-        if (!provider_is_known(slice_of(config->discount[i].provider)))
+        if (!has_provider(config->discount[i].provider))
             report(to, FINDING_WARNING, NULL, 0, "%s:%u: cost_discount_config: no provider \"%s\"",
                    config->discount[i].rate.source.file, config->discount[i].rate.source.line,
                    config->discount[i].provider);

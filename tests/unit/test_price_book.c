@@ -178,6 +178,11 @@ static void the_shape_of_a_configuration_is_checked(void **state)
     expect_error("litellm_settings: {cost_discount_config: {openai: -0.1}}", NULL, "negative");
     expect_error("litellm_settings: {cost_margin_config: {openai: [1]}}", NULL,
                  "cost_margin_config");
+    expect_error("litellm_settings: {cost_margin_config: {openai: {percent: 0.1}}}", NULL,
+                 "not percent");
+    expect_error("litellm_settings: {cost_margin_config: {openai: {percentage: 0.1, fixed: 5}}}",
+                 NULL, "not fixed");
+    expect_error("litellm_settings: {cost_margin_config: {openai: {}}}", NULL, "neither");
     expect_error("include: 3", NULL, "include");
     expect_error("include: [/no/such/file.yaml]", NULL, "/no/such/file.yaml");
 }
@@ -483,6 +488,13 @@ static void expect_finding(const char *config, enum overrides_mode mode, const c
         fail_msg("no finding says \"%s\":\n%s", part, found);
 }
 
+static void expect_no_finding(const char *config)
+{
+    expect_finding(config, OVERRIDES_MERGE, "");
+    if (found[0])
+        fail_msg("%s", found);
+}
+
 static void findings_name_prices_in_wrong_places(void **state)
 {
     (void)state;
@@ -521,6 +533,9 @@ static void findings_name_slips_and_typos(void **state)
                    OVERRIDES_MERGE, "unpriced");
     expect_finding("litellm_settings: {cost_discount_config: {opnai: 0.1}}", OVERRIDES_MERGE,
                    "opnai");
+    expect_finding("litellm_settings: {cost_discount_config: {opnai/gpt-4o: 0.1}}", OVERRIDES_MERGE,
+                   "opnai/gpt-4o");
+    expect_no_finding("litellm_settings: {cost_discount_config: {'openai/gpt-4o*': 0.5}}");
     expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
                    "input_cost_per_token_above_64k_tokens: 1e-6}\n",
                    OVERRIDES_MERGE, "put it into model_info");
