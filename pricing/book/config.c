@@ -106,6 +106,20 @@ static const struct node *read_members(struct loader *l, const struct yaml_node 
     return out;
 }
 
+static bool has_members(const struct node *value)
+{
+    return value && (value->kind == NODE_TEXT || value->count > 0);
+}
+
+/* Without a window the prices of the table would never hold. */
+static bool check_off_peak(struct loader *l, const struct node *info)
+{
+    const struct node *table = node_get(info, "off_peak_pricing");
+    return !table || table->kind != NODE_MAP || has_members(node_get(table, "hours_utc")) ||
+           has_members(node_get(table, "windows")) ||
+           node_err(l->err, table, "off_peak_pricing: neither hours_utc nor windows");
+}
+
 static bool read_time(struct loader *l, const struct yaml_node *entry, const struct yaml_node *info,
                       const char *key, int64_t *us, bool *set)
 {
@@ -186,6 +200,8 @@ static bool read_deployment(struct loader *l, const struct yaml_node *entry, str
     out->info = out->params ? read_members(l, info, "model_info", wanted_in_info) : NULL;
     if (!out->file || !out->info)
         return l->err->kind ? false : too_large(l);
+    if (!check_off_peak(l, out->info))
+        return false;
     const struct yaml_node *call = yaml_get(params, "cost_per_query");
     if (call && !(out->call_price = node_from_yaml(l->book, call, l->err)))
         return false;

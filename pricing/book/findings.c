@@ -67,8 +67,12 @@ static bool is_known(const struct reporter *to, const char *key)
 static void check_keys(const struct reporter *to, const struct deployment *d)
 {
     for (const struct node *n = d->info->children; n; n = n->next) {
+        const struct node *within =
+            gate_is_table(slice_of(n->key)) ? gate_unknown(n, &to->edition->catalog->variants) : NULL;
         if (price_key_suspect(slice_of(n->key)) && !is_known(to, n->key))
             unknown_key(to, d, n);
+        else if (within)
+            unknown_key(to, d, within);
         else if (n->kind == NODE_NULL && is_known(to, n->key))
             report(to, FINDING_INFO, d, n->line, "%s is null, so it is not set", n->key);
     }
@@ -425,6 +429,11 @@ static void check_unread(const struct reporter *to, const struct deployment_pric
     size_t at = 0;
     if (!mode[0] && prices->base)
         mode = node_text(prices->base->raw, "mode");
+    if (!prices->custom) {
+        while ((key = unread_next(d, NULL, class, &to->edition->catalog->variants, &at)))
+            report(to, FINDING_WARNING, d, 0, "%s alone is read by no formula", key);
+        return;
+    }
     if (!mode[0] || !unread_class_of_mode(mode, &class))
         return;
     while ((key = unread_next(d, prices->priced->override.entry, class,
@@ -441,6 +450,7 @@ static void check_deployment(const struct reporter *to, const struct priced_depl
     check_keys(to, d);
     check_zone(to, d, scratch);
     check_uplift(to, &prices);
+    check_unread(to, &prices);
     if (!priced->custom) {
         if (!prices.base && !strchr(d->model, '*'))
             report(to, FINDING_WARNING, d, 0, "%s is in no cost map: its calls will be unpriced",
@@ -448,7 +458,6 @@ static void check_deployment(const struct reporter *to, const struct priced_depl
         return;
     }
     check_slips(to, &prices);
-    check_unread(to, &prices);
     if (to->book->policies.overrides == OVERRIDES_LITELLM)
         check_litellm(to, &prices);
     else

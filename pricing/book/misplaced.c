@@ -79,6 +79,18 @@ static bool holds_prices(const char *place)
     return strcmp(place + used, "model_info") == 0 || strcmp(place + used, "litellm_params") == 0;
 }
 
+/* A time that is written otherwise would leave a price without an end or a beginning. */
+static const char *meant_time(struct slice form, bool same, const char *place)
+{
+    static const char *const times[] = {"effective_from", "effective_until"};
+    unsigned index;
+    int used = 0;
+    bool within = sscanf(place, "model_list[%u]%n", &index, &used) == 1 && used > 0 &&
+                  (place[used] == '\0' || strcmp(place + used, ".model_info") == 0);
+    const char *near = within ? yaml_suggest(form, times, 2) : NULL;
+    return near && slice_is(form, near) && same ? NULL : near;
+}
+
 static void judge(struct search *search, const struct yaml_node *node, const char *place)
 {
     char plain[KEY_BYTES_MAX];
@@ -95,6 +107,8 @@ static void judge(struct search *search, const struct yaml_node *node, const cha
     } else if (!same && node->kind == YAML_MAP &&
                (slice_is(form, "model_info") || slice_is(form, "litellm_params"))) {
         add(search, node, place, plain);
+    } else if (meant_time(form, same, place)) {
+        add(search, node, place, meant_time(form, same, place));
     }
 }
 

@@ -116,7 +116,7 @@ static bool is_unread(const struct node *value, const struct rule *entry, enum c
         return false;
     if (!price_key_parse(name, variants, NULL, &key))
         return price_key_inert(name);
-    return !price_key_visible(name, &key, false) || !class_reads(class, entry, key.kind);
+    return !entry || !price_key_visible(name, &key, false) || !class_reads(class, entry, key.kind);
 }
 
 const char *unread_next(const struct deployment *deployment, const struct rule *entry,

@@ -8,7 +8,7 @@
 #include "pricing/names/call_types.h"
 
 /* The next set key above 0, from `*at` on, that calls of that class do not read; NULL: none left.
- * `entry` is what the deployment is billed by. */
+ * `entry` is what the deployment is billed by; NULL: nothing that it sets, and they read none. */
 const char *unread_next(const struct deployment *deployment, const struct rule *entry,
                         enum call_class class, const struct variants *variants, size_t *at);
 

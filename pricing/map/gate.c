@@ -65,12 +65,21 @@ static bool is_amount(const struct node *value)
     return false;
 }
 
-static bool has_unknown(const struct node *table, const struct variants *variants)
+const struct node *gate_unknown(const struct node *table, const struct variants *variants)
 {
-    for (const struct node *n = table->children; n; n = n->next)
-        if (n->key ? gate_member(n, variants) == MEMBER_UNKNOWN : has_unknown(n, variants))
-            return true;
-    return false;
+    const struct node *within = NULL;
+    for (const struct node *n = table->children; n && !within; n = n->next) {
+        if (!n->key)
+            within = gate_unknown(n, variants);
+        else if (gate_member(n, variants) == MEMBER_UNKNOWN)
+            within = n;
+    }
+    return within;
+}
+
+bool gate_is_table(struct slice key)
+{
+    return IS_ONE_OF(key, tables);
 }
 
 enum member_kind gate_member(const struct node *member, const struct variants *variants)
@@ -78,7 +87,7 @@ enum member_kind gate_member(const struct node *member, const struct variants *v
     struct slice key = slice_of(member->key);
     struct price_key parsed;
     if (IS_ONE_OF(key, tables))
-        return has_unknown(member, variants) ? MEMBER_UNKNOWN : MEMBER_PRICE;
+        return gate_unknown(member, variants) ? MEMBER_UNKNOWN : MEMBER_PRICE;
     if (price_key_parse(key, variants, NULL, &parsed) || price_key_inert(key))
         return MEMBER_PRICE;
     if (IS_ONE_OF(key, meaning))

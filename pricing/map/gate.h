@@ -18,6 +18,10 @@ enum member_kind {
 };
 
 enum member_kind gate_member(const struct node *member, const struct variants *variants);
+/* Whether a member of that name is a table whose members are keys of prices, and the first member
+ * of one that is MEMBER_UNKNOWN; NULL: none. */
+bool gate_is_table(struct slice key);
+const struct node *gate_unknown(const struct node *table, const struct variants *variants);
 bool gate_harmless_key(struct slice key);
 const char *gate_word(enum member_kind kind);
 

@@ -914,6 +914,14 @@ static void an_own_price_that_no_formula_reads_is_flagged(void **state)
                    OVERRIDES_MERGE);
     assert_int_equal(charge_of(book, GPT "call_type=chat")->flags, 0);
     book_free(book);
+    book = book_of("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o}\n"
+                   "  model_info: {input_cost_per_request: 0.5, mode: chat}\n",
+                   OVERRIDES_MERGE);
+    assert_int_equal(charge_of(book, GPT "call_type=chat")->flags, FLAG_OWN_PRICE_UNREAD);
+    assert_int_equal(charge_of(book, "provider=openai model=gpt-4o input_tokens=3")->flags,
+                     FLAG_OWN_PRICE_UNREAD); /* no alias: found by its model */
+    assert_int_equal(charge_of(book, "provider=openai model=gpt-4.1 input_tokens=3")->flags, 0);
+    book_free(book);
 #undef GPT
 }
 

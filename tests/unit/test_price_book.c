@@ -183,6 +183,10 @@ static void the_shape_of_a_configuration_is_checked(void **state)
     expect_error("litellm_settings: {cost_margin_config: {openai: {percentage: 0.1, fixed: 5}}}",
                  NULL, "not fixed");
     expect_error("litellm_settings: {cost_margin_config: {openai: {}}}", NULL, "neither");
+    expect_error(CONFIG("off_peak_pricing: {hours: '16:30-00:30', input_cost_per_token: 1e-6}"),
+                 NULL, "neither hours_utc nor windows");
+    expect_error(CONFIG("off_peak_pricing: {windows: [], input_cost_per_token: 1e-6}"), NULL,
+                 "neither hours_utc nor windows");
     expect_error("include: 3", NULL, "include");
     expect_error("include: [/no/such/file.yaml]", NULL, "/no/such/file.yaml");
 }
@@ -512,6 +516,13 @@ static void findings_name_prices_in_wrong_places(void **state)
     expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
                    "model_info: {input_cost_per_token: 1}}\n",
                    OVERRIDES_MERGE, "not read in model_list[0].litellm_params.model_info");
+    expect_finding(ENTRY("  model_info: {input_cost_per_token: 1e-6, effective_form: 2026-01-01}\n"),
+                   OVERRIDES_MERGE,
+                   "effective_form in model_list[0].model_info is not read: did you mean "
+                   "effective_from?");
+    expect_finding(ENTRY("  model_info: {mode: chat}\n  effective-until: 2026-01-01\n"),
+                   OVERRIDES_MERGE, "did you mean effective_until?");
+    expect_no_finding(ENTRY("  model_info: {mode: chat, effective_from: 2026-01-01T00:00:00Z}\n"));
     expect_finding(ENTRY("  model_info: {mode: rerank, output_cost_per_image: 1}\n"),
                    OVERRIDES_MERGE, "output_cost_per_image is read by no formula of mode rerank");
 #undef ENTRY
@@ -536,6 +547,20 @@ static void findings_name_slips_and_typos(void **state)
     expect_finding("litellm_settings: {cost_discount_config: {opnai/gpt-4o: 0.1}}", OVERRIDES_MERGE,
                    "opnai/gpt-4o");
     expect_no_finding("litellm_settings: {cost_discount_config: {'openai/gpt-4o*': 0.5}}");
+    expect_finding(CONFIG("off_peak_pricing: {hours_utc: '16:30-00:30', input_per_token: 1e-6}"),
+                   OVERRIDES_MERGE, "input_per_token: looks like a price but is not a known one");
+    expect_finding(CONFIG("tiered_pricing: [{range: [0, 1000], input_cost_per_tokn: 1e-6}]"),
+                   OVERRIDES_MERGE, "did you mean input_cost_per_token?");
+    static const char *const alone[] = {"input_cost_per_request", "file_search_cost_per_1k_calls",
+                                        "code_interpreter_cost_per_session",
+                                        "input_dbu_cost_per_token"};
+    char config[256], want[128];
+    for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
+        snprintf(config, sizeof(config), CONFIG("%s: 0.5"), alone[i]);
+        snprintf(want, sizeof(want), "%s alone is read by no formula", alone[i]);
+        expect_finding(config, OVERRIDES_MERGE, want);
+        expect_finding(config, OVERRIDES_LITELLM, want);
+    }
     expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
                    "input_cost_per_token_above_64k_tokens: 1e-6}\n",
                    OVERRIDES_MERGE, "put it into model_info");
