@@ -178,6 +178,14 @@ static enum fit val_fits(struct val val, int want)
     }
 }
 
+/* What does not fit is not absent: the field is told of it, whatever comes in its place. */
+static struct val misfit_val(struct eval *eval, struct val val)
+{
+    if (val_is_json(val))
+        eval->misfit = val_json(val);
+    return null_val;
+}
+
 static inline struct val fit(struct eval *eval, struct val val, int want)
 {
     if (want == WANT_ANY || val.type == VAL_NULL ||
@@ -187,9 +195,7 @@ static inline struct val fit(struct eval *eval, struct val val, int want)
     enum fit fits = val_fits(val, want);
     if (fits == FIT_YES)
         return val;
-    if (fits == FIT_NO && val_is_json(val))
-        eval->misfit = val_json(val);
-    return null_val;
+    return fits == FIT_NO ? misfit_val(eval, val) : null_val;
 }
 
 /* --- operators ----------------------------------------------------------------------------- */
@@ -213,16 +219,31 @@ static struct val first_eval(struct eval *eval, const struct expr *expr, int wan
     return null_val;
 }
 
-static struct val sum_eval(struct eval *eval, const struct expr *expr)
+/* One number of a sum; false: there is none, or none that may be. A negative count would take from
+ * the others. */
+static bool term_eval(struct eval *eval, const struct expr *expr, int want, struct decimal *d)
+{
+    struct val val = expr_eval(eval, expr, want == KIND_COUNT ? KIND_COUNT : KIND_DECIMAL);
+    if (val.type == VAL_NULL)
+        return false;
+    if (val_decimal(eval, val, d) && !(want == KIND_COUNT && d->negative))
+        return true;
+    misfit_val(eval, val);
+    return false;
+}
+
+static struct val sum_eval(struct eval *eval, const struct expr *expr, int want)
 {
     struct decimal sum = DECIMAL_ZERO, d;
+    struct json before = eval->misfit;
     bool any = false;
+    eval->misfit.type = TOKEN_NONE;
     for (size_t i = 0; i < expr->arg_count; i++) {
-        struct val val = expr_eval(eval, expr->args[i], KIND_DECIMAL);
-        if (val.type == VAL_NULL)
-            continue;
-        if (!val_decimal(eval, val, &d))
+        bool there = term_eval(eval, expr->args[i], want, &d);
+        if (eval->misfit.type != TOKEN_NONE)
             return null_val;
+        if (!there)
+            continue;
         if (expr->op == EXPR_SUB && i > 0)
             d.negative = !d.negative && d.coef != 0;
         else if (expr->op == EXPR_SUB)
@@ -231,6 +252,7 @@ static struct val sum_eval(struct eval *eval, const struct expr *expr)
         if (!decimal_add(&sum, &d, &sum))
             return null_val;
     }
+    eval->misfit = before;
     if (!any || (expr->op == EXPR_SUB && sum.negative))
         return null_val;
     return decimal_val(eval, &sum);
@@ -349,21 +371,24 @@ static struct val count_eval(struct eval *eval, const struct expr *expr)
     return int_val(VAL_INT, count);
 }
 
-static struct val fold_sum_eval(struct eval *eval, const struct expr *expr)
+static struct val fold_sum_eval(struct eval *eval, const struct expr *expr, int want)
 {
     struct fold fold;
     struct decimal sum = DECIMAL_ZERO, d;
+    struct json before = eval->misfit;
     bool any = false;
     if (!fold_open(&fold, eval, expr))
         return null_val;
+    eval->misfit.type = TOKEN_NONE;
     while (fold_next(&fold)) {
-        struct val val = expr_eval(eval, expr->of, KIND_DECIMAL);
-        if (val.type == VAL_NULL)
-            continue;
-        any = true;
-        if (!val_decimal(eval, val, &d) || !decimal_add(&sum, &d, &sum))
+        bool there = term_eval(eval, expr->of, want, &d);
+        if (eval->misfit.type != TOKEN_NONE)
+            return null_val;
+        any |= there;
+        if (there && !decimal_add(&sum, &d, &sum))
             return null_val;
     }
+    eval->misfit = before;
     return any ? decimal_val(eval, &sum) : null_val;
 }
 
@@ -517,7 +542,7 @@ static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
         return first_eval(eval, expr, want);
     case EXPR_ADD:
     case EXPR_SUB:
-        return sum_eval(eval, expr);
+        return sum_eval(eval, expr, want);
     case EXPR_CONCAT:
         return concat_eval(eval, expr);
     case EXPR_OBJECT:
@@ -525,7 +550,7 @@ static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
     case EXPR_COUNT:
         return count_eval(eval, expr);
     case EXPR_SUM:
-        return fold_sum_eval(eval, expr);
+        return fold_sum_eval(eval, expr, want);
     case EXPR_JOIN:
         return join_eval(eval, expr);
     case EXPR_PICK:
@@ -600,11 +625,8 @@ static struct val time_eval(struct eval *eval, const struct filters *filters, st
 static struct val scale_eval(struct eval *eval, const struct filters *filters, struct val val)
 {
     struct decimal d;
-    if (!val_decimal(eval, val, &d) || !decimal_mul(&d, filters->scale, &d)) {
-        if (val_is_json(val))
-            eval->misfit = val_json(val);
-        return null_val;
-    }
+    if (!val_decimal(eval, val, &d) || !decimal_mul(&d, filters->scale, &d))
+        return misfit_val(eval, val);
     return decimal_val(eval, &d);
 }
 
@@ -625,7 +647,9 @@ static struct val words_eval(struct eval *eval, const struct filters *filters, s
     if (has_text && words_have(filters->null_if, filters->null_if_count, text))
         return null_val;
     if (filters->match) {
-        if (!has_text || !match(eval, filters->match, text, &text))
+        if (!has_text)
+            return misfit_val(eval, val);
+        if (!match(eval, filters->match, text, &text))
             return null_val;
         val = text_val(text);
     }
@@ -660,6 +684,7 @@ struct val expr_eval(struct eval *eval, const struct expr *expr, int want)
     }
     if (val.type == VAL_NULL && filters->fallback) {
         eval->taken = NULL;
+        eval->defaulted = true;
         return text_val(*filters->fallback);
     }
     return val;

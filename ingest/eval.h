@@ -73,6 +73,7 @@ struct eval {
     unsigned flags;     /* enum flag of the record */
     bool gave_up;       /* a pattern of any mapping that was tried ran away over the record */
     struct json misfit; /* the last value whose type or content did not fit; NONE: there was none */
+    bool defaulted;     /* the field's value is its `default` */
     const char *cache_by, *reasoning_by; /* for explain: the emitter known to read so, or NULL */
     struct slice unread;                 /* for explain: a usage number that no path leads to */
     const struct expr *taken;            /* for explain: what gave the value; NULL: its `default` */

@@ -273,20 +273,39 @@ static inline bool plain_set(struct eval *eval, const struct field *field, struc
     return true;
 }
 
+/* Whether what did not fit counts, though the field has a value: a default stands for what is
+ * absent, and another count in the place of the one that is broken would be billed. */
+static bool misfit_counts(const struct eval *eval, const struct field *field, struct val val)
+{
+    if (eval->misfit.type == TOKEN_NONE)
+        return false;
+    return val.type == VAL_NULL || eval->defaulted ||
+           (field->kind == KIND_COUNT && !field_is_label(field) && fact_costs_row(field->id));
+}
+
+static struct fault misfit_fault(const struct eval *eval, const struct field *field)
+{
+    bool number = eval->misfit.type == TOKEN_NUMBER && field->kind == KIND_COUNT;
+    return (struct fault){number ? REASON_BAD_NUMBER : REASON_BAD_TYPE, field->name,
+                          number ? "not an integer from 0 to 2^63-1"
+                                 : "a value that does not fit the field",
+                          json_slice(&eval->misfit)};
+}
+
 /* Evaluates and sets. false: the record is to be rejected for `fault`. */
 static bool field_set(struct setter *setter, struct fault *fault)
 {
     struct eval *eval = setter->eval;
     const struct field *field = setter->field;
     eval->misfit.type = TOKEN_NONE;
+    eval->defaulted = false;
     struct val val = expr_eval(eval, field->expr, (int)field->kind);
-    if (val.type == VAL_NULL) {
-        if (eval->misfit.type == TOKEN_NONE || field_drop(eval, field))
-            return true;
-        *fault = (struct fault){REASON_BAD_TYPE, field->name, "a value that does not fit the field",
-                                json_slice(&eval->misfit)};
-        return false;
+    if (misfit_counts(eval, field, val)) {
+        *fault = misfit_fault(eval, field);
+        return field_drop(eval, field);
     }
+    if (val.type == VAL_NULL)
+        return true;
     if (val_set(setter, val) || field_drop(eval, field))
         return true;
     *fault = (struct fault){setter->reason, field->name, setter->detail,

@@ -398,7 +398,40 @@ static void bad_values_reject_the_record_and_name_the_field(void **state)
         {"model: /n", "{\"n\":{}}", "bad_type(model)"},
         {"input_tokens: /n, cache_read_tokens: /c", "{\"n\":1,\"c\":-1}",
          "bad_number(cache_read_tokens)"},
+        /* A count that does not fit has no other in its place. */
+        {"output_tokens: {path: /n, default: 0}", "{\"n\":\"abc\"}", "bad_type(output_tokens)"},
+        {"output_tokens: {path: /n, default: 0}", "{\"n\":{\"x\":1}}", "bad_type(output_tokens)"},
+        {"input_tokens: [/a, /n]", "{\"a\":{\"x\":1},\"n\":7}", "bad_type(input_tokens)"},
+        {"input_tokens: [/a, /n]", "{\"a\":\"x\",\"n\":7}", "bad_type(input_tokens)"},
+        {"output_tokens: [/a, {const: 0, when: /n}]", "{\"a\":\"x\",\"n\":7}",
+         "bad_type(output_tokens)"},
+        {"input_tokens: {add: [/a, /n]}", "{\"a\":\"x\",\"n\":7}", "bad_type(input_tokens)"},
+        {"input_tokens: {add: [/n, /a]}", "{\"a\":{},\"n\":7}", "bad_type(input_tokens)"},
+        {"input_tokens: {add: [/a, /n]}", "{\"a\":-900,\"n\":1000}", "bad_number(input_tokens)"},
+        {"input_tokens: {sub: [/n, /a]}", "{\"a\":-900,\"n\":1000}", "bad_number(input_tokens)"},
+        {"input_tokens: {sum: /l, of: /n}", "{\"l\":[{\"n\":1},{\"n\":\"x\"}]}",
+         "bad_type(input_tokens)"},
+        {"input_tokens: {sum: /l, of: /n}", "{\"l\":[{\"n\":5},{\"n\":-1}]}",
+         "bad_number(input_tokens)"},
+        /* A default is for what is absent. */
+        {"status: {path: /n, default: success}", "{\"n\":{\"a\":1}}", "bad_type(status)"},
+        {"status: {path: /n, match: '^([0-9])', default: success}", "{\"n\":[200]}",
+         "bad_type(status)"},
+        {"cache_hit: {path: /n, default: false}", "{\"n\":\"hit\"}", "bad_type(cache_hit)"},
+        {"cache_hit: {path: /n, default: false}", "{\"n\":2}", "bad_type(cache_hit)"},
+        {"cache_hit: {path: /n, default: false}", "{\"n\":{\"a\":1}}", "bad_type(cache_hit)"},
+        {"batch: {path: /n, default: false}", "{\"n\":\"soon\"}", ""},
+        {"stream: {path: /n, default: false}", "{\"n\":\"soon\"}", ""},
+        {"gateway_cost: {add: [/a, /n]}", "{\"a\":\"x\",\"n\":0.1}", ""},
         /* Taken all the same. */
+        {"output_tokens: {path: /n, default: 0}", "{}", "output_tokens=0"},
+        {"output_tokens: {path: /n, default: 0}", "{\"n\":null}", "output_tokens=0"},
+        {"output_tokens: {path: /n, default: 0}", "{\"n\":\"-\"}", "output_tokens=0"},
+        {"cache_hit: {path: /n, default: false}", "{\"n\":\"None\"}", "cache_hit=false"},
+        {"model: [/a, /n]", "{\"a\":{\"x\":1},\"n\":\"m\"}", "model=m"},
+        {"gateway_cost: {add: [/a, /n]}", "{\"a\":-0.1,\"n\":0.3}", "gateway_cost=0.2"},
+        {"gateway_cost: [/a, /n]", "{\"a\":{\"x\":1},\"n\":0.1}", "gateway_cost=0.1"},
+        {"input_tokens: {add: [/a, /n]}", "{\"a\":\"-\",\"n\":7}", "input_tokens=7"},
         {"input_tokens: /n", "{\"n\":1.0}", "input_tokens=1"},
         {"input_tokens: /n", "{\"n\":\"1e3\"}", "input_tokens=1000"},
         {"input_tokens: /n", "{\"n\":\"None\"}", ""},
@@ -418,6 +451,12 @@ static void bad_values_reject_the_record_and_name_the_field(void **state)
     expect("input_tokens: /n", "{\"x\":1,\"n\":-5}", "bad_number(input_tokens)");
     assert_int_equal(world.last_record.byte, 11);
     assert_string_equal(world.last_record.mapping, "m");
+    expect("batch: {path: /n, default: false}", "{\"n\":\"soon\"}", "");
+    assert_int_equal(world.last.flags, FLAG_FACT_DROPPED);
+    expect("stream: {path: /n, default: false}", "{\"n\":\"soon\"}", "");
+    assert_int_equal(world.last.flags, FLAG_LABEL_DROPPED);
+    expect("gateway_cost: {add: [/a, /n]}", "{\"a\":\"x\",\"n\":0.1}", "");
+    assert_int_equal(world.last.flags, FLAG_FACT_DROPPED);
 }
 
 static void texts_are_repaired_and_cut(void **state)

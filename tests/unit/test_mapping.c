@@ -47,7 +47,7 @@ static void the_first_alternative_that_is_there_and_fits_counts(void **state)
     expect("model: [/a, /b]", "{\"a\":\"\",\"b\":\"y\"}", "model=y");
     expect("model: [/a, /b]", "{\"a\":{},\"b\":\"y\"}", "model=y");
     expect("input_tokens: [/a, /b]", "{\"a\":\"-\",\"b\":\"7\"}", "input_tokens=7");
-    expect("input_tokens: [/a, /b]", "{\"a\":{\"x\":1},\"b\":7}", "input_tokens=7");
+    expect("input_audio_tokens: [/a, /b]", "{\"a\":{\"x\":1},\"b\":7}", "input_audio_tokens=7");
     expect("input_tokens: {first: [/a, {const: 9}]}", "{}", "input_tokens=9");
     expect("model: {first: [{path: /a, null_if: [none]}, /b]}", "{\"a\":\"none\",\"b\":\"y\"}",
            "model=y");
