@@ -15,7 +15,9 @@ bool call_seconds(const struct call *call, struct decimal *seconds)
     int64_t start = facts_int(call->facts, FACT_STARTED_AT);
     int64_t end = facts_int(call->facts, FACT_ENDED_AT);
     const struct decimal *stated = facts_decimal(call->facts, FACT_COMPUTE_SECONDS);
-    if (is_timed(call->facts)) {
+    /* What the provider says it worked: between start and end there is its queue, too. LiteLLM's
+     * events do not state it. */
+    if (!stated && is_timed(call->facts)) {
         const struct decimal us = decimal_from_int(end - start), micro = {1, 6, false};
         return decimal_mul(&us, &micro, seconds);
     }

@@ -389,7 +389,8 @@ static bool is_unproven_zero(const struct call *call)
 static void remark(const struct call *call, const struct trace *trace)
 {
     bool by_clock =
-        facts_has(call->facts, FACT_STARTED_AT) && facts_has(call->facts, FACT_ENDED_AT);
+        facts_has(call->facts, FACT_STARTED_AT) && facts_has(call->facts, FACT_ENDED_AT) &&
+        !facts_has(call->facts, FACT_COMPUTE_SECONDS) && !facts_int(call->facts, FACT_CLOCKS_APART);
     if (call->bill.charge->flags & FLAG_SECONDS_OF_GATEWAY)
         trace_line(trace,
                    "seconds are %s; LiteLLM counts from the arrival of the request, which is "

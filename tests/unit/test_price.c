@@ -1142,12 +1142,18 @@ static void canonical_and_litellms_words_are_the_same_calls(void **state)
         }
 }
 
-static void compute_seconds_serve_where_start_and_end_are_missing(void **state)
+static void stated_compute_seconds_are_the_seconds(void **state)
 {
     (void)state;
     struct book *book = book_of(SAGEMAKER, OVERRIDES_MERGE);
 #define CALL "provider=sagemaker model=x model_group=sagemaker-completion-model call_type=chat "
     expect_spend(book, CALL "compute_seconds=10.5", "0.00441");
+    expect_spend(book,
+                 CALL "compute_seconds=10.5 started_at=2026-11-01T00:00:00Z "
+                      "ended_at=2026-11-01T00:10:00Z",
+                 "0.00441"); /* not what it waited for */
+    expect_spend(book, CALL "started_at=2026-11-01T00:00:00Z ended_at=2026-11-01T00:00:10.5Z",
+                 "0.00441");
     expect_spend(book, CALL "input_tokens=3", "underivable_no_usage");
 #undef CALL
     book_free(book);
@@ -1582,7 +1588,7 @@ int main(void)
         cmocka_unit_test(what_the_event_lacks_is_reported_or_null),
         cmocka_unit_test(a_cost_stated_upstream_is_taken_as_it_is),
         cmocka_unit_test(canonical_and_litellms_words_are_the_same_calls),
-        cmocka_unit_test(compute_seconds_serve_where_start_and_end_are_missing),
+        cmocka_unit_test(stated_compute_seconds_are_the_seconds),
         cmocka_unit_test(a_line_of_a_batch_has_batch_prices),
         cmocka_unit_test(a_tool_call_costs_what_the_event_says),
         cmocka_unit_test(only_vertex_charges_for_searching_a_vector_store),
