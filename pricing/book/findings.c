@@ -67,8 +67,9 @@ static bool is_known(const struct reporter *to, const char *key)
 static void check_keys(const struct reporter *to, const struct deployment *d)
 {
     for (const struct node *n = d->info->children; n; n = n->next) {
-        const struct node *within =
-            gate_is_table(slice_of(n->key)) ? gate_unknown(n, &to->edition->catalog->variants) : NULL;
+        const struct node *within = gate_is_table(slice_of(n->key))
+                                        ? gate_unknown(n, &to->edition->catalog->variants)
+                                        : NULL;
         if (price_key_suspect(slice_of(n->key)) && !is_known(to, n->key))
             unknown_key(to, d, n);
         else if (within)

@@ -820,7 +820,7 @@ static void the_messages_time_stands_in_for_the_start(void **state)
     assert_string_equal(read_bytes("{}", 2, 0), "");
 }
 
-/* What Kafka was late is no part of a call that is billed by its seconds. */
+/* How late Kafka was does not belong to a call that is billed by its seconds. */
 static void an_end_and_the_messages_time_are_clocks_apart(void **state)
 {
     (void)state;

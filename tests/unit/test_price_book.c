@@ -516,10 +516,11 @@ static void findings_name_prices_in_wrong_places(void **state)
     expect_finding("model_list:\n- model_name: m\n  litellm_params: {model: openai/gpt-4o, "
                    "model_info: {input_cost_per_token: 1}}\n",
                    OVERRIDES_MERGE, "not read in model_list[0].litellm_params.model_info");
-    expect_finding(ENTRY("  model_info: {input_cost_per_token: 1e-6, effective_form: 2026-01-01}\n"),
-                   OVERRIDES_MERGE,
-                   "effective_form in model_list[0].model_info is not read: did you mean "
-                   "effective_from?");
+    expect_finding(
+        ENTRY("  model_info: {input_cost_per_token: 1e-6, effective_form: 2026-01-01}\n"),
+        OVERRIDES_MERGE,
+        "effective_form in model_list[0].model_info is not read: did you mean "
+        "effective_from?");
     expect_finding(ENTRY("  model_info: {mode: chat}\n  effective-until: 2026-01-01\n"),
                    OVERRIDES_MERGE, "did you mean effective_until?");
     expect_no_finding(ENTRY("  model_info: {mode: chat, effective_from: 2026-01-01T00:00:00Z}\n"));
