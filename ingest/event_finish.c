@@ -194,8 +194,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
 
     int64_t duration_us = duration_take(eval, event);
     start_complete(event, duration_us, kafka_time_us);
-    bool apart =
-        event->time_source == TIME_KAFKA && facts_has(&event->facts, FACT_ENDED_AT);
+    bool apart = event->time_source == TIME_KAFKA && facts_has(&event->facts, FACT_ENDED_AT);
     end_complete(eval, event, duration_us);
     first_token_complete(eval, event);
 

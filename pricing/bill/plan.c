@@ -84,9 +84,9 @@ static void find_unread(const struct planner *p)
 {
     struct plan *plan = p->plan;
     size_t at = 0;
-    plan->unread = unread_next(plan->deployment->deployment,
-                               plan->custom ? plan->override.entry : NULL, plan->class,
-                               &p->r.catalog->variants, &at);
+    plan->unread =
+        unread_next(plan->deployment->deployment, plan->custom ? plan->override.entry : NULL,
+                    plan->class, &p->r.catalog->variants, &at);
 }
 
 static void plan_names(struct planner *p)
@@ -156,7 +156,8 @@ void plan_make(const struct edition *edition, const struct facts *facts, struct 
     if (plan->refusal)
         return;
     plan_names(&p);
-    if (plan->deployment && (plan->custom ? plan->override.entry != NULL : !plan->deployment->custom))
+    if (plan->deployment &&
+        (plan->custom ? plan->override.entry != NULL : !plan->deployment->custom))
         find_unread(&p);
     if (provider_has(plan->provider, TRAIT_MODEL_ROUTER) &&
         names_is_azure_router(facts_text(facts, FACT_MODEL_REQUESTED)))
