@@ -25,6 +25,7 @@ struct call {
     bool used;                    /* the formula used something; tools and fees do not count */
     bool provisioned;             /* paid by the hour (5.5): its tokens cost nothing */
     bool known;                   /* a rule was found under some name */
+    bool unmeasured;              /* something whose quantity is not there, or cannot be read */
     enum unit unrated_tool;       /* a tool's use without a price; UNIT_COUNT: none */
     struct decimal multiplier[3]; /* products of uplifts */
 };

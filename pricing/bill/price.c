@@ -412,6 +412,9 @@ static void trace_tool(const struct call *call, const struct trace *trace)
     if (call->unrated_tool != UNIT_COUNT)
         trace_line(trace, "%s: there is no rate for them, the price is without",
                    unit_info[call->unrated_tool].name);
+    if (call->unmeasured)
+        trace_line(trace, "a clip or an answer says no quantity that can be read, the price is "
+                          "without it");
 }
 
 /* The row that priced has a key that may be money, and nobody knows how much. What is nothing but
@@ -455,7 +458,7 @@ static void conclude(struct call *call, const struct trace *trace)
     } else {
         trace_tool(call, trace);
         remark(call, trace);
-        if (why == REASON_RATE_MISSING || call->unrated_tool != UNIT_COUNT)
+        if (why == REASON_RATE_MISSING || call->unrated_tool != UNIT_COUNT || call->unmeasured)
             charge->flags |= FLAG_RATE_MISSING;
         conclude_priced(call);
     }

@@ -53,10 +53,29 @@ static bool is_type(const struct log_row *row, const char *type)
     return slice_is(row->cell[CELL_TYPE], type);
 }
 
-static int64_t count_of(const struct log_row *row, enum cell cell)
+/* A count however JSON writes it (1e3, 1000.0). */
+static bool read_count(struct slice cell, int64_t *count)
+{
+    struct err ignored = {0};
+    struct decimal d;
+    if (slice_count(cell, count))
+        return true;
+    if (!decimal_parse(cell, &d, &ignored) || d.negative)
+        return false;
+    for (; d.scale > 0 && d.coef % 10 == 0; d.scale--)
+        d.coef /= 10;
+    *count = (int64_t)d.coef;
+    return d.scale == 0 && d.coef <= (u128)INT64_MAX;
+}
+
+/* 0 where the event says nothing; what it says and cannot be read is told. */
+static int64_t count_of(struct call *call, const struct log_row *row, enum cell cell)
 {
     int64_t count;
-    return slice_count(row->cell[cell], &count) ? count : 0;
+    if (read_count(row->cell[cell], &count))
+        return count;
+    call->unmeasured |= row->cell[cell].bytes > 0;
+    return 0;
 }
 
 static bool number_of(const struct log_row *row, enum cell cell, struct decimal *number)
@@ -86,21 +105,46 @@ static const struct rate *clip_rate(const struct call *call, const struct rule *
     return NULL;
 }
 
+static bool has_any(const struct log_row *row, const enum cell *cells, size_t count)
+{
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any |= row->cell[cells[i]].bytes > 0;
+    return any;
+}
+
+static void bill_clip_seconds(struct call *call, const struct rule *by, const struct log_row *row)
+{
+    struct decimal seconds;
+    if (number_of(row, CELL_SECONDS, &seconds))
+        bill_add(&call->bill, UNIT_TRANSCRIPTION_SECONDS, &seconds,
+                 whole(clip_rate(call, by, RATE_INPUT_SECOND, RATE_INPUT_SECOND)));
+    else
+        call->unmeasured = true;
+}
+
+/* Of an input that is stated as a whole all is audio: what was transcribed. LiteLLM bills no such
+ * input. */
 static void bill_clip(struct call *call, const struct rule *by, const struct log_row *row)
 {
+    static const enum cell counts[] = {CELL_AUDIO, CELL_TEXT, CELL_INPUT, CELL_OUTPUT};
+    bool whole_input = !has_any(row, counts, 2);
     struct bill *bill = &call->bill;
-    struct decimal seconds;
     if (slice_is(row->cell[CELL_SUBTYPE], "duration")) {
-        if (number_of(row, CELL_SECONDS, &seconds))
-            bill_add(bill, UNIT_TRANSCRIPTION_SECONDS, &seconds,
-                     whole(clip_rate(call, by, RATE_INPUT_SECOND, RATE_INPUT_SECOND)));
+        bill_clip_seconds(call, by, row);
         return;
     }
-    bill_rate(bill, UNIT_TRANSCRIPTION_AUDIO_TOKENS, count_of(row, CELL_AUDIO),
+    if (whole_input && !merges(call)) {
+        call->unmeasured |= row->cell[CELL_INPUT].bytes > 0;
+        whole_input = false;
+    }
+    call->unmeasured |= !has_any(row, counts, 4);
+    bill_rate(bill, UNIT_TRANSCRIPTION_AUDIO_TOKENS,
+              count_of(call, row, whole_input ? CELL_INPUT : CELL_AUDIO),
               clip_rate(call, by, RATE_INPUT_AUDIO_TOKEN, RATE_INPUT));
-    bill_rate(bill, UNIT_TRANSCRIPTION_TEXT_TOKENS, count_of(row, CELL_TEXT),
+    bill_rate(bill, UNIT_TRANSCRIPTION_TEXT_TOKENS, count_of(call, row, CELL_TEXT),
               clip_rate(call, by, RATE_INPUT, RATE_INPUT));
-    bill_rate(bill, UNIT_TRANSCRIPTION_OUTPUT_TOKENS, count_of(row, CELL_OUTPUT),
+    bill_rate(bill, UNIT_TRANSCRIPTION_OUTPUT_TOKENS, count_of(call, row, CELL_OUTPUT),
               clip_rate(call, by, RATE_OUTPUT, RATE_OUTPUT));
 }
 
@@ -313,11 +357,15 @@ static void bill_answer(struct call *call, const struct log_row *row)
         {CELL_CACHED, FACT_CACHE_READ_TOKENS}, {CELL_OUTPUT_AUDIO, FACT_OUTPUT_AUDIO_TOKENS},
     };
     struct facts facts = {.present = {0}};
-    if (!named || !named->rule)
-        return;
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         if (row->cell[counts[i].cell].bytes)
-            facts_set_int(&facts, counts[i].fact, count_of(row, counts[i].cell));
+            facts_set_int(&facts, counts[i].fact, count_of(call, row, counts[i].cell));
+    if (!named || !named->rule) {
+        bill_rate(&call->bill, UNIT_INPUT_TEXT_TOKENS, facts_int(&facts, FACT_INPUT_TOKENS), NULL);
+        bill_rate(&call->bill, UNIT_OUTPUT_TEXT_TOKENS, facts_int(&facts, FACT_OUTPUT_TOKENS),
+                  NULL);
+        return;
+    }
     bill_usage(call, &facts, named->rule);
     call->bill.multiplier = NULL;
 }

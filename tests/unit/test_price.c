@@ -335,6 +335,48 @@ static void models_of_one_event_are_not_numbered(void **state)
     }
 }
 
+#define SESSION                                                                                    \
+    "provider=openai model=gpt-realtime call_type=realtime input_tokens=100 "                      \
+    "transcription_model=gpt-4o-transcribe session_models=gpt-4.1 session_log="                    \
+    "session.updated|-|-|-|-|-|-|-|-|-|gpt-4o-transcribe|-;"
+#define CLIP SESSION "conversation.item.input_audio_transcription.completed|"
+
+/* A clip's input as a whole is billed; one without a quantity that can be read is told. */
+static void no_clip_of_a_session_is_passed_over(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event, *spend;
+        uint32_t flags;
+    } rows[] = {
+        {CLIP "tokens|-|1000|10|100|1010|-|-|-|-|-", "0.003725", 0},
+        {CLIP "tokens|-|-|-|100|1000|-|-|-|-|-", "0.0037", 0},
+        {CLIP "tokens|-|1e3|-|100|-|-|-|-|-|-", "0.0037", 0},
+        {CLIP "tokens|-|1000.0|-|100|-|-|-|-|-|-", "0.0037", 0},
+        {CLIP "-|-|-|-|-|-|-|-|-|-|-", "0.0002", FLAG_RATE_MISSING},
+        {CLIP "duration|-|-|-|-|-|-|-|-|-|-", "0.0002", FLAG_RATE_MISSING},
+        {CLIP "tokens|-|many|-|100|-|-|-|-|-|-", "0.0012", FLAG_RATE_MISSING},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        expect_spend(plain, rows[i].event, rows[i].spend);
+        assert_int_equal(charge_of(plain, rows[i].event)->flags, rows[i].flags);
+    }
+    struct book *book = book_of(NULL, OVERRIDES_LITELLM);
+    expect_spend(book, rows[1].event, "0.0012"); /* as LiteLLM */
+    assert_int_equal(charge_of(book, rows[1].event)->flags, FLAG_RATE_MISSING);
+    book_free(book);
+}
+
+static void an_answer_of_an_unknown_model_is_no_free_one(void **state)
+{
+    (void)state;
+#define ANSWER SESSION "response.event|response.completed|-|-|-|10|1000|-|-|r1|-|"
+    expect_spend(plain, ANSWER "gpt-4.1", "0.00228");
+    expect_spend(plain, ANSWER "gpt-99", "rate_missing");
+    expect_spend(plain, ANSWER "-", "rate_missing");
+#undef ANSWER
+}
+
 /* One item more than a charge has room for means unpriced, never the sum of the others. */
 static void a_bill_of_too_many_items_is_no_price(void **state)
 {
@@ -1541,6 +1583,8 @@ int main(void)
         cmocka_unit_test(cached_tokens_are_not_billed_twice),
         cmocka_unit_test(a_batch_is_priced_request_by_request),
         cmocka_unit_test(models_of_one_event_are_not_numbered),
+        cmocka_unit_test(no_clip_of_a_session_is_passed_over),
+        cmocka_unit_test(an_answer_of_an_unknown_model_is_no_free_one),
         cmocka_unit_test(a_bill_of_too_many_items_is_no_price),
         cmocka_unit_test(a_family_that_runs_away_does_not_match),
         cmocka_unit_test(a_batch_whose_rows_do_not_add_up_is_declined),
