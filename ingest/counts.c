@@ -164,13 +164,16 @@ static struct reading reasoning_reading(struct eval *eval, const struct mapping 
 
 /* --- thoughts that only the total knows ------------------------------------------------------ */
 
-/* Of some providers' models the output is what the total leaves beside the input. */
-static bool thoughts_left(const struct facts *facts, struct reading *reading, int64_t *output)
+/* Of some providers' models the output is what the total leaves beside the input, unless the event
+ * says of thoughts that they are something else. */
+static bool thoughts_left(const struct stated *stated, const struct facts *facts,
+                          struct reading *reading, int64_t *output)
 {
     int64_t total = facts_int(facts, FACT_TOTAL_TOKENS);
     int64_t input = facts_int(facts, FACT_INPUT_TOKENS);
     if (!facts_has(facts, FACT_INPUT_TOKENS) || total <= input ||
         total - input <= facts_int(facts, FACT_OUTPUT_TOKENS) ||
+        (stated->reasoning > 0 && total - input != stated->output + stated->reasoning) ||
         !provider_thinks_aside(facts_text(facts, FACT_PROVIDER), facts_text(facts, FACT_MODEL)))
         return false;
     *output = total - input;
@@ -178,10 +181,11 @@ static bool thoughts_left(const struct facts *facts, struct reading *reading, in
     return true;
 }
 
-static void thoughts_include(struct facts *facts, struct reading *reading)
+static void thoughts_include(const struct stated *stated, struct facts *facts,
+                             struct reading *reading)
 {
     int64_t output;
-    if (!thoughts_left(facts, reading, &output))
+    if (!thoughts_left(stated, facts, reading, &output))
         return;
     if (facts_int(facts, FACT_REASONING_TOKENS) == 0)
         facts_set_int(facts, FACT_REASONING_TOKENS, output - facts_int(facts, FACT_OUTPUT_TOKENS));
@@ -308,7 +312,7 @@ bool counts_read(struct eval *eval, const struct mapping *mapping, struct event 
     if (reasoning.outside && !include(facts, FACT_OUTPUT_TOKENS, FACT_REASONING_TOKENS, fault))
         return false;
     if (!mapping->keeps_parts)
-        thoughts_include(facts, &reasoning);
+        thoughts_include(&stated, facts, &reasoning);
 
     event->flags |= reading_flags(cache, READING_CACHE_BIT) |
                     reading_flags(reasoning, READING_REASONING_BIT) |

@@ -682,6 +682,25 @@ static void thoughts_are_what_the_total_leaves(void **state)
     assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT);
 }
 
+/* Thoughts that the event counts are not what the total leaves, unless they are. */
+static void a_total_that_stated_thoughts_contradict_is_no_output(void **state)
+{
+    (void)state;
+    const char *fields = "provider: /p, model: /m, " COUNTS;
+    expect(fields, "{\"p\":\"gcp.gemini\",\"i\":1000,\"o\":10,\"z\":100,\"t\":1500}",
+           "provider=gemini input_tokens=1000 output_tokens=110 total_tokens=1500 "
+           "reasoning_tokens=100");
+    assert_true(world.last.flags & FLAG_COUNTS_CONTRADICT);
+    expect(fields, "{\"p\":\"gcp.gemini\",\"i\":1000,\"o\":50,\"z\":40,\"t\":1090}",
+           "provider=gemini input_tokens=1000 output_tokens=90 total_tokens=1090 "
+           "reasoning_tokens=40");
+    assert_false(world.last.flags & FLAG_COUNTS_CONTRADICT);
+    expect(fields, "{\"p\":\"gcp.gemini\",\"i\":1000,\"o\":10,\"z\":0,\"t\":1500}",
+           "provider=gemini input_tokens=1000 output_tokens=500 total_tokens=1500 "
+           "reasoning_tokens=490");
+    assert_false(world.last.flags & FLAG_COUNTS_CONTRADICT);
+}
+
 static void lifetimes_that_do_not_add_up_are_flagged(void **state)
 {
     (void)state;
@@ -1041,6 +1060,7 @@ int main(void)
         cmocka_unit_test(a_message_in_parts_gives_each_record_once),
         cmocka_unit_test(wrappers_end_at_four),
         cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
+        cmocka_unit_test(a_total_that_stated_thoughts_contradict_is_no_output),
         cmocka_unit_test(a_list_that_is_priced_is_never_half),
         cmocka_unit_test(a_pattern_that_gives_up_is_told),
         cmocka_unit_test(bad_values_reject_the_record_and_name_the_field),
