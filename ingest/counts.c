@@ -234,6 +234,36 @@ static bool input_missing(const struct facts *facts)
            (!facts_has(facts, FACT_TOTAL_TOKENS) || facts_int(facts, FACT_TOTAL_TOKENS) > output);
 }
 
+/* Calls whose answer is tokens, by what mappings call them and by LiteLLM's own words. */
+static bool answers_in_tokens(struct slice call_type)
+{
+    static const char *const words[] = {"chat",
+                                        "chat_completion",
+                                        "completion",
+                                        "acompletion",
+                                        "responses",
+                                        "aresponses",
+                                        "text_completion",
+                                        "atext_completion",
+                                        "anthropic_messages",
+                                        "generate_content",
+                                        "agenerate_content"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (slice_is(call_type, words[i]))
+            return true;
+    return false;
+}
+
+/* An answer in tokens that says of none, and no total that says there was none. */
+static bool output_missing(const struct facts *facts)
+{
+    int64_t input = facts_int(facts, FACT_INPUT_TOKENS);
+    return !facts_has(facts, FACT_OUTPUT_TOKENS) && input > 0 &&
+           answers_in_tokens(facts_text(facts, FACT_CALL_TYPE)) &&
+           slice_is(facts_text(facts, FACT_STATUS), "success") &&
+           !facts_int(facts, FACT_CACHE_HIT) && facts_int(facts, FACT_TOTAL_TOKENS) != input;
+}
+
 /* Kinds of tokens that one whole is made of; no token is of two. */
 static const struct {
     enum fact whole, kind[4];
@@ -294,7 +324,7 @@ static bool counts_agree(const struct stated *stated, const struct facts *facts,
     unsigned must = (numbers_outside(cache) ? PART_READ | PART_WRITE : 0) |
                     (numbers_outside(reasoning) ? PART_REASONING : 0);
     return parts_fit(facts) && kinds_fit(facts) && !input_missing(facts) &&
-           total_explained(stated, facts, must);
+           !output_missing(facts) && total_explained(stated, facts, must);
 }
 
 bool counts_read(struct eval *eval, const struct mapping *mapping, struct event *event,

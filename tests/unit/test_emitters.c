@@ -94,8 +94,9 @@ static void on_record(const struct record *record, void *context)
     text_check(it, facts, FACT_PROVIDER, json_object_get(expected, "provider"));
     text_check(it, facts, FACT_MODEL, json_object_get(expected, "model"));
     spend_check(it, facts, json_object_get(expected, "spend"));
-    if (record->event->flags & (FLAG_COUNTS_CONTRADICT | FLAG_UNREAD_USAGE))
-        complain(it, "a flag of doubt", "set");
+    bool doubt = record->event->flags & (FLAG_COUNTS_CONTRADICT | FLAG_UNREAD_USAGE);
+    if (doubt != json_is_true(json_object_get(expected, "doubt")))
+        complain(it, "a flag of doubt", doubt ? "set" : "missing");
 }
 
 static unsigned file_check(const char *path)

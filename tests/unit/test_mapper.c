@@ -682,6 +682,32 @@ static void thoughts_are_what_the_total_leaves(void **state)
     assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT);
 }
 
+/* A chat that says nothing of its answer is not one that had none. */
+static void an_answer_in_tokens_that_says_none_is_flagged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event;
+        bool flagged;
+    } rows[] = {
+        {"{\"c\":\"chat\",\"i\":1000}", true},
+        {"{\"c\":\"responses\",\"i\":1000,\"t\":1100}", true},
+        {"{\"c\":\"chat\",\"i\":1000,\"t\":1000}", false},
+        {"{\"c\":\"chat\",\"i\":1000,\"o\":0}", false},
+        {"{\"c\":\"chat\",\"i\":1000,\"s\":\"failure\"}", false},
+        {"{\"c\":\"chat\",\"i\":1000,\"h\":true}", false},
+        {"{\"c\":\"chat\",\"i\":0}", false},
+        {"{\"c\":\"embedding\",\"i\":1000}", false},
+        {"{\"c\":\"rerank\",\"i\":1000}", false},
+        {"{\"i\":1000}", false},
+    };
+    open_fields("call_type: /c, status: /s, cache_hit: /h, " COUNTS);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        read_text(rows[i].event);
+        assert_int_equal((world.last.flags & FLAG_COUNTS_CONTRADICT) != 0, rows[i].flagged);
+    }
+}
+
 /* Thoughts that the event counts are not what the total leaves, unless they are. */
 static void a_total_that_stated_thoughts_contradict_is_no_output(void **state)
 {
@@ -1060,6 +1086,7 @@ int main(void)
         cmocka_unit_test(a_message_in_parts_gives_each_record_once),
         cmocka_unit_test(wrappers_end_at_four),
         cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
+        cmocka_unit_test(an_answer_in_tokens_that_says_none_is_flagged),
         cmocka_unit_test(a_total_that_stated_thoughts_contradict_is_no_output),
         cmocka_unit_test(a_list_that_is_priced_is_never_half),
         cmocka_unit_test(a_pattern_that_gives_up_is_told),
