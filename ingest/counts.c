@@ -294,6 +294,33 @@ static bool kinds_fit(const struct facts *facts)
     return true;
 }
 
+/* What is billed by the piece or by the second, whatever its tokens are. */
+static bool input_by_piece(const struct facts *facts)
+{
+    return facts_int(facts, FACT_INPUT_IMAGES) > 0 || facts_has(facts, FACT_INPUT_AUDIO_SECONDS) ||
+           facts_has(facts, FACT_INPUT_VIDEO_SECONDS);
+}
+
+/* Kinds and parts beside them that leave out some of the whole: what is billed kind by kind would
+ * be billed without it. A text that is not stated is what the others leave. */
+static bool kinds_cover(const struct facts *facts)
+{
+    i128 beside[] = {(i128)facts_int(facts, FACT_CACHE_READ_TOKENS) +
+                         facts_int(facts, FACT_CACHE_WRITE_TOKENS),
+                     facts_int(facts, FACT_REASONING_TOKENS)};
+    bool by_piece[] = {input_by_piece(facts),
+                       facts_int(facts, FACT_IMAGES) > 0 || facts_int(facts, FACT_VIDEOS) > 0};
+    for (size_t i = 0; i < 2; i++) {
+        i128 sum = beside[i];
+        for (size_t k = 0; k < kinds_table[i].kinds; k++)
+            sum += facts_int(facts, kinds_table[i].kind[k]);
+        if (facts_int(facts, kinds_table[i].kind[0]) > 0 && !by_piece[i] &&
+            sum < facts_int(facts, kinds_table[i].whole))
+            return false;
+    }
+    return true;
+}
+
 static bool parts_fit(const struct facts *facts)
 {
     for (size_t i = 0; i < sizeof part_table / sizeof part_table[0]; i++)
@@ -323,7 +350,7 @@ static bool counts_agree(const struct stated *stated, const struct facts *facts,
 {
     unsigned must = (numbers_outside(cache) ? PART_READ | PART_WRITE : 0) |
                     (numbers_outside(reasoning) ? PART_REASONING : 0);
-    return parts_fit(facts) && kinds_fit(facts) && !input_missing(facts) &&
+    return parts_fit(facts) && kinds_fit(facts) && kinds_cover(facts) && !input_missing(facts) &&
            !output_missing(facts) && total_explained(stated, facts, must);
 }
 

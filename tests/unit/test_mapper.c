@@ -708,6 +708,34 @@ static void an_answer_in_tokens_that_says_none_is_flagged(void **state)
     }
 }
 
+/* Tokens of no kind would be billed at nothing where the text is stated. */
+static void kinds_that_leave_tokens_out_are_flagged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event;
+        bool flagged;
+    } rows[] = {
+        {"{\"i\":1000,\"o\":1,\"it\":10}", true},
+        {"{\"i\":1000,\"o\":1,\"it\":10,\"ia\":989}", true},
+        {"{\"i\":1000,\"o\":1,\"it\":10,\"ia\":990}", false},
+        {"{\"i\":1000,\"o\":1,\"it\":10,\"r\":990}", false},
+        {"{\"i\":1000,\"o\":1,\"it\":1000,\"r\":990}", false},
+        {"{\"i\":1000,\"o\":1,\"it\":0,\"ia\":5}", false},
+        {"{\"i\":1000,\"o\":1,\"it\":10,\"ip\":2}", false},
+        {"{\"i\":1,\"o\":100,\"ot\":5}", true},
+        {"{\"i\":1,\"o\":100,\"ot\":5,\"z\":95}", false},
+        {"{\"i\":1,\"o\":100,\"ot\":5,\"n\":2}", false},
+    };
+    open_fields("input_tokens: /i, output_tokens: /o, cache_read_tokens: /r, reasoning_tokens: /z, "
+                "input_text_tokens: /it, input_audio_tokens: /ia, input_images: /ip, "
+                "output_text_tokens: /ot, images: /n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        read_text(rows[i].event);
+        assert_int_equal((world.last.flags & FLAG_COUNTS_CONTRADICT) != 0, rows[i].flagged);
+    }
+}
+
 /* Thoughts that the event counts are not what the total leaves, unless they are. */
 static void a_total_that_stated_thoughts_contradict_is_no_output(void **state)
 {
@@ -1087,6 +1115,7 @@ int main(void)
         cmocka_unit_test(wrappers_end_at_four),
         cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
         cmocka_unit_test(an_answer_in_tokens_that_says_none_is_flagged),
+        cmocka_unit_test(kinds_that_leave_tokens_out_are_flagged),
         cmocka_unit_test(a_total_that_stated_thoughts_contradict_is_no_output),
         cmocka_unit_test(a_list_that_is_priced_is_never_half),
         cmocka_unit_test(a_pattern_that_gives_up_is_told),
