@@ -8,6 +8,8 @@
 #include "ingest/secrecy.h"
 #include "ingest/unread.h"
 
+#include <strings.h>
+
 /* --- times --------------------------------------------------------------------------------- */
 
 #define SECONDS_MAX 10000000000 /* three centuries: durations beyond are not believed */
@@ -164,6 +166,18 @@ static void names_complete(struct eval *eval, const struct mapping *mapping, str
         facts_set_text(facts, FACT_MODEL_ANSWERED, facts->v[FACT_MODEL].s);
 }
 
+/* What a gateway may call a call that failed; pricing and reports know one word. */
+static void status_complete(struct facts *facts)
+{
+    static const char *const words[] = {"failure", "failed", "fail", "error", "errored"};
+    struct slice status = facts_text(facts, FACT_STATUS);
+    if (!facts_has(facts, FACT_STATUS))
+        facts_set_text(facts, FACT_STATUS, SLICE("success"));
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (status.bytes == strlen(words[i]) && strncasecmp(status.p, words[i], status.bytes) == 0)
+            facts_set_text(facts, FACT_STATUS, SLICE("failure"));
+}
+
 /* Absent fields: from the topic's defaults, then from what the mapping can only guess. */
 static bool defaults_fill(struct eval *eval, const struct mappings *set,
                           const struct mapping *mapping, struct event *event, struct fault *fault)
@@ -178,8 +192,7 @@ static bool defaults_fill(struct eval *eval, const struct mappings *set,
         if (!event_has(event, field->id) && !field_read(eval, field, event, fault))
             return false;
     }
-    if (!facts_has(&event->facts, FACT_STATUS))
-        facts_set_text(&event->facts, FACT_STATUS, SLICE("success"));
+    status_complete(&event->facts);
     return true;
 }
 

@@ -26,6 +26,7 @@ struct call {
     bool provisioned;             /* paid by the hour (5.5): its tokens cost nothing */
     bool known;                   /* a rule was found under some name */
     bool unmeasured;              /* something whose quantity is not there, or cannot be read */
+    bool unknown_uplift;          /* a country or a speed that the rule has no multiplier for */
     enum unit unrated_tool;       /* a tool's use without a price; UNIT_COUNT: none */
     struct decimal multiplier[3]; /* products of uplifts */
 };
@@ -70,7 +71,7 @@ bool reads_explicit_cache(const struct facts *facts);
 
 /* Section 7.1. */
 unsigned tier_of(const struct call *call, const struct variants *variants);
-/* No word that the event has for its tier is one: it is billed as the standard tier. */
+/* No word that the event has for its tier decides on one: it is billed as the standard tier. */
 bool tier_is_unknown(const struct call *call);
 
 /* Uplifts: multiply all that is added from now on. */

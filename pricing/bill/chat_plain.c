@@ -30,25 +30,38 @@ void chat_openai(struct call *call)
     chat_generic(call);
 }
 
-/* The multiplier of the country of inference, where the entry has one. */
+/* The multiplier of the country of inference; a country without one is billed plainly and told. */
 static void uplift_geo(struct call *call)
 {
     struct slice geo = facts_text(call->facts, FACT_INFERENCE_GEO);
     char lower[16];
-    if (geo.bytes == 0 || geo.bytes >= sizeof(lower))
+    if (geo.bytes == 0 || geo.bytes >= sizeof(lower)) {
+        call->unknown_uplift |= geo.bytes > 0;
         return;
+    }
     for (size_t i = 0; i < geo.bytes; i++)
         lower[i] = geo.p[i] >= 'A' && geo.p[i] <= 'Z' ? (char)(geo.p[i] | 0x20) : geo.p[i];
     struct slice name = {lower, geo.bytes};
-    if (!slice_is(name, "global") && !slice_is(name, "not_available"))
-        uplift_by(call, rule_multiplier(call->candidate->rule, name));
+    if (slice_is(name, "global") || slice_is(name, "not_available"))
+        return;
+    const struct rate *rate = rule_multiplier(call->candidate->rule, name);
+    call->unknown_uplift |= !rate;
+    uplift_by(call, rate);
+}
+
+static void uplift_speed(struct call *call)
+{
+    struct slice speed = facts_text(call->facts, FACT_SPEED);
+    bool fast = slice_is(speed, "fast");
+    const struct rate *rate = fast ? rule_multiplier(call->candidate->rule, SLICE("fast")) : NULL;
+    call->unknown_uplift |= fast ? !rate : speed.bytes > 0 && !slice_is(speed, "standard");
+    uplift_by(call, rate);
 }
 
 /* Vertex's Claude gets neither multiplier. */
 void chat_anthropic(struct call *call)
 {
-    if (slice_is(facts_text(call->facts, FACT_SPEED), "fast"))
-        uplift_by(call, rule_multiplier(call->candidate->rule, SLICE("fast")));
+    uplift_speed(call);
     uplift_geo(call);
     chat_generic(call);
 }

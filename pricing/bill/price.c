@@ -401,6 +401,11 @@ static void remark(const struct call *call, const struct trace *trace)
         call->bill.charge->flags |= FLAG_RATE_MISSING;
         trace_line(trace, "a service tier that is not known: priced as the standard one");
     }
+    if (call->unknown_uplift) {
+        call->bill.charge->flags |= FLAG_RATE_MISSING;
+        trace_line(trace,
+                   "inference_geo or speed without a multiplier in the entry: priced plainly");
+    }
     if (!passes_over(call))
         return;
     call->bill.charge->flags |= FLAG_OWN_PRICE_UNREAD;

@@ -68,9 +68,10 @@ bool tier_is_unknown(const struct call *call)
     unsigned variant;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         struct slice word = facts_text(call->facts, words[i]);
-        if (word.bytes && read_tier(word, variants, &variant) != TIER_UNKNOWN)
-            return false;
-        any |= word.bytes > 0;
+        enum tier_word meaning = read_tier(word, variants, &variant);
+        if (meaning == TIER_NAMED || meaning == TIER_BASE)
+            return false; /* this one decides */
+        any |= word.bytes > 0 && meaning == TIER_UNKNOWN;
     }
     return any && call->plan->class <= CALL_TEXT;
 }

@@ -682,6 +682,16 @@ static void thoughts_are_what_the_total_leaves(void **state)
     assert_int_equal(world.last.flags, FLAG_TOTAL_MISMATCH | FLAG_COUNTS_CONTRADICT);
 }
 
+static void a_call_that_failed_is_a_failure_by_any_word(void **state)
+{
+    (void)state;
+    expect("status: /s", "{\"s\":\"error\"}", "status=failure");
+    expect("status: /s", "{\"s\":\"FAILED\"}", "status=failure");
+    expect("status: /s", "{\"s\":\"Failure\"}", "status=failure");
+    expect("status: /s", "{\"s\":\"success\"}", "");
+    expect("status: /s", "{\"s\":\"fine\"}", "status=fine");
+}
+
 /* A chat that says nothing of its answer is not one that had none. */
 static void an_answer_in_tokens_that_says_none_is_flagged(void **state)
 {
@@ -1114,6 +1124,7 @@ int main(void)
         cmocka_unit_test(a_message_in_parts_gives_each_record_once),
         cmocka_unit_test(wrappers_end_at_four),
         cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
+        cmocka_unit_test(a_call_that_failed_is_a_failure_by_any_word),
         cmocka_unit_test(an_answer_in_tokens_that_says_none_is_flagged),
         cmocka_unit_test(kinds_that_leave_tokens_out_are_flagged),
         cmocka_unit_test(a_total_that_stated_thoughts_contradict_is_no_output),

@@ -1043,7 +1043,40 @@ static void a_tier_that_nobody_knows_is_flagged(void **state)
     assert_int_equal(charge_of(plain, GPT "service_tier=default")->flags, 0);
     assert_int_equal(charge_of(plain, GPT "service_tier=turbo service_tier_requested=flex")->flags,
                      0);
+    assert_int_equal(charge_of(plain, GPT "service_tier=turbo service_tier_requested=auto")->flags,
+                     FLAG_RATE_MISSING);
+    assert_int_equal(charge_of(plain, GPT "service_tier=auto service_tier_requested=auto")->flags,
+                     0);
 #undef GPT
+}
+
+/* A country or a speed without a multiplier is billed plainly, and the row says so. */
+static void a_speed_and_a_country_that_nobody_knows_are_flagged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        uint32_t flags;
+    } rows[] = {
+        {"speed=standard inference_geo=global", 0},
+        {"inference_geo=not_available", 0},
+        {"inference_geo=Us speed=fast", 0},
+        {"inference_geo=mars", FLAG_RATE_MISSING},
+        {"inference_geo=a-country-far-beyond-the-seas", FLAG_RATE_MISSING},
+        {"speed=ludicrous", FLAG_RATE_MISSING},
+    };
+    char event[256];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(event, sizeof(event),
+                 "provider=anthropic model=claude-opus-5 call_type=chat input_tokens=3 "
+                 "output_tokens=1 %s",
+                 rows[i].words);
+        assert_int_equal(charge_of(plain, event)->flags, rows[i].flags);
+    }
+    assert_int_equal(charge_of(plain, "provider=anthropic model=claude-sonnet-4-5 call_type=chat "
+                                      "input_tokens=3 output_tokens=1 speed=fast")
+                         ->flags,
+                     FLAG_RATE_MISSING);
 }
 
 static void facts_that_choose_a_rate_are_facts(void **state)
@@ -1626,6 +1659,7 @@ int main(void)
         cmocka_unit_test(an_own_price_is_never_passed_over),
         cmocka_unit_test(zeros_beside_another_price_prove_nothing),
         cmocka_unit_test(a_tier_that_nobody_knows_is_flagged),
+        cmocka_unit_test(a_speed_and_a_country_that_nobody_knows_are_flagged),
         cmocka_unit_test(facts_that_choose_a_rate_are_facts),
         cmocka_unit_test(an_unknown_price_is_null_and_never_zero),
         cmocka_unit_test(a_provider_is_implied_only_where_the_name_says_one),
