@@ -2,6 +2,7 @@
 /* Deciding whether parts stand inside their totals, and making the totals inclusive. */
 #include "ingest/counts.h"
 
+#include "ingest/number.h"
 #include "ingest/provider.h"
 
 static const struct {
@@ -345,13 +346,42 @@ static bool lifetimes_add_up(const struct facts *facts)
     return !any || sum == facts_int(facts, FACT_CACHE_WRITE_TOKENS);
 }
 
+static bool cell_take(struct slice *row, i128 *sum)
+{
+    struct slice cell = slice_cut(row, ',');
+    int64_t count;
+    if (slice_is(cell, "-"))
+        return true;
+    if (number_count(cell, &count) != NUMBER_OK)
+        return false;
+    *sum += count;
+    return true;
+}
+
+/* The requests of a batch job (pricing/bill/batch_job.c), which are there as a whole or not at all:
+ * input and output of each, first of its cells, are the job's. */
+static bool rows_add_up(const struct facts *facts)
+{
+    struct slice rows = facts_text(facts, FACT_BATCH_ROWS);
+    i128 input = 0, output = 0;
+    if (!facts_has(facts, FACT_BATCH_ROWS))
+        return true;
+    while (rows.bytes) {
+        struct slice row = slice_cut(&rows, ';');
+        if (!cell_take(&row, &input) || !cell_take(&row, &output))
+            return false;
+    }
+    return input == facts_int(facts, FACT_INPUT_TOKENS) &&
+           output == facts_int(facts, FACT_OUTPUT_TOKENS);
+}
+
 static bool counts_agree(const struct stated *stated, const struct facts *facts,
                          struct reading cache, struct reading reasoning)
 {
     unsigned must = (numbers_outside(cache) ? PART_READ | PART_WRITE : 0) |
                     (numbers_outside(reasoning) ? PART_REASONING : 0);
     return parts_fit(facts) && kinds_fit(facts) && kinds_cover(facts) && !input_missing(facts) &&
-           !output_missing(facts) && total_explained(stated, facts, must);
+           !output_missing(facts) && rows_add_up(facts) && total_explained(stated, facts, must);
 }
 
 bool counts_read(struct eval *eval, const struct mapping *mapping, struct event *event,

@@ -353,7 +353,29 @@ static void a_list_that_is_priced_is_never_half(void **state)
         assert_int_equal(facts_has(&world.last.facts, FACT_BATCH_ROWS), rows[row].whole);
         assert_int_equal(facts_has(&world.last.facts, FACT_SESSION_MODELS), rows[row].whole);
         assert_int_equal(facts_int(&world.last.facts, FACT_INPUT_TOKENS), 7);
-        assert_int_equal(world.last.flags, rows[row].whole ? 0 : FLAG_TEXT_CUT | FLAG_FACT_DROPPED);
+        assert_int_equal(world.last.flags, rows[row].whole ? FLAG_COUNTS_CONTRADICT /* no rows */
+                                                           : FLAG_TEXT_CUT | FLAG_FACT_DROPPED);
+    }
+}
+
+/* Rows that are there are all of them: what they leave of the job is in no line. */
+static void requests_that_do_not_come_to_their_job_are_flagged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *event;
+        bool flagged;
+    } rows[] = {
+        {"{\"i\":3000,\"o\":300,\"l\":[\"1000,100,-\"]}", true},
+        {"{\"i\":3000,\"o\":300,\"l\":[\"1000,100,-\",\"2000,200,7\"]}", false},
+        {"{\"i\":3000,\"o\":300,\"l\":[\"1e3,100,-\",\"2000,-,-\"]}", true},
+        {"{\"i\":3000,\"o\":100,\"l\":[\"1e3,100,-\",\"2000,-,-\"]}", false},
+        {"{\"i\":3000,\"o\":300}", false},
+    };
+    open_fields("input_tokens: /i, output_tokens: /o, batch_rows: {join: /l, of: '', sep: ';'}");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        read_text(rows[i].event);
+        assert_int_equal((world.last.flags & FLAG_COUNTS_CONTRADICT) != 0, rows[i].flagged);
     }
 }
 
@@ -1124,6 +1146,7 @@ int main(void)
         cmocka_unit_test(a_message_in_parts_gives_each_record_once),
         cmocka_unit_test(wrappers_end_at_four),
         cmocka_unit_test(joined_texts_end_at_the_limit_with_a_flag),
+        cmocka_unit_test(requests_that_do_not_come_to_their_job_are_flagged),
         cmocka_unit_test(a_call_that_failed_is_a_failure_by_any_word),
         cmocka_unit_test(an_answer_in_tokens_that_says_none_is_flagged),
         cmocka_unit_test(kinds_that_leave_tokens_out_are_flagged),
