@@ -186,6 +186,8 @@ static bool run_count(struct reprice *run, const struct reprice_totals *t, struc
     return ok && reprice_recorded(run, rows, err);
 }
 
+/* A day that is done is not counted again: a database that went back while the claims were made gives
+ * days to a run that has not claimed them, and another one may be at them. */
 static bool day_count(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, bool last, struct err *err)
 {
@@ -202,7 +204,8 @@ static bool day_count(struct reprice *run, const struct reprice_day *day,
                       "UPDATE spendlog.reprice_days SET changed = changed + $3, method = $4,"
                       " state = CASE WHEN $5::int = 1 THEN 'done' ELSE state END,"
                       " finished_at = CASE WHEN $5::int = 1 THEN now() AT TIME ZONE 'UTC' END"
-                      " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int" REPRICE_IN_SESSION,
+                      " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int"
+                      " AND state = 'pending'" REPRICE_IN_SESSION,
                       &args, &rows, err);
     pg_args_free(&args);
     return ok && reprice_recorded(run, rows, err);

@@ -831,6 +831,28 @@ static void a_run_that_is_not_recorded_any_more_changes_nothing_and_says_so(void
     assert_int_equal(fingerprint(), before);
 }
 
+/* As one that has claimed the day, while a run has it that found it in a database that went back. */
+static void a_day_that_another_run_has_done_is_not_counted_again(void **state)
+{
+    struct err err = {0};
+    struct arrival arrival = {&tariff_b, INT64_MIN, 0, 100,
+                              "UPDATE spendlog.reprice_days SET state = 'done'"};
+    struct reprice_options options = {.conninfo = conninfo_of("repricer"),
+                                      .price = price_and_arrive,
+                                      .context = &arrival,
+                                      .rewrite_rows_min = INT64_MAX};
+    (void)state;
+    int64_t before = fingerprint();
+    struct reprice *run = reprice_open(&options, &err);
+    assert_true(reprice_begin(run, &everything, BOOK_B, SLICE("{}"), &err));
+    assert_false(reprice_run(run, &err));
+    assert_int_equal(err.kind, ERR_RETRY);
+    reprice_close(run);
+    assert_int_equal(scalar("SELECT considered FROM spendlog.reprice_runs"), 0);
+    assert_int_equal(scalar("SELECT count(*) FROM spendlog.spend_adjustments"), 0);
+    assert_int_equal(fingerprint(), before);
+}
+
 /* --- closed periods -------------------------------------------------------------------------- */
 
 static void closed_periods_take_no_change_in_place(void **state)
@@ -1022,6 +1044,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_row_changed_by_somebody_else_stops_the_run, reset, agree),
         cmocka_unit_test_setup_teardown(
             a_run_that_is_not_recorded_any_more_changes_nothing_and_says_so, reset, agree),
+        cmocka_unit_test_setup_teardown(a_day_that_another_run_has_done_is_not_counted_again, reset,
+                                        agree),
         cmocka_unit_test_setup_teardown(killed_while_rewriting_and_resumed_equals_one_clean_run,
                                         reset, agree),
         cmocka_unit_test_setup_teardown(killed_while_updating_and_resumed_equals_one_clean_run,

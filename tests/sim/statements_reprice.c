@@ -362,6 +362,7 @@ static bool is_run_day(const struct row *row, int64_t day)
     return row->v.run_day.day == day;
 }
 
+/* Of a day that is pending. */
 static PGresult *run_day_change(struct pg_conn *conn, const struct params *params, int day_param,
                                 struct row **row)
 {
@@ -370,7 +371,7 @@ static PGresult *run_day_change(struct pg_conn *conn, const struct params *param
     PGresult *failed = row_free(conn, TABLE_RUN_DAYS, db_hash_int(10, run), is_run_day,
                                 param_int(params, day_param), &of);
     *row = NULL;
-    if (failed || !of || !is_marked(conn))
+    if (failed || !of || !of->v.run_day.left || !is_marked(conn))
         return failed;
     *row = db_add(conn->backend->tx, TABLE_RUN_DAYS, of->hash);
     (*row)->v = of->v;
