@@ -352,11 +352,10 @@ bool reprice_run_finish(struct reprice *run, struct err *err)
 
 bool reprice_day_dropped(struct reprice *run, const struct reprice_day *day, struct err *err)
 {
-    return run_command(
-        run,
-        "UPDATE spendlog.reprice_days SET state = 'dropped',"
-        " finished_at = now() AT TIME ZONE 'UTC'"
-        " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int"
-        " AND state = 'pending'" REPRICE_IN_SESSION,
-        day->day, err);
+    return run_command(run,
+                       "UPDATE spendlog.reprice_days SET state = 'dropped',"
+                       " finished_at = now() AT TIME ZONE 'UTC'"
+                       " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int"
+                       " AND state = 'pending'" REPRICE_IN_SESSION,
+                       day->day, err);
 }

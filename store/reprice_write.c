@@ -186,8 +186,8 @@ static bool run_count(struct reprice *run, const struct reprice_totals *t, struc
     return ok && reprice_recorded(run, rows, err);
 }
 
-/* A day that is done is not counted again: a database that went back while the claims were made gives
- * days to a run that has not claimed them, and another one may be at them. */
+/* A day that is done is not counted again: a database that went back while the claims were made
+ * gives days to a run that has not claimed them, and another one may be at them. */
 static bool day_count(struct reprice *run, const struct reprice_day *day,
                       enum reprice_method method, bool last, struct err *err)
 {
@@ -199,14 +199,13 @@ static bool day_count(struct reprice *run, const struct reprice_day *day,
     pg_arg_int8(&args, run->slice.changed);
     pg_arg_text(&args, slice_of(reprice_method_name[method]));
     pg_arg_int4(&args, last);
-    bool ok =
-        run_statement(run,
-                      "UPDATE spendlog.reprice_days SET changed = changed + $3, method = $4,"
-                      " state = CASE WHEN $5::int = 1 THEN 'done' ELSE state END,"
-                      " finished_at = CASE WHEN $5::int = 1 THEN now() AT TIME ZONE 'UTC' END"
-                      " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int"
-                      " AND state = 'pending'" REPRICE_IN_SESSION,
-                      &args, &rows, err);
+    bool ok = run_statement(run,
+                            "UPDATE spendlog.reprice_days SET changed = changed + $3, method = $4,"
+                            " state = CASE WHEN $5::int = 1 THEN 'done' ELSE state END,"
+                            " finished_at = CASE WHEN $5::int = 1 THEN now() AT TIME ZONE 'UTC' END"
+                            " WHERE run_id = $1 AND day = date '2000-01-01' + $2::int"
+                            " AND state = 'pending'" REPRICE_IN_SESSION,
+                            &args, &rows, err);
     pg_args_free(&args);
     return ok && reprice_recorded(run, rows, err);
 }

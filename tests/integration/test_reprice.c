@@ -831,7 +831,8 @@ static void a_run_that_is_not_recorded_any_more_changes_nothing_and_says_so(void
     assert_int_equal(fingerprint(), before);
 }
 
-/* As one that has claimed the day, while a run has it that found it in a database that went back. */
+/* As one that has claimed the day, while a run has it that found it in a database that went back.
+ */
 static void a_day_that_another_run_has_done_is_not_counted_again(void **state)
 {
     struct err err = {0};
