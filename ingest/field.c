@@ -143,6 +143,15 @@ static void tags_put(struct setter *setter, const struct slice *texts, size_t co
     put(setter, (union value){.t = tags});
 }
 
+/* A call has a tag or not: said twice, it would count twice under it. */
+static bool tag_is_said(const struct slice *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(texts[i], texts[count]))
+            return true;
+    return false;
+}
+
 COLD static bool tags_list(struct setter *setter, const struct json *array)
 {
     struct walk walk;
@@ -159,7 +168,7 @@ COLD static bool tags_list(struct setter *setter, const struct json *array)
             continue;
         if (texts[count].bytes > TEXT_BYTES_MAX)
             texts[count] = utf8_cut(texts[count], TEXT_BYTES_MAX);
-        count++;
+        count += !tag_is_said(texts, count);
     }
     tags_put(setter, texts, count);
     return true;

@@ -81,6 +81,7 @@ static void texts_and_objects_are_built(void **state)
     expect("tags: /a", "{\"a\":[\"x\",\"\",7,null,{}]}", "tags=x,7");
     expect("tags: /a", "{\"a\":\"[\\\"x\\\",\\\"y\\\"]\"}", "tags=x,y");
     expect("tags: /a", "{\"a\":\"one\"}", "tags=one");
+    expect("tags: /a", "{\"a\":[\"x\",\"y\",\"x\",\"\",\"y\"]}", "tags=x,y");
 }
 
 static void arrays_are_folded(void **state)
