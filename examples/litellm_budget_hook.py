@@ -24,59 +24,76 @@ HOLDS_S = float(os.environ.get("SPENDLOG_BUDGET_SECONDS", "5"))
 CLOSED = os.environ.get("SPENDLOG_BUDGET_CLOSED") == "1"
 ANSWER_S = 2.0
 REMEMBERED_MAX = 10000
+CONNECTIONS_MAX = 4
 OVER = "SELECT scope, id, period, amount, spent, until FROM spendlog.budgets_over(%s, %s)"
 
 
+def can_be_stored(name):
+    """Whether PostgreSQL can hold it, and so a row can have it: a caller may send anything."""
+    return isinstance(name, str) and name and "\0" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+
+
 def whose(key, data):
-    """(scope, id) of all that a call counts under."""
-    metadata = data.get("metadata") or data.get("litellm_metadata") or {}
-    named = [("all", ""), ("team", key.team_id), ("key", key.api_key), ("user", key.user_id),
+    """(scope, id) of all that a call counts under. Who put tags into which of the three differs by route."""
+    named = [("team", key.team_id), ("key", key.api_key), ("user", key.user_id),
              ("organization", key.org_id), ("end_user", key.end_user_id or data.get("user"))]
-    tags = [*(metadata.get("tags") or []), *(data.get("tags") or [])]
-    return tuple((scope, name) for scope, name in named + [("tag", tag) for tag in tags]
-                 if scope == "all" or isinstance(name, str) and name)
+    for said in (data.get("metadata"), data.get("litellm_metadata"), data):
+        tags = said.get("tags") if isinstance(said, dict) else None
+        named += [("tag", tag) for tag in tags] if isinstance(tags, list) else []
+    return (("all", ""), *dict.fromkeys((scope, name) for scope, name in named if can_be_stored(name)))
 
 
 class Budgets(CustomLogger):
     def __init__(self):
         super().__init__()
-        self.connection = None
-        self.lock = asyncio.Lock()
-        self.remembered = {}  # (scope, id)...: (until when, what is used up)
+        self.idle = []  # connections
+        self.room = asyncio.Semaphore(CONNECTIONS_MAX)
+        self.remembered = {}  # (scope, id)...: (until when, what is used up; None: no answer)
+        self.asking = {}  # (scope, id)...: the question on its way, for all who ask it
 
     async def ask(self, asked):
-        async with self.lock:
+        async with self.room:
+            connection = self.idle.pop() if self.idle else None
             try:
-                if self.connection is None or self.connection.closed:
-                    self.connection = await psycopg.AsyncConnection.connect(
+                if connection is None or connection.closed:
+                    connection = await psycopg.AsyncConnection.connect(
                         os.environ.get("SPENDLOG_POSTGRES", ""), autocommit=True, connect_timeout=2)
-                cursor = await self.connection.execute(OVER, ([s for s, _ in asked], [i for _, i in asked]))
-                return await cursor.fetchall()
+                cursor = await connection.execute(OVER, ([s for s, _ in asked], [i for _, i in asked]))
+                over = await cursor.fetchall()
             except BaseException:
-                if self.connection:
-                    await self.connection.close()
-                self.connection = None
+                if connection:
+                    await connection.close()
                 raise
-
-    async def used_up(self, asked):
-        until, over = self.remembered.get(asked, (0, []))
-        if time.monotonic() < until:
+            self.idle.append(connection)
             return over
-        over = await asyncio.wait_for(self.ask(asked), ANSWER_S)
+
+    async def answer(self, asked):
+        """Remembered, also that there was none: the next call does not wait for it again."""
+        over = None
+        try:
+            over = await asyncio.wait_for(self.ask(asked), ANSWER_S)
+        except (psycopg.Error, asyncio.TimeoutError, OSError) as error:
+            log.warning("budgets: the database does not answer: %r", error)
+        finally:
+            self.asking.pop(asked, None)
         if len(self.remembered) >= REMEMBERED_MAX:
             self.remembered.clear()
         self.remembered[asked] = (time.monotonic() + HOLDS_S, over)
         return over
 
+    async def used_up(self, asked):
+        until, over = self.remembered.get(asked, (0, None))
+        if time.monotonic() < until:
+            return over
+        if asked not in self.asking:
+            self.asking[asked] = asyncio.ensure_future(self.answer(asked))
+        return await asyncio.shield(self.asking[asked])
+
     async def async_pre_call_hook(self, user_api_key_dict, cache, data, call_type):
-        try:
-            over = await self.used_up(whose(user_api_key_dict, data))
-        except (psycopg.Error, asyncio.TimeoutError, OSError) as error:
-            log.warning("budgets: the database does not answer: %r", error)
-            if CLOSED:
-                raise HTTPException(503, "budgets cannot be asked for") from None
-            return data
-        for scope, name, period, amount, spent, until in over:
+        over = await self.used_up(whose(user_api_key_dict, data))
+        if over is None and CLOSED:
+            raise HTTPException(503, "budgets cannot be asked for")
+        for scope, name, period, amount, spent, until in over or []:
             raise HTTPException(429, f"the budget of {scope} {name} is used up: {spent:.6f} of {amount:.6f} USD this "
                                      f"{period}, until {until:%Y-%m-%d %H:%M} UTC")
         return data

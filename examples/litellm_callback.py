@@ -190,7 +190,8 @@ class Outbox:
         self.prefix = os.path.join(folder, "unsent-")
         self.bytes_max = bytes_max
         self.lock = threading.Lock()
-        self.pieces = []  # the last one takes what comes
+        self.pieces = []
+        self.open = None  # the one of them that takes what comes; what others have left takes nothing
 
     def add(self, line):
         """The piece that holds it; None: no room, or the file cannot be written."""
@@ -198,16 +199,30 @@ class Outbox:
             with self.lock:
                 if sum(piece.size for piece in self.pieces) + len(line) > self.bytes_max:
                     return None
-                if not self.pieces or self.pieces[-1].size > PIECE_BYTES:
-                    self.pieces.append(self.begin())
-                piece = self.pieces[-1]
-                piece.file.write(line + b"\n")
-                piece.size += len(line) + 1
+                if not self.open or self.open.size > PIECE_BYTES:
+                    self.open = self.begin()
+                    self.pieces.append(self.open)
+                piece = self.open
+                self.write(piece, line + b"\n")
                 piece.left += 1
                 return piece
         except OSError as error:
             log.error("cannot keep events in %s*: %s", self.prefix, error)
             return None
+
+    @staticmethod
+    def write(piece, line):
+        """All of it or, when the disk is full, nothing: the next line would go on where it was cut."""
+        written = 0
+        try:
+            written = piece.file.write(line)
+        finally:
+            if written != len(line):
+                piece.file.truncate(piece.size)
+                piece.file.seek(piece.size)
+        if written != len(line):
+            raise OSError(f"{written} of {len(line)} bytes written")
+        piece.size += len(line)
 
     def begin(self):
         os.makedirs(os.path.dirname(self.prefix), mode=0o700, exist_ok=True)
@@ -224,6 +239,7 @@ class Outbox:
                 os.unlink(piece.file.name)
                 piece.file.close()
                 self.pieces.remove(piece)
+                self.open = None if piece is self.open else self.open
 
     def take(self):
         """[(piece, lines)]: what processes that ended have left."""

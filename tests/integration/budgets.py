@@ -203,6 +203,10 @@ def a_used_up_budget_stops_the_proxy(servers):
             check_equal(status, 429, f"a call beyond the budget: {body[:300]}")
             check("the budget of end_user customer-1 is used up" in body, body[:300])
             check_equal(ask("customer-2")[0], 200, "another customer's call")
+            stage.command("budget", "set", "all", "0.000001", "--period", "day")
+            check_equal(ask("customer\0")[0], 429, "a call of a name that PostgreSQL cannot hold, beyond the budget of all")
+            check(ask("customer\ud800")[0] in (400, 429), "a call of half a character is refused, by the proxy or the budget")
+            stage.command("budget", "set", "all", "1", "--period", "day")
             stage.command("budget", "set", "end_user", "customer-1", "1", "--period", "day")
             check_equal(ask("customer-1")[0], 200, "after the budget was raised")
         finally:

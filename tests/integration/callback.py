@@ -114,6 +114,43 @@ def callback_module():
                 sys.modules[name] = module
 
 
+def callback_keeps_events_beside_leftovers(servers):
+    """What a process that was killed has left takes no new events: those have a file of their own, whole lines only."""
+    module, folder = callback_module(), os.path.join(servers.folder, "leftovers")
+    os.makedirs(folder)
+    first = module.Outbox(folder, 1 << 20)
+    first.add(b'{"n":1}')
+    first.open.file.close()  # as its process has ended, with its lock
+    second = module.Outbox(folder, 1 << 20)
+    (left, lines), = second.take()
+    check_equal(lines, [b'{"n":1}'], "what was left")
+    piece = second.add(b'{"n":2}')
+    check(piece is not None and piece is not left, "a new event has no file")
+    with open(piece.file.name, "rb") as kept:
+        check_equal(kept.read(), b'{"n":2}\n', "the new event's file")
+    second.settle(left)
+    check_equal(os.listdir(folder), [os.path.basename(piece.file.name)], "files when what was left is delivered")
+
+    class Full:
+        """A file on a disk with room for three bytes more."""
+        def __init__(self, file):
+            self.file, self.name = file, file.name
+
+        def write(self, line):
+            return self.file.write(line[:3])
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    whole = piece.file
+    piece.file = Full(whole)
+    check_equal(second.add(b'{"n":3}'), None, "an event for which there is no room")
+    piece.file = whole
+    check(second.add(b'{"n":4}') is piece, "and one for which there is")
+    with open(whole.name, "rb") as kept:
+        check_equal(kept.read(), b'{"n":2}\n{"n":4}\n', "lines after a full disk")
+
+
 def payloads():
     """All events there are in LiteLLM's form."""
     for line in demo_lines():
@@ -311,4 +348,4 @@ def callback_loses_no_call(servers):
         return f"{len(calls)} calls in {len(sent)} messages of at most {max(map(len, sent))} bytes"
 
 
-ALL = (callback_keeps_what_is_priced, callback_sends_no_words, callback_feeds_the_topic, callback_loses_no_call)
+ALL = (callback_keeps_what_is_priced, callback_keeps_events_beside_leftovers, callback_sends_no_words, callback_feeds_the_topic, callback_loses_no_call)
