@@ -5,7 +5,7 @@
  */
 #include "cli/command.h"
 #include "cli/explain.h"
-#include "cli/input.h"
+#include "cli/records.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +29,8 @@ struct run {
     struct mapper *mapper;
     struct explain explain;
     struct arena arena;
+    struct kcat kcat;
+    struct err *err; /* ERR_UNAVAILABLE: the schema registry is away */
     bool rejected;
     unsigned events;
 };
@@ -65,8 +67,10 @@ static void on_record(const struct record *record, void *context)
 static bool on_message(const struct input_message *message, void *context)
 {
     struct run *run = context;
-    struct message m = {.bytes = message->bytes};
+    struct message m;
     arena_reset(&run->arena);
+    if (!records_message(message, &run->kcat, run->mapper, &run->arena, &m, run->err))
+        return false;
     mapper_read(run->mapper, &m, &run->arena, on_record, run);
     return true;
 }
@@ -75,7 +79,7 @@ static int explain_file(const struct config *config, struct err *err)
 {
     static char stdin_name[] = "-";
     char *file[1] = {stdin_name};
-    struct run run = {.limits = &config->limits, .explain = {.json = options.json}};
+    struct run run = {.limits = &config->limits, .explain = {.json = options.json}, .err = err};
     char *copy = strdup(options.event);
     struct book *book = copy ? book_open(config, NULL, NULL, err) : NULL;
     struct mappings *mappings = book ? mappings_open(config, err) : NULL;
@@ -86,7 +90,7 @@ static int explain_file(const struct config *config, struct err *err)
     run.explain.pricer = run.mapper ? pricer_new(book) : NULL;
     if (run.explain.pricer) {
         file[0] = copy;
-        ok = input_read(file, 1, on_message, &run, err);
+        ok = input_read(file, 1, on_message, &run, err) && err->kind == ERR_NONE;
         if (ok && run.events == 0 && !run.rejected)
             ok = err_set(err, ERR_INPUT, "%s: no event in it", options.event);
     } else {

@@ -20,7 +20,9 @@
 
 #define ANSWER_BYTES 1024
 #define TEXT_BYTES 65536
+#define PATH_BYTES 4096
 #define CONNINFO_FILE "postgres.conninfo"
+#define NEW ".new"
 
 static struct {
     const char *brokers, *topic, *group, *postgres, *litellm_config, *output;
@@ -66,10 +68,12 @@ struct answers {
     char text[ANSWER_COUNT][ANSWER_BYTES];
 };
 
+/* An empty line is an answer, the end of input is none: what should have written it may have
+ * failed. */
 static bool line_read(char *text, struct err *err)
 {
     if (!fgets(text, ANSWER_BYTES, stdin))
-        text[0] = '\0';
+        return err_set(err, ERR_USAGE, "standard input ended before the answer");
     size_t bytes = strcspn(text, "\r\n");
     if (bytes == ANSWER_BYTES - 1)
         return err_set(err, ERR_USAGE, "an answer of more than %d bytes", ANSWER_BYTES - 2);
@@ -98,7 +102,7 @@ static bool ask(const struct question *q, char *text, struct err *err)
         fflush(stderr);
     }
     if (!line_read(text, err))
-        return false;
+        return err_prefix(err, "%s", q->text);
     if (!*q->option && !isatty(STDIN_FILENO))
         fputc('\n', stderr);
     if (!text[0])
@@ -185,13 +189,11 @@ static void configuration_of(struct buf *out, const struct answers *answers)
 
 static bool file_write(const char *path, struct slice text, mode_t mode, struct err *err)
 {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (options.force ? O_TRUNC : O_EXCL);
-    int file = open(path, flags, mode);
-    if (file < 0 && errno == EEXIST)
-        return err_set(err, ERR_CONFIG, "%s is there already; --force replaces it", path);
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_TRUNC, mode);
     if (file < 0)
         return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-    bool ok = fchmod(file, mode) == 0 && write(file, text.p, text.bytes) == (ssize_t)text.bytes;
+    bool ok = fchmod(file, mode) == 0 && write(file, text.p, text.bytes) == (ssize_t)text.bytes &&
+              fsync(file) == 0;
     ok = close(file) == 0 && ok;
     return ok || err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
 }
@@ -203,30 +205,54 @@ static const char *output_path(void)
     return access("/etc/spendlog", W_OK) == 0 ? "/etc/spendlog/spendlog.yaml" : "./spendlog.yaml";
 }
 
-/* The file of the connection string, beside the configuration. */
-static void conninfo_path(const char *path, char *text, size_t capacity)
+/* The configuration and the file of the connection string beside it, and where both are made. */
+struct places {
+    char path[PATH_BYTES], secret[PATH_BYTES], new_path[PATH_BYTES], new_secret[PATH_BYTES];
+};
+
+static bool places_of(struct places *places, const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
     int folder = slash ? (int)(slash - path + 1) : 0;
-    snprintf(text, capacity, "%.*s" CONNINFO_FILE, folder, path);
+    if (strlen(path) + sizeof(CONNINFO_FILE NEW) >= PATH_BYTES)
+        return err_set(err, ERR_USAGE, "-o: a path of more than %zu bytes",
+                       (size_t)PATH_BYTES - sizeof(CONNINFO_FILE NEW));
+    snprintf(places->path, PATH_BYTES, "%s", path);
+    snprintf(places->secret, PATH_BYTES, "%.*s" CONNINFO_FILE, folder, path);
+    snprintf(places->new_path, PATH_BYTES, "%s" NEW, path);
+    snprintf(places->new_secret, PATH_BYTES, "%.*s" CONNINFO_FILE NEW, folder, path);
+    return true;
 }
 
-static bool files_write(const char *path, struct answers *answers, struct err *err)
+static bool nothing_there(const struct places *places, struct err *err)
 {
-    char secret[4096], conninfo[ANSWER_BYTES + 1];
+    const char *const files[] = {places->path, places->secret};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (!options.force && access(files[i], F_OK) == 0)
+            return err_set(err, ERR_CONFIG, "%s is there already; --force replaces it", files[i]);
+    return true;
+}
+
+/* The configuration, with the connection string in a file of that name. */
+static bool configuration_write(const char *path, const char *secret, struct answers *answers,
+                                struct err *err)
+{
     struct buf text;
-    conninfo_path(path, secret, sizeof(secret));
-    int bytes = snprintf(conninfo, sizeof(conninfo), "%s\n", answers->text[POSTGRES]);
-    snprintf(answers->text[POSTGRES], ANSWER_BYTES, "file:" CONNINFO_FILE);
+    snprintf(answers->text[POSTGRES], ANSWER_BYTES, "file:%s", secret);
     buf_init(&text, TEXT_BYTES);
     configuration_of(&text, answers);
-    bool ok = buf_ok(&text) || err_set(err, ERR_USAGE, "the answers are too long");
-    if (ok && !options.force && access(path, F_OK) == 0)
-        ok = err_set(err, ERR_CONFIG, "%s is there already; --force replaces it", path);
-    ok = ok && file_write(secret, (struct slice){conninfo, (size_t)bytes}, 0600, err) &&
-         file_write(path, buf_slice(&text), 0644, err);
-    explicit_bzero(conninfo, sizeof(conninfo));
+    bool ok = (buf_ok(&text) || err_set(err, ERR_USAGE, "the answers are too long")) &&
+              file_write(path, buf_slice(&text), 0644, err);
     buf_free(&text);
+    return ok;
+}
+
+static bool secret_write(const char *path, const struct answers *answers, struct err *err)
+{
+    char conninfo[ANSWER_BYTES + 1];
+    int bytes = snprintf(conninfo, sizeof(conninfo), "%s\n", answers->text[POSTGRES]);
+    bool ok = file_write(path, (struct slice){conninfo, (size_t)bytes}, 0600, err);
+    explicit_bzero(conninfo, sizeof(conninfo));
     return ok;
 }
 
@@ -243,17 +269,30 @@ static bool files_read(const char *path, struct err *err)
     return ok;
 }
 
-/* Nothing stays that a second try would stumble over. */
-static bool files_keep(const char *path, struct err *err)
+static bool renamed(const char *from, const char *to, struct err *err)
 {
-    char secret[4096];
-    conninfo_path(path, secret, sizeof(secret));
-    if (!files_read(path, err)) {
-        unlink(path);
-        unlink(secret);
+    return rename(from, to) == 0 || err_set(err, ERR_CONFIG, "%s: %s", to, strerror(errno));
+}
+
+/* Both are made beside their places and read there: what stood in them stays until both are good.
+ */
+static bool files_write(const char *path, struct answers *answers, struct err *err)
+{
+    struct places places;
+    if (!places_of(&places, path, err) || !nothing_there(&places, err))
+        return false;
+    bool ok = secret_write(places.new_secret, answers, err) &&
+              configuration_write(places.new_path, CONNINFO_FILE NEW, answers, err) &&
+              files_read(places.new_path, err) &&
+              configuration_write(places.new_path, CONNINFO_FILE, answers, err) &&
+              renamed(places.new_secret, places.secret, err) &&
+              renamed(places.new_path, places.path, err);
+    if (!ok) {
+        unlink(places.new_path);
+        unlink(places.new_secret);
         return err_prefix(err, "nothing is written");
     }
-    show_line(stdout, "written: %s, and the connection string in %s", path, secret);
+    show_line(stdout, "written: %s, and the connection string in %s", places.path, places.secret);
     return true;
 }
 
@@ -261,7 +300,7 @@ static bool init(struct err *err)
 {
     struct answers answers = {0};
     const char *path = output_path();
-    if (!answers_take(&answers, err) || !files_write(path, &answers, err) || !files_keep(path, err))
+    if (!answers_take(&answers, err) || !files_write(path, &answers, err))
         return false;
     puts("next: spendlog check --offline   what every configured model will cost\n"
          "      spendlog migrate           the schema, in an empty database\n"

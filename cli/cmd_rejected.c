@@ -6,6 +6,7 @@
 
 #include "core/envelope.h"
 #include "core/show.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,12 +41,20 @@ static void text(struct buf *line, const char *name, struct slice value)
         result_null(line, name);
 }
 
+/* JSON is UTF-8, a message may be anything: bytes that are none are told as NAME_hex. */
 static void bytes_json(struct buf *line, const char *name, struct slice bytes)
 {
-    if (bytes.p)
-        result_text(line, name, bytes);
-    else
-        result_null(line, name);
+    if (!bytes.p || utf8_valid(bytes)) {
+        if (bytes.p)
+            result_text(line, name, bytes);
+        else
+            result_null(line, name);
+        return;
+    }
+    buf_printf(line, "%s\"%s_hex\":\"", line->p[line->bytes - 1] == '{' ? "" : ",", name);
+    for (size_t i = 0; i < bytes.bytes; i++)
+        buf_printf(line, "%02x", (unsigned char)bytes.p[i]);
+    buf_add_char(line, '"');
 }
 
 static void envelope_json(struct buf *line, struct slice bytes)
@@ -89,7 +98,7 @@ static void event_json(const struct rejected_event *event, bool payload)
     if (event->key.bytes > 0)
         result_text(&line, "key", event->key);
     if (payload && event->payload.p)
-        result_text(&line, "payload", event->payload);
+        bytes_json(&line, "payload", event->payload);
     if (payload)
         envelope_json(&line, event->envelope);
     printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
@@ -151,10 +160,11 @@ static void payload_add(struct buf *line, const struct rejected_event *event)
     if (event->has_payload && options.payload && event->locked)
         buf_printf(line, "payload of %lld bytes: %s\n", (long long)event->payload_bytes,
                    event->locked);
-    else if (event->has_payload && options.payload)
-        buf_printf(line, "payload (%lld bytes):\n" SLICE_FMT "\n", (long long)event->payload_bytes,
-                   SLICE_ARG(event->payload));
-    else if (event->has_payload)
+    else if (event->has_payload && options.payload) {
+        buf_printf(line, "payload (%lld bytes):\n", (long long)event->payload_bytes);
+        buf_add(line, event->payload);
+        buf_add_char(line, '\n');
+    } else if (event->has_payload)
         buf_printf(line, "payload of %lld bytes: --payload shows it\n",
                    (long long)event->payload_bytes);
     else

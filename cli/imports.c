@@ -184,7 +184,7 @@ static bool folder_made(char *path, struct err *err)
 bool imports_add(struct imports *imports, const struct config *config, const char *file,
                  int64_t from_us, const char **path, struct err *err)
 {
-    char name[CLOCK_TEXT_MAX + sizeof(SUFFIX)], from[CLOCK_TEXT_MAX];
+    char name[CLOCK_TEXT_MAX + sizeof(SUFFIX)], from[CLOCK_TEXT_MAX], own[48];
     *imports = (struct imports){0};
     arena_init(&imports->arena, ARENA_BYTES);
     if (!config->imported || !config->imported[0])
@@ -197,7 +197,8 @@ bool imports_add(struct imports *imports, const struct config *config, const cha
     clock_format(from_us, from);
     snprintf(name, sizeof(name), "%s" SUFFIX, from);
     *path = path_in(imports, config->imported, name);
-    const char *beside = path_in(imports, config->imported, ".new" SUFFIX);
+    snprintf(own, sizeof(own), ".new-%ld" SUFFIX, (long)getpid()); /* two may be at it */
+    const char *beside = path_in(imports, config->imported, own);
     return *path && beside ? keep(file, *path, beside, err)
                            : err_set(err, ERR_FATAL, "out of memory");
 }

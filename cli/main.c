@@ -9,9 +9,12 @@
 #include "store/migrate.h"
 #include "store/server_check.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <microhttpd.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 static const struct command commands[] = {
@@ -126,7 +129,27 @@ static int unknown_command(const char *word)
     return err_exit_code(ERR_USAGE);
 }
 
-int main(int argc, char **argv)
+/* A descriptor that is closed would be the next connection's, and what is printed would go there.
+ * One that refuses stands in its place. */
+static bool descriptors_hold(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
+/* A command whose output could not be written has failed. */
+static int printed(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    show_line(stderr, "spendlog: standard output: %s", strerror(errno ? errno : EIO));
+    return code ? code : err_exit_code(ERR_FATAL);
+}
+
+static int begin(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -145,4 +168,9 @@ int main(int argc, char **argv)
         return 0;
     }
     return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    return descriptors_hold() ? printed(begin(argc, argv)) : err_exit_code(ERR_FATAL);
 }

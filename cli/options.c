@@ -195,7 +195,7 @@ static const char *config_path(void)
     if (path && path[0])
         return path;
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (access(usual[i], R_OK) == 0)
+        if (access(usual[i], F_OK) == 0) /* one that cannot be read is told, not passed over */
             return usual[i];
     return NULL;
 }
@@ -220,6 +220,8 @@ bool config_open(struct config *config, bool may_be_absent, struct err *err)
 {
     const char *path = config_path();
     bool ok = true;
+    if (common.config && !common.config[0])
+        return err_set(err, ERR_USAGE, "-c names no file: it is empty");
     if (!path && !may_be_absent)
         return err_set(
             err, ERR_CONFIG,

@@ -5,8 +5,6 @@
  */
 #include "cli/records.h"
 
-#include "cli/kcat.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -72,6 +70,14 @@ static void on_record(const struct record *record, void *context)
         line_out(run, record->index);
 }
 
+bool records_message(const struct input_message *input, struct kcat *kcat, struct mapper *mapper,
+                     struct arena *arena, struct message *m, struct err *err)
+{
+    if (!kcat_read(input->bytes, kcat, m, arena))
+        *m = (struct message){.bytes = input->bytes};
+    return mapper_ready(mapper, m->bytes, err);
+}
+
 static bool on_message(const struct input_message *message, void *context)
 {
     struct run *run = context;
@@ -79,9 +85,7 @@ static bool on_message(const struct input_message *message, void *context)
     run->message = message;
     run->count = 0;
     arena_reset(&run->arena);
-    if (!kcat_read(message->bytes, &run->kcat, &m, &run->arena))
-        m = (struct message){.bytes = message->bytes};
-    if (!mapper_ready(run->mapper, m.bytes, run->err))
+    if (!records_message(message, &run->kcat, run->mapper, &run->arena, &m, run->err))
         return false;
     mapper_read(run->mapper, &m, &run->arena, on_record, run);
     if (run->count == 1)

@@ -3,6 +3,8 @@
 #ifndef CLI_RECORDS_H
 #define CLI_RECORDS_H
 
+#include "cli/input.h"
+#include "cli/kcat.h"
 #include "cli/result.h"
 #include "core/sanity.h"
 #include "pricing/book.h"
@@ -22,5 +24,10 @@ struct records {
 
 /* ERR_INPUT: a file cannot be read; ERR_FATAL: stdout cannot be written. */
 bool records_run(struct records *records, struct err *err) MUST_CHECK;
+
+/* The message of an input, as `run` would have it: a line of `kcat -J` is unwrapped, and what the
+ * mapper needs of a schema registry is there. false: ERR_UNAVAILABLE, the registry is away. */
+bool records_message(const struct input_message *input, struct kcat *kcat, struct mapper *mapper,
+                     struct arena *arena, struct message *m, struct err *err) MUST_CHECK;
 
 #endif

@@ -250,6 +250,20 @@ static void csv_row(struct buf *out, const char *dimension, struct slice value, 
     buf_printf(out, ",%s\r\n", text_of(sum_less(after, before), text));
 }
 
+/* An unknown price is an empty field, as in a database's own CSV; so is what it differs by. */
+static void csv_move(struct buf *out, const struct reprice_move *m)
+{
+    char text[SUM_TEXT_MAX];
+    buf_add_text(out, "row,");
+    show_add_csv(out, slice_of(m->request_id));
+    buf_printf(out, ",1,%s", m->had_spend ? text_of(sum_of(m->before), text) : "");
+    buf_printf(out, ",%s", m->has_spend ? text_of(sum_of(m->after), text) : "");
+    buf_printf(out, ",%s\r\n",
+               m->had_spend && m->has_spend
+                   ? text_of(sum_less(sum_of(m->after), sum_of(m->before)), text)
+                   : "");
+}
+
 static void print_csv(const struct reprice_report *report, struct buf *out)
 {
     const struct reprice_totals *t = &report->totals;
@@ -260,8 +274,7 @@ static void print_csv(const struct reprice_report *report, struct buf *out)
         csv_row(out, tally_dimension_name[e->dimension], e->value, e->rows, e->before, e->after);
     }
     for (size_t i = 0; i < report->move_count; i++)
-        csv_row(out, "row", slice_of(report->move[i].request_id), 1, sum_of(report->move[i].before),
-                sum_of(report->move[i].after));
+        csv_move(out, &report->move[i]);
 }
 
 /* --- table ----------------------------------------------------------------------------------- */

@@ -74,8 +74,10 @@ static bool put(struct pg *pg, const struct retention *retention, struct err *er
                  &args, err);
     pg_args_free(&args);
     PQclear(res);
-    if (!res && strcmp(pg->constraint, "retention_sums_outlive_rows") == 0)
+    if (!res && strcmp(pg->constraint, "retention_sums_outlive_rows") == 0) {
+        err_clear(err); /* in the server's words */
         return err_set(err, ERR_INPUT, "sums have to be kept as long as rows, at least");
+    }
     return res != NULL;
 }
 

@@ -271,6 +271,19 @@ def files_of_a_configuration_are_placed(servers):
               f"{' '.join(words)} with {text!r}: {done.returncode} {done.stderr}")
 
 
+def output_that_cannot_be_written_is_no_success(_servers):
+    """A full disk, a closed standard output: exit 70 and a line; a closed descriptor does not become a connection's."""
+    spendlog = os.path.join(ROOT, "spendlog")
+    for words in (("prices", "show", "gpt-4o"), ("--version",), ("price", "--help")):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([spendlog, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        check(done.returncode == 70 and "standard output: No space left" in done.stderr, f"{words}: {done.returncode} {done.stderr}")
+        done = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', spendlog, *words], stderr=subprocess.PIPE, text=True)
+        check(done.returncode == 70 and "standard output: " in done.stderr, f"{words}, closed: {done.returncode} {done.stderr}")
+    done = subprocess.run([spendlog, "price", "-c", "", os.devnull], capture_output=True, text=True)
+    check(done.returncode == 64 and "-c names no file" in done.stderr, f"-c '': {done.returncode} {done.stderr}")
+
+
 def init_writes_what_check_walks(servers):
     """`init` writes the example with the answers in it, by asking or from options, and keeps secrets off the command line."""
     for name in ("asked", "told", "refused"):
@@ -301,6 +314,16 @@ def init_writes_what_check_walks(servers):
                       ("a\nt\ng\nhost=x\n/nonexistent.yaml\n", "/nonexistent.yaml: No such file")):
         said = init_in(refusing, stdin=odd, code=78)
         check(word in said and "nothing is written" in said and "next:" not in said, f"init of {odd!r} says {said}")
+    check_equal(os.listdir(refusing), [], "what is left of what was refused")
+    with open(secret) as text, open(os.path.join(asked, "spendlog.yaml")) as configuration:
+        before = text.read(), configuration.read()
+    init_in(asked, "--force", stdin="a\n^([\ng\nhost=x\n\n", code=78)
+    with open(secret) as text, open(os.path.join(asked, "spendlog.yaml")) as configuration:
+        check_equal((text.read(), configuration.read()), before, "what stands there when --force is refused")
+    check_equal(sorted(os.listdir(asked)), ["postgres.conninfo", "spendlog.yaml"], "files after a refusal")
+    said = init_in(refusing, *named, "-", stdin="", code=64)
+    check("standard input ended" in said, f"init without an answer says {said}")
+    check_equal(os.listdir(refusing), [], "what is left without an answer")
     check_equal(os.listdir(refusing), [], "files beside answers that were refused")
     for text, word in ((None, "spendlog init"), ("", "is empty"), ("# nothing\n", "is empty")):
         if text is not None:
@@ -366,4 +389,4 @@ def installs_into_a_folder(servers):
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
        containers_are_the_demo, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
-       files_of_a_configuration_are_placed, init_writes_what_check_walks, check_walks_the_whole_way, make_names_what_is_not_installed)
+       files_of_a_configuration_are_placed, init_writes_what_check_walks, output_that_cannot_be_written_is_no_success, check_walks_the_whole_way, make_names_what_is_not_installed)

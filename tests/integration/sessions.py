@@ -139,6 +139,9 @@ def retention_is_the_databases(servers):
         for words, code in ((("set", "3"), 64), (("set", "x"), 64), (("set", "400", "--rollups", "30"), 65),
                             (("set",), 64), (("show", "--rollups", "30"), 64)):
             stage.command("retention", *words, code=code)
+        done = subprocess.run([SPENDLOG, "retention", "set", "400", "--rollups", "30", "-c", stage.config("owner", user="spendlog")],
+                              capture_output=True, text=True)
+        check("sums have to be kept as long as rows" in done.stderr, f"sums for less time than rows: {done.stderr}")
         stage.command("retention", "set", "0")
 
 

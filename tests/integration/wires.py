@@ -90,6 +90,15 @@ def key_and_headers_go_with_a_rejected_record(servers):
             check_equal(stage.books(), [1, 0, 0, 1], "rows, duplicates, rejected, skipped")
             lines, _ = priced(stage.command("price", "-q", stdin=kcat(stage, "-C", "-J", "-e", "-q").decode(), extra=fixed))
             check_equal([request_id for request_id, _ in lines], ["e1"], "kcat's lines, priced")
+            explained = stage.command("explain", "--event", "-", stdin=kcat(stage, "-C", "-J", "-e", "-q").decode(), extra=fixed)
+            check("request e1" in explained, f"kcat's line, explained: {explained}")
+            stage.produce([b"\0\0\0\0\5hello", b"\xff\xfe{}"])
+            stage.consume(extra=fixed)
+            shown = subprocess.run([SPENDLOG, "rejected", "show", f"{stage.topic}/0/2", "--payload", "-c", stage.config("owner", user="spendlog", extra=fixed)],
+                                   capture_output=True).stdout
+            check(b"\0\0\0\0\5hello\n" in shown, f"a payload with NUL: {shown}")
+            shown = json.loads(stage.command("rejected", "show", f"{stage.topic}/0/3", "--payload", "--json", extra=fixed))
+            check_equal(shown.get("payload_hex"), "fffe7b7d", "a payload that is no text")
             stage.command("verify", "-q")
 
 
