@@ -113,17 +113,18 @@ COMMENT ON FUNCTION spendlog.spend_counted(timestamp, uuid, numeric) IS 'What a 
 CREATE FUNCTION spendlog.members_of_run(run text)
 RETURNS TABLE (session_id text, depth integer, start_time timestamp, identity uuid, request_id text, call_id text,
   span_id text, parent_id text, provider text, model text, team_id text, pricing_status text, input_tokens bigint,
-  output_tokens bigint, spend numeric)
+  output_tokens bigint, spend numeric, counts boolean)
 LANGUAGE sql STABLE STRICT ROWS 100
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
   SELECT u.session_id, u.depth, l.start_time, l.identity, l.request_id, l.call_id, l.span_id, l.parent_id, l.provider,
     l.model, l.team_id, l.pricing_status, l.input_tokens, l.output_tokens,
-    spendlog.spend_counted(l.start_time, l.identity, l.spend)
+    spendlog.spend_counted(l.start_time, l.identity, l.spend),
+    NOT EXISTS (SELECT FROM spendlog.excluded_rows x WHERE x.start_time = l.start_time AND x.identity = l.identity)
   FROM spendlog.runs_under(run) u CROSS JOIN LATERAL spendlog.rows_by_keys(u.start_times, u.identities) l
 $$;
-COMMENT ON FUNCTION spendlog.members_of_run(text) IS 'The calls of a session and of all below it, and what each counts for';
+COMMENT ON FUNCTION spendlog.members_of_run(text) IS 'The calls of a session and of all below it, and what each counts for; what is set aside (spendlog exclude) is no call of it';
 
 CREATE FUNCTION spendlog.spend_of_run(run text)
 RETURNS TABLE (calls bigint, unpriced_calls bigint, input_tokens numeric, output_tokens numeric, spend numeric,
@@ -135,11 +136,11 @@ SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
-  SELECT count(*) FILTER (WHERE c.depth = 0),
-    count(*) FILTER (WHERE c.depth = 0 AND c.pricing_status = 'unpriced'),
-    sum(c.input_tokens) FILTER (WHERE c.depth = 0), sum(c.output_tokens) FILTER (WHERE c.depth = 0),
-    sum(c.spend) FILTER (WHERE c.depth = 0), count(DISTINCT c.session_id) - 1, count(*),
-    count(*) FILTER (WHERE c.pricing_status = 'unpriced'), sum(c.spend), min(c.start_time), max(c.start_time)
+  SELECT count(*) FILTER (WHERE c.depth = 0 AND c.counts),
+    count(*) FILTER (WHERE c.depth = 0 AND c.counts AND c.pricing_status = 'unpriced'),
+    sum(c.input_tokens) FILTER (WHERE c.depth = 0 AND c.counts), sum(c.output_tokens) FILTER (WHERE c.depth = 0 AND c.counts),
+    sum(c.spend) FILTER (WHERE c.depth = 0), count(DISTINCT c.session_id) - 1, count(*) FILTER (WHERE c.counts),
+    count(*) FILTER (WHERE c.counts AND c.pricing_status = 'unpriced'), sum(c.spend), min(c.start_time), max(c.start_time)
   FROM spendlog.members_of_run(run) c
   HAVING count(*) > 0
 $$;
@@ -186,7 +187,7 @@ AS $$
     SELECT u.n, e.parent, u.steps + 1 FROM up u JOIN edges e ON e.n = u.over WHERE u.steps < 64
   ) CYCLE over SET again USING way,
   over_all AS (
-    SELECT u.over AS n, count(*) AS calls, sum(m.spend) AS spend
+    SELECT u.over AS n, count(*) FILTER (WHERE m.counts) AS calls, sum(m.spend) AS spend
     FROM up u JOIN members m ON m.n = u.n WHERE NOT u.again GROUP BY u.over
   ), deep AS (
     SELECT u.n, max(u.steps) AS depth FROM up u WHERE NOT u.again GROUP BY u.n

@@ -88,6 +88,10 @@ def runs_are_trees(servers):
         stage.command("exclude", "chatcmpl-6", "--why", "test")
         check_equal(Decimal(stage.value("SELECT spend_in_all FROM spendlog.spend_by_session WHERE session_id = 'main'")),
                     money(37), "without what was set aside")
+        check_equal(stage.sql("SELECT session_id, calls, calls_in_all FROM spendlog.spend_by_session "
+                              "WHERE session_id IN ('main', 'agent-of-agent') ORDER BY 1"), [["agent-of-agent", "0", "0"], ["main", "4", "6"]],
+                    "calls without what was set aside")
+        check_equal(stage.value("SELECT calls_in_all FROM spendlog.calls_of_run('main') WHERE call_id = 'call-5'"), "1", "the call above it")
         stage.sql("UPDATE spendlog.spend_logs SET parent_id = 'call-1' WHERE call_id = 'call-3'")
         check_equal(stage.value("SELECT parent_id FROM spendlog.spend_logs WHERE call_id = 'call-3'"), "call-1", "by hand")
         check_equal(stage.value("SELECT calls_in_all FROM spendlog.calls_of_run('main') WHERE call_id = 'call-1'"), "4", "after that")
