@@ -67,7 +67,7 @@ LITELLM = {
     "one session": 'SELECT * FROM litellm."LiteLLM_SpendLogs" WHERE session_id = {session}',
 }
 OTHERS = {
-    "spent() of a team with a budget, this month": "SELECT spendlog.spent('team', {team}, 'month')",
+    "spent() of a team with a budget, this month": "SELECT spendlog.spent('team', {team}, 'month', at => '{month}')",
     "spent() of a key without one, today": "SELECT spendlog.spent('key', {key}, 'day')",
     "one team's month by model": "SELECT id, sum(spend) FROM spendlog.spend_of('model', '{month}', date '{last}' + 1, ARRAY[{team}]) GROUP BY 1",
     "one call": "SELECT * FROM spendlog.call({call})",
@@ -245,8 +245,9 @@ def names_of(database, today, rows):
     call, session = database.sql("SELECT request_id, session_id FROM spendlog.spend_logs WHERE session_id <> '' ORDER BY start_time "
                                  "OFFSET 1000 LIMIT 1")[0] if rows else ("", "")
     team, key = database.sql("SELECT team_id, api_key FROM spendlog.shared_callers ORDER BY 1, 2 LIMIT 1")[0]
+    # In the first half of a month its days are few, and the month before is asked for.
     quoted = {name: f"'{value}'" for name, value in (("call", call), ("session", session), ("team", team), ("key", key), ("model", "gpt-4o"))}
-    return {**quoted, "first": today - datetime.timedelta(days=30), "last": today, "month": today.replace(day=1)}
+    return {**quoted, "first": today - datetime.timedelta(days=30), "last": today, "month": (today - datetime.timedelta(days=14)).replace(day=1)}
 
 
 def panel_questions(names):
