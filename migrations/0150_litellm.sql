@@ -234,7 +234,7 @@ BEGIN
         coalesce(c.call_type, '') AS call_type, c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens,
         c.spend, c.status, trunc(extract(epoch FROM c.end_time - c.start_time) * 1000) AS ms
       FROM spendlog.counted_logs c
-      WHERE c.metadata ? 'agent_id') l
+      WHERE c.metadata ->> 'agent_id' <> '') l
     GROUP BY l.agent_id, l.day, l.api_key, l.model, l.model_group, l.provider, l.call_type
     $view$, nothing);
 END

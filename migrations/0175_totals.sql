@@ -517,7 +517,7 @@ FROM (
         GROUP BY 1, 2, 3, 4 HAVING sum(calls) <> 0) s
   GROUP BY 2, 3
   UNION ALL
-  SELECT 'drift', p.provider, p.model, '', sum(p.calls_differing)::bigint, abs(sum(p.difference)), min(p.day)
+  SELECT 'drift', p.provider, p.model, '', sum(p.calls_differing)::bigint, sum(abs(p.difference)), min(p.day)
   FROM spendlog.price_drift p
   WHERE abs(p.difference) > 1e-9 * abs(p.gateway_cost) -- less is the rounding of the gateway's floating point
   GROUP BY 2, 3
