@@ -144,10 +144,10 @@ static void tags_put(struct setter *setter, const struct slice *texts, size_t co
 }
 
 /* A call has a tag or not: said twice, it would count twice under it. */
-static bool tag_is_said(const struct slice *texts, size_t count)
+static bool tag_is_said(const struct slice *texts, size_t count, struct slice text)
 {
     for (size_t i = 0; i < count; i++)
-        if (slice_eq(texts[i], texts[count]))
+        if (slice_eq(texts[i], text))
             return true;
     return false;
 }
@@ -156,19 +156,21 @@ COLD static bool tags_list(struct setter *setter, const struct json *array)
 {
     struct walk walk;
     struct json element;
-    struct slice texts[TAGS_MAX];
+    struct slice texts[TAGS_MAX], text;
     size_t count = 0;
     walk_open(&walk, array, setter->eval->batch);
     while (walk_element(&walk, &element)) {
+        if (!val_text(setter->eval, val_of(&element), &text) || text.bytes == 0)
+            continue;
+        if (text.bytes > TEXT_BYTES_MAX)
+            text = utf8_cut(text, TEXT_BYTES_MAX);
+        if (tag_is_said(texts, count, text))
+            continue;
         if (count == TAGS_MAX) {
             setter->eval->flags |= FLAG_TEXT_CUT;
             break;
         }
-        if (!val_text(setter->eval, val_of(&element), &texts[count]) || texts[count].bytes == 0)
-            continue;
-        if (texts[count].bytes > TEXT_BYTES_MAX)
-            texts[count] = utf8_cut(texts[count], TEXT_BYTES_MAX);
-        count += !tag_is_said(texts, count);
+        texts[count++] = text;
     }
     tags_put(setter, texts, count);
     return true;

@@ -166,12 +166,13 @@ unsigned load_tags(unsigned tags)
     return tags < TAGS_LIMIT ? tags : TAGS_LIMIT;
 }
 
+/* The first is said twice: it is one tag. */
 static void put_tags(struct buf *json, unsigned tags)
 {
     if (tags > 0)
-        buf_add_text(json, ",\"tags\":[\"x\"");
-    for (unsigned i = 1; i < tags; i++)
-        buf_add_text(json, ",\"x\"");
+        buf_add_text(json, ",\"tags\":[\"0\"");
+    for (unsigned i = 0; i < tags; i++)
+        buf_printf(json, ",\"%x\"", i);
     if (tags > 0)
         buf_add_char(json, ']');
 }
