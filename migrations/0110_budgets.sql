@@ -272,9 +272,10 @@ $$;
 ALTER FUNCTION spendlog.spent_late(text, text, timestamp, timestamp) SET enable_nestloop = off;
 COMMENT ON FUNCTION spendlog.spent_late(text, text, timestamp, timestamp) IS 'What lines of the sums that are not merged yet say of somebody, in [since, until)';
 
--- In [since, until), UTC, which lie on quarters of an hour: in one snapshot, equal to rows and corrections.
+-- In [since, until), UTC, which lie on quarters of an hour: in one snapshot, equal to rows and corrections. What retention
+-- dropped is missing where no sum tells it: days whose sums are gone too, and end users of whom rows alone knew.
 CREATE FUNCTION spendlog.spent_in(scope text, id text, since timestamp, until timestamp,
-  OUT spend numeric, OUT calls bigint, OUT unpriced_calls bigint, OUT unpriced_gateway_cost numeric)
+  OUT spend numeric, OUT calls bigint, OUT unpriced_calls bigint, OUT unpriced_gateway_cost numeric, OUT missing_calls bigint)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -287,6 +288,7 @@ DECLARE
   edges date[] := array_remove(ARRAY[CASE WHEN since::date < whole_since THEN since::date END,
     CASE WHEN until::date >= whole_until AND (until::date <> since::date OR since::date = whole_since) AND until > until::date
       THEN until::date END], NULL); -- each day once
+  last date := (until - interval '1 microsecond')::date;
   rough date[] := '{}';
   merged record;
   late record;
@@ -300,8 +302,10 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF scope IN ('tag', 'end_user') THEN
-    rough := spendlog.rough_days(scope, since::date, (until - interval '1 microsecond')::date, whole_since, whole_until);
+    rough := spendlog.rough_days(scope, since::date, last, whole_since, whole_until);
   END IF;
+  missing_calls := (SELECT coalesce(sum(CASE WHEN p.day = ANY (rough) THEN p.rows ELSE p.rows_unsummed END), 0)
+                    FROM spendlog.dropped_partitions p WHERE p.day BETWEEN since::date AND last);
   IF cardinality(rough) > 0 THEN
     SELECT a.spend, a.calls, a.unpriced_calls, a.unpriced_gateway_cost
       INTO spend, calls, unpriced_calls, unpriced_gateway_cost
@@ -329,7 +333,7 @@ BEGIN
   unpriced_gateway_cost := coalesce(merged.unpriced_gateway_cost, 0) + coalesce(late.unpriced_gateway_cost, 0);
 END
 $$;
-COMMENT ON FUNCTION spendlog.spent_in(text, text, timestamp, timestamp) IS 'What was spent in [since, until), UTC, on quarters of an hour; calls without a price are told beside';
+COMMENT ON FUNCTION spendlog.spent_in(text, text, timestamp, timestamp) IS 'What was spent in [since, until), UTC, on quarters of an hour; calls without a price are told beside, and calls of anybody that are gone and in no sum that tells whose they were: with such ones it is the least that was spent';
 
 -- The same where some days' rows have to be read: of each such day what its rows come to, of the others their sums.
 CREATE FUNCTION spendlog.spent_around(scope text, id text, since timestamp, until timestamp, rough date[],
@@ -378,10 +382,10 @@ AS $$
 DECLARE
   p record := spendlog.period_of(period, zone, fiscal_start, at);
 BEGIN
-  RETURN (SELECT s.spend FROM spendlog.spent_in(scope, id, p.since, p.until) s);
+  RETURN (SELECT CASE WHEN s.missing_calls = 0 THEN s.spend END FROM spendlog.spent_in(scope, id, p.since, p.until) s);
 END
 $$;
-COMMENT ON FUNCTION spendlog.spent(text, text, text, text, integer, timestamptz) IS 'US dollars spent by a team, key, ... in the day, week, month, quarter or year of a moment: what the rows come to';
+COMMENT ON FUNCTION spendlog.spent(text, text, text, text, integer, timestamptz) IS 'US dollars spent by a team, key, ... in the day, week, month, quarter or year of a moment: what the rows come to; NULL: days of it are gone and in no sum that tells';
 
 -- What the four weeks before a moment say about the time from it to `until`: each quarter of an hour as on the same
 -- weekdays. Of whom less than a week is known: as in the mean of it.
@@ -432,13 +436,15 @@ COMMENT ON FUNCTION spendlog.spend_expected(text, text, text, timestamptz, times
 
 CREATE VIEW spendlog.budget_status WITH (security_invoker = true) AS
 SELECT b.scope, b.id, b.period, b.zone, p.since AT TIME ZONE 'UTC' AS since, p.until AT TIME ZONE 'UTC' AS until, b.amount,
-  s.spend AS spent, b.amount - s.spend AS left,
-  CASE WHEN b.amount > 0 THEN round(100 * s.spend / b.amount, 2) END AS percent,
-  s.spend + spendlog.spend_expected(b.scope, b.id, b.zone, now(), p.until) AS forecast, s.spend >= b.amount AS over,
-  s.calls, s.unpriced_calls, s.unpriced_gateway_cost, d.calls AS doubtful_calls, d.at_stake AS doubtful_at_stake
+  k.spent, b.amount - k.spent AS left, CASE WHEN b.amount > 0 THEN round(100 * k.spent / b.amount, 2) END AS percent,
+  k.spent + spendlog.spend_expected(b.scope, b.id, b.zone, now(), p.until) AS forecast,
+  CASE WHEN s.spend >= b.amount THEN true WHEN s.missing_calls = 0 THEN false END AS over,
+  s.calls, s.unpriced_calls, s.unpriced_gateway_cost, d.calls AS doubtful_calls, d.at_stake AS doubtful_at_stake,
+  s.spend AS spent_at_least, s.missing_calls
 FROM spendlog.budgets b
 CROSS JOIN LATERAL spendlog.period_of(b.period, b.zone, b.fiscal_start) p
 CROSS JOIN LATERAL spendlog.spent_in(b.scope, b.id, p.since, p.until) s
+CROSS JOIN LATERAL (SELECT CASE WHEN s.missing_calls = 0 THEN s.spend END AS spent) k
 LEFT JOIN LATERAL (
   SELECT coalesce(sum(x.calls), 0)::bigint AS calls,
     coalesce(sum(CASE x.pricing_status WHEN 'unpriced' THEN x.gateway_cost ELSE x.spend END), 0) AS at_stake
@@ -447,12 +453,16 @@ LEFT JOIN LATERAL (
     AND (b.scope = 'all' OR b.scope = 'provider' AND x.provider = b.id OR b.scope = 'model' AND x.model = b.id)
 ) d ON b.scope IN ('all', 'provider', 'model');
 COMMENT ON VIEW spendlog.budget_status IS 'Budgets beside what was spent of them in the period of now, US dollars';
+COMMENT ON COLUMN spendlog.budget_status.spent IS 'NULL: calls are missing, whose they were nobody knows any more';
+COMMENT ON COLUMN spendlog.budget_status.spent_at_least IS 'what is known of it';
+COMMENT ON COLUMN spendlog.budget_status.missing_calls IS 'calls of anybody in the period that retention dropped and that are in no sum which tells whose they were';
+COMMENT ON COLUMN spendlog.budget_status.over IS 'also where what is known is enough for it; NULL: it may be';
 COMMENT ON COLUMN spendlog.budget_status.forecast IS 'at the end of the period: what was spent, and for the rest what the same weekdays of four weeks say';
 COMMENT ON COLUMN spendlog.budget_status.unpriced_calls IS 'calls without a price: they are not in what was spent';
 COMMENT ON COLUMN spendlog.budget_status.unpriced_gateway_cost IS 'what the gateway says of those';
 COMMENT ON COLUMN spendlog.budget_status.doubtful_calls IS 'calls whose amount may be wrong, on the days of the period (UTC); NULL: the sums tell it of all, provider and model alone';
 
--- Of some scopes, what is used up: what a gateway asks before a call.
+-- Of some scopes, what is used up: what a gateway asks before a call. Where calls are missing, by what is known.
 CREATE FUNCTION spendlog.budgets_over(scopes text[], ids text[])
 RETURNS TABLE (scope text, id text, period text, amount numeric, spent numeric, until timestamptz)
 LANGUAGE sql STABLE STRICT

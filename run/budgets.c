@@ -27,7 +27,8 @@ static const struct {
     const char *name, *help;
 } figure[] = {
     {"spendlog_budget_usd", "what may be spent in the period of now, the 64 budgets used up most"},
-    {"spendlog_budget_spent_usd", "what was spent of it"},
+    {"spendlog_budget_spent_usd",
+     "what was spent of it; none where calls of days that were dropped are missing"},
     {"spendlog_budget_forecast_usd", "what it is likely to be at the end of the period"},
 };
 
@@ -46,6 +47,8 @@ static void budget_line(const struct budget *budget, void *context)
     answer->over += budget->over;
     for (size_t i = 0; i < FIGURES; i++) {
         struct buf *line = &answer->lines[i];
+        if (i > 0 && budget->missing_calls > 0)
+            continue; /* what is not known has no sample */
         buf_printf(line, "%s{", figure[i].name);
         metric_label_add(line, "scope", budget->scope);
         metric_label_add(line, ",id", budget->id);

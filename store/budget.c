@@ -119,12 +119,14 @@ bool budget_remove(const char *conninfo, const struct budget_request *request, s
 
 static const char status_select[] =
     "SELECT scope, id, period, zone, trim_scale(amount)::text, since AT TIME ZONE 'UTC', until AT"
-    " TIME ZONE 'UTC', trim_scale(spent)::text, trim_scale(left_over)::text, percent::text,"
-    " trim_scale(round(forecast, 6))::text, over, calls, unpriced_calls,"
-    " trim_scale(unpriced_gateway_cost)::text, coalesce(doubtful_calls, 0),"
-    " trim_scale(doubtful_at_stake)::text FROM (SELECT *, \"left\" AS left_over"
-    " FROM spendlog.budget_status) b ORDER BY b.spent / nullif(b.amount, 0) DESC NULLS FIRST,"
-    " scope, id, period LIMIT nullif($1::integer, 0)";
+    " TIME ZONE 'UTC', coalesce(trim_scale(spent)::text, 'null'),"
+    " coalesce(trim_scale(left_over)::text, 'null'), percent::text,"
+    " coalesce(trim_scale(round(forecast, 6))::text, 'null'), coalesce(over, false), calls,"
+    " unpriced_calls, trim_scale(unpriced_gateway_cost)::text, coalesce(doubtful_calls, 0),"
+    " trim_scale(doubtful_at_stake)::text, trim_scale(spent_at_least)::text, missing_calls"
+    " FROM (SELECT *, \"left\" AS left_over FROM spendlog.budget_status) b"
+    " ORDER BY b.spent_at_least / nullif(b.amount, 0) DESC NULLS FIRST, scope, id, period"
+    " LIMIT nullif($1::integer, 0)";
 
 static void statuses_give(const PGresult *res, budget_fn *each, void *context)
 {
@@ -147,6 +149,8 @@ static void statuses_give(const PGresult *res, budget_fn *each, void *context)
             .unpriced_gateway_cost = pg_text(res, i, 14),
             .doubtful_calls = pg_int(res, i, 15),
             .doubtful_at_stake = pg_text(res, i, 16),
+            .spent_at_least = pg_text(res, i, 17),
+            .missing_calls = pg_int(res, i, 18),
         };
         each(&budget, context);
     }

@@ -22,10 +22,12 @@ struct budget_request {
 /* Texts live until the callback returns; money as the database writes it. */
 struct budget {
     struct slice scope, id, period, zone, amount;
-    int64_t since_us, until_us; /* the period of now */
-    struct slice spent, left, percent, forecast;
+    int64_t since_us, until_us;         /* the period of now */
+    struct slice spent, left, forecast; /* null: calls are missing */
+    struct slice percent, spent_at_least;
     bool over;
     int64_t calls, unpriced_calls, doubtful_calls;
+    int64_t missing_calls; /* of anybody: dropped, and no sum tells whose */
     struct slice unpriced_gateway_cost, doubtful_at_stake; /* empty: not known */
 };
 

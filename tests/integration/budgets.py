@@ -7,9 +7,10 @@ import subprocess
 from decimal import Decimal
 
 from harness.report import Skipped, check, check_equal, wait_for
-from harness.servers import free_port
+from harness.servers import free_port, run_checked
 from integration.callback import Proxy, litellm_bin
 from integration.operations import http
+from integration.repricing import FILL_ROWS
 from integration.stage import Stage, demo_event, demo_lines, message_of
 
 ROWS = {"all": "true", "team": "team_id = {}", "provider": "provider = {}", "model": "model = {}",
@@ -98,6 +99,59 @@ def budgets_beyond_those_with_a_metric_are_in_the_view(servers):
                     "metrics, and budgets")
         check('spendlog_budget_spent_usd{scope="model",id="used \\"up\\"",period="day"} 0' in page, "the one that is used up")
         check("spendlog_budgets_over 1\n" in page, "how many are used up")
+
+
+def fill_users(stage, rows, users, first, days):
+    """Rows spread evenly over days, in one batch, of end users `user-N` in turn. Of more than half as many as rows the sums do not tell them apart."""
+    events = os.path.join(stage.folder, "users.jsonl")
+    with open(events, "wb") as out:
+        for n in range(users):
+            out.write(message_of(demo_event(id=f"u-{n}", litellm_call_id=f"u-{n}", end_user=f"user-{n}",
+                                            metadata={**demo_event()["metadata"], "user_api_key_end_user_id": f"user-{n}"})) + b"\n")
+    place = f"host={stage.servers.socket_folder} port=5432 user=spendlog dbname={stage.database}"
+    run_checked([FILL_ROWS, place, events, str(rows), first, str(days)])
+
+
+def what_retention_dropped_is_told_as_missing(servers):
+    """Where days are gone, and no sum tells whose their calls were, what was spent is not known: a smaller figure is not said for it."""
+    with Stage(servers, "missing", partitions=1) as stage:
+        today = datetime.date.fromisoformat(stage.value("SELECT (now() AT TIME ZONE 'UTC')::date"))
+        first = today - datetime.timedelta(days=4)
+        one_year = first.year == today.year  # else the budgets' period has not all of the days
+        fill_users(stage, 400, 400, str(first), 4)
+        check_equal(stage.value("SELECT max(coarse) FROM spendlog.spend_sums"), "2", "end users that the sums do not tell apart")
+        for scope, name in (("end_user", "user-7"), ("all", "")):
+            stage.command("budget", "set", scope, *([name] if name else []), "1000", "--period", "year")
+        stage.command("budget", "set", "end_user", "user-390", "0.0000001", "--period", "year")
+
+        def told(scope, name):
+            since, until = first, today + datetime.timedelta(days=1)
+            spent, missing = stage.sql(f"SELECT s.spend > 0, s.missing_calls FROM spendlog.spent_in('{scope}', '{name}', '{since}', '{until}') s")[0]
+            whole = stage.value(f"SELECT spendlog.spent('{scope}', '{name}', 'year', at => '{first}') IS NOT NULL")
+            status = stage.sql("SELECT spent IS NULL, spent_at_least > 0, missing_calls, over FROM spendlog.budget_status "
+                               f"WHERE scope = '{scope}' AND id = '{name}'")[0]
+            return [spent, missing, whole] + (status if one_year else [])
+
+        for merged in ("", ", merged"):
+            for scope, name, over in (("end_user", "user-7", "f"), ("end_user", "user-390", "t"), ("all", "", "f")):
+                check_equal(told(scope, name), ["t", "0", "t"] + ["f", "t", "0", over] * one_year, f"{scope} {name}{merged}")
+            stage.command("compact")
+        gone = stage.value(f"SELECT spendlog.drop_partition('{first}')")
+        check_equal(gone, "100", "rows of the day that was dropped")
+        check_equal(told("all", ""), ["t", "0", "t"] + ["f", "t", "0", "f"] * one_year, "all: the sums have the day")
+        check_equal(told("end_user", "user-7")[:3], ["f", gone, "f"], "an end user whose calls are gone")
+        check_equal(told("end_user", "user-390")[:3], ["t", gone, "f"], "an end user of whom other days are known")
+        if one_year:
+            check_equal(told("end_user", "user-7")[3:], ["t", "f", gone, "\\N"], "a budget: whether it is used up is not known")
+            check_equal(told("end_user", "user-390")[3:], ["t", "t", gone, "t"], "a budget that is used up by what is known")
+            lines = {(b["scope"], b["id"]): b for b in map(json.loads, stage.command("budget", "status", "--json").splitlines())}
+            check_equal([lines["end_user", "user-7"][k] for k in ("spent", "left", "percent", "forecast", "over")], [None] * 4 + [False], "status")
+            check_equal([lines["end_user", "user-390"][k] for k in ("spent", "over")], [None, True], "status of one that is used up")
+        stage.sql(f"SELECT spendlog.sums_forget('{today - datetime.timedelta(days=3)}')")
+        for scope, name in (("end_user", "user-7"), ("all", "")):
+            check_equal(told(scope, name)[1:3], [gone, "f"], f"{scope} {name}: the sums of the day are gone too")
+        check_equal(stage.value(f"SELECT missing_calls FROM spendlog.spent_in('all', '', '{today - datetime.timedelta(days=3)}', '{today}')"), "0",
+                    "days that are there")
 
 
 def answers(port):
@@ -214,5 +268,5 @@ def a_used_up_budget_stops_the_proxy(servers):
 
 
 ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says,
-       a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday,
+       a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday, what_retention_dropped_is_told_as_missing,
        a_used_up_budget_stops_the_proxy)
