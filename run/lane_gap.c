@@ -55,10 +55,10 @@ enum lane_outcome lane_out_of_range(struct lane *lane, struct lane_partition *p,
     if (outcome != LANE_FINE)
         return outcome;
     MUST(lane->batch.range_count == 0, lane->batch.range_count); /* the rows are moved */
+    if (p->look_from >= 0 && p->look_from < low)                 /* its start has moved on since */
+        p->look_from = low < lane_looked_at(p) ? low : -1;
     if (p->state.next_offset + lane_partly(p) > high)
         gap_book(lane, p, true, low, "topic recreated: its log ends before the stored offset");
-    else if (p->look_from >= 0 && p->look_from < low && low < lane_looked_at(p))
-        p->look_from = low;               /* its start has moved on since */
     else if (p->state.next_offset >= low) /* it may have grown since: then it is looked at again */
         p->unchecked_offset = lane_looked_at(p) < low ? lane_looked_at(p) : p->unchecked_offset;
     else if (lane->group->config->kafka_gap_skip)

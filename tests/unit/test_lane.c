@@ -1114,6 +1114,32 @@ static void a_topic_made_anew_is_known_by_its_earlier_start(void **state)
     expect_once(0, 0, 12);
 }
 
+/* The last message is gone, and while those before it are looked at so are they, up to any of them.
+ */
+static void a_log_that_is_looked_at_may_lose_its_start(void **state)
+{
+    (void)state;
+    for (unsigned come = 0; come < 5; come++)
+        for (int64_t low = 1; low <= 4; low++) {
+            teardown(NULL);
+            setup(NULL);
+            begin_reading(4);
+            read_out();
+            next_lane();
+            fake_kafka_forget(0);
+            fake_kafka_compact(0, 3);
+            append(0, 2);
+            fake_kafka_give(0, 1);
+            turn_until(LANE_READING);
+            turns(come);
+            fake_kafka_retain(0, low);
+            all_read_again();
+            assert_int_equal(fake_offsets(0)->incarnation, 0);
+            assert_int_equal(fake_writer.gaps, 0);
+            expect_once(0, 4, 6);
+        }
+}
+
 /* ... also if that was looked at before it was made anew, as long as none was taken. */
 static void a_topic_made_anew_while_it_is_looked_at_is_noticed(void **state)
 {
@@ -1457,6 +1483,7 @@ int main(void)
         TEST(a_topic_made_anew_is_known_by_what_lies_before_a_gap),
         TEST(a_message_before_a_gap_is_another_topics_whatever_kafka_was_told),
         TEST(a_topic_made_anew_is_known_by_its_earlier_start),
+        TEST(a_log_that_is_looked_at_may_lose_its_start),
         TEST(a_topic_made_anew_while_it_is_looked_at_is_noticed),
         TEST(a_broker_that_cannot_say_where_its_log_is_is_asked_again),
         TEST(a_database_that_went_back_is_noticed_and_read_again),
