@@ -21,6 +21,8 @@
 #define TOP 10
 #define DAYS_SHOWN 124 /* of more, months are shown */
 #define LABELS 8
+#define MARK 1.5
+#define DUST 1e-15 /* what doubles that come to nothing leave */
 
 enum unit_of_time { HOUR, DAY, MONTH };
 
@@ -80,13 +82,12 @@ static void add_slot_name(struct buf *to, enum unit_of_time unit, int64_t slot, 
 
 /* --- the figures */
 
-static struct series *series_find(struct chart *chart, struct slice name)
+static int by_name(const void *a, const void *b)
 {
-    for (size_t i = 0; i < chart->series_count; i++)
-        if (slice_eq(chart->series[i].name, name))
-            return &chart->series[i];
-    chart->series[chart->series_count] = (struct series){.name = name};
-    return &chart->series[chart->series_count++];
+    const struct series *x = a, *y = b;
+    size_t bytes = x->name.bytes < y->name.bytes ? x->name.bytes : y->name.bytes;
+    int order = bytes ? memcmp(x->name.p, y->name.p, bytes) : 0;
+    return order ? order : (x->name.bytes > y->name.bytes) - (x->name.bytes < y->name.bytes);
 }
 
 static int by_total(const void *a, const void *b)
@@ -103,7 +104,21 @@ static bool row_at(const struct chart *chart, size_t i, struct report_row *row, 
            parse_time(row->key[0], date, hour);
 }
 
-/* Names by what they spent, and the first and last day or hour. */
+/* One for each name, by what it spent. */
+static void series_merge(struct chart *chart)
+{
+    size_t kept = 0;
+    qsort(chart->series, chart->series_count, sizeof(*chart->series), by_name);
+    for (size_t i = 0; i < chart->series_count; i++)
+        if (kept > 0 && slice_eq(chart->series[kept - 1].name, chart->series[i].name))
+            chart->series[kept - 1].total += chart->series[i].total;
+        else
+            chart->series[kept++] = chart->series[i];
+    chart->series_count = kept;
+    qsort(chart->series, chart->series_count, sizeof(*chart->series), by_total);
+}
+
+/* Names, and the first and last day or hour. */
 static bool extent(struct chart *chart)
 {
     size_t rows = report_rows(chart->answer);
@@ -120,11 +135,12 @@ static bool extent(struct chart *chart)
         int64_t slot = slot_of(chart->unit, date, hour);
         chart->first = slot < chart->first ? slot : chart->first;
         chart->last = slot > chart->last ? slot : chart->last;
-        series_find(chart, row.key[1])->total += report_number(row.sums.spend);
+        chart->series[chart->series_count++] =
+            (struct series){.name = row.key[1], .total = report_number(row.sums.spend)};
     }
     if (!chart->series || chart->series_count == 0)
         return false;
-    qsort(chart->series, chart->series_count, sizeof(*chart->series), by_total);
+    series_merge(chart);
     return true;
 }
 
@@ -146,6 +162,25 @@ static size_t place_of(const struct chart *chart, struct slice name)
     return CHART_SERIES - 1;
 }
 
+/* The highest bar; of corrections alone, as high as there is none: 1. */
+static void scale_find(struct chart *chart, size_t slots)
+{
+    bool below = false;
+    for (size_t s = 0; s < slots; s++) {
+        double sum = 0;
+        for (size_t i = 0; i < CHART_SERIES; i++) {
+            double *v = &chart->slot[s][i];
+            if (fabs(*v) < DUST)
+                *v = 0;
+            sum += *v > 0 ? *v : 0;
+            below |= *v < 0;
+        }
+        chart->highest = sum > chart->highest ? sum : chart->highest;
+    }
+    if (below && chart->highest <= 0)
+        chart->highest = 1;
+}
+
 static bool fill(struct chart *chart)
 {
     struct report_row row;
@@ -157,16 +192,10 @@ static bool fill(struct chart *chart)
         return false;
     for (size_t i = 0; i < report_rows(chart->answer); i++)
         if (row_at(chart, i, &row, &date, &hour)) {
-            double spend = report_number(row.sums.spend);
             int64_t slot = slot_of(chart->unit, date, hour) - chart->first;
-            chart->slot[slot][place_of(chart, row.key[1])] += spend > 0 ? spend : 0;
+            chart->slot[slot][place_of(chart, row.key[1])] += report_number(row.sums.spend);
         }
-    for (size_t s = 0; s < slots; s++) {
-        double sum = 0;
-        for (size_t i = 0; i < CHART_SERIES; i++)
-            sum += chart->slot[s][i];
-        chart->highest = sum > chart->highest ? sum : chart->highest;
-    }
+    scale_find(chart, slots);
     return chart->highest > 0;
 }
 
@@ -185,7 +214,7 @@ static double round_up(double v)
 
 static void add_amount(struct buf *to, double v)
 {
-    buf_printf(to, v >= 100 ? "%.0f" : v >= 1 ? "%.2f" : "%.3g", v);
+    buf_printf(to, fabs(v) >= 100 ? "%.0f" : fabs(v) >= 1 ? "%.2f" : "%.3g", v);
 }
 
 static void add_name(struct buf *to, const struct chart *chart, size_t place)
@@ -209,27 +238,37 @@ static void add_grid(struct buf *to, double top)
     }
 }
 
-static void add_bars(struct buf *to, const struct chart *chart, double top)
+static void add_bar(struct buf *to, const struct chart *chart, int64_t slot, size_t place, double y,
+                    double high)
 {
     int64_t slots = chart->last - chart->first + 1;
     double each = (double)(WIDTH - LEFT) / (double)slots, wide = each < 3 ? each : each * 0.8;
-    for (int64_t s = 0; s < slots; s++) {
-        double y = HEIGHT - BOTTOM;
+    buf_printf(to,
+               "<rect class=\"s%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>",
+               place, LEFT + (double)slot * each + (each - wide) / 2, y, wide, high);
+    add_slot_name(to, chart->unit, chart->first + slot, true);
+    buf_add_text(to, ", ");
+    add_name(to, chart, place);
+    buf_add_text(to, ": ");
+    add_amount(to, chart->slot[slot][place]);
+    buf_add_text(to, " USD</title></rect>\n");
+}
+
+/* What corrections took more from than was spent has a mark of its own below the axis. */
+static void add_bars(struct buf *to, const struct chart *chart, double top)
+{
+    for (int64_t s = 0; s <= chart->last - chart->first; s++) {
+        double above = HEIGHT - BOTTOM, below = above;
         for (size_t i = 0; i < CHART_SERIES; i++) {
-            double v = chart->slot[s][i], high = v / top * (HEIGHT - BOTTOM - TOP);
-            if (v <= 0)
-                continue;
-            y -= high;
-            buf_printf(
-                to,
-                "<rect class=\"s%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>",
-                i, LEFT + (double)s * each + (each - wide) / 2, y, wide, high);
-            add_slot_name(to, chart->unit, chart->first + s, true);
-            buf_add_text(to, ", ");
-            add_name(to, chart, i);
-            buf_add_text(to, ": ");
-            add_amount(to, v);
-            buf_add_text(to, " USD</title></rect>\n");
+            double v = chart->slot[s][i];
+            if (v > 0) {
+                double high = v / top * (HEIGHT - BOTTOM - TOP);
+                above -= high;
+                add_bar(to, chart, s, i, above, high);
+            } else if (v < 0) {
+                add_bar(to, chart, s, i, below, MARK);
+                below += MARK;
+            }
         }
     }
 }

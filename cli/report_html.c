@@ -132,7 +132,7 @@ static void total_add(struct buf *to, const struct report_row *total,
     buf_add_text(to, "</h1>\n<div class=\"dim\">");
     report_add_period(to, view);
     buf_add_text(to, "</div>\n<div class=\"total\">");
-    report_add_short(to, total->sums.spend.bytes ? total->sums.spend : SLICE("0"));
+    report_add_short(to, total->sums.spend);
     buf_add_text(to, " USD</div>\n");
 }
 

@@ -282,6 +282,32 @@ def page_seen(program, stage, page, width, *words):
     return json.loads(html.unescape(found.group(1)))
 
 
+def a_page_shows_corrections(servers):
+    """What corrections take from more than was spent is on the page with its sign; of a period without a price no spend is said."""
+    with Stage(servers, "page-corrections", partitions=1) as stage:
+        stage.produce(demo_lines())
+        stage.consume()
+        stage.sql("CREATE TEMP TABLE old AS SELECT * FROM spendlog.spend_logs WHERE spend > 0 ORDER BY spend DESC LIMIT 1; "
+                  "UPDATE old SET start_time = start_time - interval '62 days', end_time = NULL, first_token_time = NULL, model = 'corrected', identity = gen_random_uuid(); "
+                  "SELECT spendlog.ensure_partition(start_time::date) FROM old; INSERT INTO spendlog.spend_logs SELECT * FROM old; "
+                  "SELECT spendlog.sums_remake('-infinity', 'infinity')")
+        identity, month, spend = stage.sql("SELECT identity, date_trunc('month', start_time)::date, spend FROM spendlog.spend_logs WHERE model = 'corrected'")[0]
+        stage.sql(f"SELECT spendlog.period_close('{month}', now())")
+        stage.command("exclude", "--identity", identity, "--why", "a test")
+        day = stage.value("SELECT counts_on FROM spendlog.exclusions")
+        check(not day.startswith(month[:7]), f"counts on {day}")
+        page = stage.command("report", "-q", "--by", "model", "--since", stage.value(f"SELECT '{day}'::date - 20"), "--format", "html")
+        bars = re.findall("<title>([^<]*)", page)
+        mark = re.search(rf"<title>{day}[0-9: ]*, (?:corrected|other): (-[0-9.e-]+) USD", page)
+        check(mark and abs(Decimal(mark.group(1)) + Decimal(spend)) <= Decimal(spend) / 100, f"no correction of {spend} on {day}: {bars}")
+        for since in (day, "2001-01-01"):
+            lines = [json.loads(line) for line in stage.command("report", "-q", "--by", "model", "--since", since, "--json").splitlines()]
+            total = sum(line["spend"] or 0 for line in lines)
+            check(all((line["share_percent"] is None) == (line["spend"] is None or total <= 0) for line in lines), f"shares of {total}: {lines}")
+        empty = stage.command("report", "-q", "--month", "2001-01", "--format", "html")
+        check('class="total">- USD' in empty, "nothing was spent and no price is known are not the same")
+
+
 def a_page_is_read_by_a_browser(servers):
     """The HTML of a report in a real browser: charts, movers, meters and what is not settled; names are texts, nothing is loaded."""
     program = browser()
@@ -681,5 +707,5 @@ def errors_help(servers):
 ALL = (errors_help, half_open_requests_are_given_up, term_is_heard_while_it_starts,
        doubts_are_seen, books_of_other_rules_are_noted, run_and_check_miss_the_same, model_without_a_price_is_healed,
        what_is_asked_for_is_what_is_shown, a_file_may_shrink_while_it_is_read,
-       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, report_compares_periods, meters_and_doubts_by_group, a_page_is_read_by_a_browser,
+       ready_says_why_not, sigterm_ends_cleanly, sighup_reloads_whole_or_not_at_all, report_adds_up, report_compares_periods, meters_and_doubts_by_group, a_page_shows_corrections, a_page_is_read_by_a_browser,
        explained_from_the_database, many_rows_of_one_request)
