@@ -51,6 +51,13 @@ static void out(struct buf *line)
     buf_reset(line);
 }
 
+/* A table and a page have a note of it. */
+static void dropped_warn(const struct report_view *view)
+{
+    const struct report_dropped dropped = report_dropped(view->answer);
+    report_warn_dropped(&dropped);
+}
+
 /* --- csv */
 
 static void csv_print(const struct report_view *view, struct buf *line)
@@ -79,6 +86,7 @@ static void csv_print(const struct report_view *view, struct buf *line)
         out(line);
     }
     out(line);
+    dropped_warn(view);
 }
 
 /* --- json lines */
@@ -109,6 +117,7 @@ static void json_print(const struct report_view *view, struct buf *line)
         buf_add_text(line, "}\n");
         out(line);
     }
+    dropped_warn(view);
 }
 
 static void html_print(const struct report_view *view, struct buf *line)

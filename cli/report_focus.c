@@ -2,6 +2,8 @@
 /* Lines go to stdout as they come; an end that cannot be written is told. */
 #include "cli/report_focus.h"
 
+#include "cli/report_text.h"
+
 #include "core/log.h"
 #include "store/focus.h"
 
@@ -21,6 +23,7 @@ bool report_focus(const struct config *config, const struct report_options *quer
         return false;
     if (fflush(stdout) != 0 || ferror(stdout))
         return err_set(err, ERR_FATAL, "stdout: not all of it could be written");
+    report_warn_dropped(&beside.dropped);
     if (beside.unpriced > 0)
         log_warn("%lld calls without a price are not in it: see spendlog.focus_unpriced",
                  (long long)beside.unpriced);

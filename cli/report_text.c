@@ -3,7 +3,9 @@
 #include "cli/report_text.h"
 
 #include "core/clock.h"
+#include "core/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,36 @@ void report_add_period(struct buf *to, const struct report_view *view)
     add_time(to, p.before_until_us, "");
 }
 
+void report_add_dropped(struct buf *to, const struct report_dropped *dropped)
+{
+    char rows[32];
+    snprintf(rows, sizeof(rows), "%lld", (long long)dropped->rows);
+    if (dropped->rows > 0) {
+        report_add_figure(to, slice_of(rows));
+        buf_printf(to, " calls of %s to %s", dropped->first, dropped->last);
+        if (dropped->spend[0]) {
+            buf_add_text(to, ", ");
+            report_add_figure(to, slice_of(dropped->spend));
+            buf_add_text(to, " USD,");
+        }
+        buf_add_text(to, " are not in it: retention dropped their rows (dropped_partitions)\n");
+    }
+    if (dropped->before)
+        buf_add_text(to, "no change is told: retention dropped rows of the period before\n");
+}
+
+void report_warn_dropped(const struct report_dropped *dropped)
+{
+    struct buf lines;
+    buf_init(&lines, 1024);
+    report_add_dropped(&lines, dropped);
+    for (size_t at = 0, end; at < lines.bytes; at = end + 1) {
+        end = at + strcspn(lines.p + at, "\n");
+        log_warn("%.*s", (int)(end - at), lines.p + at);
+    }
+    buf_free(&lines);
+}
+
 void report_add_notes(struct buf *to, const struct report_view *view)
 {
     struct report_row total = report_row(view->answer, report_rows(view->answer) - 1);
@@ -90,6 +122,8 @@ void report_add_notes(struct buf *to, const struct report_view *view)
     if (report_metered(view->answer))
         buf_add_text(to,
                      "a call is in the line of each meter, in the total once; amounts add up\n");
+    const struct report_dropped dropped = report_dropped(view->answer);
+    report_add_dropped(to, &dropped);
     if (!slice_is(total.sums.unpriced, "0")) {
         report_add_figure(to, total.sums.unpriced);
         buf_add_text(to, " calls without a price are not in it: see spendlog.unpriced_models\n");

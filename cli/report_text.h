@@ -25,6 +25,10 @@ void report_add_percent(struct buf *to, struct slice percent, bool with_sign);
 double report_number(struct slice figure); /* for bars and order alone; 0 for none */
 /* "2026-10-01 00:00 to ... UTC, beside ..."; nothing where all time is asked for. */
 void report_add_period(struct buf *to, const struct report_view *view);
+/* "12 calls of 2026-10-01 to 2026-10-03, 1.5 USD, ..."; nothing where all is in the figures. */
+void report_add_dropped(struct buf *to, const struct report_dropped *dropped);
+/* The same on stderr, for output that other programs read. */
+void report_warn_dropped(const struct report_dropped *dropped);
 /* What is not in the figures, or twice: a line each. */
 void report_add_notes(struct buf *to, const struct report_view *view);
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Entries have what their charge is made of, so that a report by meter is about what all others are about; and what
--- caches saved.
+-- Entries have what their charge is made of and say what kind they are, so that a report by meter is about what all
+-- others are about; and what caches saved.
 
 SET LOCAL ROLE spendlog_owner;
 
@@ -10,14 +10,14 @@ SELECT l.start_time, l.start_time::date AS day, 1 AS calls, l.spend, l.input_cos
   l.model_group, l.model_id, l.call_type, l.status, l.api_key, l.api_key_alias, l.user_id, l.team_id,
   l.team_alias, l.organization_id, l.end_user, l.request_tags, l.mapping, l.price_book_id,
   l.input_tokens, l.output_tokens, l.cache_read_tokens, l.cache_write_tokens, l.reasoning_tokens,
-  l.identity, l.items
+  l.identity, l.items, 'row' AS kind
 FROM spendlog.spend_logs l
 UNION ALL
 SELECT a.posted_on::timestamp, a.posted_on, 0,
   coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0), NULL, NULL, NULL, NULL, a.new_status, '',
   l.provider, l.model, l.model_group, l.model_id, l.call_type, l.status, l.api_key, l.api_key_alias,
   l.user_id, l.team_id, l.team_alias, l.organization_id, l.end_user, l.request_tags, l.mapping,
-  a.new_price_book_id, NULL, NULL, NULL, NULL, NULL, a.identity, NULL
+  a.new_price_book_id, NULL, NULL, NULL, NULL, NULL, a.identity, NULL, 'correction'
 FROM spendlog.spend_adjustments a
 LEFT JOIN spendlog.spend_logs l ON l.start_time = a.start_time AND l.identity = a.identity
 WHERE a.kind = 'posted'
@@ -27,12 +27,17 @@ SELECT CASE WHEN e.counts_on = e.start_time::date THEN e.start_time ELSE e.count
   l.pricing_status, coalesce(l.pricing_reason, ''), l.provider, l.model, l.model_group, l.model_id,
   l.call_type, l.status, l.api_key, l.api_key_alias, l.user_id, l.team_id, l.team_alias,
   l.organization_id, l.end_user, l.request_tags, l.mapping, l.price_book_id, e.input_tokens,
-  e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, e.reasoning_tokens, e.identity, NULL
+  e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, e.reasoning_tokens, e.identity,
+  CASE WHEN k.of_row THEN e.items END,
+  CASE WHEN k.of_row THEN 'row' ELSE 'correction' END
 FROM spendlog.exclusions e
 LEFT JOIN spendlog.spend_logs l ON l.start_time = e.start_time AND l.identity = e.identity
+CROSS JOIN LATERAL (SELECT e.counts_on = e.start_time::date AND e.pricing_status = l.pricing_status AS of_row) k
 WHERE l.start_time IS NOT NULL OR e.counts_on <> e.start_time::date;
 COMMENT ON COLUMN spendlog.spend_entries.calls IS '1 for a row, 0 for an adjustment, -1 for a row set aside, 1 for one put back';
 COMMENT ON COLUMN spendlog.spend_entries.items IS 'of a row, as stored_rows has them (items_of())';
+COMMENT ON COLUMN spendlog.spend_entries.kind IS
+  'row: a row, or (calls -1 or 1) its being set aside or put back on its own day, of the same items; correction: what has no items, as what is posted for a closed month';
 
 -- What was read from and written to a cache, at what it cost and at what it would have cost as input: text at the mean of
 -- the text beside, audio and images at theirs, of the day's priced calls of the model. Of which there is no input beside

@@ -21,11 +21,14 @@ static const char sql_query[] =
     " coalesce($3::timestamp, 'infinity') AS until) p";
 
 static PGresult *query_ask(struct pg *pg, const struct report_options *options, const char *version,
-                           struct err *err)
+                           struct focus_beside *beside, struct err *err)
 {
     struct report_period period;
     struct pg_args args;
     if (!report_period_find(pg, options, &period, err))
+        return NULL;
+    period.before_since_us = period.before_until_us = 0;
+    if (!report_dropped_ask(pg, &period, false, &beside->dropped, err))
         return NULL;
     pg_args_init(&args);
     pg_arg_text(&args, slice_of(version));
@@ -65,7 +68,8 @@ bool focus_run(const char *conninfo, const struct report_options *options, const
     struct pg pg = {0};
     if (!report_open(&pg, conninfo, err))
         return false;
-    PGresult *res = pg_begin(&pg, PG_SNAPSHOT, err) ? query_ask(&pg, options, version, err) : NULL;
+    PGresult *res =
+        pg_begin(&pg, PG_SNAPSHOT, err) ? query_ask(&pg, options, version, beside, err) : NULL;
     bool ok = res != NULL;
     if (ok && PQgetisnull(res, 0, 0))
         ok = err_set(err, ERR_USAGE, "--focus-version: \"%.16s\" is not 1.2 or 1.5", version);

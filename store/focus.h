@@ -17,6 +17,7 @@ struct focus_sink {
 /* What is not in it. */
 struct focus_beside {
     int64_t unpriced; /* calls of the same days without a price */
+    struct report_dropped dropped;
 };
 
 /* Of `options` the period and the zone count. ERR_USAGE: no such version, no such period. */

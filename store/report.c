@@ -32,7 +32,7 @@ static const struct {
     {"status", "coalesce(s.pricing_status, '')", true},
     {"reason", "coalesce(s.pricing_reason, '')", false},
     {"mapping", "coalesce(s.mapping, '')", false},
-    {"meter", "CASE WHEN s.calls <= 0 THEN 'correction' ELSE coalesce(i.unit, '') END", false},
+    {"meter", "CASE s.kind WHEN 'row' THEN coalesce(i.unit, '') ELSE 'correction' END", false},
 };
 
 #define DIMENSIONS (sizeof(dimension) / sizeof(dimension[0]))
@@ -92,8 +92,8 @@ bool report_names_known(const struct report_options *options, struct err *err)
  * compared with as much of the one before; now is the end of the quarter of an hour, as the sums
  * have it. Hours are hours, whatever clocks do meanwhile. */
 static const char period_of_name[] =
-    "SELECT since, CASE unit WHEN 'month' THEN until ELSE n.now END,"
-    " before, least(before + (least(n.now, until) - since), since)"
+    "SELECT since, CASE unit WHEN 'month' THEN until ELSE n.now END, before,"
+    " CASE WHEN until <= n.now THEN since ELSE least(before + (n.now - since), since) END"
     " FROM (SELECT date_bin('15 minutes', now() + interval '15 minutes' - interval '1 microsecond',"
     " timestamptz '2000-01-01 00:00+00') AT TIME ZONE 'UTC' AS now) n"
     " CROSS JOIN LATERAL (SELECT $3::text AS unit, CASE $3 WHEN 'month' THEN $4::text::timestamp"
@@ -175,13 +175,6 @@ static bool on_quarters(const struct report_period *p)
            p->before_since_us % QUARTER_US == 0 && p->before_until_us % QUARTER_US == 0;
 }
 
-static bool on_days(const struct report_period *p)
-{
-    return (p->since_us == INT64_MIN || p->since_us % US_PER_DAY == 0) &&
-           (p->until_us == INT64_MAX || p->until_us % US_PER_DAY == 0) &&
-           p->before_since_us % US_PER_DAY == 0 && p->before_until_us % US_PER_DAY == 0;
-}
-
 /* --- the statement */
 
 /* Whole days are read from what is merged per day, those in which a period begins or ends by
@@ -219,12 +212,13 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
     } else {
         buf_add_text(
             sql,
-            "SELECT *, 1 AS entries, (spend IS NOT NULL)::integer AS spent, (gateway_cost IS NOT "
-            "NULL)::integer AS gateway_calls, CASE WHEN pricing_status = 'unpriced' AND calls <> 0 "
-            "THEN calls END AS unpriced FROM (SELECT e.*, e.start_time AS at, CASE WHEN e.calls > "
-            "0 "
-            "AND "
-            "d.identity IS NOT NULL THEN 1 END AS doubtful FROM spendlog.spend_entries e LEFT JOIN "
+            "SELECT *, 1 AS entries, CASE WHEN spend IS NOT NULL THEN way END AS spent, CASE WHEN "
+            "gateway_cost IS NOT NULL THEN way END AS gateway_calls, CASE WHEN pricing_status = "
+            "'unpriced' AND calls <> 0 "
+            "THEN calls END AS unpriced FROM (SELECT e.*, e.start_time AS at, CASE e.calls WHEN 0 "
+            "THEN 1 ELSE e.calls END AS way, CASE WHEN e.kind = "
+            "'row' AND d.identity IS NOT NULL THEN e.calls END AS doubtful "
+            "FROM spendlog.spend_entries e LEFT JOIN "
             "(SELECT r.start_time, r.identity FROM spendlog.doubtful_rows r WHERE r.start_time >= "
             "coalesce(least($2::timestamp, $4::timestamp), '-infinity') AND r.start_time < "
             "coalesce($3::timestamp, 'infinity')) d ON d.start_time = e.start_time AND d.identity "
@@ -238,22 +232,24 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
         " 'infinity') OR at >= $4::timestamp AND at < $5::timestamp)");
 }
 
-/* The figures f of a line s: its own, or those of each item i that its charge is made of. What an
- * item is not told of, as the gateway's figure, is none. */
+/* The figures f of a line s: its own, or those of each item i that its charge is made of, as often
+ * as it is a call: of a row set aside once less. What an item is not told of, as the gateway's
+ * figure, is none. */
 static const char sql_of_line[] =
     " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.doubtful, s.input_tokens::numeric, "
     "s.output_tokens::numeric, s.spend, s.spent, s.gateway_cost, s.gateway_calls, NULL::numeric AS "
     "quantity) f";
 static const char sql_of_items[] =
-    " LEFT JOIN LATERAL spendlog.items_of(s.items, s.pricing_status, s.spend, s.input_cost, "
-    "s.output_cost, s.other_cost, s.input_tokens, s.output_tokens, s.cache_read_tokens, "
-    "s.cache_write_tokens, s.reasoning_tokens) i ON s.calls > 0"
-    " CROSS JOIN LATERAL (SELECT CASE WHEN i.unit IS NULL THEN s.spend ELSE i.amount END AS spend) "
-    "p"
+    " LEFT JOIN LATERAL spendlog.items_of(s.items, s.pricing_status, s.calls * s.spend, s.calls * "
+    "s.input_cost, s.calls * s.output_cost, s.calls * s.other_cost, s.calls * s.input_tokens, "
+    "s.calls * s.output_tokens, s.calls * s.cache_read_tokens, s.calls * s.cache_write_tokens, "
+    "s.calls * s.reasoning_tokens) i ON s.kind = 'row'"
+    " CROSS JOIN LATERAL (SELECT CASE WHEN i.unit IS NULL THEN s.spend ELSE s.calls * i.amount END "
+    "AS spend, s.calls * i.quantity AS quantity) p"
     " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.doubtful, CASE WHEN i.side = 'input' AND "
-    "i.unit LIKE '%\\_tokens' THEN i.quantity END AS input_tokens, CASE WHEN i.side = 'output' AND "
-    "i.unit LIKE '%\\_tokens' THEN i.quantity END AS output_tokens, p.spend, (p.spend IS NOT "
-    "NULL)::integer AS spent, NULL::numeric AS gateway_cost, 0 AS gateway_calls, i.quantity) f";
+    "i.unit LIKE '%\\_tokens' THEN p.quantity END AS input_tokens, CASE WHEN i.side = 'output' AND "
+    "i.unit LIKE '%\\_tokens' THEN p.quantity END AS output_tokens, p.spend, s.spent, "
+    "NULL::numeric AS gateway_cost, 0 AS gateway_calls, p.quantity) f";
 
 /* Sums over figures f of lines s by is_now. */
 static const char sql_sums[] =
@@ -273,8 +269,9 @@ static const char sql_figures[] =
     ", trim_scale(calls)::text, trim_scale(unpriced)::text, trim_scale(input)::text, "
     "trim_scale(output)::text,"
     " trim_scale(spend)::text, trim_scale(gateway)::text,"
-    " round(100 * spend / nullif((SELECT spend FROM whole), 0), 1)::text, trim_scale(before)::text,"
-    " round(100 * (coalesce(spend, 0) - before) / nullif(before, 0), 1)::text,"
+    " round(100 * spend / (SELECT spend FROM whole WHERE spend > 0), 1)::text,"
+    " trim_scale(before)::text,"
+    " round(100 * (coalesce(spend, 0) - before) / nullif(abs(before), 0), 1)::text,"
     " trim_scale(doubtful)::text, trim_scale(quantity)::text";
 
 static void sql_add_keys(struct buf *sql, size_t keys, const char *before, const char *prefix)
@@ -290,7 +287,8 @@ static void sql_add_groups(struct buf *sql, const struct report_answer *answer,
     for (size_t k = 0; k < answer->keys; k++)
         buf_printf(sql, "%s AS k%zu, ", dimension[found[k]].sql, k);
     buf_printf(sql, "%s FROM marked s%s%s GROUP BY ", sql_sums,
-               answer->overlaps ? " LEFT JOIN LATERAL unnest(s.request_tags) AS t (tag) ON true"
+               answer->overlaps ? " LEFT JOIN LATERAL (SELECT DISTINCT tag FROM "
+                                  "unnest(s.request_tags) AS u (tag)) t ON true"
                                 : "",
                answer->metered ? sql_of_items : sql_of_line);
     for (size_t k = 0; k < answer->keys; k++)
@@ -344,8 +342,9 @@ static void sql_build(struct buf *sql, const struct report_answer *answer, bool 
 
 /* --- asking */
 
-static void args_period(struct pg_args *args, const struct report_period *p)
+void report_args_period(struct pg_args *args, const struct report_period *p)
 {
+    MUST(p->since_us <= p->until_us, p->since_us);
     pg_arg_time_open(args, p->since_us);
     pg_arg_time_open(args, p->until_us);
     pg_arg_time_open(args, p->before_until_us ? p->before_since_us : INT64_MIN);
@@ -379,11 +378,10 @@ static bool rows_ask(struct pg *pg, const struct report_options *options,
     buf_init(&sql, SQL_MAX);
     bool days =
         (strcmp(options->zone, "UTC") == 0 || !of_days(answer, found)) && !of_hours(answer, found);
-    answer->summed &= on_quarters(&answer->period);
     sql_build(&sql, answer, days, found, options->limit);
     pg_args_init(&args);
     pg_arg_text(&args, slice_of(options->zone));
-    args_period(&args, &answer->period);
+    report_args_period(&args, &answer->period);
     if (!buf_ok(&sql))
         err_set(err, ERR_FATAL, "report: query too long");
     else
@@ -393,27 +391,29 @@ static bool rows_ask(struct pg *pg, const struct report_options *options,
     return answer->rows != NULL;
 }
 
-/* Days of the sums where the period is days, else the rows. */
+/* Quarters of an hour of the sums, else the rows. */
 static bool doubtful_ask(struct pg *pg, struct report_answer *answer, struct err *err)
 {
     struct pg_args args;
     pg_args_init(&args);
     pg_arg_time_open(&args, answer->period.since_us);
     pg_arg_time_open(&args, answer->period.until_us);
-    answer->doubtful =
-        pg_query(pg,
-                 on_days(&answer->period)
-                     ? "SELECT coalesce(sum(calls), 0)::text, trim_scale(coalesce(sum(CASE "
-                       "pricing_status WHEN 'unpriced' THEN"
-                       " gateway_cost ELSE spend END), 0))::text FROM spendlog.spend_sums WHERE "
-                       "level = 'doubt' AND grain IN"
-                       " ('delta', 'day') AND day >= coalesce($1::timestamp, '-infinity')::date"
-                       " AND day < coalesce($2::timestamp, 'infinity')::date"
-                     : "SELECT count(*)::text, trim_scale(coalesce(sum(at_stake), 0))::text FROM "
-                       "spendlog.doubtful_rows WHERE"
-                       " start_time >= coalesce($1::timestamp, '-infinity') AND start_time < "
-                       "coalesce($2::timestamp, 'infinity')",
-                 &args, err);
+    answer->doubtful = pg_query(
+        pg,
+        on_quarters(&answer->period)
+            ? "SELECT coalesce(sum(calls), 0)::text, trim_scale(coalesce(sum(CASE "
+              "pricing_status WHEN 'unpriced' THEN"
+              " gateway_cost ELSE spend END), 0))::text FROM spendlog.spend_sums WHERE "
+              "level = 'doubt' AND grain IN"
+              " ('delta', 'slot') AND day >= coalesce($1::timestamp, '-infinity')::date"
+              " AND day <= coalesce($2::timestamp, 'infinity')::date"
+              " AND day + make_interval(mins => 15 * slot) >= coalesce($1::timestamp, '-infinity')"
+              " AND day + make_interval(mins => 15 * slot) < coalesce($2::timestamp, 'infinity')"
+            : "SELECT count(*)::text, trim_scale(coalesce(sum(at_stake), 0))::text FROM "
+              "spendlog.doubtful_rows WHERE"
+              " start_time >= coalesce($1::timestamp, '-infinity') AND start_time < "
+              "coalesce($2::timestamp, 'infinity')",
+        &args, err);
     pg_args_free(&args);
     return answer->doubtful != NULL;
 }
@@ -430,6 +430,17 @@ bool report_open(struct pg *pg, const char *conninfo, struct err *err)
     return false;
 }
 
+/* Of a period before that is not there as a whole there is no change to be told. */
+static bool dropped_ask(struct pg *pg, struct report_answer *answer, struct err *err)
+{
+    answer->summed &= on_quarters(&answer->period);
+    if (!report_dropped_ask(pg, &answer->period, answer->summed, &answer->dropped, err))
+        return false;
+    if (answer->dropped.before)
+        answer->period.before_since_us = answer->period.before_until_us = 0;
+    return true;
+}
+
 bool report_ask(struct pg *pg, const struct report_options *options, struct report_answer **out,
                 struct err *err)
 {
@@ -440,7 +451,8 @@ bool report_ask(struct pg *pg, const struct report_options *options, struct repo
     answer->gone = options->gone;
     bool ok = dimensions_find(options, found, answer, err) &&
               report_period_find(pg, options, &answer->period, err) &&
-              rows_ask(pg, options, found, answer, err) && doubtful_ask(pg, answer, err);
+              dropped_ask(pg, answer, err) && rows_ask(pg, options, found, answer, err) &&
+              doubtful_ask(pg, answer, err);
     if (ok)
         *out = answer;
     else
@@ -454,7 +466,7 @@ bool report_run(const char *conninfo, const struct report_options *options,
     struct pg pg = {0};
     if (!report_names_known(options, err) || !report_open(&pg, conninfo, err))
         return false;
-    bool ok = report_ask(&pg, options, out, err);
+    bool ok = pg_begin(&pg, PG_SNAPSHOT, err) && report_ask(&pg, options, out, err);
     pg_close(&pg);
     return ok;
 }
@@ -499,6 +511,11 @@ struct report_period report_period(const struct report_answer *answer)
 bool report_overlaps(const struct report_answer *answer)
 {
     return answer->overlaps;
+}
+
+struct report_dropped report_dropped(const struct report_answer *answer)
+{
+    return answer->dropped;
 }
 
 bool report_metered(const struct report_answer *answer)

@@ -49,6 +49,15 @@ struct report_period {
     int64_t since_us, until_us, before_since_us, before_until_us;
 };
 
+/* What retention dropped of the period and this report cannot read. Days that the period cuts count
+ * as a whole. */
+struct report_dropped {
+    int64_t rows;             /* 0: all is in it */
+    char spend[64];           /* US dollars; empty: not known */
+    char first[16], last[16]; /* days, UTC */
+    bool before;              /* some of the period before, which is therefore not compared with */
+};
+
 struct report_answer;
 
 /* Names that `by` takes; NULL ends the list. */
@@ -71,6 +80,7 @@ struct report_period report_period(const struct report_answer *answer);
 bool report_overlaps(const struct report_answer *answer);
 /* By meter: a call is in each line that it paid for, with what it paid for it. */
 bool report_metered(const struct report_answer *answer);
+struct report_dropped report_dropped(const struct report_answer *answer);
 /* What of the same time is doubtful (spendlog.doubtful_rows). */
 struct slice report_doubtful_calls(const struct report_answer *answer);
 struct slice report_doubtful_at_stake(const struct report_answer *answer);

@@ -139,6 +139,12 @@ class Stage:
         check_equal(done.returncode, code, f"exit code of {' '.join(words)}: {done.stderr[-500:]}")
         return done.stdout
 
+    def warnings(self, *words):
+        """What a command of the program says on stderr."""
+        done = subprocess.run([SPENDLOG, words[0], "-c", self.config("owner", user="spendlog"), *words[1:]], capture_output=True, text=True)
+        check_equal(done.returncode, 0, f"exit code of {' '.join(words)}: {done.stderr[-500:]}")
+        return done.stderr
+
     def sums_agree(self):
         """In every database of the stage the sums are what the rows come to, and what is kept beside them is too."""
         for database in self.databases:

@@ -144,6 +144,9 @@ def what_is_set_aside_is_not_a_call(servers):
         identity = stage.value("SELECT identity FROM spendlog.spend_logs WHERE pricing_status = 'unpriced' AND pricing_reason <> '' LIMIT 1")
         unpriced = int(stage.value("SELECT count(*) FROM spendlog.spend_logs WHERE pricing_status = 'unpriced'"))
         stage.sql("SELECT spendlog.budget_set('all', '', 'year', 100)")
+        stage.sql("UPDATE spendlog.stored_rows SET flags = flags | 1024; SELECT spendlog.sums_remake('-infinity', 'infinity')")
+        lines_by = {by: stage.command("report", "--by", by, "--json", "-q") for by in ("meter", "reason", "model", "day,meter", "tag")}
+        check("correction" not in lines_by["meter"] and '"doubtful":0' not in lines_by["model"], f"{lines_by}")
 
         def counted(count, where):
             told = {
@@ -162,6 +165,10 @@ def what_is_set_aside_is_not_a_call(servers):
                                                                     "2026-04-01", "-q").splitlines()]
                 check_equal(sum(line["unpriced"] for line in lines), left, f"without a price by {by}, {where}")
                 check(by == "meter" or sum(line["calls"] for line in lines) == count, f"calls by {by}, {where}: {lines}")
+                check(by == "meter" or sum(line["doubtful"] for line in lines) == count, f"doubtful by {by}, {where}: {lines}")
+            if count == 200:
+                told = {by: stage.command("report", "--by", by, "--json", "-q") for by in lines_by}
+                check_equal(told, lines_by, f"reports, {where}")
             agree(stage, where)
 
         counted(200, "all of them")
@@ -172,6 +179,44 @@ def what_is_set_aside_is_not_a_call(servers):
             counted(199, f"set aside {merged}")
             stage.command("exclude", "--restore", "--identity", identity, "--why", "a test")
             counted(200, f"put back {merged}")
+        priced = stage.value("SELECT identity FROM spendlog.spend_logs WHERE spend > 0 AND cache_read_tokens > 0 LIMIT 1")
+        stage.command("exclude", "--identity", priced, "--why", "a test")
+        lines = [json.loads(line, parse_float=Decimal) for line in stage.command("report", "--by", "meter", "--json", "-q").splitlines()]
+        items = {unit: (Decimal(quantity or 0), Decimal(amount)) for unit, quantity, amount in stage.sql(
+            f"SELECT unit, sum(quantity), sum(amount) FROM spendlog.spend_items WHERE identity <> '{priced}' GROUP BY 1")}
+        check_equal({line["meter"]: (line["quantity"] or 0, line["spend"]) for line in lines if line["meter"]}, items, "meters without a row")
+        stage.command("exclude", "--restore", "--identity", priced, "--why", "a test")
+        counted(200, "put back, of a price")
+
+
+def a_report_tells_what_retention_took(servers):
+    """What a report or a FOCUS file reads from rows says how much of its period retention dropped, and compares with no half period."""
+    with Stage(servers, "report-dropped", partitions=1) as stage:
+        filled(stage, 400, "2026-03-28", 4)
+        stage.command("compact")
+        gone = stage.sql("SELECT count(*), trim_scale(sum(spend)) FROM spendlog.spend_logs WHERE start_time < '2026-03-29'")[0]
+        by_model = stage.command("report", "--by", "model", "--json", "-q")
+        check_equal(stage.warnings("report", "--by", "tag", "--json"), "", "of rows that are all there")
+        stage.sql("SELECT spendlog.drop_partition('2026-03-28')")
+        told = f"{gone[0]} calls of 2026-03-28 to 2026-03-28, {gone[1]} USD, are not in it: retention dropped their rows"
+        period = ("--since", "2026-03-28", "--until", "2026-04-01")
+        for words in (("--by", "tag", "--json"), ("--by", "end_user", "--format", "csv"), ("--by", "reason", "--json", *period),
+                      ("--format", "focus"), ("--format", "focus", "--month", "2026-03"),
+                      ("--by", "model", "--json", "--since", "2026-03-28T00:07:00Z")):
+            check(told in stage.warnings("report", *words), f"{words}: {stage.warnings('report', *words)}")
+        for words in (("--by", "mapping"), ("--by", "meter", "--format", "html")):
+            check(told in stage.command("report", *words), f"{words}")
+        for words in (("--by", "tag", "--json", "--since", "2026-03-29"), ("--format", "focus", "--since", "2026-03-29"), ("--by", "team", "--json")):
+            check("retention" not in stage.warnings("report", *words), f"{words}")
+        check_equal(stage.command("report", "--by", "model", "--json", "-q"), by_model.replace('"doubtful":1', '"doubtful":0'), "of sums")
+        half = ("report", "--by", "tag", "--since", "2026-03-29", "--until", "2026-03-31")
+        lines = [json.loads(line) for line in stage.command(*half, "--json", "-q").splitlines()]
+        check(lines and all(line["spend_before"] is None and line["change_percent"] is None for line in lines), f"{lines}")
+        check("no change is told" in stage.command(*half), "why there is no change")
+        whole = ("report", "--by", "team", "--since", "2026-03-29", "--until", "2026-03-31")
+        check(any(json.loads(line)["spend_before"] for line in stage.command(*whole, "--json", "-q").splitlines()), "sums have the period before")
+        stage.sql("SELECT spendlog.sums_forget('2026-03-29')")
+        check(told in stage.warnings("report", "--by", "team", "--json"), "of sums that are gone")
 
 
 def a_month_is_closed_with_its_dropped_days(servers):
@@ -218,4 +263,4 @@ def settings_change_no_figure(servers):
 
 ALL = (texts_of_any_length_are_summed, a_tag_that_is_null_is_none, long_texts_of_0_1_0_stay_wide, settings_change_no_figure,
        nothing_of_a_dropped_day_is_to_be_looked_at, what_is_set_aside_is_not_a_call,
-       a_month_is_closed_with_its_dropped_days)
+       a_report_tells_what_retention_took, a_month_is_closed_with_its_dropped_days)
