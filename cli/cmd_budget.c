@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES (64u << 10)
 #define MONTHS 12
 
 static struct {
@@ -115,14 +114,14 @@ static void budget_tell(const struct budget *budget, void *context)
         budget_json(budget, telling);
     else
         budget_text(budget, telling);
-    fwrite(telling->line.p, 1, telling->line.bytes, stdout);
+    show_buf(stdout, &telling->line);
     buf_reset(&telling->line);
 }
 
 static int tell(const struct config *config, bool with_spend, struct err *err)
 {
     struct telling telling = {.with_spend = with_spend};
-    buf_init(&telling.line, LINE_MAX_BYTES);
+    buf_init(&telling.line, RESULT_LINE_MAX_BYTES);
     bool ok = budget_each(config->postgres, 0, budget_tell, &telling, err);
     buf_free(&telling.line);
     if (!ok)

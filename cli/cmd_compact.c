@@ -8,6 +8,7 @@
 #include "store/names.h"
 
 #include "core/log.h"
+#include "core/show.h"
 
 static struct {
     bool json, status;
@@ -23,16 +24,15 @@ const struct option_row compact_options[] = {
 static void figures_print(const char *const name[], const int64_t value[], int count)
 {
     struct buf line;
-    buf_init(&line, 4096);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     for (int i = 0; i < count && !options.json; i++)
         buf_printf(&line, "%s%lld %s", i ? ", " : "", (long long)value[i], name[i]);
     if (options.json)
         buf_add_char(&line, '{');
     for (int i = 0; i < count && options.json; i++)
         result_int(&line, name[i], value[i]);
-    if (options.json)
-        buf_add_char(&line, '}');
-    printf(SLICE_FMT "\n", SLICE_ARG(buf_slice(&line)));
+    buf_add_text(&line, options.json ? "}\n" : "\n");
+    show_buf(stdout, &line);
     buf_free(&line);
 }
 

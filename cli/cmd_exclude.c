@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define LINE_MAX_BYTES (64u << 10)
-
 static struct {
     const char *identity, *why;
     bool restore, list, json;
@@ -40,7 +38,7 @@ static void entry_json(const struct exclusion *e, struct buf *line)
     result_text(line, "why", e->why);
     result_text(line, "done_by", e->done_by);
     result_time(line, "done_at", e->done_at_us);
-    buf_add_text(line, "}\n");
+    result_print(line);
 }
 
 static void entry_text(const struct exclusion *e, struct buf *line)
@@ -56,18 +54,18 @@ static void entry_text(const struct exclusion *e, struct buf *line)
     buf_add_text(line, ": ");
     show_add(line, e->why);
     buf_add_char(line, '\n');
+    show_buf(stdout, line);
 }
 
 static void entry_print(const struct exclusion *exclusion, void *context)
 {
     struct buf line;
     (void)context;
-    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     if (options.json)
         entry_json(exclusion, &line);
     else
         entry_text(exclusion, &line);
-    fwrite(line.p, 1, line.bytes, stdout);
     buf_free(&line);
 }
 

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_BYTES_MAX (64u << 10)
-
 static struct {
     bool list, json, explain;
     const char *print;
@@ -62,7 +60,7 @@ static struct slice name_of(const struct embedded *file)
 static void about_json(const struct mapping_about *about)
 {
     struct buf line;
-    buf_init(&line, LINE_BYTES_MAX);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_text(&line, "mapping", slice_of(about->name));
     result_text(&line, "file", slice_of(about->group));
@@ -71,7 +69,7 @@ static void about_json(const struct mapping_about *about)
     result_text(&line, "cache", slice_of(about->cache));
     result_text(&line, "reasoning", slice_of(about->reasoning));
     result_text(&line, "evidence", slice_of(about->evidence));
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/result.h"
 
 #include "core/embed.h"
+#include "core/show.h"
 #include "store/carry.h"
 #include "store/migrate.h"
 
@@ -34,13 +35,13 @@ static void status_print(const struct migration_status *status, void *context)
         return;
     }
     struct buf line;
-    buf_init(&line, 4096);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_int(&line, "version", status->version);
     result_text(&line, "name", slice_of(status->name));
     result_text(&line, "state", slice_of(state[status->state]));
     result_text(&line, "applied_at", slice_of(status->applied_at));
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 
@@ -53,10 +54,10 @@ static void sql_print(void)
 static int roles_print(const struct config *config, struct err *err)
 {
     struct buf sql;
-    buf_init(&sql, 65536);
+    buf_init(&sql, RESULT_LINE_MAX_BYTES);
     bool ok = migrate_roles(config->postgres, &sql, err);
     if (ok)
-        printf(SLICE_FMT, SLICE_ARG(buf_slice(&sql)));
+        show_buf(stdout, &sql);
     buf_free(&sql);
     return ok ? 0 : fail(err);
 }
@@ -73,13 +74,13 @@ static void carried_print(const struct carried_day *day, void *context)
     fflush(stdout);
     if (!options.json)
         return;
-    buf_init(&line, 4096);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_text(&line, "day", slice_of(day->day));
     result_text(&line, "held", slice_of(day->held ? day->held : ""));
     result_int(&line, "rows", day->rows);
     result_int(&line, "wide", day->wide);
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 

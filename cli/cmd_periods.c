@@ -22,7 +22,7 @@ const struct option_row periods_options[] = {
 static void period_json(const struct period *period)
 {
     struct buf line;
-    buf_init(&line, 4096);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_text(&line, "month", slice_of(period->month));
     result_int(&line, "rows", period->rows);
@@ -31,7 +31,7 @@ static void period_json(const struct period *period)
     result_sum(&line, "posted", period->posted);
     result_time(&line, "closed_at", period->closed_at_us);
     result_text(&line, "closed_by", slice_of(period->closed_by));
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 

@@ -101,13 +101,13 @@ static void event_json(const struct rejected_event *event, bool payload)
         bytes_json(&line, "payload", event->payload);
     if (payload)
         envelope_json(&line, event->envelope);
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 
 static void line_out(struct buf *line)
 {
-    fwrite(line->p, 1, line->bytes, stdout);
+    show_buf(stdout, line);
     buf_free(line);
 }
 

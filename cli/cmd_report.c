@@ -47,7 +47,7 @@ const struct option_row report_options[] = {
 
 static void out(struct buf *line)
 {
-    fwrite(line->p, 1, line->bytes, stdout);
+    show_buf(stdout, line);
     buf_reset(line);
 }
 

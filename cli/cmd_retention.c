@@ -66,7 +66,7 @@ static void retention_print(const struct retention *r)
 static void retention_json(const struct retention *r)
 {
     struct buf line;
-    buf_init(&line, 4096);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_int(&line, "keep_days", r->keep_days);
     result_int(&line, "keep_sums_days", r->keep_sums_days);
@@ -75,7 +75,7 @@ static void retention_json(const struct retention *r)
     result_int(&line, "days_due", r->days_due);
     result_time(&line, "set_at", r->set_at_us);
     result_text(&line, "set_by", slice_of(r->set_by));
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 

@@ -137,7 +137,7 @@ int cmd_status(const struct config *config, const struct operands *given, struct
     buf_init(&answer, ANSWER_BYTES);
     json_t *object = ask(config, "status", &answer, err);
     if (object && options.json)
-        printf(SLICE_FMT, SLICE_ARG(buf_slice(&answer)));
+        show_buf(stdout, &answer);
     else if (object)
         status_print(object);
     int code = object ? 0 : fail(err);

@@ -10,8 +10,6 @@
 #include "store/stored_drift.h"
 #include "store/verify.h"
 
-#define LINE_MAX_BYTES (64u << 10)
-
 static struct {
     bool json, counts_only, sums;
     const char *since, *until;
@@ -33,7 +31,7 @@ const struct option_row verify_options[] = {
 static void finding_json(const struct verify_finding *finding)
 {
     struct buf line;
-    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_text(&line, "finding", slice_of(verify_kind_name[finding->kind]));
     result_bool(&line, "difference", finding->difference);
@@ -41,7 +39,7 @@ static void finding_json(const struct verify_finding *finding)
     result_text(&line, "text", slice_of(finding->text));
     result_int(&line, "expected", finding->expected);
     result_int(&line, "found", finding->found);
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 
@@ -76,7 +74,7 @@ static void drift_print(const char *text, void *context)
 static void totals_json(const struct verify_totals *totals, const struct rederive *derived)
 {
     struct buf line;
-    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_int(&line, "differences", totals->differences + derived->differing);
     result_int(&line, "partitions", totals->partitions);
@@ -94,7 +92,7 @@ static void totals_json(const struct verify_totals *totals, const struct rederiv
     result_int(&line, "charges_differing", derived->differing);
     result_int(&line, "charges_skipped", derived->skipped);
     result_sum(&line, "spend", totals->spend);
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }
 

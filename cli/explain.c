@@ -12,8 +12,6 @@
 
 #include <stdio.h>
 
-#define LINE_MAX_BYTES (4u << 20)
-
 static void decision_print(const char *text, void *context)
 {
     (void)context;
@@ -31,15 +29,17 @@ static void decision_json(const char *text, void *context)
 static void facts_print(const struct event *event)
 {
     struct buf line;
-    buf_init(&line, LINE_MAX_BYTES);
+    const char *between = "facts: ";
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     for (enum fact i = 0; i < FACT_COUNT; i++) {
         char text[DECIMAL_TEXT_MAX], time[CLOCK_TEXT_MAX];
         if (!facts_has(&event->facts, i))
             continue;
         union value v = event->facts.v[i];
-        buf_printf(&line, "%s%s=", line.bytes ? ", " : "", fact_info[i].name);
+        buf_printf(&line, "%s%s=", between, fact_info[i].name);
+        between = ", ";
         if (fact_info[i].kind == KIND_TEXT)
-            buf_add(&line, v.s);
+            show_add(&line, v.s);
         else if (fact_info[i].kind == KIND_DECIMAL)
             buf_add(&line, (struct slice){text, decimal_format(v.d, text)});
         else if (fact_info[i].kind == KIND_TIME)
@@ -49,7 +49,8 @@ static void facts_print(const struct event *event)
         else
             buf_printf(&line, "%lld", (long long)v.i);
     }
-    show_line(stdout, "facts: " SLICE_FMT, SLICE_ARG(buf_slice(&line)));
+    buf_add_text(&line, line.bytes ? "\n" : "facts: \n");
+    show_buf(stdout, &line);
     buf_free(&line);
 }
 
@@ -117,14 +118,15 @@ void explain_event_json(struct explain *explain, const struct event *event, stru
     struct charge charge;
     struct buf decisions;
     struct trace trace = {decision_json, &decisions};
-    buf_init(&decisions, LINE_MAX_BYTES);
+    buf_init(&decisions, RESULT_LINE_MAX_BYTES);
     buf_add_char(&decisions, '[');
     pricer_price(explain->pricer, &event->facts, &charge, &trace);
     buf_add_char(&decisions, ']');
     buf_add_char(line, '{');
     result_charge(line, event, &charge, true);
     result_text(line, "rule", slice_of(charge.rule ? charge.rule : ""));
-    buf_printf(line, ",\"decisions\":" SLICE_FMT, SLICE_ARG(buf_slice(&decisions)));
+    buf_add_text(line, ",\"decisions\":");
+    buf_add_buf(line, &decisions);
     buf_add_text(line, ",\"facts\":{");
     result_event(line, event);
     buf_add_text(line, "}}");
@@ -134,9 +136,10 @@ void explain_event_json(struct explain *explain, const struct event *event, stru
 static void event_json(struct explain *explain, const struct event *event)
 {
     struct buf line;
-    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     explain_event_json(explain, event, &line);
-    printf(SLICE_FMT "\n", SLICE_ARG(buf_slice(&line)));
+    buf_add_char(&line, '\n');
+    show_buf(stdout, &line);
     buf_free(&line);
 }
 
@@ -157,9 +160,9 @@ void explain_no_event(struct explain *explain, const struct record *record)
         return;
     }
     struct buf line;
-    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     buf_add_char(&line, '{');
     result_no_event(&line, record);
-    printf(SLICE_FMT "}\n", SLICE_ARG(buf_slice(&line)));
+    result_print(&line);
     buf_free(&line);
 }

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define BOOK_MAX_BYTES (256u << 20)
-#define LINE_MAX_BYTES (8u << 20)
 
 /* What counts for the row now, and the list of what was done to it. */
 struct history {
@@ -27,13 +26,13 @@ struct history {
     struct money spend;
 };
 
-static void text_spend(struct buf *out, bool has, struct money m)
+/* What it prints lives in `text`. */
+static const char *text_spend(char text[DECIMAL_TEXT_MAX], bool has, struct money m)
 {
-    char text[DECIMAL_TEXT_MAX];
-    if (has)
-        buf_add(out, (struct slice){text, money_format(m, text)});
-    else
-        buf_add_text(out, "unknown");
+    if (!has)
+        return "unknown";
+    money_format(m, text);
+    return text;
 }
 
 static void json_spend(struct buf *out, const char *name, bool has, struct money m)
@@ -64,11 +63,12 @@ static void adjustment_json(struct buf *out, const struct stored_adjustment *a)
 
 static void adjustment_text(struct buf *out, const struct stored_adjustment *a)
 {
-    buf_printf(out, "  run %lld by " SLICE_FMT ": ", (long long)a->run_id,
-               SLICE_ARG(a->started_by));
-    text_spend(out, a->had_spend, a->before);
-    buf_add_text(out, " -> ");
-    text_spend(out, a->has_spend, a->after);
+    char text[DECIMAL_TEXT_MAX];
+    buf_printf(out, "  run %lld by ", (long long)a->run_id);
+    show_add(out, a->started_by);
+    buf_add_text(out, ": ");
+    buf_printf(out, "%s -> ", text_spend(text, a->had_spend, a->before));
+    buf_add_text(out, text_spend(text, a->has_spend, a->after));
     buf_printf(out, " (" SLICE_FMT " -> " SLICE_FMT "), book %s -> %s", SLICE_ARG(a->status_before),
                SLICE_ARG(a->status_after), a->book_before.p, a->book_after.p);
     if (a->posted_on.bytes)
@@ -104,7 +104,7 @@ static void print_json(struct explain *explain, const struct stored_row *row,
                        const struct history *history, bool same)
 {
     struct buf line;
-    buf_init(&line, LINE_MAX_BYTES);
+    buf_init(&line, RESULT_LINE_MAX_BYTES);
     explain_event_json(explain, &row->event, &line);
     if (line.bytes)
         line.bytes--; /* the closing brace */
@@ -116,31 +116,31 @@ static void print_json(struct explain *explain, const struct stored_row *row,
     result_int(&line, "partition", row->partition);
     result_int(&line, "offset", row->kafka_offset);
     result_int(&line, "index", row->record_index);
-    buf_printf(&line, "},\"adjustments\":[" SLICE_FMT "],\"agrees\":%s}\n",
-               SLICE_ARG(buf_slice(&history->list)), same ? "true" : "false");
-    fwrite(line.p, 1, line.bytes, stdout);
+    buf_add_text(&line, "},\"adjustments\":[");
+    buf_add_buf(&line, &history->list);
+    buf_add_char(&line, ']');
+    result_bool(&line, "agrees", same);
+    result_print(&line);
     buf_free(&line);
 }
 
 static void print_text(struct explain *explain, const struct stored_row *row,
                        const struct history *history, bool same)
 {
-    struct buf spend;
+    char spend[DECIMAL_TEXT_MAX];
     explain_event(explain, &row->event);
-    buf_init(&spend, DECIMAL_TEXT_MAX);
-    text_spend(&spend, row->has_spend, row->spend);
     show_line(stdout,
-              "stored: " SLICE_FMT " USD (" SLICE_FMT "%s" SLICE_FMT "), book %s, from " SLICE_FMT
+              "stored: %s USD (" SLICE_FMT "%s" SLICE_FMT "), book %s, from " SLICE_FMT
               " partition %lld offset %lld record %lld",
-              SLICE_ARG(buf_slice(&spend)), SLICE_ARG(row->status), row->reason.bytes ? ", " : "",
-              SLICE_ARG(row->reason), row->book_hash.p, SLICE_ARG(row->topic),
-              (long long)row->partition, (long long)row->kafka_offset,
+              text_spend(spend, row->has_spend, row->spend), SLICE_ARG(row->status),
+              row->reason.bytes ? ", " : "", SLICE_ARG(row->reason), row->book_hash.p,
+              SLICE_ARG(row->topic), (long long)row->partition, (long long)row->kafka_offset,
               (long long)row->record_index);
     if (history->list.bytes)
-        printf("adjustments:\n" SLICE_FMT, SLICE_ARG(buf_slice(&history->list)));
+        printf("adjustments:\n");
+    show_buf(stdout, &history->list);
     if (!same)
         printf("DIFFERS: the derivation does not come to what is stored\n");
-    buf_free(&spend);
 }
 
 static bool explain_row(struct stored_rows *rows, int index, bool json, bool *same, struct err *err)
@@ -151,7 +151,7 @@ static bool explain_row(struct stored_rows *rows, int index, bool json, bool *sa
     struct buf book_json;
     struct book *book = NULL;
 
-    buf_init(&history.list, LINE_MAX_BYTES);
+    buf_init(&history.list, RESULT_LINE_MAX_BYTES);
     buf_init(&book_json, BOOK_MAX_BYTES);
     bool ok = stored_rows_get(rows, index, &row, err);
     if (ok) {

@@ -143,6 +143,11 @@ static bool descriptors_hold(void)
 /* A command whose output could not be written has failed. */
 static int printed(int code)
 {
+    if (show_left_out()) {
+        show_line(stderr, "spendlog: the output is not whole: a part of it does not fit into "
+                          "memory, or into what is put together at once");
+        code = code ? code : err_exit_code(ERR_FATAL);
+    }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     show_line(stderr, "spendlog: standard output: %s", strerror(errno ? errno : EIO));

@@ -4,6 +4,7 @@
 
 #include "core/buf.h"
 #include "core/providers.h"
+#include "core/show.h"
 
 #include <stdio.h>
 
@@ -83,10 +84,10 @@ void providers_print(bool json)
             add_json(&line, &provider_table[id]);
         else
             add_columns(&line, &provider_table[id]);
-        struct slice text = buf_slice(&line);
-        while (text.bytes && text.p[text.bytes - 1] == ' ')
-            text.bytes--;
-        printf(SLICE_FMT "\n", SLICE_ARG(text));
+        while (line.bytes && line.p[line.bytes - 1] == ' ')
+            line.bytes--;
+        buf_add_char(&line, '\n');
+        show_buf(stdout, &line);
         buf_free(&line);
     }
     for (unsigned i = 0; !json && i < TRAIT_COUNT; i++)

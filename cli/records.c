@@ -5,10 +5,11 @@
  */
 #include "cli/records.h"
 
+#include "core/show.h"
+
 #include <errno.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES (32u << 20)
 #define ARENA_MAX_BYTES (64u << 20)
 
 struct run {
@@ -30,11 +31,9 @@ static void line_out(struct run *run, int64_t index)
     buf_reset(&run->line);
     result_open(&run->line, run->message, run->records->file_count > 1, index);
     buf_add_char(&run->line, ',');
-    buf_add(&run->line, buf_slice(&run->rest));
-    buf_add_text(&run->line, "}\n");
-    if (!buf_ok(&run->line) || !buf_ok(&run->rest) ||
-        fwrite(run->line.p, 1, run->line.bytes, stdout) != run->line.bytes)
-        run->failed = true;
+    buf_add_buf(&run->line, &run->rest);
+    result_print(&run->line);
+    run->failed |= show_left_out() || ferror(stdout);
 }
 
 /* As `run` would: an event that no call can be is rejected. */
@@ -99,11 +98,14 @@ bool records_run(struct records *records, struct err *err)
     if (!run.mapper)
         return err_set(err, ERR_FATAL, "out of memory");
     arena_init(&run.arena, ARENA_MAX_BYTES);
-    buf_init(&run.line, LINE_MAX_BYTES);
-    buf_init(&run.rest, LINE_MAX_BYTES);
+    buf_init(&run.line, RESULT_LINE_MAX_BYTES);
+    buf_init(&run.rest, RESULT_LINE_MAX_BYTES);
     bool ok = input_read(records->files, records->file_count, on_message, &run, err);
     ok = ok && err->kind == ERR_NONE;
-    if (run.failed || fflush(stdout) != 0)
+    if (show_left_out())
+        ok = err_set(err, ERR_FATAL, "a record takes a line of more than %u MiB, or memory lacks",
+                     RESULT_LINE_MAX_BYTES >> 20);
+    else if (run.failed || fflush(stdout) != 0)
         ok = err_set(err, ERR_FATAL, "standard output: %s", strerror(errno));
     buf_free(&run.rest);
     buf_free(&run.line);

@@ -460,7 +460,7 @@ void reprice_print(const struct reprice_report *report, const char *book_id,
         print_csv(report, &out);
     else
         print_table(report, book_id, supposed, &out);
-    fwrite(out.p, 1, out.bytes, stdout);
+    show_buf(stdout, &out);
     buf_free(&out);
 }
 

@@ -6,6 +6,14 @@
 #include "cli/result.h"
 
 #include "core/clock.h"
+#include "core/show.h"
+
+void result_print(struct buf *line)
+{
+    buf_add_text(line, "}\n");
+    show_buf(stdout, line);
+    buf_reset(line);
+}
 
 static void member(struct buf *line, const char *name)
 {

@@ -15,6 +15,12 @@
 
 #include <stdio.h>
 
+/* Of a line; texts from outside are as long as whoever wrote them liked. */
+#define RESULT_LINE_MAX_BYTES (32u << 20)
+
+/* Closes the object, prints its line whole, and empties it. */
+void result_print(struct buf *line);
+
 /* `,"name":` and a value; the line is started with buf_add_char(line, '{'). */
 void result_text(struct buf *line, const char *name, struct slice text);
 void result_null(struct buf *line, const char *name);

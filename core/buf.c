@@ -71,6 +71,12 @@ void buf_add(struct buf *buf, struct slice text)
     buf->bytes += text.bytes;
 }
 
+void buf_add_buf(struct buf *buf, const struct buf *text)
+{
+    buf->failed |= text->failed;
+    buf_add(buf, buf_slice(text));
+}
+
 void buf_add_text(struct buf *buf, const char *text)
 {
     buf_add(buf, slice_of(text));

@@ -35,6 +35,8 @@ static inline struct slice buf_slice(const struct buf *buf)
  */
 char *buf_reserve(struct buf *buf, size_t bytes);
 void buf_add(struct buf *buf, struct slice text);
+/* What another holds; that it is not whole is taken over as well. */
+void buf_add_buf(struct buf *buf, const struct buf *text);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_add_be16(struct buf *buf, uint16_t v);

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/config_impl.h"
 #include "core/secret.h"
+#include "core/show.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -377,7 +378,7 @@ void config_print(const struct config *config, FILE *out)
     buf_init(&text, PRINT_BYTES_MAX);
     for (size_t i = 0; i < SETTING_COUNT; i++)
         add_setting(&text, config, &setting[i], i > 0 ? setting[i - 1].name : "");
-    fwrite(text.p, 1, text.bytes, out);
+    show_buf(out, &text);
     buf_free(&text);
 }
 

@@ -8,6 +8,7 @@
 #include "core/utf8.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,21 @@ void show_add_html(struct buf *out, struct slice name)
     }
 }
 
+static atomic_bool left_out;
+
+void show_buf(FILE *out, const struct buf *text)
+{
+    if (!buf_ok(text))
+        atomic_store(&left_out, true);
+    else if (text->bytes > 0)
+        fwrite(text->p, 1, text->bytes, out);
+}
+
+bool show_left_out(void)
+{
+    return atomic_load(&left_out);
+}
+
 void show_line(FILE *out, const char *fmt, ...)
 {
     struct buf shown;
@@ -102,12 +118,14 @@ void show_line(FILE *out, const char *fmt, ...)
     va_start(args, fmt);
     int bytes = vasprintf(&formatted, fmt, args);
     va_end(args);
-    if (bytes < 0)
+    if (bytes < 0) {
+        atomic_store(&left_out, true);
         return;
+    }
     buf_init(&shown, LINE_BYTES_MAX);
     show_add(&shown, (struct slice){formatted, (size_t)bytes});
     buf_add_char(&shown, '\n');
-    fwrite(shown.p, 1, shown.bytes, out);
+    show_buf(out, &shown);
     buf_free(&shown);
     free(formatted);
 }

@@ -22,6 +22,10 @@ void show_add_column(struct buf *out, struct slice name, unsigned width);
 void show_add_csv(struct buf *out, struct slice name);
 /* Text of an HTML page. */
 void show_add_html(struct buf *out, struct slice name);
+/* Prints what was put together whole, or nothing of it: half a line of JSON is worse than none. */
+void show_buf(FILE *out, const struct buf *text);
+/* Whether anything was left out so far, here or of a line: a command then has failed. */
+bool show_left_out(void);
 /* One line of a text for people, shown as a whole: what a name in it would do is escaped. */
 void show_line(FILE *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* In place, for texts that may not grow: what show_add() would escape becomes a blank, or ? for

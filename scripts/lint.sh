@@ -101,6 +101,11 @@ lint_banned() {
     return "$status"
 }
 
+# What is put together in a buffer is printed by show_buf() (core/show.h): it may not be whole.
+lint_whole() {
+    grep -nE '^ +fwrite\(.*(\.|->)p,|\bprintf\(.*buf_slice\(' cli/*.c core/config*.c | sed 's|$|   <- show_buf()|' | report
+}
+
 # Time and sleeping are asked of core/clock.h, which tests and the simulator replace; a condition of a thread wants an instant.
 lint_clock() {
     grep -nE '\b(clock_gettime|gettimeofday|time|nanosleep|usleep|sleep|clock_nanosleep)\((CLOCK|&|NULL|[0-9a-z_]*\))' "${ours[@]}" |
@@ -256,7 +261,7 @@ lint_remedies() {
     done | report
 }
 
-checks=(format layers providers fakes circles foreign_headers banned clock places lengths invariants licence purpose english settings manuals fields limits remedies shapes planted shell python cppcheck)
+checks=(format layers providers fakes circles foreign_headers banned whole clock places lengths invariants licence purpose english settings manuals fields limits remedies shapes planted shell python cppcheck)
 failed=()
 for check in "${@:-${checks[@]}}"; do
     "lint_$check" || failed+=("$check")

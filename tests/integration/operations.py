@@ -384,6 +384,11 @@ def many_rows_of_one_request(servers):
         code, _, said = told("exclude", "more", "--why", "test")
         check_equal(code, 65, f"exit code of exclude: {said}")
         check("21 rows are of more" in said and "and 13 more" in said, f"rows named: {said}")
+        reason = "\t" + "x" * 100_000
+        code, out, said = told("exclude", "twenty-1", "--why", reason, "--json")
+        check_equal((code, json.loads(out)["why"]), (0, reason), f"a long reason: {said}")
+        _, out, _ = told("exclude", "--list", "--json")
+        check_equal(json.loads(out)["why"], reason, "the same in the list")
 
 
 SETTINGS = {"bootstrap.servers": "  bootstrap.servers: {brokers}\n", "group.id": "  group.id: needs\n",

@@ -70,11 +70,28 @@ static void json_strings_are_escaped(void **state)
     buf_free(&buf);
 }
 
+static void what_is_not_whole_stays_so_in_another(void **state)
+{
+    (void)state;
+    struct buf part, whole;
+    buf_init(&part, 8);
+    buf_init(&whole, 64);
+    buf_add_text(&part, "12345678");
+    buf_add_buf(&whole, &part);
+    assert_true(buf_ok(&whole));
+    buf_add_char(&part, '9');
+    buf_add_buf(&whole, &part);
+    assert_false(buf_ok(&whole));
+    buf_free(&part);
+    buf_free(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_follow_each_other),
         cmocka_unit_test(a_failure_stays_and_ends_with_the_reset),
+        cmocka_unit_test(what_is_not_whole_stays_so_in_another),
         cmocka_unit_test(json_strings_are_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

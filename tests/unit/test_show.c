@@ -111,6 +111,26 @@ static void a_text_in_place_keeps_its_length(void **state)
     assert_string_equal(text, "a [m???\xc3\xa9");
 }
 
+static void a_text_is_printed_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    char shown[32] = "";
+    FILE *out = fmemopen(shown, sizeof(shown), "w");
+    struct buf text;
+    assert_non_null(out);
+    buf_init(&text, 8);
+    show_buf(out, &text);
+    buf_add_text(&text, "1234567\n");
+    show_buf(out, &text);
+    assert_false(show_left_out());
+    buf_add_char(&text, '8');
+    show_buf(out, &text);
+    assert_true(show_left_out());
+    fclose(out);
+    buf_free(&text);
+    assert_string_equal(shown, "1234567\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +139,7 @@ int main(void)
         cmocka_unit_test(a_cell_is_no_formula),
         cmocka_unit_test(a_page_shows_markup_as_text),
         cmocka_unit_test(columns_are_cut_and_filled_by_characters),
+        cmocka_unit_test(a_text_is_printed_whole_or_not_at_all),
         cmocka_unit_test(a_text_in_place_keeps_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
