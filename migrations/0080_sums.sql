@@ -166,6 +166,15 @@ SET quote_all_identifiers = off -- names are looked for in it
 RETURN (SELECT string_agg(format(form, c.name, c.reading), ', ' ORDER BY c.place) FROM spendlog.sum_columns() c
         WHERE c.kind = ANY (kinds));
 
+-- The tags of a row, or of its line: what is said twice is one tag, as rows that were stored before this was seen to may do; NULL is none.
+-- The planner puts it into the statement that asks.
+CREATE FUNCTION spendlog.tags_of(request_tags text[]) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5
+BEGIN ATOMIC
+  SELECT DISTINCT t.tag FROM unnest(request_tags) AS t (tag) WHERE t.tag IS NOT NULL;
+END;
+COMMENT ON FUNCTION spendlog.tags_of(text[]) IS 'The tags of a row, each once';
+
 -- All lines with explicit counts, by the numbers; and in words, by level.
 DO $$
 DECLARE
@@ -197,7 +206,7 @@ BEGIN
      FROM unnest(string_to_array(shown, ',')) WITH ORDINALITY AS u (c, n)),
     CASE WHEN f.wide THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
       'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END
-    || CASE l.level WHEN 'tag' THEN format(' JOIN LATERAL unnest(%s.request_tags) AS t (tag) ON t.tag IS NOT NULL',
+    || CASE l.level WHEN 'tag' THEN format(' CROSS JOIN LATERAL spendlog.tags_of(%s.request_tags) AS t (tag)',
                                            CASE WHEN f.wide THEN 's' ELSE 'k' END) ELSE '' END,
     CASE WHEN f.wide THEN 'NULL' ELSE 'NOT NULL' END, l.condition), ' UNION ALL ')
   INTO branches
@@ -910,7 +919,7 @@ ANALYZE spendlog.spend_deltas;
 
 -- --- privileges
 
-REVOKE ALL ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_costs(text, text, text), spendlog.sum_rows(text, text),
+REVOKE ALL ON FUNCTION spendlog.tags_of(text[]), spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_costs(text, text, text), spendlog.sum_rows(text, text),
   spendlog.sum_changes(text), spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date),
   spendlog.sum_set_aside(text), spendlog.sum_row_meters(text, text, text, text, text), spendlog.sum_excluded_meters(text),
   spendlog.sum_meters(date, date), spendlog.sum_whole(date, date),
@@ -919,7 +928,7 @@ REVOKE ALL ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendl
   spendlog.sums_adjust(), spendlog.sums_audit(text, timestamp, timestamp, boolean), spendlog.sums_exclude(),
   spendlog.sums_drop(), spendlog.sums_remake(date, date), spendlog.sums_differ(boolean)
   FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_costs(text, text, text), spendlog.sum_rows(text, text),
+GRANT EXECUTE ON FUNCTION spendlog.tags_of(text[]), spendlog.slot_of(timestamp), spendlog.sum_words(), spendlog.sum_costs(text, text, text), spendlog.sum_rows(text, text),
   spendlog.sum_changes(text), spendlog.sum_posted(text), spendlog.sum_excluded(text), spendlog.sum_entries(date, date),
   spendlog.sum_set_aside(text), spendlog.sum_row_meters(text, text, text, text, text), spendlog.sum_excluded_meters(text),
   spendlog.sum_meters(date, date), spendlog.sum_whole(date, date),

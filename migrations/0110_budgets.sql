@@ -255,10 +255,10 @@ BEGIN
       string_agg(format(asked, u.c, format(late, CASE WHEN u.c IN ('provider', 'model') THEN
           'LEFT JOIN spendlog.shared_calls c ON c.call_no = d.call_no'
         WHEN w.word IS NOT NULL OR u.c = 'tag' THEN 'JOIN spendlog.shared_callers k ON k.caller_no = d.caller_no' ELSE '' END
-        || CASE u.c WHEN 'tag' THEN ' CROSS JOIN LATERAL unnest(k.request_tags) AS t (tag)' ELSE '' END,
+        || CASE u.c WHEN 'tag' THEN ' CROSS JOIN LATERAL spendlog.tags_of(k.request_tags) AS t (tag)' ELSE '' END,
       v.condition || CASE WHEN u.c IN ('provider', 'model') THEN format(' AND coalesce(c.%I, '''') = id', u.c)
         WHEN w.word IS NOT NULL THEN format(' AND k.%I = id', w.word) ELSE '' END,
-      CASE u.c WHEN 'tag' THEN 'CROSS JOIN LATERAL unnest(d.request_tags) AS t (tag)' ELSE '' END,
+      CASE u.c WHEN 'tag' THEN 'CROSS JOIN LATERAL spendlog.tags_of(d.request_tags) AS t (tag)' ELSE '' END,
       v.condition || coalesce(' AND coalesce(d.' || coalesce(w.word, CASE WHEN u.c IN ('provider', 'model') THEN u.c END) || ', '''') = id', ''))),
       E'\n' ORDER BY u.n))
     FROM unnest(scopes) WITH ORDINALITY AS u (c, n)
@@ -354,16 +354,13 @@ BEGIN
       SELECT s.* INTO part FROM spendlog.spent_in(scope, id, greatest(day::timestamp, since),
                                                   least(day + interval '1 day', until)) s;
     ELSE
-      SELECT coalesce(sum(e.times * e.spend), 0) AS spend, coalesce(sum(e.times * e.calls), 0) AS calls,
-        coalesce(sum(e.times * e.calls) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS unpriced_calls,
-        coalesce(sum(e.times * e.gateway_cost) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS unpriced_gateway_cost
+      SELECT coalesce(sum(e.spend), 0) AS spend, coalesce(sum(e.calls), 0) AS calls,
+        coalesce(sum(e.calls) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS unpriced_calls,
+        coalesce(sum(e.gateway_cost) FILTER (WHERE e.pricing_status = 'unpriced'), 0) AS unpriced_gateway_cost
         INTO part
-      FROM (SELECT r.spend, r.calls, r.gateway_cost, r.pricing_status,
-              CASE spent_around.scope WHEN 'tag' THEN cardinality(array_positions(r.request_tags, spent_around.id))
-                ELSE (r.end_user = spent_around.id)::integer END AS times
-            FROM spendlog.spend_entries r
-            WHERE r.start_time >= greatest(day::timestamp, since) AND r.start_time < least(day + interval '1 day', until)) e
-      WHERE e.times > 0;
+      FROM spendlog.spend_entries e
+      WHERE e.start_time >= greatest(day::timestamp, since) AND e.start_time < least(day + interval '1 day', until)
+        AND CASE spent_around.scope WHEN 'tag' THEN spent_around.id = ANY (e.request_tags) ELSE e.end_user = spent_around.id END;
     END IF;
     spend := spend + part.spend;
     calls := calls + part.calls;

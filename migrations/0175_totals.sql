@@ -74,8 +74,7 @@ RETURN (SELECT string_agg(format(CASE WHEN t.asked THEN form ELSE coalesce(unkep
         JOIN spendlog.sum_columns() c ON c.name = t.name);
 
 -- The attributes that have totals, alone or two together (`first and second`), the fewest lines first. A key or a user is of one team or of
--- few, so by them there are no others. Of tags of two, what a call says twice is apart, as `..., again`: of a tag it is one call, by tag
--- as many as it says.
+-- few, so by them there are no others.
 CREATE FUNCTION spendlog.total_kinds() RETURNS TABLE (place integer, kind text, first text, second text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -114,12 +113,10 @@ RETURN (
       spendlog.total_word(k.first, false), spendlog.total_word(k.first, true),
       coalesce(spendlog.total_word(k.second, false), 'NULL::text'), coalesce(spendlog.total_word(k.second, true), 'NULL::text')) AS line
     FROM spendlog.total_kinds() k WHERE k.first <> 'model' AND k.second IS DISTINCT FROM 'model')
-  SELECT string_agg(format('SELECT a.kind%s AS kind, '''' AS provider, a.id, a.name, a.other, a.other_name, '''' AS reason FROM %s'
-      '(VALUES %s) AS a (kind, id, name, other, other_name)%s',
-    CASE WHEN u.tagged THEN ' || CASE WHEN a.other IS NOT NULL AND array_position(coalesce(k.request_tags, l.request_tags), t.tag) < t.n '
-      'THEN '', again'' ELSE '''' END' ELSE '' END,
-    CASE WHEN u.tagged THEN 'unnest(coalesce(k.request_tags, l.request_tags)) WITH ORDINALITY AS t (tag, n) CROSS JOIN LATERAL ' ELSE '' END,
-    u.lines, CASE WHEN u.tagged THEN ' WHERE t.tag IS NOT NULL' ELSE '' END), ' UNION ALL ')
+  SELECT string_agg(format('SELECT a.kind, '''' AS provider, a.id, a.name, a.other, a.other_name, '''' AS reason FROM %s'
+      '(VALUES %s) AS a (kind, id, name, other, other_name)',
+    CASE WHEN u.tagged THEN 'spendlog.tags_of(coalesce(k.request_tags, l.request_tags)) AS t (tag) CROSS JOIN LATERAL ' ELSE '' END,
+    u.lines), ' UNION ALL ')
   FROM (SELECT o.tagged, string_agg(o.line, ', ') AS lines FROM told o GROUP BY 1) u);
 
 -- By an attribute of the caller and the model. Calls have the same tags again and again: they are added up before these are taken apart.
@@ -137,9 +134,9 @@ RETURN (
       spendlog.total_word(p.first, true), spendlog.total_word('model', false),
       replace(spendlog.total_list('coalesce(sum(%2$s), 0) AS %1$I', '0 AS %1$I'), 'd.', 'l.'), source) AS lines
     FROM spendlog.total_kinds() p WHERE p.second = 'model')
-  SELECT string_agg(CASE s.first WHEN 'tag' THEN format($sql$SELECT CASE WHEN array_position(l.id, t.tag) < t.n THEN l.kind || ', again'
-      ELSE l.kind END, l.day, l.provider, t.tag, l.name, l.other, l.other_name, l.pricing_status, l.pricing_reason, %s
-    FROM (%s) l CROSS JOIN LATERAL unnest(l.id) WITH ORDINALITY AS t (tag, n) WHERE t.tag IS NOT NULL
+  SELECT string_agg(CASE s.first WHEN 'tag' THEN format($sql$SELECT l.kind, l.day, l.provider, t.tag, l.name, l.other, l.other_name,
+      l.pricing_status, l.pricing_reason, %s
+    FROM (%s) l CROSS JOIN LATERAL spendlog.tags_of(l.id) AS t (tag)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9$sql$, spendlog.total_list('sum(l.%1$I)'), s.lines) ELSE s.lines END, ' UNION ALL ')
   FROM said s);
 
@@ -350,7 +347,7 @@ RETURN (
     spendlog.total_list('s.%1$I'),
     CASE WHEN f.call = 's' THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
       'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END,
-    CASE WHEN by = 'tag' THEN format(' JOIN LATERAL unnest(%s.request_tags) AS t (tag) ON t.tag IS NOT NULL', f.caller) ELSE '' END,
+    CASE WHEN by = 'tag' THEN format(' CROSS JOIN LATERAL spendlog.tags_of(%s.request_tags) AS t (tag)', f.caller) ELSE '' END,
     spend_of_lines.grain,
     CASE WHEN by = 'end_user' OR cardinality(end_users) > 0 THEN 's.about & 16 <> 0 AND s.label IS NOT NULL'
       ELSE 's.about & 1 <> 0' END,
@@ -376,10 +373,10 @@ RETURN (
       AS n (attribute, parameter, names)
     WHERE cardinality(n.names) > 0)
   SELECT format('SELECT t.day, %1$s AS provider, t.%2$I AS id, t.%3$I AS name, t.pricing_status, %4$s FROM spendlog.day_totals t '
-      'WHERE t.kind = ANY (%5$L) AND t.day >= $1 AND t.day < $2%6$s',
+      'WHERE t.kind = %5$L AND t.day >= $1 AND t.day < $2%6$s',
     CASE WHEN by = 'model' THEN 't.provider' ELSE '''''::text' END, CASE by WHEN k.first THEN 'id' ELSE 'other' END,
     CASE by WHEN k.first THEN 'name' ELSE 'other_name' END, spendlog.total_list('t.%1$I'),
-    array_remove(ARRAY[k.kind, CASE WHEN by = 'tag' AND k.second IS NOT NULL THEN k.kind || ', again' END], NULL),
+    k.kind,
     (SELECT string_agg(spendlog.total_named(CASE n.attribute WHEN k.first THEN 'id' ELSE 'other' END, n.parameter), '')
      FROM named n))
   FROM spendlog.total_kinds() k

@@ -69,8 +69,8 @@ def texts_of_any_length_are_summed(servers):
         agree(stage, "priced anew")
 
 
-def a_tag_that_is_null_is_none(servers):
-    """NULL among the tags of a row, as a hand may write it, is in no total; merging goes on."""
+def a_tag_that_is_said_twice_is_one(servers):
+    """A row with a tag twice, as earlier versions stored it, and one that is NULL, as a hand may write it: by tag it is one call, in no total of NULL; merged and not."""
     with Stage(servers, "null-tags", partitions=1) as stage:
         filled(stage, 40, days=1)
         stage.sql("UPDATE spendlog.spend_logs SET request_tags = ARRAY['a', NULL, 'a'] WHERE identity = (SELECT min(identity::text)::uuid "
@@ -78,12 +78,19 @@ def a_tag_that_is_null_is_none(servers):
         stage.sql("SELECT spendlog.sums_remake('2026-03-28', '2026-03-29')")
         by_tag = ("SELECT tag, sum(calls) FROM spendlog.spend_by_tag WHERE tag IS NULL OR tag = 'a' GROUP BY 1",
                   "SELECT id, sum(calls) FROM spendlog.spend_of('tag', '2026-03-28', '2026-03-29') WHERE id IS NULL OR id = 'a' GROUP BY 1",
+                  "SELECT 'a', calls FROM spendlog.spent_in('tag', 'a', '2026-03-28', '2026-03-29')",
+                  "SELECT individual_request_tag, log_count FROM litellm.\"DailyTagSpend\" WHERE individual_request_tag = 'a'",
+                  "SELECT tag, sum(api_requests) FROM litellm.\"LiteLLM_DailyTagSpend\" WHERE tag = 'a' GROUP BY 1",
+                  "SELECT id, sum(calls) FROM spendlog.spend_of('tag', '2026-03-28', '2026-03-29', models => ARRAY(SELECT model "
+                  "FROM spendlog.spend_logs)) WHERE id = 'a' GROUP BY 1",
                   "SELECT id, sum(calls) FROM spendlog.spend_of('tag', '2026-03-28', '2026-03-29', end_users => ARRAY(SELECT end_user "
                   "FROM spendlog.spend_logs)) WHERE id IS NULL GROUP BY 1")
         before = [stage.sql(sql) for sql in by_tag]
-        check_equal(before[:2], [[["a", "2"]]] * 2, "by tag")
+        check_equal(before[:6], [[["a", "1"]]] * 6, "by tag")
         stage.command("compact")
         check_equal([stage.sql(sql) for sql in by_tag], before, "by tag, merged")
+        stage.command("budget", "set", "tag", "a", "1")
+        check_equal([stage.sql(sql) for sql in by_tag], before, "by tag, of whom has a budget")
         agree(stage, "with a tag that is NULL")
 
 
@@ -261,6 +268,6 @@ def settings_change_no_figure(servers):
             check_equal(ids[0], ids[1], f"ids of Daily{name}")
 
 
-ALL = (texts_of_any_length_are_summed, a_tag_that_is_null_is_none, long_texts_of_0_1_0_stay_wide, settings_change_no_figure,
+ALL = (texts_of_any_length_are_summed, a_tag_that_is_said_twice_is_one, long_texts_of_0_1_0_stay_wide, settings_change_no_figure,
        nothing_of_a_dropped_day_is_to_be_looked_at, what_is_set_aside_is_not_a_call,
        a_report_tells_what_retention_took, a_month_is_closed_with_its_dropped_days)

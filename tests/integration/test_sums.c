@@ -444,8 +444,8 @@ static const struct {
      DIFFERENCE("SELECT day, tag, team_id, sum(calls)::bigint, sum(spend), sum(input_tokens) FROM"
                 " spendlog.spend_by_tag WHERE" STORED " GROUP BY 1, 2, 3",
                 "SELECT day, t.tag, team_id, sum(calls)::bigint, sum(spend), sum(input_tokens) FROM"
-                " spendlog.spend_entries, unnest(request_tags) AS t (tag) WHERE" STORED
-                " GROUP BY 1, 2, 3")},
+                " spendlog.spend_entries, LATERAL (SELECT DISTINCT unnest(request_tags)) AS t "
+                "(tag) WHERE" STORED " GROUP BY 1, 2, 3")},
     {"price_drift",
      DIFFERENCE("SELECT day, provider, model, calls, calls_differing, spend, gateway_cost,"
                 " difference, difference_percent FROM spendlog.price_drift WHERE" STORED,
@@ -481,7 +481,8 @@ static const struct {
     {"spend_of() by model", SPEND_OF("model", "", OF_MODEL, " WHERE true")},
     {"spend_of() by team", SPEND_OF("team", "", "'', team_id, team_alias", " WHERE true")},
     {"spend_of() by tag",
-     SPEND_OF("tag", "", "'', tag, ''", ", unnest(request_tags) AS t (tag) WHERE true")},
+     SPEND_OF("tag", "", "'', tag, ''",
+              ", LATERAL (SELECT DISTINCT unnest(request_tags)) AS t (tag) WHERE true")},
     {"spend_of() by user, of a team and keys",
      SPEND_OF("user", ", ARRAY['team-1'], ARRAY['key-1', 'key-2']", "'', user_id, ''",
               " WHERE team_id = 'team-1' AND api_key IN ('key-1', 'key-2')")},
@@ -493,7 +494,8 @@ static const struct {
               " WHERE coalesce(model, '') IN ('model-1', '')")},
     {"spend_of() by tag, of tags",
      SPEND_OF("tag", ", tags => ARRAY['tag-0', 'tag-1']", "'', tag, ''",
-              ", unnest(request_tags) AS t (tag) WHERE tag IN ('tag-0', 'tag-1')")},
+              ", LATERAL (SELECT DISTINCT unnest(request_tags)) AS t (tag) WHERE tag IN ('tag-0', "
+              "'tag-1')")},
     {"spend_of() by model, of tags",
      SPEND_OF("model", ", tags => ARRAY['tag-0', 'tag-1']", OF_MODEL,
               " WHERE request_tags && ARRAY['tag-0', 'tag-1']")},
@@ -504,11 +506,13 @@ static const struct {
               " WHERE 'tag-2' = ANY (request_tags)")},
     {"spend_of() by tag, of models",
      SPEND_OF("tag", ", models => ARRAY['model-1', 'model-2']", "'', tag, ''",
-              ", unnest(request_tags) AS t (tag) WHERE model IN ('model-1', 'model-2')")},
+              ", LATERAL (SELECT DISTINCT unnest(request_tags)) AS t (tag) WHERE model IN "
+              "('model-1', 'model-2')")},
     {"spend_of() by tag, of a team and tags",
-     SPEND_OF("tag", ", ARRAY['team-1'], tags => ARRAY['tag-0', 'tag-2']", "'', tag, ''",
-              ", unnest(request_tags) AS t (tag) WHERE team_id = 'team-1' AND"
-              " tag IN ('tag-0', 'tag-2')")},
+     SPEND_OF(
+         "tag", ", ARRAY['team-1'], tags => ARRAY['tag-0', 'tag-2']", "'', tag, ''",
+         ", LATERAL (SELECT DISTINCT unnest(request_tags)) AS t (tag) WHERE team_id = 'team-1' AND"
+         " tag IN ('tag-0', 'tag-2')")},
     {"spend_of() by model, of teams", SPEND_OF("model", ", ARRAY['team-0', 'team-1']", OF_MODEL,
                                                " WHERE team_id IN ('team-0', 'team-1')")},
     {"spend_of() by team, of a model",
@@ -529,8 +533,9 @@ static const struct {
     {"spend_of() by user, of teams", SPEND_OF("user", ", ARRAY['team-0', '']", "'', user_id, ''",
                                               " WHERE team_id IN ('team-0', '')")},
     {"spend_of() by tag, of a key",
-     SPEND_OF("tag", ", keys => ARRAY['key-1']", "'', tag, ''",
-              ", unnest(request_tags) AS t (tag) WHERE api_key = 'key-1'")},
+     SPEND_OF(
+         "tag", ", keys => ARRAY['key-1']", "'', tag, ''",
+         ", LATERAL (SELECT DISTINCT unnest(request_tags)) AS t (tag) WHERE api_key = 'key-1'")},
     {"spend_of() by end user, of a model",
      SPEND_OF("end_user", ", models => ARRAY['model-2']", "'', end_user, ''",
               " WHERE end_user <> '' AND model = 'model-2'")},
@@ -565,7 +570,7 @@ static const char spent_prepare[] =
     " ('key', x.api_key), ('user', x.user_id), ('organization', x.organization_id),"
     " ('provider', coalesce(x.provider, '')), ('model', coalesce(x.model, '')),"
     " ('end_user', nullif(x.end_user, ''))) AS v (scope, id) WHERE v.id IS NOT NULL"
-    " UNION ALL SELECT 'tag', t FROM unnest(x.request_tags) t) v;"
+    " UNION ALL SELECT DISTINCT 'tag', t FROM unnest(x.request_tags) t) v;"
     " ANALYZE e;"
     " RETURN (SELECT count(*) FROM (SELECT DISTINCT scope, id FROM e) c CROSS JOIN ("
     " VALUES ('2025-06-29'::timestamp, '2025-07-02'::timestamp), ('2025-06-29 03:45',"
