@@ -26,6 +26,13 @@ enum command_needs {
     NEEDS_POSTGRES, /* its file, and in it the database */
 };
 
+/* Options that commands share because they say what is worked with. */
+enum command_takes {
+    TAKES_NEITHER = 0,
+    TAKES_BOOK = 1,     /* --cost-map, --overrides */
+    TAKES_MAPPINGS = 2, /* --mapping */
+};
+
 /* The words after the options. */
 struct operands {
     int count;
@@ -38,7 +45,7 @@ struct command {
     const char *name;
     const char *help;  /* one line */
     const char *usage; /* after "spendlog <name> " */
-    bool prices;       /* takes --cost-map, --overrides, --mapping */
+    unsigned takes;    /* of enum command_takes */
     const char *more;  /* a paragraph for --help, or NULL */
     const struct option_row *options;
     /* GO_ON, or the exit code: of a usage error that it told, or of what needs no configuration.
@@ -75,9 +82,8 @@ struct common_options {
     struct option_list properties; /* -X */
     bool verbose, quiet;
     const char *log_level, *log_format;
-    /* price, map, explain, check */
-    const char *cost_map, *overrides;
-    struct option_list mappings;
+    const char *cost_map, *overrides; /* TAKES_BOOK */
+    struct option_list mappings;      /* TAKES_MAPPINGS */
 };
 
 extern struct common_options common;

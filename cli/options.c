@@ -35,9 +35,13 @@ static const struct option_row common_rows[] = {
     {0},
 };
 
-static const struct option_row pricing_rows[] = {
+static const struct option_row book_rows[] = {
     {"cost-map", 0, "FILE", "another cost map than the builtin one", OPTION_TEXT, &common.cost_map},
     {"overrides", 0, "MODE", "merge or litellm", OPTION_TEXT, &common.overrides},
+    {0},
+};
+
+static const struct option_row mapping_rows[] = {
     {"mapping", 0, "NAME", "read with this mapping only (may be repeated)", OPTION_LIST,
      &common.mappings},
     {0},
@@ -46,8 +50,9 @@ static const struct option_row pricing_rows[] = {
 static size_t rows_collect(const struct command *command, const struct option_row *all[ROWS_MAX])
 {
     size_t count = 0;
-    const struct option_row *tables[] = {command->options, command->prices ? pricing_rows : NULL,
-                                         common_rows};
+    const struct option_row *tables[] = {
+        command->options, command->takes & TAKES_BOOK ? book_rows : NULL,
+        command->takes & TAKES_MAPPINGS ? mapping_rows : NULL, common_rows};
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
         for (const struct option_row *row = tables[t]; row && row->name && count < ROWS_MAX; row++)
             all[count++] = row;
@@ -238,6 +243,17 @@ bool config_open(struct config *config, bool may_be_absent, struct err *err)
     return ok;
 }
 
+static bool overrides_of(const struct config *config, enum overrides_mode *mode, struct err *err)
+{
+    *mode = config->overrides_litellm ? OVERRIDES_LITELLM : OVERRIDES_MERGE;
+    if (!common.overrides)
+        return true;
+    *mode = strcmp(common.overrides, "litellm") == 0 ? OVERRIDES_LITELLM : OVERRIDES_MERGE;
+    return *mode == OVERRIDES_LITELLM || strcmp(common.overrides, "merge") == 0 ||
+           err_set(err, ERR_USAGE, "--overrides: \"%s\" is neither merge nor litellm",
+                   common.overrides);
+}
+
 /* What the options point to lives until they are made again. */
 bool book_options_of(const struct config *config, struct book_options *options, struct err *err)
 {
@@ -249,10 +265,11 @@ bool book_options_of(const struct config *config, struct book_options *options, 
         .cost_map_count = config->cost_map_count,
         .litellm_config = config->litellm_config,
         .litellm_origin = config->litellm_origin,
-        .overrides = config->overrides_litellm ? OVERRIDES_LITELLM : OVERRIDES_MERGE,
         .reported_cost = (enum reported_cost_mode)config->reported_cost,
         .unknown_keys = (enum unknown_keys_mode)config->unknown_price_keys,
     };
+    if (!overrides_of(config, &options->overrides, err))
+        return false;
     if (common.cost_map) {
         from_command_line = (struct cost_map_source){common.cost_map, INT64_MIN, NULL};
         options->cost_maps = &from_command_line;
@@ -272,18 +289,8 @@ struct book *book_open(const struct config *config, finding_fn *finding, void *c
                        struct err *err)
 {
     struct book_options options;
-    if (!book_options_of(config, &options, err))
-        return NULL;
-    if (common.overrides && strcmp(common.overrides, "litellm") == 0)
-        options.overrides = OVERRIDES_LITELLM;
-    else if (common.overrides && strcmp(common.overrides, "merge") == 0)
-        options.overrides = OVERRIDES_MERGE;
-    else if (common.overrides) {
-        err_set(err, ERR_USAGE, "--overrides: \"%s\" is neither merge nor litellm",
-                common.overrides);
-        return NULL;
-    }
-    return book_load(&options, finding, context, err);
+    return book_options_of(config, &options, err) ? book_load(&options, finding, context, err)
+                                                  : NULL;
 }
 
 struct mappings *mappings_open(const struct config *config, struct err *err)

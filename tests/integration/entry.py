@@ -271,6 +271,30 @@ def files_of_a_configuration_are_placed(servers):
               f"{' '.join(words)} with {text!r}: {done.returncode} {done.stderr}")
 
 
+def options_of_a_book_count_wherever_one_is_loaded(servers):
+    """--overrides is heard by every command that loads prices, and nothing takes an option of prices or mappings that it would not use."""
+    folder = os.path.join(servers.folder, "booked")
+    os.makedirs(folder)
+    for name, price in (("litellm", "0.5"), ("other", "0.6")):
+        with open(os.path.join(folder, f"{name}.yaml"), "w", encoding="ascii") as out:
+            out.write(f"model_list:\n- model_name: own\n  litellm_params: {{model: openai/gpt-4o, input_cost_per_token: {price}}}\n")
+    with open(os.path.join(folder, "spendlog.yaml"), "w", encoding="ascii") as out:
+        out.write("pricing: {litellm_config: litellm.yaml}\n")
+
+    def told(*words):
+        done = subprocess.run([os.path.join(ROOT, "spendlog"), *words], cwd=folder, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+    check("lost" not in told("prices", "show", "own", "--overrides", "merge")[1], "lost of a merge")
+    check("lost" in told("prices", "show", "own", "--overrides", "litellm")[1], "nothing is lost of litellm's own way")
+    for words in (("show", "own"), ("diff", "litellm.yaml", "other.yaml")):
+        code, said = told("prices", *words, "--overrides", "merg")
+        check(code == 64 and "neither merge nor litellm" in said, f"{words} with a mode that is none: {code} {said}")
+    for words in (("check", "--offline", "--mapping", "litellm"), ("prices", "show", "own", "--mapping", "litellm"),
+                  ("map", "--cost-map", "builtin", os.devnull)):
+        code, said = told(*words)
+        check(code == 64 and "unknown option" in said, f"{words}: {code} {said}")
+
+
 def output_that_cannot_be_written_is_no_success(_servers):
     """A full disk, a closed standard output: exit 70 and a line; a closed descriptor does not become a connection's."""
     spendlog = os.path.join(ROOT, "spendlog")
@@ -389,4 +413,4 @@ def installs_into_a_folder(servers):
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
        containers_are_the_demo, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
-       files_of_a_configuration_are_placed, init_writes_what_check_walks, output_that_cannot_be_written_is_no_success, check_walks_the_whole_way, make_names_what_is_not_installed)
+       files_of_a_configuration_are_placed, init_writes_what_check_walks, options_of_a_book_count_wherever_one_is_loaded, output_that_cannot_be_written_is_no_success, check_walks_the_whole_way, make_names_what_is_not_installed)
