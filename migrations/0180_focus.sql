@@ -307,22 +307,42 @@ COMMENT ON VIEW spendlog.focus_unpriced IS 'Calls per day (UTC) that the views o
 
 -- --- prices
 
--- What a key of the cost map counts; a key that is not here is a meter by its own name.
+-- What a price of the cost map is for, by the longest of these that its key is or begins with before a "_": tiers,
+-- thresholds and resolutions follow. None: it is of no call, or not in US dollars, or no formula reads it.
+CREATE TABLE spendlog.focus_price_keys (
+  key text CONSTRAINT focus_price_keys_pkey PRIMARY KEY,
+  unit text CONSTRAINT focus_price_keys_unit REFERENCES spendlog.charge_units (unit)
+);
+COMMENT ON TABLE spendlog.focus_price_keys IS 'Which unit of charge_units a key of the cost map prices, for the SKU Price dataset of FOCUS 1.5';
+INSERT INTO spendlog.focus_price_keys (key, unit) VALUES
+  ('input_cost_per_token', 'input_text_tokens'), ('output_cost_per_token', 'output_text_tokens'),
+  ('cache_read_input_token_cost', 'cache_read_tokens'), ('explicit_cache_read_input_token_cost', 'cache_read_tokens'),
+  ('cache_creation_input_token_cost', 'cache_write_tokens'),
+  ('cache_creation_input_token_cost_above_1hr', 'cache_write_1h_tokens'),
+  ('cache_creation_input_token_cost_above_12hr', 'cache_write_12h_tokens'),
+  ('cache_read_input_audio_token_cost', 'cache_read_audio_tokens'),
+  ('cache_read_input_image_token_cost', 'cache_read_image_tokens'),
+  ('input_cost_per_audio_token', 'input_audio_tokens'), ('input_cost_per_image_token', 'input_image_tokens'),
+  ('input_cost_per_video_token', 'input_video_tokens'), ('output_cost_per_audio_token', 'output_audio_tokens'),
+  ('output_cost_per_image_token', 'output_image_tokens'), ('output_cost_per_video_token', 'output_video_tokens'),
+  ('output_cost_per_reasoning_token', 'reasoning_tokens'), ('citation_cost_per_token', 'citation_tokens'),
+  ('cost_per_second', 'seconds'), ('input_cost_per_second', 'input_seconds'), ('output_cost_per_second', 'output_seconds'),
+  ('input_cost_per_audio_per_second', 'input_audio_seconds'), ('input_cost_per_video_per_second', 'input_video_seconds'),
+  ('output_cost_per_video_per_second', 'output_video_seconds'), ('input_cost_per_character', 'input_characters'),
+  ('output_cost_per_character', 'output_characters'), ('input_cost_per_image', 'input_images'),
+  ('output_cost_per_image', 'output_images'), ('input_cost_per_pixel', 'input_pixels'),
+  ('output_cost_per_pixel', 'output_pixels'), ('input_cost_per_query', 'input_queries'), ('cost_per_query', 'calls'),
+  ('search_queries_cost_per_query', 'web_searches'),
+  ('ocr_cost_per_page', 'pages'), ('annotation_cost_per_page', 'annotation_pages'), ('ocr_cost_per_credit', 'credits'),
+  ('google_maps_grounding_cost_per_query', 'maps_queries'),
+  ('input_cost_per_token_cache_hit', NULL), ('input_cost_per_image_above_128k_tokens', NULL),
+  ('input_cost_per_audio_per_second_above', NULL), ('input_cost_per_video_per_second_above', NULL);
+
 CREATE FUNCTION spendlog.focus_price_unit(key text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE regexp_replace(key, '(_above_[0-9]+k_tokens)?(_priority|_flex|_batches|_batch)?$', '')
-  WHEN 'input_cost_per_token' THEN 'input_text_tokens' WHEN 'output_cost_per_token' THEN 'output_text_tokens'
-  WHEN 'cache_read_input_token_cost' THEN 'cache_read_tokens' WHEN 'cache_creation_input_token_cost' THEN 'cache_write_tokens'
-  WHEN 'cache_creation_input_token_cost_above_1hr' THEN 'cache_write_1h_tokens'
-  WHEN 'output_cost_per_reasoning_token' THEN 'reasoning_tokens' WHEN 'input_cost_per_audio_token' THEN 'input_audio_tokens'
-  WHEN 'output_cost_per_audio_token' THEN 'output_audio_tokens' WHEN 'input_cost_per_image_token' THEN 'input_image_tokens'
-  WHEN 'output_cost_per_image_token' THEN 'output_image_tokens' WHEN 'input_cost_per_image' THEN 'input_images'
-  WHEN 'output_cost_per_image' THEN 'output_images' WHEN 'input_cost_per_pixel' THEN 'input_pixels'
-  WHEN 'output_cost_per_pixel' THEN 'output_pixels' WHEN 'input_cost_per_character' THEN 'input_characters'
-  WHEN 'output_cost_per_character' THEN 'output_characters' WHEN 'input_cost_per_second' THEN 'input_seconds'
-  WHEN 'output_cost_per_second' THEN 'output_seconds' WHEN 'output_cost_per_video_per_second' THEN 'output_video_seconds'
-  WHEN 'input_cost_per_query' THEN 'input_queries' WHEN 'ocr_cost_per_page' THEN 'pages'
-  WHEN 'annotation_cost_per_page' THEN 'annotation_pages' WHEN 'ocr_cost_per_credit' THEN 'credits' ELSE key END;
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT k.unit FROM spendlog.focus_price_keys k WHERE starts_with(focus_price_unit.key || '_', k.key || '_')
+        ORDER BY length(k.key) DESC LIMIT 1);
+COMMENT ON FUNCTION spendlog.focus_price_unit(text) IS 'The unit that a key of the cost map prices; NULL: none that a call is charged by';
 
 -- The prices of the newest book. A cost map holds from its date to the date of the next one.
 CREATE VIEW spendlog.focus_1_5_sku_price WITH (security_invoker = true) AS
@@ -338,16 +358,20 @@ dated AS MATERIALIZED (
 models AS MATERIALIZED (
   SELECT d.stored_at, d.since, d.until, e.key AS model, e.value AS rates, e.value ->> 'litellm_provider' AS provider
   FROM dated d CROSS JOIN LATERAL json_each(d.models) AS e WHERE json_typeof(e.value) = 'object'),
+units AS MATERIALIZED (
+  SELECT k.key, spendlog.focus_price_unit(k.key) AS unit
+  FROM (SELECT DISTINCT p.key FROM models m CROSS JOIN LATERAL json_each(m.rates) AS p
+        WHERE json_typeof(p.value) = 'number') k),
 prices AS (
   SELECT m.provider, u.unit, spendlog.focus_sku(m.provider, m.model, u.unit) AS sku,
     trim_scale((p.value #>> '{}')::numeric) AS price, m.stored_at, m.since, m.until,
     string_agg(m.model || ': ' || p.key, ', ' ORDER BY m.model, p.key) AS keys
   FROM models m
   CROSS JOIN LATERAL json_each(m.rates) AS p
-  CROSS JOIN LATERAL (SELECT spendlog.focus_price_unit(p.key) AS unit) k
+  JOIN units k ON k.key = p.key
   CROSS JOIN LATERAL (VALUES (k.unit), (CASE WHEN k.unit = 'output_text_tokens'
     AND m.rates -> 'output_cost_per_reasoning_token' IS NULL THEN 'reasoning_tokens' END)) AS u (unit)
-  WHERE json_typeof(p.value) = 'number' AND p.key ~ '(_cost|cost_per_)' AND m.provider IS NOT NULL AND u.unit IS NOT NULL
+  WHERE json_typeof(p.value) = 'number' AND m.provider IS NOT NULL AND u.unit IS NOT NULL
   GROUP BY 1, 2, 3, 4, 5, 6, 7)
 SELECT 'Usage'::text AS "ChargeCategory", NULL::text AS "ContractId", 'USD'::text AS "PricingCurrency",
   'National'::text AS "PricingCurrencyCategory", NULL::text AS "PricingRegionId",
@@ -369,4 +393,4 @@ BEGIN
 END
 $$;
 GRANT SELECT ON spendlog.focus_1_2, spendlog.focus_1_5, spendlog.focus_unpriced, spendlog.focus_1_5_sku_price,
-  spendlog.focus_providers, spendlog.focus_models TO spendlog_writer, spendlog_repricer, spendlog_reader;
+  spendlog.focus_providers, spendlog.focus_models, spendlog.focus_price_keys TO spendlog_writer, spendlog_repricer, spendlog_reader;

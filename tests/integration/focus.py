@@ -239,6 +239,34 @@ def price_rows(stage):
     return [{name: value or None for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
 
 
+# Prices of the map that are of no line of usage: docs/focus.md says why.
+LEFT_OUT = {"cache_creation_input_audio_token_cost", "code_interpreter_cost_per_session", "computer_use_input_cost_per_1k_tokens",
+            "computer_use_output_cost_per_1k_tokens", "file_search_cost_per_1k_calls", "file_search_cost_per_gb_per_day",
+            "vector_store_cost_per_gb_per_day", "input_cost_per_audio_per_second_above_128k_tokens", "input_cost_per_image_above_128k_tokens",
+            "input_cost_per_video_per_second_above_128k_tokens", "input_cost_per_video_per_second_above_15s_interval",
+            "input_cost_per_video_per_second_above_8s_interval", "input_cost_per_request", "input_cost_per_text_message",
+            "input_cost_per_token_cache_hit", "input_dbu_cost_per_token", "output_dbu_cost_per_token"}
+WORDS = {"token": "Tokens", "second": "Seconds", "character": "Characters", "image": "Images", "pixel": "Pixels", "page": "Pages", "credit": "Credits"}
+
+
+def keys_have_their_units(stage, models, rows):
+    """Each price of the map has a unit that is what its key says, or is left out by name."""
+    keys = sorted({key for model in models.values() if isinstance(model, dict) for key, value in model.items()
+                   if isinstance(value, (int, float)) and not isinstance(value, bool) and re.search("cost|price|dbu", key)})
+    units = dict(stage.sql("SELECT key, spendlog.focus_unit(spendlog.focus_price_unit(key)) FROM unnest(ARRAY['" + "','".join(keys) + "']) AS key "
+                           "WHERE spendlog.focus_price_unit(key) IS NOT NULL"))
+    check_equal(set(keys) - set(units), LEFT_OUT, "prices that are of no unit")
+    for key, unit in units.items():
+        what = re.sub("_above_.*", "", key)
+        if what.endswith("_per_query"):
+            check(unit in ("Queries", "Calls"), f"{key} is of {unit}")
+            continue
+        said = [WORDS[word] for word in re.findall("|".join(WORDS), what)]
+        check("Tokens" in said and unit == "Tokens" or unit in said and "Tokens" not in said, f"{key} is of {unit}, not {said}")
+    check_equal({row["PricingUnit"] for row in rows} - {*WORDS.values(), "Queries", "Calls", "Searches"}, set(), "units of prices")
+    check(not any("dbu" in row["SkuPriceDescription"] for row in rows), "prices in DBU")
+
+
 def prices_have_their_dates(servers):
     """The SKU Price dataset has each price of the book once for each time it held, and usage finds its price in it."""
     with Stage(servers, "focus-prices", partitions=1) as stage:
@@ -266,6 +294,7 @@ def prices_have_their_dates(servers):
                    if row["SkuId"] == "openai/gpt-4o-mini/input_text_tokens" and re.search(r"input_cost_per_token(,|$)", row["SkuPriceDescription"])}
         check_equal(changed, {"openai/gpt-4o-mini/input_text_tokens@0.000003": (None, "2026-09-01T00:00:00Z"),
                               "openai/gpt-4o-mini/input_text_tokens@0.000004": ("2026-09-01T00:00:00Z", None)}, "a price that changed")
+        keys_have_their_units(stage, models, rows)
         used = {one for (one,) in stage.sql('SELECT DISTINCT "SkuPriceId" FROM spendlog.focus_1_5 WHERE "PricingUnit" = \'Tokens\' '
                                             'AND "ServiceProviderName" = \'OpenAI\'')}
         missing = used - {row["SkuPriceId"] for row in rows}
