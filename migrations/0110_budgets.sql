@@ -37,11 +37,13 @@ CREATE TABLE spendlog.budget_sums (
   calls bigint NOT NULL,
   unpriced_calls bigint NOT NULL,
   unpriced_gateway_cost numeric NOT NULL,
+  corrections numeric NOT NULL,
   CONSTRAINT budget_sums_pkey PRIMARY KEY (scope, id, whole, day, slot)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE spendlog.budget_sums IS 'Merged sums of those who have a budget, per day and per quarter of an hour';
 COMMENT ON COLUMN spendlog.budget_sums.whole IS 'of the whole day (slot is -1), or of a quarter of an hour';
 COMMENT ON COLUMN spendlog.budget_sums.spend IS 'US dollars';
+COMMENT ON COLUMN spendlog.budget_sums.corrections IS 'of the spend, what was posted for closed months: it has no sides';
 
 CREATE TABLE spendlog.coarse_days (
   level text NOT NULL,
@@ -62,7 +64,8 @@ RETURN format($sql$
   SELECT b.scope, b.id, w.whole, l.day, CASE WHEN w.whole THEN -1 ELSE coalesce(l.slot, 0) END AS slot,
     coalesce(sum(l.spend), 0) AS spend, sum(l.calls) AS calls,
     coalesce(sum(l.calls) FILTER (WHERE l.pricing_status = 'unpriced'), 0) AS unpriced_calls,
-    coalesce(sum(l.gateway_cost) FILTER (WHERE l.pricing_status = 'unpriced'), 0) AS unpriced_gateway_cost
+    coalesce(sum(l.gateway_cost) FILTER (WHERE l.pricing_status = 'unpriced'), 0) AS unpriced_gateway_cost,
+    coalesce(sum(l.spend - l.input_cost - l.output_cost - l.other_cost), 0) AS corrections
   FROM %s l
   CROSS JOIN LATERAL (
     SELECT v.scope, v.id FROM (VALUES ('all', ''), ('team', l.team_id), ('key', l.api_key), ('user', l.user_id),
@@ -80,7 +83,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN 'INSERT INTO spendlog.budget_sums AS s ' || spendlog.budget_lines(source) || ' ORDER BY 1, 2, 3, 4, 5 '
   'ON CONFLICT ON CONSTRAINT budget_sums_pkey DO UPDATE SET spend = s.spend + excluded.spend, '
   'calls = s.calls + excluded.calls, unpriced_calls = s.unpriced_calls + excluded.unpriced_calls, '
-  'unpriced_gateway_cost = s.unpriced_gateway_cost + excluded.unpriced_gateway_cost';
+  'unpriced_gateway_cost = s.unpriced_gateway_cost + excluded.unpriced_gateway_cost, corrections = s.corrections + excluded.corrections';
 
 -- Deltas that are deleted have become merged lines.
 CREATE FUNCTION spendlog.budgets_merge() RETURNS trigger
@@ -385,7 +388,7 @@ $$;
 COMMENT ON FUNCTION spendlog.spent(text, text, text, text, integer, timestamptz) IS 'US dollars spent by a team, key, ... in the day, week, month, quarter or year of a moment: what the rows come to; NULL: days of it are gone and in no sum that tells';
 
 -- What the four weeks before a moment say about the time from it to `until`: each quarter of an hour as on the same
--- weekdays. Of whom less than a week is known: as in the mean of it.
+-- weekdays. Of whom less than a week is known: as in the mean of it. What was posted for a closed month, or set aside in it, comes once.
 CREATE FUNCTION spendlog.spend_expected(scope text, id text, zone text, at timestamptz, until timestamp) RETURNS numeric
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -404,14 +407,21 @@ BEGIN
   END IF;
   WITH pieces AS MATERIALIZED (
     SELECT b.began AT TIME ZONE 'UTC' AT TIME ZONE zone AS began, b.spend FROM (
-      SELECT s.day + make_interval(mins => 15 * s.slot) AS began, s.spend FROM spendlog.budget_sums s
+      SELECT s.day + make_interval(mins => 15 * s.slot) AS began, s.spend - s.corrections AS spend FROM spendlog.budget_sums s
       WHERE s.scope = spend_expected.scope AND s.id = spend_expected.id AND NOT s.whole AND s.day >= first
       UNION ALL
-      SELECT d.day + make_interval(mins => 15 * coalesce(d.slot, 0)), d.spend FROM spendlog.spend_sums d
+      SELECT d.day + make_interval(mins => 15 * coalesce(d.slot, 0)), d.input_cost + d.output_cost + d.other_cost FROM spendlog.spend_sums d
       WHERE d.grain = 'delta' AND d.level = CASE WHEN scope IN ('tag', 'end_user') THEN scope ELSE 'all' END
         AND CASE scope WHEN 'all' THEN '' WHEN 'team' THEN d.team_id WHEN 'key' THEN d.api_key
           WHEN 'user' THEN d.user_id WHEN 'organization' THEN d.organization_id WHEN 'provider' THEN d.provider
-          WHEN 'model' THEN d.model ELSE d.label END = id AND d.day >= first) b),
+          WHEN 'model' THEN d.model ELSE d.label END = id AND d.day >= first
+      UNION ALL -- back again
+      SELECT e.counts_on::timestamp, -(e.input_cost + e.output_cost + e.other_cost) FROM spendlog.exclusions e
+      LEFT JOIN spendlog.spend_logs r ON r.start_time = e.start_time AND r.identity = e.identity
+      WHERE e.counts_on >= first AND e.counts_on <> e.start_time::date
+        AND CASE scope WHEN 'all' THEN true WHEN 'tag' THEN id = ANY (r.request_tags) WHEN 'team' THEN r.team_id = id
+          WHEN 'key' THEN r.api_key = id WHEN 'user' THEN r.user_id = id WHEN 'organization' THEN r.organization_id = id
+          WHEN 'provider' THEN r.provider = id WHEN 'model' THEN r.model = id ELSE r.end_user = id END) b),
   known AS (
     SELECT extract(epoch FROM here - greatest(here - interval '28 days', coalesce(
       (SELECT min(w.day)::timestamp FROM spendlog.budget_sums w
@@ -454,7 +464,7 @@ COMMENT ON COLUMN spendlog.budget_status.spent IS 'NULL: calls are missing, whos
 COMMENT ON COLUMN spendlog.budget_status.spent_at_least IS 'what is known of it';
 COMMENT ON COLUMN spendlog.budget_status.missing_calls IS 'calls of anybody in the period that retention dropped and that are in no sum which tells whose they were';
 COMMENT ON COLUMN spendlog.budget_status.over IS 'also where what is known is enough for it; NULL: it may be';
-COMMENT ON COLUMN spendlog.budget_status.forecast IS 'at the end of the period: what was spent, and for the rest what the same weekdays of four weeks say';
+COMMENT ON COLUMN spendlog.budget_status.forecast IS 'at the end of the period: what was spent, and for the rest what the same weekdays of four weeks say, without what was posted for closed months';
 COMMENT ON COLUMN spendlog.budget_status.unpriced_calls IS 'calls without a price: they are not in what was spent';
 COMMENT ON COLUMN spendlog.budget_status.unpriced_gateway_cost IS 'what the gateway says of those';
 COMMENT ON COLUMN spendlog.budget_status.doubtful_calls IS 'calls whose amount may be wrong, on the days of the period (UTC); NULL: the sums tell it of all, provider and model alone';

@@ -287,7 +287,7 @@ BEGIN
         coalesce(sum(b.spend) FILTER (WHERE b.side = 1), 0) AS made_spend
       FROM (SELECT 1 AS side, m.* FROM (%s) m UNION ALL SELECT -1, k.* FROM spendlog.budget_sums k) b
       GROUP BY b.scope, b.id, b.whole, b.day, b.slot HAVING sum(b.side * b.spend) <> 0 OR sum(b.side * b.calls) <> 0
-        OR sum(b.side * b.unpriced_calls) <> 0 OR sum(b.side * b.unpriced_gateway_cost) <> 0) d
+        OR sum(b.side * b.unpriced_calls) <> 0 OR sum(b.side * b.unpriced_gateway_cost) <> 0 OR sum(b.side * b.corrections) <> 0) d
     GROUP BY 1, 2 ORDER BY 2, 1$sql$, spendlog.budget_lines('(SELECT * FROM spendlog.spend_sums WHERE grain <> ''delta'')'));
 END
 $$;

@@ -10,7 +10,7 @@ from harness.report import Skipped, check, check_equal, wait_for
 from harness.servers import free_port, run_checked
 from integration.callback import Proxy, litellm_bin
 from integration.operations import http
-from integration.repricing import FILL_ROWS
+from integration.repricing import FILL_ROWS, NEW_PRICES
 from integration.stage import Stage, demo_event, demo_lines, message_of
 
 ROWS = {"all": "true", "team": "team_id = {}", "provider": "provider = {}", "model": "model = {}",
@@ -212,7 +212,7 @@ def a_forecast_knows_the_weekday(servers):
             on = monday + datetime.timedelta(day)
             if on.weekday() < 5:
                 stage.sql("INSERT INTO spendlog.budget_sums SELECT 'team', 'office', w, '" + str(on) + "', "
-                          "CASE WHEN w THEN -1 ELSE 40 END, 10, 1, 0, 0 FROM (VALUES (true), (false)) v (w)")
+                          "CASE WHEN w THEN -1 ELSE 40 END, 10, 1, 0, 0, 0 FROM (VALUES (true), (false)) v (w)")
 
         def expected(at, until):
             return Decimal(stage.value("SELECT trim_scale(spendlog.spend_expected('team', 'office', 'UTC', "
@@ -224,6 +224,42 @@ def a_forecast_knows_the_weekday(servers):
         check_equal(expected("2026-03-30 12:00", "2026-03-31"), Decimal(0), "a Monday's afternoon: spent at ten, always")
         check(Decimal(12) < expected("2026-03-04 00:00", "2026-03-05") < Decimal(13), "who is new spends as in the hours so far")
         stage.sql("DELETE FROM spendlog.budget_sums")
+
+
+def a_forecast_takes_corrections_for_what_they_are(servers):
+    """What is posted for a closed month, or set aside in it, counts once: a forecast does not expect it again each week, merged or not."""
+    with Stage(servers, "once", partitions=1) as stage:
+        today = datetime.date.fromisoformat(stage.value("SELECT (now() AT TIME ZONE 'UTC')::date"))
+        closed = (today.replace(day=1) - datetime.timedelta(days=40)).replace(day=2)
+        at = stage.value("SELECT now()")
+        fill_users(stage, 240, 8, str(closed), 1)
+        fill_users(stage, 200, 8, str(today - datetime.timedelta(days=20)), 20)
+        stage.command("periods", "close", closed.strftime("%Y-%m"))
+        for scope, name in (("all", ""), ("end_user", "user-3")):
+            stage.command("budget", "set", scope, *([name] if name else []), "100", "--period", "month")
+
+        stage.command("compact")
+
+        def told():
+            return [Decimal(stage.value(f"SELECT spendlog.spend_expected('{scope}', '{name}', 'UTC', '{at}', "
+                                        f"'{today + datetime.timedelta(days=14)}')")) for scope, name in (("all", ""), ("end_user", "user-3"))]
+        usual = told()
+        check(min(usual) > 0, f"what is expected: {usual}")
+        spent = Decimal(stage.value("SELECT spent FROM spendlog.budget_status WHERE scope = 'all'"))
+        prices = os.path.join(stage.folder, "prices.yaml")
+        with open(prices, "w") as out:
+            out.write(NEW_PRICES)
+        stage.command("reprice", "--until", str(closed + datetime.timedelta(days=1)), "--since", str(closed), "-q",
+                      extra=f"pricing: {{litellm_config: {prices}}}\ndrift: {{events: 0}}\n")
+        identity = stage.value("SELECT identity FROM spendlog.spend_logs WHERE end_user = 'user-3' GROUP BY 1 HAVING count(*) = 1 "
+                               f"AND min(start_time) < '{closed + datetime.timedelta(days=1)}' LIMIT 1")
+        stage.command("exclude", "--identity", identity, "--why", "a test")
+        check_equal(stage.sql("SELECT count(*) > 1, bool_or(e.calls = -1) FROM spendlog.spend_entries e WHERE e.calls <> 1 AND "
+                              f"e.day = '{today}' AND e.spend <> 0"), [["t", "t"]], "entries of what was posted and set aside")
+        check(Decimal(stage.value("SELECT spent FROM spendlog.budget_status WHERE scope = 'all'")) != spent, "corrections are in what was spent")
+        check_equal(told(), usual, "what is expected after corrections")
+        stage.command("compact")
+        check_equal(told(), usual, "what is expected after corrections, merged")
 
 
 CONFIG = """
@@ -268,5 +304,6 @@ def a_used_up_budget_stops_the_proxy(servers):
 
 
 ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says,
-       a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday, what_retention_dropped_is_told_as_missing,
+       a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday,
+       a_forecast_takes_corrections_for_what_they_are, what_retention_dropped_is_told_as_missing,
        a_used_up_budget_stops_the_proxy)
