@@ -26,7 +26,10 @@ static void period_json(const struct period *period)
     buf_add_char(&line, '{');
     result_text(&line, "month", slice_of(period->month));
     result_int(&line, "rows", period->rows);
-    result_int(&line, "late_rows", period->rows_now - period->rows);
+    if (period->late_known)
+        result_int(&line, "late_rows", period->late_rows);
+    else
+        result_null(&line, "late_rows");
     result_sum(&line, "spend", period->spend);
     result_sum(&line, "posted", period->posted);
     result_time(&line, "closed_at", period->closed_at_us);
@@ -37,7 +40,7 @@ static void period_json(const struct period *period)
 
 static void period_print(const struct period *period, void *context)
 {
-    char spend[SUM_TEXT_MAX], posted[SUM_TEXT_MAX];
+    char spend[SUM_TEXT_MAX], posted[SUM_TEXT_MAX], late[24] = "unknown";
     bool *headed = context;
     if (options.json) {
         period_json(period);
@@ -47,10 +50,12 @@ static void period_print(const struct period *period, void *context)
         printf("%-8s %12s %10s %24s %24s  %s\n", "month", "rows", "late rows", "spend", "posted",
                "closed by");
     *headed = true;
+    if (period->late_known)
+        snprintf(late, sizeof(late), "%lld", (long long)period->late_rows);
     sum_format(period->spend, spend);
     sum_format(period->posted, posted);
-    show_line(stdout, "%-8s %12lld %10lld %24s %24s  %s", period->month, (long long)period->rows,
-              (long long)(period->rows_now - period->rows), spend, posted, period->closed_by);
+    show_line(stdout, "%-8s %12lld %10s %24s %24s  %s", period->month, (long long)period->rows,
+              late, spend, posted, period->closed_by);
 }
 
 static bool month_parse(const char *text, int *year, unsigned *month)

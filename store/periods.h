@@ -2,7 +2,8 @@
 /*
  * Closed periods: months (UTC) whose books are closed. Their rows are changed no more; what
  * repricing finds is posted to an open day (store/reprice.h). Rows of such a month that arrive
- * later are stored as ever, and seen in the list as more rows than at the closing.
+ * later are stored as ever, and seen in the list as calls that the sums of the month have more than
+ * at the closing.
  */
 #ifndef STORE_PERIODS_H
 #define STORE_PERIODS_H
@@ -11,7 +12,9 @@
 
 struct period {
     char month[8]; /* 2026-10 */
-    int64_t rows, rows_now;
+    int64_t rows;
+    bool late_known; /* not when sums of its days are gone */
+    int64_t late_rows;
     struct sum spend;  /* when it was closed */
     struct sum posted; /* corrections of its rows since, which count elsewhere */
     int64_t closed_at_us;

@@ -233,12 +233,25 @@ def a_month_is_closed_with_its_dropped_days(servers):
         filled(stage, 200, "2026-09-28", 3)
         whole = stage.sql("SELECT count(*), trim_scale(sum(spend)) FROM spendlog.spend_logs")
         stage.command("compact")
+        def listed():
+            return json.loads(stage.command("periods", "list", "--json"))["late_rows"]
         check(int(stage.value("SELECT spendlog.drop_partition('2026-09-28')")) > 0, "a day is dropped")
+        apart = stage.sql("SELECT identity FROM spendlog.spend_logs WHERE spend > 0 LIMIT 2")
+        stage.command("exclude", "--identity", apart[0][0], "--why", "a test")
+        whole = [[str(int(whole[0][0]) - 1), stage.value("SELECT trim_scale(sum(spend)) FROM spendlog.spend_daily")]]
         stage.sql("SELECT spendlog.period_close('2026-09-01', now())")
         check_equal(stage.sql("SELECT rows, trim_scale(spend) FROM spendlog.closed_periods"), whole, "what the month is closed with")
         check_equal(stage.sql(late), [], "late, of what was there")
+        check_equal(listed(), 0, "late in the list, of what was there")
+        stage.command("exclude", "--identity", apart[1][0], "--why", "a test")
+        stage.sql("SELECT spendlog.drop_partition('2026-09-30')")
+        check_equal(listed(), 0, "late in the list, of what was set aside and dropped since")
         filled(stage, 7, "2026-09-29", 1)
         check_equal([row[0] for row in stage.sql(late)], ["7"], "late, of what came")
+        check_equal(listed(), 7, "late in the list, of what came")
+        stage.sql("SELECT spendlog.sums_forget('2026-10-01')")
+        check_equal(listed(), None, "late, of a month with days in no sum")
+        check(" unknown " in stage.command("periods", "list"), "the same as a table")
 
 
 def settings_change_no_figure(servers):
