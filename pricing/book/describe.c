@@ -50,7 +50,14 @@ static void say_keys(const struct writer *out, const char *what, const struct fi
     }
 }
 
-static void describe_text(const struct deployment_prices *prices, const struct writer *out)
+/* A call that uses what is not set: LiteLLM bills it as 0, we have no price for it. */
+static const char *of_what_is_not_set(enum overrides_mode mode)
+{
+    return mode == OVERRIDES_LITELLM ? "free" : "unpriced (rate_missing)";
+}
+
+static void describe_text(const struct deployment_prices *prices, enum overrides_mode mode,
+                          const struct writer *out)
 {
     const struct deployment *d = prices->priced->deployment;
     const char *how = standing(prices);
@@ -62,7 +69,7 @@ static void describe_text(const struct deployment_prices *prices, const struct w
     else if (strcmp(how, "unpriced") == 0)
         say(out, "  unpriced: in no cost map, and sets no price");
     else if (strcmp(how, "custom") == 0)
-        say(out, "  in no cost map: what is not set is free");
+        say(out, "  in no cost map: what is not set is %s", of_what_is_not_set(mode));
     say_keys(out, "set", &prices->set, prices->base);
     say_keys(out, "inherited", &prices->inherited, NULL);
     say_keys(out, "lost", &prices->lost, NULL);
@@ -148,7 +155,7 @@ void book_describe(const struct book *book, bool json,
         if (json)
             describe_json(&prices, &out);
         else
-            describe_text(&prices, &out);
+            describe_text(&prices, book->policies.overrides, &out);
     }
     arena_free(&scratch);
     if (!json)

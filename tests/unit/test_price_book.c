@@ -646,6 +646,28 @@ static const struct charge *charged(const char *map, enum unknown_keys_mode mode
     return charge;
 }
 
+static void a_description_calls_free_only_what_is_billed_as_0(void **state)
+{
+    static const char config[] = "model_list:\n"
+                                 "- model_name: m\n"
+                                 "  litellm_params: {model: openai/in-no-map, "
+                                 "input_cost_per_token: 0.000001}\n";
+    static const char call[] = "provider=openai model=m model_group=m input_tokens=10 "
+                               "output_tokens=5";
+    static const char *const said[] = {[OVERRIDES_MERGE] = "is unpriced (rate_missing)",
+                                       [OVERRIDES_LITELLM] = "is free"};
+    (void)state;
+    for (enum overrides_mode mode = OVERRIDES_MERGE; mode <= OVERRIDES_LITELLM; mode++) {
+        struct book *book = book_of(config, mode);
+        described[0] = '\0';
+        book_describe(book, false, describe_line, NULL);
+        assert_non_null(strstr(described, said[mode]));
+        assert_string_equal(spend(book, call),
+                            mode == OVERRIDES_LITELLM ? "0.00001" : "rate_missing");
+        book_free(book);
+    }
+}
+
 static void a_key_that_may_be_money_is_told_at_the_row(void **state)
 {
     (void)state;
@@ -868,6 +890,7 @@ int main(void)
         cmocka_unit_test(findings_warn_of_litellms_quirks),
         cmocka_unit_test(deployments_that_cannot_be_told_apart_are_named),
         cmocka_unit_test(a_description_says_what_is_set_inherited_and_lost),
+        cmocka_unit_test(a_description_calls_free_only_what_is_billed_as_0),
         cmocka_unit_test(a_key_that_may_be_money_is_told_at_the_row),
         cmocka_unit_test(rates_of_0_beside_a_key_that_may_be_money_are_no_price),
         cmocka_unit_test(a_row_without_a_readable_price_is_never_free),
