@@ -370,19 +370,32 @@ static bool map_compile(struct compiler *compiler, const struct yaml_node *map,
     return true;
 }
 
+static bool time_format_refused(struct compiler *compiler, const struct yaml_node *node,
+                                char conversion)
+{
+    if (conversion == 'Z')
+        return yaml_err(compiler->err, node,
+                        "`time`: %%Z is not read, the letters of a zone stand for several: write "
+                        "them as they are where they mean UTC, or %%z for +0100");
+    if (conversion)
+        return yaml_err(compiler->err, node, "`time`: no time is read from %%%c", conversion);
+    return yaml_err(compiler->err, node,
+                    "`time` is s, ms, us, ns, rfc3339, a strptime format, or a list");
+}
+
 static bool time_compile(struct compiler *compiler, const struct yaml_node *node,
                          struct filters *filters)
 {
     bool list = node->kind == YAML_LIST;
     const struct yaml_node *child = list ? node->children : node;
+    char conversion = 0;
     struct time_format *formats = compile_alloc(compiler, (node->count + 1) * sizeof *formats);
     if (!formats)
         return false;
     for (; child; child = list ? child->next : NULL) {
         if (child->kind != YAML_SCALAR ||
-            !time_format_parse(child->text.p, &formats[filters->time_count++]))
-            return yaml_err(compiler->err, child,
-                            "`time` is s, ms, us, ns, rfc3339, a strptime format, or a list");
+            !time_format_parse(child->text.p, &formats[filters->time_count++], &conversion))
+            return time_format_refused(compiler, child, conversion);
     }
     if (filters->time_count == 0)
         return yaml_err(compiler->err, node, "`time` is empty");

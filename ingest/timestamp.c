@@ -19,15 +19,35 @@ static const struct {
     {"rfc3339", {TIME_RFC3339, 0, NULL}},
 };
 
-bool time_format_parse(const char *text, struct time_format *format)
+/* All that glibc's strptime() reads into the time, with what may stand before the letter. */
+static bool is_conversion(const char *letter)
 {
+    return *letter && strchr("%aAbBcCdDeFhHIjklmMnprRsStTuUwWxXyYz", *letter) != NULL;
+}
+
+/* Whether each conversion of the pattern counts; *letter: the first that does not. */
+static bool pattern_counts(const char *pattern, char *letter)
+{
+    for (const char *at = strchr(pattern, '%'); at; at = strchr(at + 1, '%')) {
+        at += 1 + strspn(at + 1, "-_0^#");
+        at += *at == 'E' || *at == 'O';
+        *letter = *at ? *at : '%';
+        if (!is_conversion(at))
+            return false;
+    }
+    return true;
+}
+
+bool time_format_parse(const char *text, struct time_format *format, char *conversion)
+{
+    *conversion = 0;
     for (size_t i = 0; i < sizeof format_table / sizeof format_table[0]; i++)
         if (strcmp(format_table[i].name, text) == 0) {
             *format = format_table[i].format;
             return true;
         }
     *format = (struct time_format){TIME_STRPTIME, 0, text};
-    return strchr(text, '%') != NULL;
+    return strchr(text, '%') != NULL && pattern_counts(text, conversion);
 }
 
 static bool in_range(int64_t us)
@@ -79,6 +99,14 @@ static bool unit_parse(struct slice text, int us_exponent, int64_t *us)
     return in_range(*us);
 }
 
+/* timegm() makes 3 March of 31 February. */
+static bool day_exists(const struct tm *tm)
+{
+    struct tm day = {.tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday};
+    timegm(&day);
+    return day.tm_mday == tm->tm_mday && day.tm_mon == tm->tm_mon;
+}
+
 static bool strptime_parse(struct slice text, const char *pattern, int64_t *us)
 {
     char copy[128];
@@ -88,7 +116,7 @@ static bool strptime_parse(struct slice text, const char *pattern, int64_t *us)
     memcpy(copy, text.p, text.bytes);
     copy[text.bytes] = '\0';
     const char *rest = strptime(copy, pattern, &tm);
-    if (!rest || *rest)
+    if (!rest || *rest || !day_exists(&tm))
         return false;
     long offset_s = tm.tm_gmtoff; /* %z; timegm() clears it */
     *us = ((int64_t)timegm(&tm) - offset_s) * 1000000;

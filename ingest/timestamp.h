@@ -16,8 +16,10 @@ struct time_format {
 };
 
 /* "s", "ms", "us", "ns", "rfc3339" or a strptime(3) pattern (one with a '%'). `text` must be
- * NUL-terminated and outlive the format. */
-bool time_format_parse(const char *text, struct time_format *format);
+ * NUL-terminated and outlive the format. A pattern with a conversion that strptime() does not know,
+ * or takes and passes over (%Z: an abbreviation names several zones), is refused, and *conversion
+ * its letter; 0 when the text has nothing of a format. */
+bool time_format_parse(const char *text, struct time_format *format, char *conversion);
 
 /* Numbers of a unit are decimal text between 1970 (exclusive) and 2200: that tells seconds from
  * milliseconds when both are in a list. Seconds come as binary fractions and are rounded half up to

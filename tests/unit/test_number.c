@@ -112,19 +112,46 @@ static void times_are_read_in_every_unit(void **state)
         {"rfc3339", "2200-01-01T00:00:00Z", NULL},
         {"%d/%b/%Y:%H:%M:%S %z", "24/Nov/2026:05:06:18 +0100", "2026-11-24T04:06:18Z"},
         {"%d/%b/%Y:%H:%M:%S %z", "24/Nov/2026", NULL},
+        {"%Y-%m-%d", "2026-02-28", "2026-02-28T00:00:00Z"},
+        {"%Y-%m-%d", "2028-02-29", "2028-02-29T00:00:00Z"},
+        {"%Y-%m-%d", "2026-02-29", NULL},
+        {"%d.%m.%Y", "31.02.2026", NULL},
+        {"%d.%m.%Y", "31.04.2026", NULL},
+        {"%Y-%j", "2026-060", "2026-03-01T00:00:00Z"},
+        {"%Y-%m-%d %H:%M:%S UTC", "2026-11-24 04:06:18 UTC", "2026-11-24T04:06:18Z"},
+        {"%Y-%m-%d %H:%M:%S UTC", "2026-11-24 04:06:18 CEST", NULL},
+        {"100%% %Y-%m-%d", "100% 2026-11-24", "2026-11-24T00:00:00Z"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct time_format format;
         int64_t us = 0, expected = 0;
-        assert_true(time_format_parse(rows[i].format, &format));
+        char conversion;
+        assert_true(time_format_parse(rows[i].format, &format, &conversion));
         bool ok = time_parse(slice_of(rows[i].text), &format, &us);
         assert_true(!rows[i].time || clock_parse(slice_of(rows[i].time), &expected));
         if (ok != (rows[i].time != NULL) || (ok && us != expected))
             fail_msg("%s \"%s\": %lld, expected %lld", rows[i].format, rows[i].text, (long long)us,
                      (long long)expected);
     }
-    struct time_format format;
-    assert_false(time_format_parse("seconds", &format));
+}
+
+static void formats_that_read_no_time_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format;
+        char conversion;
+    } rows[] = {
+        {"seconds", 0},        {"%Y-%m-%d %H:%M:%S %Z", 'Z'}, {"%Y-%m-%d %-Z", 'Z'},
+        {"%G-W%V-%u", 'G'},    {"%Y-%m-%dT%H:%M:%S.%f", 'f'}, {"%Y-%m-%d%", '%'},
+        {"%Y-%m-%d %EZ", 'Z'},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct time_format format;
+        char conversion;
+        assert_false(time_format_parse(rows[i].format, &format, &conversion));
+        assert_int_equal(conversion, rows[i].conversion);
+    }
 }
 
 static void providers_get_litellms_names(void **state)
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test(counts_are_integers_however_they_are_written),
         cmocka_unit_test(decimals_keep_their_digits_and_are_rounded_only_beyond_40),
         cmocka_unit_test(times_are_read_in_every_unit),
+        cmocka_unit_test(formats_that_read_no_time_are_refused),
         cmocka_unit_test(providers_get_litellms_names),
         cmocka_unit_test(bedrocks_models_have_a_vendor),
         cmocka_unit_test(a_familys_models_have_one_provider),
