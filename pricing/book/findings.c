@@ -229,6 +229,41 @@ static void check_uplift(const struct reporter *to, const struct deployment_pric
                "without vertex_location calls count as regional, with the uplift of the cost map");
 }
 
+/* Of two rows that hold a number the one that begins lower bills, of results the one that comes
+ * first. */
+static bool rows_overlap(const struct tier_row *a, const struct tier_row *b)
+{
+    if (a->has_results && b->has_results)
+        return decimal_cmp(&a->above, &b->upto) <= 0 && decimal_cmp(&b->above, &a->upto) <= 0;
+    return a->has_range && b->has_range && decimal_cmp(&a->above, &b->upto) < 0 &&
+           decimal_cmp(&b->above, &a->upto) < 0;
+}
+
+static void range_text(const struct tier_row *row, char *text, size_t capacity)
+{
+    char from[DECIMAL_TEXT_MAX], to[DECIMAL_TEXT_MAX];
+    decimal_format(&row->above, from);
+    decimal_format(&row->upto, to);
+    snprintf(text, capacity, "[%s, %s]", from, to);
+}
+
+static void check_tiers(const struct reporter *to, const struct deployment_prices *prices)
+{
+    const struct rule *rule = prices->priced->override.entry;
+    const struct node *ours = fields_get(&prices->set, "tiered_pricing");
+    char one[2 * DECIMAL_TEXT_MAX + 5], other[2 * DECIMAL_TEXT_MAX + 5];
+    for (size_t i = 0; ours && i < rule->tier_count; i++)
+        for (size_t j = i + 1; j < rule->tier_count; j++) {
+            if (!rows_overlap(&rule->tier[i], &rule->tier[j]))
+                continue;
+            range_text(&rule->tier[i], one, sizeof(one));
+            range_text(&rule->tier[j], other, sizeof(other));
+            report(to, FINDING_WARNING, prices->priced->deployment, ours->line,
+                   "tiered_pricing: the ranges %s and %s overlap, the first of them is billed", one,
+                   other);
+        }
+}
+
 static void check_zone(const struct reporter *to, const struct deployment *d, struct arena *scratch)
 {
     const char *zone = node_text(node_get(d->info, "off_peak_pricing"), "weekday_timezone");
@@ -459,6 +494,7 @@ static void check_deployment(const struct reporter *to, const struct priced_depl
         return;
     }
     check_slips(to, &prices);
+    check_tiers(to, &prices);
     if (to->book->policies.overrides == OVERRIDES_LITELLM)
         check_litellm(to, &prices);
     else

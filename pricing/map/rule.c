@@ -150,6 +150,25 @@ static bool add_named(struct compiler *c, struct named_rate **list, size_t *coun
     return true;
 }
 
+/* "_above_128k_tokens" and "_above_128000_tokens": which of the two is meant, nothing tells. */
+static bool place_in_band(struct compiler *c, const struct price_key *key, const struct rate *rate,
+                          const struct node *value)
+{
+    struct band *band = band_get(c, key->above_tokens);
+    const struct rate *before = band ? band->rate[key->kind][key->variant] : NULL;
+    if (!band)
+        return false;
+    band->rate[key->kind][key->variant] = rate;
+    if (!before)
+        return true;
+    const struct rate_source *other = &before->source;
+    if (other->file)
+        return node_err(c->err, value, "%s: %s at %s:%u is the same threshold", value->key,
+                        other->key, other->file, other->line);
+    return node_err(c->err, value, "%s: %s of %s is the same threshold", value->key, other->key,
+                    other->entry);
+}
+
 static bool place_rate(struct compiler *c, const struct price_key *key, const struct rate *rate,
                        const struct node *value)
 {
@@ -158,12 +177,8 @@ static bool place_rate(struct compiler *c, const struct price_key *key, const st
         return add_named(c, &c->rule->detail, &c->rule->detail_count,
                          (struct named_rate){key->kind, name, rate});
     }
-    if (key->above_tokens) {
-        struct band *band = band_get(c, key->above_tokens);
-        if (band)
-            band->rate[key->kind][key->variant] = rate;
-        return band != NULL;
-    }
+    if (key->above_tokens)
+        return place_in_band(c, key, rate, value);
     assert(c->rate_count <= RATES_MAX);
     c->rule->slot[key->kind][key->variant] = (uint8_t)c->rate_count;
     c->rates[c->rate_count++] = rate;

@@ -107,6 +107,25 @@ static void a_bad_price_in_the_map_ends_the_load(void **state)
     expect_error(NULL, "", "ends");
 }
 
+static void a_threshold_that_is_said_twice_is_refused(void **state)
+{
+    (void)state;
+    expect_error(CONFIG("input_cost_per_token_above_64k_tokens: 1\n"
+                        "    input_cost_per_token_above_64000_tokens: 2"),
+                 NULL, ":6: input_cost_per_token_above_64000_tokens: ");
+    expect_error(CONFIG("input_cost_per_token_above_64k_tokens: 1\n"
+                        "    input_cost_per_token_above_064k_tokens: 1"),
+                 NULL, ":5 is the same threshold");
+    expect_error(NULL,
+                 "{\"m\": {\"input_cost_per_token\": 1,\n"
+                 "\"input_cost_per_token_above_64k_tokens_priority\": 1,\n"
+                 "\"input_cost_per_token_above_64000_tokens_priority\": 2}}",
+                 ":3: input_cost_per_token_above_64000_tokens_priority: ");
+    book_free(book_of(CONFIG("input_cost_per_token_above_64k_tokens: 1\n"
+                             "    output_cost_per_token_above_64000_tokens: 2"),
+                      OVERRIDES_MERGE));
+}
+
 static void the_maps_own_numeric_strings_are_numbers(void **state)
 {
     (void)state;
@@ -552,6 +571,16 @@ static void findings_name_slips_and_typos(void **state)
                    OVERRIDES_MERGE, "input_per_token: looks like a price but is not a known one");
     expect_finding(CONFIG("tiered_pricing: [{range: [0, 1000], input_cost_per_tokn: 1e-6}]"),
                    OVERRIDES_MERGE, "did you mean input_cost_per_token?");
+#define TIERS(low, high)                                                                           \
+    CONFIG("tiered_pricing: [{range: " low ", input_cost_per_token: 1e-6}, "                       \
+           "{range: " high ", input_cost_per_token: 2e-6}]")
+    expect_finding(TIERS("[0, 1000]", "[900, 2000]"), OVERRIDES_MERGE,
+                   "the ranges [0, 1000] and [900, 2000] overlap");
+    expect_finding(TIERS("[900, 2000]", "[0, 1000]"), OVERRIDES_LITELLM,
+                   "the ranges [0, 1000] and [900, 2000] overlap");
+    expect_finding(TIERS("[0, 1000]", "[1000, 2000]"), OVERRIDES_MERGE, "");
+    assert_null(strstr(found, "overlap"));
+#undef TIERS
     static const char *const alone[] = {"input_cost_per_request", "file_search_cost_per_1k_calls",
                                         "code_interpreter_cost_per_session",
                                         "input_dbu_cost_per_token"};
@@ -654,8 +683,8 @@ static void a_description_calls_free_only_what_is_billed_as_0(void **state)
                                  "input_cost_per_token: 0.000001}\n";
     static const char call[] = "provider=openai model=m model_group=m input_tokens=10 "
                                "output_tokens=5";
-    static const char *const said[] = {[OVERRIDES_MERGE] = "is unpriced (rate_missing)",
-                                       [OVERRIDES_LITELLM] = "is free"};
+    static const char *const said[] = {
+        [OVERRIDES_MERGE] = "is unpriced (rate_missing)", [OVERRIDES_LITELLM] = "is free"};
     (void)state;
     for (enum overrides_mode mode = OVERRIDES_MERGE; mode <= OVERRIDES_LITELLM; mode++) {
         struct book *book = book_of(config, mode);
@@ -869,6 +898,7 @@ int main(void)
         cmocka_unit_test(a_bad_price_in_the_configuration_is_an_error_with_its_line),
         cmocka_unit_test(a_bad_price_in_the_map_ends_the_load),
         cmocka_unit_test(a_member_that_comes_twice_is_refused),
+        cmocka_unit_test(a_threshold_that_is_said_twice_is_refused),
         cmocka_unit_test(the_maps_own_numeric_strings_are_numbers),
         cmocka_unit_test(three_ways_to_write_a_price_are_the_same_number),
         cmocka_unit_test(environment_references_are_resolved),
