@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spendlog exclude: sets a stored row aside, so that it counts in no sum, and puts it back. */
 #include "cli/command.h"
+#include "cli/exclusion.h"
 #include "cli/result.h"
 
-#include "core/clock.h"
 #include "core/show.h"
-#include "store/exclude.h"
 
 #include <string.h>
 
@@ -24,48 +23,19 @@ const struct option_row exclude_options[] = {
     {0},
 };
 
-static void entry_json(const struct exclusion *e, struct buf *line)
-{
-    buf_add_char(line, '{');
-    result_int(line, "exclusion", e->exclusion_id);
-    result_text(line, "action", e->action);
-    result_bool(line, "in_force", e->in_force);
-    result_text(line, "request_id", e->request_id);
-    result_text(line, "identity", e->identity);
-    result_time(line, "start_time", e->start_time_us);
-    result_text(line, "counts_on", e->counts_on);
-    result_number(line, "spend", e->spend);
-    result_text(line, "why", e->why);
-    result_text(line, "done_by", e->done_by);
-    result_time(line, "done_at", e->done_at_us);
-    result_print(line);
-}
-
-static void entry_text(const struct exclusion *e, struct buf *line)
-{
-    char done_at[CLOCK_TEXT_MAX];
-    clock_format(e->done_at_us, done_at);
-    buf_printf(line, "%lld %s " SLICE_FMT " ", (long long)e->exclusion_id, done_at,
-               SLICE_ARG(e->action));
-    show_add(line, e->request_id.bytes ? e->request_id : e->identity);
-    buf_printf(line, ": " SLICE_FMT " USD on " SLICE_FMT " by ",
-               SLICE_ARG(e->spend.bytes ? e->spend : SLICE("0")), SLICE_ARG(e->counts_on));
-    show_add(line, e->done_by);
-    buf_add_text(line, ": ");
-    show_add(line, e->why);
-    buf_add_char(line, '\n');
-    show_buf(stdout, line);
-}
-
 static void entry_print(const struct exclusion *exclusion, void *context)
 {
     struct buf line;
     (void)context;
     buf_init(&line, RESULT_LINE_MAX_BYTES);
-    if (options.json)
-        entry_json(exclusion, &line);
-    else
-        entry_text(exclusion, &line);
+    if (options.json) {
+        buf_add_char(&line, '{');
+        exclusion_add_json(&line, exclusion);
+        result_print(&line);
+    } else {
+        exclusion_add_text(&line, exclusion);
+        show_buf(stdout, &line);
+    }
     buf_free(&line);
 }
 

@@ -5,6 +5,7 @@
  * posted adjustment. The derivation must come to what the row says; when it does not, that is told.
  */
 #include "cli/command.h"
+#include "cli/exclusion.h"
 #include "cli/explain.h"
 #include "cli/result.h"
 
@@ -17,10 +18,11 @@
 
 #define BOOK_MAX_BYTES (256u << 20)
 
-/* What counts for the row now, and the list of what was done to it. */
+/* What counts for the row now, and the lists of what was done to it. */
 struct history {
     bool json;
-    struct buf list;
+    struct buf list, exclusions;
+    bool set_aside;
     int32_t book_id;
     bool has_spend;
     struct money spend;
@@ -90,6 +92,21 @@ static void on_adjustment(const struct stored_adjustment *a, void *context)
     history->spend = a->after;
 }
 
+static void on_exclusion(const struct exclusion *exclusion, void *context)
+{
+    struct history *history = context;
+    struct buf *list = &history->exclusions;
+    history->set_aside |= exclusion->in_force;
+    if (history->json) {
+        buf_add_text(list, list->bytes ? ",{" : "{");
+        exclusion_add_json(list, exclusion);
+        buf_add_char(list, '}');
+    } else {
+        buf_add_text(list, "  ");
+        exclusion_add_text(list, exclusion);
+    }
+}
+
 static bool agrees(struct pricer *pricer, const struct stored_row *row,
                    const struct history *history)
 {
@@ -118,7 +135,10 @@ static void print_json(struct explain *explain, const struct stored_row *row,
     result_int(&line, "index", row->record_index);
     buf_add_text(&line, "},\"adjustments\":[");
     buf_add_buf(&line, &history->list);
+    buf_add_text(&line, "],\"exclusions\":[");
+    buf_add_buf(&line, &history->exclusions);
     buf_add_char(&line, ']');
+    result_bool(&line, "excluded", history->set_aside);
     result_bool(&line, "agrees", same);
     result_print(&line);
     buf_free(&line);
@@ -139,6 +159,10 @@ static void print_text(struct explain *explain, const struct stored_row *row,
     if (history->list.bytes)
         printf("adjustments:\n");
     show_buf(stdout, &history->list);
+    if (history->exclusions.bytes)
+        printf("%s:\n", history->set_aside ? "SET ASIDE, counts in no sum"
+                                           : "was set aside and put back, counts");
+    show_buf(stdout, &history->exclusions);
     if (!same)
         printf("DIFFERS: the derivation does not come to what is stored\n");
 }
@@ -152,6 +176,7 @@ static bool explain_row(struct stored_rows *rows, int index, bool json, bool *sa
     struct book *book = NULL;
 
     buf_init(&history.list, RESULT_LINE_MAX_BYTES);
+    buf_init(&history.exclusions, RESULT_LINE_MAX_BYTES);
     buf_init(&book_json, BOOK_MAX_BYTES);
     bool ok = stored_rows_get(rows, index, &row, err);
     if (ok) {
@@ -159,6 +184,7 @@ static bool explain_row(struct stored_rows *rows, int index, bool json, bool *sa
         history.has_spend = row.has_spend;
         history.spend = row.spend;
         ok = stored_rows_adjustments(rows, index, on_adjustment, &history, err) &&
+             stored_rows_exclusions(rows, index, on_exclusion, &history, err) &&
              stored_rows_book(rows, history.book_id, &book_json, err);
     }
     book = ok ? book_restore(buf_slice(&book_json), err) : NULL;
@@ -174,6 +200,7 @@ static bool explain_row(struct stored_rows *rows, int index, bool json, bool *sa
     pricer_free(explain.pricer);
     book_free(book);
     buf_free(&book_json);
+    buf_free(&history.exclusions);
     buf_free(&history.list);
     return ok;
 }

@@ -64,6 +64,24 @@ bool exclude_list(const char *conninfo, exclusion_fn *each, void *context, struc
     return res != NULL;
 }
 
+bool exclude_of_row(struct pg *pg, int64_t start_time, struct slice identity, exclusion_fn *each,
+                    void *context, struct err *err)
+{
+    struct pg_args args;
+    pg_args_init(&args);
+    pg_arg_int8(&args, start_time);
+    pg_arg_text(&args, identity);
+    PGresult *res = pg_query(pg,
+                             ENTRIES " WHERE e.start_time = $1::timestamp AND e.identity = $2::uuid"
+                                     " ORDER BY e.exclusion_id",
+                             &args, err);
+    if (res)
+        entries_give(res, each, context);
+    PQclear(res);
+    pg_args_free(&args);
+    return res != NULL;
+}
+
 /* --- one row -------------------------------------------------------------------------------- */
 
 /* A row that retention dropped while it was set aside can still be put back: its entry may count on

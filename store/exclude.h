@@ -38,4 +38,9 @@ bool exclude_run(const char *conninfo, const struct exclude_request *request, ex
 bool exclude_list(const char *conninfo, exclusion_fn *each, void *context,
                   struct err *err) MUST_CHECK;
 
+/* Those of one row; `start_time` as PostgreSQL has it, in microseconds since 2000. */
+struct pg;
+bool exclude_of_row(struct pg *pg, int64_t start_time, struct slice identity, exclusion_fn *each,
+                    void *context, struct err *err) MUST_CHECK;
+
 #endif

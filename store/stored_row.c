@@ -192,6 +192,13 @@ bool stored_rows_adjustments(struct stored_rows *rows, int index,
     return ok;
 }
 
+bool stored_rows_exclusions(struct stored_rows *rows, int index, exclusion_fn *each, void *context,
+                            struct err *err)
+{
+    return exclude_of_row(&rows->pg, pg_int(rows->found, index, COLUMN_START_TIME),
+                          pg_text(rows->found, index, COLUMN_IDENTITY), each, context, err);
+}
+
 bool stored_rows_book(struct stored_rows *rows, int32_t book_id, struct buf *json, struct err *err)
 {
     char hash[BOOK_HASH_DIGITS + 1];

@@ -8,6 +8,7 @@
 
 #include "core/buf.h"
 #include "core/event.h"
+#include "store/exclude.h"
 
 #define STORED_ROWS_MAX 20 /* of one request */
 
@@ -51,6 +52,9 @@ bool stored_rows_adjustments(struct stored_rows *rows, int index,
                              void (*each)(const struct stored_adjustment *adjustment,
                                           void *context),
                              void *context, struct err *err) MUST_CHECK;
+/* Calls back for each time a row was set aside or put back, oldest first. */
+bool stored_rows_exclusions(struct stored_rows *rows, int index, exclusion_fn *each, void *context,
+                            struct err *err) MUST_CHECK;
 /* The text of a book; `json` is emptied first. */
 bool stored_rows_book(struct stored_rows *rows, int32_t book_id, struct buf *json,
                       struct err *err) MUST_CHECK;

@@ -389,6 +389,18 @@ def many_rows_of_one_request(servers):
         check_equal((code, json.loads(out)["why"]), (0, reason), f"a long reason: {said}")
         _, out, _ = told("exclude", "--list", "--json")
         check_equal(json.loads(out)["why"], reason, "the same in the list")
+        code, out, said = told("explain", "twenty-1", "--json")
+        aside = json.loads(out)
+        check_equal((code, aside["excluded"], [entry["why"] for entry in aside["exclusions"]]), (0, True, [reason]), f"explained: {said}")
+        check("SET ASIDE, counts in no sum:\n  1 " in told("explain", "twenty-1")[1], "for people")
+        code, _, said = told("exclude", "--restore", "twenty-1", "--why", "a call after all")
+        check_equal(code, 0, f"put back: {said}")
+        aside = json.loads(told("explain", "twenty-1", "--json")[1])
+        check_equal((aside["excluded"], [entry["action"] for entry in aside["exclusions"]]), (False, ["exclude", "restore"]), "put back")
+        out = told("explain", "twenty-1")[1]
+        check("put back, counts:" in out and "by spendlog: a call after all" in out, f"put back, for people: {out[-300:]}")
+        aside = json.loads(told("explain", "twenty-2", "--json")[1])
+        check_equal((aside["excluded"], aside["exclusions"]), (False, []), "a row that nobody set aside")
 
 
 SETTINGS = {"bootstrap.servers": "  bootstrap.servers: {brokers}\n", "group.id": "  group.id: needs\n",
