@@ -180,7 +180,7 @@ DO $$
 DECLARE
   words text[] := '{provider,model,model_group,call_type,status,api_key,api_key_alias,user_id,team_id,team_alias,organization_id}';
   shown text := 'day,slot,level,coarse,label,provider,model,model_group,api_key,api_key_alias,user_id,team_id,'
-    'team_alias,organization_id,call_type,status,pricing_status,pricing_reason,'
+    'team_alias,organization_id,request_tags,call_type,status,pricing_status,pricing_reason,'
     || replace(spendlog.sum_list('%1$I', 'count', 'figure'), ' ', '') || ',itemized';
   branches text;
 BEGIN
@@ -201,6 +201,7 @@ BEGIN
        WHEN c = 'pricing_reason' THEN 'coalesce(s.pricing_reason, '''') AS pricing_reason'
        WHEN c = ANY (words) AND f.wide THEN format('coalesce(s.%1$I, '''') AS %1$I', c)
        WHEN c = ANY (words[1:5]) THEN format('coalesce(c.%1$I, '''') AS %1$I', c)
+       WHEN c = 'request_tags' THEN format('coalesce(%s.request_tags, ''{}'') AS request_tags', CASE WHEN f.wide THEN 's' ELSE 'k' END)
        WHEN c = ANY (words) THEN format('k.%I', c)
        ELSE format('s.%I', c) END, ', ' ORDER BY n)
      FROM unnest(string_to_array(shown, ',')) WITH ORDINALITY AS u (c, n)),
@@ -242,6 +243,7 @@ COMMENT ON COLUMN spendlog.spend_sums.level IS
   'all: everything; tag, end_user: by label; meter: what was paid for that is neither text, cache nor reasoning, by label (charge_units.unit); drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
 COMMENT ON COLUMN spendlog.spend_sums.coarse IS
   '0: by all columns; 1: by label and day alone; 2: labels were too many to be told apart';
+COMMENT ON COLUMN spendlog.spend_sums.request_tags IS 'of level all; level tag has a line for each of them';
 COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag, end user or meter; else empty';
 COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that are no more: 0 is nothing';
 COMMENT ON COLUMN spendlog.spend_sums.calls IS 'rows, less those that are set aside';

@@ -24,13 +24,13 @@ static const struct {
     {"key", "coalesce(nullif(s.api_key_alias, ''), s.api_key, '')", true},
     {"org", "coalesce(s.organization_id, '')", true},
     {"end_user", "coalesce(s.end_user, '')", false},
-    {"tag", "coalesce(t.tag, '')", false},
+    {"tag", "coalesce(t.tag, '')", true},
     {"day", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM-DD')", true},
     {"hour", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM-DD HH24:00')", true},
     {"month", "to_char(s.at AT TIME ZONE 'UTC' AT TIME ZONE $1, 'YYYY-MM')", true},
     {"call_type", "coalesce(s.call_type, '')", true},
     {"status", "coalesce(s.pricing_status, '')", true},
-    {"reason", "coalesce(s.pricing_reason, '')", false},
+    {"reason", "coalesce(s.pricing_reason, '')", true},
     {"mapping", "coalesce(s.mapping, '')", false},
     {"meter", "CASE s.kind WHEN 'row' THEN coalesce(i.unit, '') ELSE 'correction' END", false},
 };
@@ -183,7 +183,8 @@ static void sql_add_summed(struct buf *sql, bool days)
 {
     static const char lines[] =
         "SELECT l.provider, l.model, l.model_group, l.call_type, l.pricing_status, l.api_key, "
-        "l.api_key_alias, l.user_id, l.team_id, l.team_alias, l.organization_id,"
+        "l.api_key_alias, l.user_id, l.team_id, l.team_alias, l.organization_id, l.request_tags, "
+        "l.pricing_reason,"
         " l.day + make_interval(mins => 15 * coalesce(l.slot, 0)) AS at,"
         " CASE l.level WHEN 'doubt' THEN l.calls END AS doubtful,"
         " CASE WHEN l.level = 'all' AND l.pricing_status = 'unpriced' THEN l.calls END AS unpriced,"
@@ -287,9 +288,9 @@ static void sql_add_groups(struct buf *sql, const struct report_answer *answer,
     for (size_t k = 0; k < answer->keys; k++)
         buf_printf(sql, "%s AS k%zu, ", dimension[found[k]].sql, k);
     buf_printf(sql, "%s FROM marked s%s%s GROUP BY ", sql_sums,
-               answer->overlaps ? " LEFT JOIN LATERAL (SELECT DISTINCT tag FROM "
-                                  "unnest(s.request_tags) AS u (tag)) t ON true"
-                                : "",
+               answer->overlaps
+                   ? " LEFT JOIN LATERAL spendlog.tags_of(s.request_tags) AS t (tag) ON true"
+                   : "",
                answer->metered ? sql_of_items : sql_of_line);
     for (size_t k = 0; k < answer->keys; k++)
         buf_printf(sql, "%s%zu", k ? ", " : "", k + 1);

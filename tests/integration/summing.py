@@ -202,21 +202,28 @@ def a_report_tells_what_retention_took(servers):
         filled(stage, 400, "2026-03-28", 4)
         stage.command("compact")
         gone = stage.sql("SELECT count(*), trim_scale(sum(spend)) FROM spendlog.spend_logs WHERE start_time < '2026-03-29'")[0]
-        by_model = stage.command("report", "--by", "model", "--json", "-q")
-        check_equal(stage.warnings("report", "--by", "tag", "--json"), "", "of rows that are all there")
+        of_sums = {by: stage.command("report", "--by", by, "--json", "-q") for by in ("model", "tag", "reason", "tag,team")}
+        check_equal(stage.warnings("report", "--by", "end_user", "--json"), "", "of rows that are all there")
+        for by, name, rows in (("tag", "t.tag", "spendlog.spend_entries e LEFT JOIN LATERAL spendlog.tags_of(e.request_tags) AS t (tag) ON true"),
+                               ("reason", "e.pricing_reason", "spendlog.spend_entries e")):
+            lines = [json.loads(line, parse_float=Decimal) for line in of_sums[by].splitlines()]
+            want = stage.sql(f"SELECT coalesce({name}, ''), sum(e.calls), coalesce(sum(e.spend), -1) FROM {rows} GROUP BY 1")
+            check_equal({line[by]: (line["calls"], -1 if line["spend"] is None else line["spend"]) for line in lines},
+                        {key: (int(calls), Decimal(spend)) for key, calls, spend in want}, f"by {by}")
         stage.sql("SELECT spendlog.drop_partition('2026-03-28')")
         told = f"{gone[0]} calls of 2026-03-28 to 2026-03-28, {gone[1]} USD, are not in it: retention dropped their rows"
         period = ("--since", "2026-03-28", "--until", "2026-04-01")
-        for words in (("--by", "tag", "--json"), ("--by", "end_user", "--format", "csv"), ("--by", "reason", "--json", *period),
+        for words in (("--by", "mapping", "--json"), ("--by", "end_user", "--format", "csv"), ("--by", "end_user,tag", "--json", *period),
                       ("--format", "focus"), ("--format", "focus", "--month", "2026-03"),
                       ("--by", "model", "--json", "--since", "2026-03-28T00:07:00Z")):
             check(told in stage.warnings("report", *words), f"{words}: {stage.warnings('report', *words)}")
         for words in (("--by", "mapping"), ("--by", "meter", "--format", "html")):
             check(told in stage.command("report", *words), f"{words}")
-        for words in (("--by", "tag", "--json", "--since", "2026-03-29"), ("--format", "focus", "--since", "2026-03-29"), ("--by", "team", "--json")):
+        for words in (("--by", "end_user", "--json", "--since", "2026-03-29"), ("--format", "focus", "--since", "2026-03-29"), ("--by", "team", "--json")):
             check("retention" not in stage.warnings("report", *words), f"{words}")
-        check_equal(stage.command("report", "--by", "model", "--json", "-q"), by_model.replace('"doubtful":1', '"doubtful":0'), "of sums")
-        half = ("report", "--by", "tag", "--since", "2026-03-29", "--until", "2026-03-31")
+        for by, was in of_sums.items():
+            check_equal(stage.command("report", "--by", by, "--json", "-q"), was, f"of sums, by {by}")
+        half = ("report", "--by", "end_user", "--since", "2026-03-29", "--until", "2026-03-31")
         lines = [json.loads(line) for line in stage.command(*half, "--json", "-q").splitlines()]
         check(lines and all(line["spend_before"] is None and line["change_percent"] is None for line in lines), f"{lines}")
         check("no change is told" in stage.command(*half), "why there is no change")
