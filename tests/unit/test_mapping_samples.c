@@ -6,6 +6,7 @@
  * that expected.json names. A field that is not named there may be there or not.
  */
 #include "core/clock.h"
+#include "core/yaml.h"
 #include "ingest/mapping.h"
 
 #include <dirent.h>
@@ -248,6 +249,125 @@ static void tests_within_the_mappings_pass(void **state)
     assert_true(count >= 20);
 }
 
+/* A message of each gateway that states an HTTP status; $ is the status. */
+static const char *const stating[] = {
+    "{\"request\":{\"id\":\"k\"},\"response\":{\"status\":$},\"ai\":{\"proxy\":{\"meta\":{"
+    "\"provider_name\":\"openai\",\"request_model\":\"gpt-4o\"}}}}",
+    "{\"upstream\":\"api.openai.com:443\",\"response\":{\"status\":$},"
+    "\"llm_summary\":{\"request_model\":\"gpt-4o\"}}",
+    "{\"ai_log\":\"{\\\"model\\\":\\\"gpt-4o\\\"}\",\"response_code\":$,\"request_id\":\"h\"}",
+    "{\"_id\":\"p\",\"request\":{\"body\":{\"model\":\"gpt-4o\"}},\"response\":{\"status\":$}}",
+    "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"spanId\":\"s\",\"attributes\":[{"
+    "\"key\":\"gen_ai.operation.name\",\"value\":{\"stringValue\":\"chat\"}},{\"key\":"
+    "\"gen_ai.request.model\",\"value\":{\"stringValue\":\"gpt-4o\"}},{\"key\":"
+    "\"http.response.status_code\",\"value\":{\"stringValue\":$}}]}]}]}]}",
+    "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"spanId\":\"s\",\"attributes\":[{"
+    "\"key\":\"gen_ai.request.model\",\"value\":{\"stringValue\":\"gpt-4o\"}},{\"key\":"
+    "\"http.status\",\"value\":{\"stringValue\":$}}]}]}]}]}",
+};
+
+static const char *const stated_statuses[][2] = {
+    {"200", "success"},
+    {"\"200\"", "success"},
+    {"304", "success"},
+    {"503", "failure"},
+    {"\"503\"", "failure"},
+    {"0", "failure"},
+    {"\"HTTP/1.1 503\"", "failure"},
+    {"\"unknown\"", "failure"},
+    {"\"-\"", "success"},
+};
+
+static void a_status_that_is_stated_and_not_known_is_no_success(void **state)
+{
+    char message[1024];
+    (void)state;
+    for (size_t i = 0; i < sizeof stating / sizeof stating[0]; i++)
+        for (size_t j = 0; j < sizeof stated_statuses / sizeof stated_statuses[0]; j++) {
+            const char *place = strchr(stating[i], '$');
+            json_t *records = json_array();
+            snprintf(message, sizeof message, "%.*s%s%s", (int)(place - stating[i]), stating[i],
+                     stated_statuses[j][0], place + 1);
+            message_read((struct slice){message, strlen(message)}, records);
+            const char *status =
+                json_string_value(json_object_get(json_array_get(records, 0), "status"));
+            if (!status || strcmp(status, stated_statuses[j][1]) != 0)
+                fail_msg("%s, not %s: %s", status ? status : "none", stated_statuses[j][1],
+                         message);
+            json_decref(records);
+        }
+}
+
+/* --- usage of OpenAI's form, passed on -------------------------------------------------------- */
+
+#define OPENAI_BODY "{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"gpt-4o\",\"usage\":$}"
+
+/* Who passes it on as it is; $ is the usage. LiteLLM does not: it makes one of its own. */
+static const char *const passing_on[] = {
+    "{\"_id\":\"p\",\"response\":{\"status\":200,\"body\":" OPENAI_BODY "}}",
+    "{\"request\":{\"id\":\"k\"},\"ai\":{\"usage\":$}}",
+    "{\"request\":{\"id\":\"k\"},\"ai\":{\"proxy\":{\"usage\":$}}}",
+    "{\"request\":{\"id\":\"k\"},\"ai\":{\"ai-proxy\":{\"usage\":$}}}",
+    "{\"request\":{\"id\":\"k\"},\"ai\":{\"ai-proxy-advanced\":{\"usage\":$}}}",
+    "{\"request\":{\"id\":\"k\"},\"ai\":{\"ai-request-transformer\":{\"usage\":$}}}",
+    "{\"request\":{\"id\":\"k\"},\"ai\":{\"ai-response-transformer\":{\"usage\":$}}}",
+};
+
+/* Of the message around {"a": {"b": 7}}. */
+static int64_t count_read(const char *around, const char *path, const char *fact)
+{
+    char usage[512] = "7", outer[512], left[256], message[1024], *name;
+    snprintf(left, sizeof left, "%s", path);
+    while ((name = strrchr(left, '/'))) {
+        snprintf(outer, sizeof outer, "{\"%s\":%.480s}", name + 1, usage);
+        snprintf(usage, sizeof usage, "%s", outer);
+        *name = '\0';
+    }
+    const char *place = strchr(around, '$');
+    json_t *records = json_array();
+    snprintf(message, sizeof message, "%.*s%s%s", (int)(place - around), around, usage, place + 1);
+    message_read((struct slice){message, strlen(message)}, records);
+    int64_t count = json_integer_value(json_object_get(json_array_get(records, 0), fact));
+    json_decref(records);
+    return count;
+}
+
+static void path_check(const char *fact, const struct yaml_node *value, unsigned *count)
+{
+    if (value->kind == YAML_LIST)
+        for (const struct yaml_node *child = value->children; child; child = child->next)
+            path_check(fact, child, count);
+    if (value->kind != YAML_SCALAR || strncmp(value->text.p, "/usage/", 7) != 0)
+        return;
+    const char *path = value->text.p + 6;
+    assert_int_equal(count_read(OPENAI_BODY, path, fact), 7);
+    for (size_t i = 0; i < sizeof passing_on / sizeof passing_on[0]; i++)
+        if (count_read(passing_on[i], path, fact) != 7)
+            fail_msg("%s is not read from usage%s in %s", fact, path, passing_on[i]);
+    ++*count;
+}
+
+static void who_passes_usage_on_is_read_as_its_source(void **state)
+{
+    struct err err = {0};
+    struct yaml_tree *tree = yaml_load("ingest/mappings/60-openai.yaml", &err);
+    unsigned count = 0;
+    (void)state;
+    assert_non_null(tree);
+    const struct yaml_node *mapping = yaml_get(yaml_root(tree), "mappings")->children;
+    while (mapping && !slice_is(yaml_get(mapping, "name")->text, "openai"))
+        mapping = mapping->next;
+    assert_non_null(mapping);
+    for (const struct yaml_node *field = yaml_get(mapping, "fields")->children; field;
+         field = field->next) {
+        enum fact fact = fact_find(field->key->text);
+        if (fact < FACT_COUNT && fact_info[fact].kind == KIND_COUNT)
+            path_check(fact_info[fact].name, field, &count);
+    }
+    assert_true(count >= 40);
+    yaml_free(tree);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -298,6 +418,8 @@ int main(void)
         cmocka_unit_test(built_in_mappings_say_whose_they_are),
         cmocka_unit_test(every_sample_comes_out_of_its_mapping_as_expected),
         cmocka_unit_test(tests_within_the_mappings_pass),
+        cmocka_unit_test(who_passes_usage_on_is_read_as_its_source),
+        cmocka_unit_test(a_status_that_is_stated_and_not_known_is_no_success),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
