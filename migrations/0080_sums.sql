@@ -64,7 +64,7 @@ CREATE TABLE spendlog.spend_deltas (
 COMMENT ON COLUMN spendlog.spend_deltas.day IS 'UTC; of the call''s start, or on which a posted correction counts';
 COMMENT ON COLUMN spendlog.spend_deltas.slot IS 'quarter of an hour of the day, 0 to 95; NULL: of the whole day';
 COMMENT ON COLUMN spendlog.spend_deltas.about IS
-  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
+  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label, day and pricing_status alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
 COMMENT ON COLUMN spendlog.spend_deltas.call_no IS 'shared_calls has the words; NULL: they are in the line, NULL for none';
 COMMENT ON COLUMN spendlog.spend_deltas.caller_no IS 'shared_callers has the words; NULL: they are in the line, NULL for none';
 COMMENT ON COLUMN spendlog.spend_deltas.entries IS 'how many entries (spend_entries) are in it, less those that are no more: 0 is nothing';
@@ -234,7 +234,7 @@ RETURN spendlog.view_over('spendlog.spend_sums', 'spendlog.stored_sums s',
 
 COMMENT ON VIEW spendlog.stored_sums IS 'What rows come to, by the numbers of the dictionaries: read grains delta and slot, or delta and day, and add up';
 COMMENT ON COLUMN spendlog.stored_sums.about IS
-  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label and day alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
+  'sum of 1: what is counted; 2: what our price is compared on; 4: without a price of ours; 8: what may be wrong; 16: of the end user `label`, 64: by label, day and pricing_status alone; 32: of end users that are not told apart; 128: of the meter `label`; 256: of rows whose items are not known';
 COMMENT ON VIEW spendlog.spend_sums IS 'What rows come to: read grains delta and slot, or delta and day, and add up. Signed; never updated';
 COMMENT ON COLUMN spendlog.spend_sums.grain IS 'delta: appended with what it counts; slot, day: merged from deltas, per quarter of an hour and per day';
 COMMENT ON COLUMN spendlog.spend_sums.day IS 'UTC; of the call''s start, or on which a posted correction counts';
@@ -242,7 +242,7 @@ COMMENT ON COLUMN spendlog.spend_sums.slot IS 'quarter of an hour of the day, 0 
 COMMENT ON COLUMN spendlog.spend_sums.level IS
   'all: everything; tag, end_user: by label; meter: what was paid for that is neither text, cache nor reasoning, by label (charge_units.unit); drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
 COMMENT ON COLUMN spendlog.spend_sums.coarse IS
-  '0: by all columns; 1: by label and day alone; 2: labels were too many to be told apart';
+  '0: by all columns; 1: by label, day and pricing_status alone; 2: labels were too many to be told apart';
 COMMENT ON COLUMN spendlog.spend_sums.request_tags IS 'of level all; level tag has a line for each of them';
 COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag, end user or meter; else empty';
 COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that are no more: 0 is nothing';
@@ -748,7 +748,7 @@ DECLARE
 BEGIN
   RETURN QUERY EXECUTE format($sql$
     WITH made AS MATERIALIZED (%1$s),
-    -- 0: all columns; 1: the label; 2: the day alone
+    -- 0: all columns; 1: the label and the status; 2: the day alone
     detail AS MATERIALIZED (
       SELECT d.level, d.day, max(d.detail) AS detail FROM (
         SELECT 'end_user' AS level, day, CASE WHEN about & 32 <> 0 THEN 2 ELSE 1 END AS detail
@@ -807,7 +807,7 @@ BEGIN
       (SELECT string_agg(format(', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.%s, %s, '''') END',
          split_part(w, '.', 2), w), '') FROM unnest(word) w)
       || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.request_tags, k.request_tags, ''{}'') END'
-      || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN b.pricing_status END'
+      || ', CASE WHEN coalesce(d.detail, 0) < 2 THEN b.pricing_status END'
       || ', CASE WHEN coalesce(d.detail, 0) = 0 THEN coalesce(b.pricing_reason, '''') END'
       || ', CASE WHEN coalesce(d.detail, 0) < 2 THEN b.label END'
       || ', CASE WHEN coalesce(d.detail, 0) = 0 AND l.level = ''all'' THEN b.about & 256 END'
@@ -909,9 +909,10 @@ DECLARE
 BEGIN
   EXECUTE spendlog.sum_insert('SELECT ' || entry || ' FROM sums_numbered e LEFT JOIN sums_coarse c ON c.day = e.day');
   EXECUTE format('INSERT INTO spendlog.spend_deltas (day, about, label, pricing_status, %1$s) '
-    'SELECT g.day, 80, g.label, '''', %2$s FROM (SELECT e.day, k.label, e.alone, %3$s FROM sums_numbered e '
+    'SELECT g.day, 80, g.label, g.pricing_status, %2$s FROM (SELECT e.day, k.label, e.alone, '
+    'coalesce(e.pricing_status, '''') AS pricing_status, %3$s FROM sums_numbered e '
     'JOIN sums_coarse c ON c.day = e.day CROSS JOIN LATERAL (SELECT e.end_user AS label) k '
-    'WHERE e.counted AND e.end_user <> '''' GROUP BY 1, 2, 3) g WHERE %4$s',
+    'WHERE e.counted AND e.end_user <> '''' GROUP BY 1, 2, 3, 4) g WHERE %4$s',
     spendlog.sum_list('%1$I', 'count', 'figure'), spendlog.sum_list('g.%1$I', 'count', 'figure'),
     spendlog.sum_figures('rows'), spendlog.sum_something());
 END

@@ -99,7 +99,7 @@ BEGIN
       GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
       HAVING sum(entries) <> 0$view$, view_of.name, view_of.level, view_of.named);
     EXECUTE format('COMMENT ON COLUMN spendlog.%I.coarse IS %L', view_of.name,
-      '0: by all columns; 1: by day and label alone; 2: labels were too many to be told apart, read the rows');
+      '0: by all columns; 1: by day, label and pricing_status alone; 2: labels were too many to be told apart, read the rows');
   END LOOP;
 END
 $$;

@@ -15,7 +15,7 @@
 #define WORDS_ROOM (8u << 20) /* of one row: tags and labels end long before */
 
 _Static_assert(SLOTS_OF_A_DAY *SLOT_US == CLOCK_DAY_US, "quarters of an hour");
-_Static_assert(REASON_COUNT <= UINT8_MAX && CHARGE_STATUS_COUNT <= STATUS_NONE, "one byte each");
+_Static_assert(REASON_COUNT <= UINT8_MAX && CHARGE_STATUS_COUNT <= UINT8_MAX, "one byte each");
 
 static const enum fact token_fact[TOKENS] = {FACT_INPUT_TOKENS, FACT_OUTPUT_TOKENS,
                                              FACT_CACHE_READ_TOKENS, FACT_CACHE_WRITE_TOKENS,

@@ -10,7 +10,6 @@
 #define SLOT_US (INT64_C(900) * 1000000)
 #define SLOTS_OF_A_DAY 96
 #define SLOT_NONE UINT8_MAX
-#define STATUS_NONE UINT8_MAX
 #define TOKENS 5 /* kinds of tokens: token_fact */
 
 /* What a line counts for; spend_deltas.about. */

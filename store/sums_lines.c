@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Groups into lines. Where end users are nearly as many as rows, their groups are folded into those
- * of label and day alone; where that does not help either they are left out, and the other lines of
- * their rows say so. A batch that is not small has no more lines than rows.
+ * of label, day and status alone; where that does not help either they are left out, and the other
+ * lines of their rows say so. A batch that is not small has no more lines than rows.
  */
 #include "core/must.h"
 #include "store/numeric.h"
@@ -41,13 +41,14 @@ static size_t groups_about(const struct sums *sums, unsigned about)
     return count;
 }
 
-/* The group that tells only label and day of an end user's apart. */
+/* The group that tells only label, day and status of an end user's apart: calls without a price are
+ * counted by their status. */
 static struct group_key label_alone(const struct group_key *fine)
 {
     return (struct group_key){.day = fine->day,
                               .slot = SLOT_NONE,
                               .about = ABOUT_END_USER | ABOUT_LABEL_ALONE,
-                              .status = STATUS_NONE,
+                              .status = fine->status,
                               .label = fine->label};
 }
 
@@ -193,13 +194,13 @@ static char *put_key(char *p, const struct sums *sums, const struct row_words *w
     const int32_t days_1970_to_2000 = 10957;
     const char *reason = reason_info[key->reason].name;
     MUST(key->label <= sums->text_count, key->label, sums->text_count);
-    MUST(key->status < CHARGE_STATUS_COUNT || key->status == STATUS_NONE, key->status);
+    MUST(key->status < CHARGE_STATUS_COUNT, key->status);
     p = field_int4(p, (uint32_t)(key->day - days_1970_to_2000));
     p = key->slot == SLOT_NONE ? field_null(p) : put_int2(p, key->slot);
     p = put_int2(p, sums->untold ? key->about : key->about & ~(unsigned)ABOUT_UNTOLD);
     if (words)
         p = put_numbers(p, words, key);
-    p = field_word(p, key->status == STATUS_NONE ? "" : charge_status_name[key->status]);
+    p = field_word(p, charge_status_name[key->status]);
     p = reason && reason[0] ? field_word(p, reason) : field_null(p);
     return key->label ? field_text(p, sums->text[key->label - 1].text) : field_null(p);
 }

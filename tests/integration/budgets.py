@@ -101,15 +101,44 @@ def budgets_beyond_those_with_a_metric_are_in_the_view(servers):
         check("spendlog_budgets_over 1\n" in page, "how many are used up")
 
 
-def fill_users(stage, rows, users, first, days):
+def fill_users(stage, rows, users, first, days, models=(None,)):
     """Rows spread evenly over days, in one batch, of end users `user-N` in turn. Of more than half as many as rows the sums do not tell them apart."""
     events = os.path.join(stage.folder, "users.jsonl")
     with open(events, "wb") as out:
-        for n in range(users):
-            out.write(message_of(demo_event(id=f"u-{n}", litellm_call_id=f"u-{n}", end_user=f"user-{n}",
-                                            metadata={**demo_event()["metadata"], "user_api_key_end_user_id": f"user-{n}"})) + b"\n")
+        for n in range(users * len(models)):
+            user, model = f"user-{n % users}", models[n // users]
+            event = demo_event(id=f"u-{n}", litellm_call_id=f"u-{n}", end_user=user,
+                               metadata={**demo_event()["metadata"], "user_api_key_end_user_id": user})
+            out.write(message_of({**event, "model": model, "model_group": model, "response_cost": 0,
+                                  "model_map_information": None, "hidden_params": None} if model else event) + b"\n")
     place = f"host={stage.servers.socket_folder} port=5432 user=spendlog dbname={stage.database}"
     run_checked([FILL_ROWS, place, events, str(rows), first, str(days)])
+
+
+def end_users_by_day_alone_keep_their_status(servers):
+    """Where end users are told apart by day alone (`coarse` 1), calls without a price are counted as such, also when they get one."""
+    with Stage(servers, "by-day", partitions=1) as stage:
+        fill_users(stage, 5000, 1000, "2026-03-28", 1, (None, "made-up-model", "another-one", "a-third", "a-fourth"))
+        rows = stage.sql("SELECT count(*), count(*) FILTER (WHERE pricing_status = 'unpriced') FROM spendlog.spend_logs WHERE end_user = 'user-7'")
+        check_equal(rows, [["5", "4"]], "rows of an end user")
+        check_equal(stage.sql("SELECT DISTINCT coarse FROM spendlog.spend_sums WHERE level = 'end_user'"), [["1"]], "how they are told apart")
+
+        def compare(where):
+            for sql in ("SELECT calls, unpriced_calls FROM spendlog.spent_in('end_user', 'user-7', '2026-03-28', '2026-03-29')",
+                        "SELECT sum(calls), coalesce(sum(calls) FILTER (WHERE pricing_status = 'unpriced'), 0) FROM spendlog.spend_by_end_user "
+                        "WHERE end_user = 'user-7'"):
+                check_equal(stage.sql(sql), rows, f"{where}: {sql}")
+            stage.sums_agree()
+        compare("as appended")
+        stage.command("compact")
+        compare("merged")
+        prices = os.path.join(stage.folder, "prices.yaml")
+        with open(prices, "w") as out:
+            out.write("model_list:\n  - {model_name: made-up-model, litellm_params: {model: openai/made-up-model, input_cost_per_token: 0.001, "
+                      "output_cost_per_token: 0.001}}\n")
+        stage.command("reprice", "--unpriced", "-q", extra=f"pricing: {{litellm_config: {prices}}}\ndrift: {{events: 0}}\n")
+        rows = [["5", "3"]]
+        compare("priced anew")
 
 
 def what_retention_dropped_is_told_as_missing(servers):
@@ -305,5 +334,5 @@ def a_used_up_budget_stops_the_proxy(servers):
 
 ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says,
        a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday,
-       a_forecast_takes_corrections_for_what_they_are, what_retention_dropped_is_told_as_missing,
+       a_forecast_takes_corrections_for_what_they_are, end_users_by_day_alone_keep_their_status, what_retention_dropped_is_told_as_missing,
        a_used_up_budget_stops_the_proxy)
