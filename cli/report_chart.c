@@ -16,9 +16,9 @@
 
 #define WIDTH 720
 #define HEIGHT 230
-#define LEFT 58
+#define LEFT 76
 #define BOTTOM 24
-#define TOP 10
+#define TOP 18
 #define DAYS_SHOWN 124 /* of more, months are shown */
 #define LABELS 8
 #define MARK 1.5

@@ -47,7 +47,7 @@ static const char head[] =
     "tfoot td{font-weight:600}td.up{color:var(--up)}td.down{color:var(--down)}\n"
     "meter{width:5rem;height:.8rem}\n"
     "@media(max-width:40rem){.less{display:none}svg text{font-size:20px}th,td{padding:.3rem}"
-    "th.k,td.k{min-width:4.5rem;font-size:.85rem;overflow-wrap:anywhere}}\n</style></"
+    "th.k,td.k{min-width:5.5rem;font-size:.85rem;overflow-wrap:anywhere}}\n</style></"
     "head>\n<body>\n<h1>LLM spend";
 
 /* Sorts by the column that is pressed: numbers as numbers; again: the other way round. */
