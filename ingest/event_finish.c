@@ -196,6 +196,14 @@ static bool defaults_fill(struct eval *eval, const struct mappings *set,
     return true;
 }
 
+/* Of a failed call nothing is billed (LiteLLM); one that states tokens may have been, as a stream
+ * that was cut. */
+static bool failed_with_counts(const struct facts *facts)
+{
+    return slice_is(facts_text(facts, FACT_STATUS), "failure") &&
+           (facts_int(facts, FACT_INPUT_TOKENS) > 0 || facts_int(facts, FACT_OUTPUT_TOKENS) > 0);
+}
+
 bool event_finish(struct eval *eval, const struct mappings *set, const struct mapping *mapping,
                   int64_t kafka_time_us, struct event *event, struct fault *fault)
 {
@@ -212,6 +220,7 @@ bool event_finish(struct eval *eval, const struct mappings *set, const struct ma
     first_token_complete(eval, event);
 
     secrecy_apply(eval, mapping, event);
+    event->flags |= failed_with_counts(&event->facts) ? FLAG_FAILED_WITH_COUNTS : 0;
     event->flags |= usage_unread(eval, mapping) ? FLAG_UNREAD_USAGE : 0;
     event->flags |= eval->gave_up ? FLAG_FACT_DROPPED : 0;
     event->flags |= eval->flags | (eval->reader.duplicate_key ? FLAG_DUPLICATE_KEY : 0);

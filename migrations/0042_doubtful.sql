@@ -8,8 +8,9 @@ CREATE FUNCTION spendlog.doubts(flags integer) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY(
   SELECT f.name FROM (VALUES
-    (8, 'fact_dropped'), (9, 'counts_contradict'), (10, 'unread_usage'), (24, 'rate_missing'),
-    (25, 'unknown_price_key'), (26, 'own_price_unread')) AS f (bit, name)
+    (8, 'fact_dropped'), (9, 'counts_contradict'), (10, 'unread_usage'),
+    (11, 'failed_with_counts'), (24, 'rate_missing'), (25, 'unknown_price_key'),
+    (26, 'own_price_unread')) AS f (bit, name)
   WHERE flags >> f.bit & 1 = 1 ORDER BY f.bit);
 COMMENT ON FUNCTION spendlog.doubts(integer) IS 'Names of the flags of a row that cast doubt on its amount';
 
@@ -30,9 +31,9 @@ FROM (
     WHERE a.start_time = r.start_time AND a.identity = r.identity AND a.kind = 'posted'
     ORDER BY a.run_id DESC LIMIT 1), r.flags) AS now_flags
   FROM spendlog.counted_logs r
-  -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
-  WHERE r.flags & 117442304 <> 0) l
-WHERE l.now_flags & 117442304 <> 0;
+  -- 2^8 to 2^11 and 2^24 to 2^26: what casts doubt
+  WHERE r.flags & 117444352 <> 0) l
+WHERE l.now_flags & 117444352 <> 0;
 COMMENT ON VIEW spendlog.doubtful_rows IS 'Rows whose amount may be wrong, why, and what is at stake, US dollars';
 COMMENT ON COLUMN spendlog.doubtful_rows.cache_reading IS 'why cached tokens were taken as part of the input, or outside it';
 

@@ -45,9 +45,9 @@ FROM (
     WHERE a.start_time = r.start_time AND a.identity = r.identity AND a.kind = 'posted'
     ORDER BY a.run_id DESC LIMIT 1), r.flags) AS now_flags
   FROM spendlog.counted_logs r
-  -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
-  WHERE r.flags & 117442304 <> 0) l
-WHERE l.now_flags & 117442304 <> 0;
+  -- 2^8 to 2^11 and 2^24 to 2^26: what casts doubt
+  WHERE r.flags & 117444352 <> 0) l
+WHERE l.now_flags & 117444352 <> 0;
 COMMENT ON COLUMN spendlog.doubtful_rows.readings_tried IS
   'of counts that contradict each other: the total as sent, and the sums of tokens held against it';
 

@@ -58,9 +58,9 @@ FROM (
   SELECT r.*, coalesce(a.new_flags, r.flags) AS now_flags
   FROM spendlog.counted_logs r
   LEFT JOIN spendlog.posted_latest a ON a.start_time = r.start_time AND a.identity = r.identity
-  -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
-  WHERE r.flags & 117442304 <> 0) l
-WHERE l.now_flags & 117442304 <> 0;
+  -- 2^8 to 2^11 and 2^24 to 2^26: what casts doubt
+  WHERE r.flags & 117444352 <> 0) l
+WHERE l.now_flags & 117444352 <> 0;
 
 -- As before, with the key of the row.
 CREATE OR REPLACE VIEW spendlog.spend_entries WITH (security_invoker = true) AS

@@ -310,8 +310,8 @@ RETURN
   'v.checked AND (v.status = ''unpriced'' OR (v.status = ''reported'' AND v.reason IN '
   '(''unknown_model'', ''no_rate'', ''rate_missing'', ''unknown_price_key''))) '
   'AND v.now_status IN (''unpriced'', ''reported'') AS open, '
-  -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
-  'v.checked AND v.flags & 117442304 <> 0 AND v.now_flags & 117442304 <> 0 AS doubtful, '
+  -- 2^8 to 2^11 and 2^24 to 2^26: what casts doubt
+  'v.checked AND v.flags & 117444352 <> 0 AND v.now_flags & 117444352 <> 0 AS doubtful, '
   'v.spend <> s.gateway_cost AS differing, v.flags >> 27 & 1 = 1 AS by_clock, '
   'CASE WHEN greatest(s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, '
   's.reasoning_tokens) > 1099511627776 OR s.end_time > s.start_time + interval ''10 days'' THEN s.identity END AS alone '
@@ -531,7 +531,7 @@ BEGIN
     's.gateway_cost IS NOT NULL AND s.pricing_status IN (''priced'', ''free'') AS drift, '
     's.pricing_status = ''reported'' AND s.pricing_reason IN '
     '(''unknown_model'', ''no_rate'', ''rate_missing'', ''unknown_price_key'') AS open, '
-    's.flags & 117442304 <> 0 AS doubtful, NULL::uuid AS alone, '
+    's.flags & 117444352 <> 0 AS doubtful, NULL::uuid AS alone, '
     '(a.new_spend <> s.gateway_cost)::integer - (s.spend <> s.gateway_cost)::integer AS differing '
     'FROM ' || source || 'WHERE ' || same, 'money');
   EXECUTE spendlog.sum_insert(spendlog.sum_rows(source ||

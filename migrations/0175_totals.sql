@@ -554,12 +554,12 @@ FROM (
   SELECT r.*, coalesce(a.new_flags, r.flags) AS now_flags
   FROM spendlog.counted_logs r
   LEFT JOIN spendlog.posted_latest a ON a.start_time = r.start_time AND a.identity = r.identity
-  -- 2^8 to 2^10 and 2^24 to 2^26: what casts doubt
-  WHERE r.flags & 117442304 <> 0
+  -- 2^8 to 2^11 and 2^24 to 2^26: what casts doubt
+  WHERE r.flags & 117444352 <> 0
     AND r.start_time >= (SELECT min(d.day)::timestamp FROM spendlog.looked_at d WHERE d.level = 'doubt' AND d.calls <> 0)
     AND r.start_time < (SELECT (max(d.day) + 1)::timestamp FROM spendlog.looked_at d
                         WHERE d.level = 'doubt' AND d.calls <> 0)) l
-WHERE l.now_flags & 117442304 <> 0;
+WHERE l.now_flags & 117444352 <> 0;
 
 REVOKE ALL ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), spendlog.total_of_call(),
   spendlog.total_word(text, boolean), spendlog.total_of_caller(), spendlog.total_with_model(text), spendlog.total_lines(text), spendlog.total_named(text, integer),

@@ -476,7 +476,7 @@ static const struct {
     {"doubtful_rows",
      "SELECT (SELECT count(*) FROM spendlog.doubtful_rows) - count(*) FROM spendlog.counted_logs r"
      " LEFT JOIN spendlog.posted_latest a USING (start_time, identity)"
-     " WHERE r.flags & 117442304 <> 0 AND coalesce(a.new_flags, r.flags) & 117442304 <> 0"},
+     " WHERE r.flags & 117444352 <> 0 AND coalesce(a.new_flags, r.flags) & 117444352 <> 0"},
     {"day_totals", "SELECT count(*) FROM spendlog.totals_differ()"},
     {"spend_of() by model", SPEND_OF("model", "", OF_MODEL, " WHERE true")},
     {"spend_of() by team", SPEND_OF("team", "", "'', team_id, team_alias", " WHERE true")},

@@ -855,6 +855,28 @@ static void usage_that_no_rule_reads_is_flagged(void **state)
     }
 }
 
+static void a_failed_call_that_states_tokens_is_doubtful(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        bool doubtful;
+    } rows[] = {
+        {"{\"u\":{\"in\":3},\"s\":\"failed\"}", true},
+        {"{\"u\":{\"in\":0,\"out\":3},\"s\":\"failure\"}", true},
+        {"{\"u\":{\"in\":0,\"out\":0},\"s\":\"failure\"}", false},
+        {"{\"u\":{},\"s\":\"failure\"}", false},
+        {"{\"u\":{\"in\":3},\"s\":\"success\"}", false},
+    };
+    open_yaml("- {name: m, keep: /u,"
+              " fields: {input_tokens: /u/in, output_tokens: /u/out, status: /s}}\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        read_text(rows[i].message);
+        if (((world.last.flags & FLAG_FAILED_WITH_COUNTS) != 0) != rows[i].doubtful)
+            fail_msg("%s", rows[i].message);
+    }
+}
+
 static void usage_in_otlp_pairs_is_looked_at_by_prefix(void **state)
 {
     (void)state;
@@ -1169,6 +1191,7 @@ int main(void)
         cmocka_unit_test(lifetimes_that_do_not_add_up_are_flagged),
         cmocka_unit_test(a_label_never_costs_the_record),
         cmocka_unit_test(usage_that_no_rule_reads_is_flagged),
+        cmocka_unit_test(a_failed_call_that_states_tokens_is_doubtful),
         cmocka_unit_test(usage_in_otlp_pairs_is_looked_at_by_prefix),
         cmocka_unit_test(start_end_and_duration_complete_each_other),
         cmocka_unit_test(durations_without_end_are_left_out_and_told),
