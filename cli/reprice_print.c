@@ -57,18 +57,46 @@ static void json_groups(struct buf *out, const struct tally *tally, enum tally_d
     buf_add_char(out, ']');
 }
 
-static void json_skipped(struct buf *out, const struct tally *tally)
+/* Rows by reason; a reason that is not known stands as "". */
+static void json_reasons(struct buf *out, const char *name, const struct tally *tally,
+                         enum tally_dimension dimension)
 {
     bool first = true;
-    buf_add_text(out, ",\"skipped_by_reason\":{");
+    buf_printf(out, ",\"%s\":{", name);
     for (size_t i = 0; i < tally->count; i++) {
-        if (tally->entry[i].dimension != TALLY_SKIPPED)
+        if (tally->entry[i].dimension != dimension)
             continue;
-        buf_printf(out, "%s\"" SLICE_FMT "\":%lld", first ? "" : ",",
-                   SLICE_ARG(tally->entry[i].value), (long long)tally->entry[i].rows);
+        buf_add_text(out, first ? "" : ",");
+        buf_add_json_string(out, tally->entry[i].value);
+        buf_printf(out, ":%lld", (long long)tally->entry[i].rows);
         first = false;
     }
     buf_add_char(out, '}');
+}
+
+static struct tally_entry whole_of(const struct tally *tally, enum tally_dimension dimension)
+{
+    struct tally_entry whole = {.dimension = dimension};
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct tally_entry *e = &tally->entry[i];
+        if (e->dimension != dimension)
+            continue;
+        whole.rows += e->rows;
+        sum_add(&whole.before, e->before);
+        sum_add(&whole.after, e->after);
+    }
+    return whole;
+}
+
+static void json_prices(struct buf *out, const struct tally *tally)
+{
+    const struct tally_entry lost = whole_of(tally, TALLY_LOST),
+                             gained = whole_of(tally, TALLY_GAINED);
+    result_int(out, "price_lost", lost.rows);
+    result_sum(out, "price_lost_spend_before", lost.before);
+    json_reasons(out, "price_lost_by_reason", tally, TALLY_LOST);
+    result_int(out, "price_gained", gained.rows);
+    result_sum(out, "price_gained_spend_after", gained.after);
 }
 
 static void json_spend(struct buf *out, const char *name, bool has, struct money m)
@@ -166,21 +194,6 @@ static void json_replaced(struct buf *out, const struct as_models *models)
     buf_add_char(out, ']');
 }
 
-static void json_reasons(struct buf *out, const struct tally *tally)
-{
-    bool first = true;
-    buf_add_text(out, ",\"unpriced_by_reason\":{");
-    for (size_t i = 0; i < tally->count; i++) {
-        const struct tally_entry *e = &tally->entry[i];
-        if (e->dimension != TALLY_WHAT_IF_REASON)
-            continue;
-        buf_printf(out, "%s\"" SLICE_FMT "\":%lld", first ? "" : ",", SLICE_ARG(e->value),
-                   (long long)e->rows);
-        first = false;
-    }
-    buf_add_char(out, '}');
-}
-
 static void json_supposed(struct buf *out, const struct reprice_report *report,
                           const struct reprice_supposed *supposed)
 {
@@ -202,7 +215,7 @@ static void json_supposed(struct buf *out, const struct reprice_report *report,
     }
     buf_add_text(out, "],\"total\":");
     json_supposed_group(out, NULL, &total);
-    json_reasons(out, report->tally);
+    json_reasons(out, "unpriced_by_reason", report->tally, TALLY_WHAT_IF_REASON);
     buf_add_char(out, '}');
 }
 
@@ -223,8 +236,9 @@ static void print_json(const struct reprice_report *report, const char *book_id,
     result_int(out, "changed", t->changed);
     result_int(out, "unchanged", t->unchanged);
     result_int(out, "skipped", t->skipped);
-    json_skipped(out, report->tally);
+    json_reasons(out, "skipped_by_reason", report->tally, TALLY_SKIPPED);
     result_int(out, "posted", t->posted);
+    json_prices(out, report->tally);
     result_sum(out, "spend_before", t->before);
     result_sum(out, "spend_after", t->after);
     result_sum(out, "delta", sum_less(t->after, t->before));
@@ -314,18 +328,37 @@ static void table_groups(struct buf *out, const struct tally *tally, enum tally_
         buf_printf(out, "  ... and %u more; --format csv has them all\n", left);
 }
 
-static void table_skipped(struct buf *out, const struct tally *tally)
+static void table_reasons(struct buf *out, const struct tally *tally,
+                          enum tally_dimension dimension)
 {
     const char *before = " (";
     for (size_t i = 0; i < tally->count; i++) {
         const struct tally_entry *e = &tally->entry[i];
-        if (e->dimension != TALLY_SKIPPED)
+        if (e->dimension != dimension || e->value.bytes == 0)
             continue;
         buf_printf(out, "%s" SLICE_FMT " %lld", before, SLICE_ARG(e->value), (long long)e->rows);
         before = ", ";
     }
     if (before[0] == ',')
         buf_add_char(out, ')');
+}
+
+static void table_prices(struct buf *out, const struct tally *tally)
+{
+    const struct tally_entry lost = whole_of(tally, TALLY_LOST),
+                             gained = whole_of(tally, TALLY_GAINED);
+    char text[SUM_TEXT_MAX];
+    if (lost.rows) {
+        buf_printf(out, "%lld of the changed rows lose their price", (long long)lost.rows);
+        table_reasons(out, tally, TALLY_LOST);
+        buf_printf(out, ": they came to %s USD, which is in the difference\n",
+                   text_of(lost.before, text));
+    }
+    if (gained.rows) {
+        buf_printf(out, "%lld of the changed rows had no price", (long long)gained.rows);
+        table_reasons(out, tally, TALLY_GAINED);
+        buf_printf(out, " and get one: they come to %s USD\n", text_of(gained.after, text));
+    }
 }
 
 static void table_moves(struct buf *out, const struct reprice_report *report)
@@ -358,7 +391,7 @@ static void table_supposed_line(struct buf *out, const struct supposed_group *gr
                text_of(group->unpriced_before, d));
 }
 
-static void table_reasons(struct buf *out, const struct tally *tally)
+static void table_supposed_reasons(struct buf *out, const struct tally *tally)
 {
     const char *before = "not priced: ";
     for (size_t i = 0; i < tally->count; i++) {
@@ -385,7 +418,7 @@ static void table_supposed_notes(struct buf *out, const struct reprice_report *r
         show_add_column(out, it->whole, 0);
         buf_add_char(out, '\n');
     }
-    table_reasons(out, report->tally);
+    table_supposed_reasons(out, report->tally);
     if (total->gained)
         buf_printf(out,
                    "%lld rows have no price now and would come to %s: they are in neither "
@@ -430,7 +463,7 @@ static void print_table(const struct reprice_report *report, const char *book_id
     buf_printf(out, "considered %lld rows of %u days: %lld changed, %lld unchanged, %lld skipped",
                (long long)t->considered, report->days, (long long)t->changed,
                (long long)t->unchanged, (long long)t->skipped);
-    table_skipped(out, report->tally);
+    table_reasons(out, report->tally, TALLY_SKIPPED);
     buf_add_char(out, '\n');
     if (t->posted)
         buf_printf(out,
@@ -441,6 +474,7 @@ static void print_table(const struct reprice_report *report, const char *book_id
                    report->days_dropped);
     buf_printf(out, "spend before %s, after %s, delta %s USD\n", text_of(t->before, a),
                text_of(t->after, b), text_of(sum_less(t->after, t->before), c));
+    table_prices(out, report->tally);
     if (supposed->by)
         table_supposed(out, report, supposed);
     table_groups(out, report->tally, TALLY_MODEL);

@@ -137,6 +137,12 @@ REVOKE ALL ON FUNCTION spendlog.posted_expect() FROM PUBLIC;
 
 -- --- tallies of a run
 
+-- A run also says how many rows lost their price, and how many got one.
+ALTER TABLE spendlog.reprice_tallies DROP CONSTRAINT reprice_tallies_dimension,
+  ADD CONSTRAINT reprice_tallies_dimension
+    CHECK (dimension IN ('model', 'team', 'day', 'skipped', 'price_lost', 'price_gained'));
+COMMENT ON COLUMN spendlog.reprice_tallies.rows IS 'changed rows, skipped ones, or those of the changed that lost or got a price';
+
 -- Models and teams may be longer than what an index takes: of such the beginning and a hash.
 CREATE FUNCTION spendlog.tally_shorten() RETURNS trigger
 LANGUAGE plpgsql

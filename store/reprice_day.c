@@ -189,6 +189,22 @@ static void count_skipped(struct reprice *run, enum reprice_skip why, struct mon
         tally_add(&run->tally, TALLY_SKIPPED, slice_of(reprice_skip_name[why]), 1, spend, spend);
 }
 
+/* A sum falls as well when prices are missing now. */
+static void count_price(struct reprice *run, const struct reprice_shape *shape,
+                        const struct row_field *field, const struct stored_spend *stored,
+                        const struct charge *charge)
+{
+    struct row_field then = at(shape, field, COLUMN_REASON);
+    const char *now = reason_info[charge->reason].name;
+    if (stored->has && !charge->has_spend)
+        tally_add(&run->tally, TALLY_LOST, slice_of(now ? now : ""), 1, sum_of(stored->amount),
+                  (struct sum){0});
+    else if (!stored->has && charge->has_spend)
+        tally_add(&run->tally, TALLY_GAINED,
+                  (struct slice){then.p, then.bytes > 0 ? (size_t)then.bytes : 0}, 1,
+                  (struct sum){0}, sum_of(charge->spend));
+}
+
 static void count_changed(struct reprice *run, const struct reprice_day *day,
                           const struct reprice_shape *shape, const struct row_field *field,
                           const struct facts *facts, const struct stored_spend *stored,
@@ -210,6 +226,7 @@ static void count_changed(struct reprice *run, const struct reprice_day *day,
     tally_add(&run->tally, TALLY_TEAM, (struct slice){team.p, (size_t)team.bytes}, 1, before,
               after);
     tally_add(&run->tally, TALLY_DAY, slice_of(day->text), 1, before, after);
+    count_price(run, shape, field, stored, charge);
     reprice_move_note(run, &time, &identity, stored->has, stored->amount, charge);
 }
 

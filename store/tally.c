@@ -12,7 +12,8 @@
 #define TEXTS_MAX_BYTES (8u << 20)
 
 const char *const tally_dimension_name[TALLY_DIMENSIONS] = {
-    "model",          "team",          "day", "skipped", "what_if", "what_if_unpriced",
+    "model",          "team",          "day",     "skipped",
+    "price_lost",     "price_gained",  "what_if", "what_if_unpriced",
     "what_if_gained", "what_if_reason"};
 
 bool tally_init(struct tally *tally, struct err *err)

@@ -17,6 +17,8 @@ enum tally_dimension {
     TALLY_TEAM,
     TALLY_DAY,
     TALLY_SKIPPED,
+    TALLY_LOST,             /* rows that had a price and have none now, by the reason */
+    TALLY_GAINED,           /* rows that had none, by the reason of then */
     TALLY_WHAT_IF,          /* all rows that have a price either way, by what was asked */
     TALLY_WHAT_IF_UNPRICED, /* those that would have none */
     TALLY_WHAT_IF_GAINED,   /* those that have none now */

@@ -288,6 +288,32 @@ def explained_years_later(servers):
         world.stage.sql("SELECT spendlog.sums_remake('-infinity', 'infinity')")
 
 
+def prices_that_go_and_come_are_told(servers):
+    """Rows that lose their price, or get one, are told with what they came to, by a dry run, a run and one that is gone on with."""
+    with Repricing(servers, "reprice-lost", rows=2000, days=2) as world:
+        with open(os.path.join(world.stage.folder, "less.json"), "w") as out:
+            json.dump({"gpt-4o": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}}, out)
+        world.config["less"] = world.stage.config("less", user="spendlog", pricing="{cost_map: ./less.json}", extra="drift: {events: 0}\n")
+        unpriced = "SELECT count(*) FROM spendlog.spend_logs WHERE spend IS NULL"
+        none, whole = int(world.value(unpriced)), world.spend()
+        dry = world.reprice("less", "--dry-run")
+        table, lines = world.command("less", "reprice", "--dry-run"), world.command("less", "reprice", "--dry-run", "--format", "csv")
+        job = subprocess.run(world.argv("less", "reprice"), capture_output=True, env={**os.environ, "SPENDLOG_FAULT": "reprice_after_commit:1"})
+        check_equal(job.returncode, -signal.SIGKILL, "the run that is killed")
+        run = world.reprice("less", "--resume")
+        lost = int(world.value(unpriced)) - none
+        check(lost > 100, f"{lost} rows lost their price: too few for this")
+        for told in (dry, run):
+            check_equal((told["price_lost"], sum(told["price_lost_by_reason"].values()), told["price_gained"]), (lost, lost, 0), "lost")
+        check_equal(dry["price_lost_spend_before"], run["price_lost_spend_before"], "what they came to")
+        check_equal(whole + run["delta"], world.spend(), "what is left")
+        check(f"{lost} of the changed rows lose their price (" in table, table)
+        check_equal(sum(int(line.split(",")[2]) for line in lines.splitlines() if line.startswith("price_lost,")), lost, "lost in CSV")
+        back = world.reprice("a")
+        check_equal((back["price_gained"], back["price_lost"], back["price_gained_spend_after"]), (lost, 0, run["price_lost_spend_before"]), "back")
+        return f"{lost} rows"
+
+
 def more_than_fits_is_told(servers):
     """A report of more than 20 models says how many more; rows of more books than are kept restored derive all."""
     with Repricing(servers, "reprice-more", rows=2000, days=1) as world:
@@ -421,4 +447,4 @@ def what_if(servers):
         stage.close()
 
 
-ALL = (what_if, there_and_back, items_are_the_charge, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, more_than_fits_is_told, bad_input_is_told)
+ALL = (what_if, there_and_back, items_are_the_charge, killed_and_resumed, killed_at_each_point, closed_month_is_posted, explained_years_later, prices_that_go_and_come_are_told, more_than_fits_is_told, bad_input_is_told)
