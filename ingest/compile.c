@@ -83,7 +83,8 @@ bool constants_check(struct compiler *compiler, const struct field *field, const
         return false;
     if (expr->op == EXPR_CONST && !filters)
         return constant_check(compiler, field, expr->text, node);
-    for (size_t i = 0; expr->op == EXPR_FIRST && !filters && i < expr->arg_count; i++)
+    bool list = expr->op == EXPR_FIRST || expr->op == EXPR_SAME;
+    for (size_t i = 0; list && !filters && i < expr->arg_count; i++)
         if (!constants_check(compiler, field, expr->args[i], node))
             return false;
     return true;

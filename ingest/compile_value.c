@@ -27,6 +27,7 @@ static const struct {
     {"partition", EXPR_PARTITION, around_compile},
     {"kafka_time", EXPR_KAFKA_TIME, around_compile},
     {"first", EXPR_FIRST, list_compile},
+    {"same", EXPR_SAME, list_compile},
     {"const", EXPR_CONST, const_compile},
     {"add", EXPR_ADD, list_compile},
     {"sub", EXPR_SUB, list_compile},
@@ -42,10 +43,10 @@ static const struct {
 #define OPERATORS (sizeof operator_table / sizeof operator_table[0])
 
 static const char *const value_words[] = {
-    "path",     "first",   "const",  "add",     "sub",        "concat",    "object",    "count",
-    "sum",      "join",    "pick",   "member",  "characters", "of",        "where",     "sep",
-    "distinct", "name",    "when",   "null_if", "match",      "map",       "time",      "scale",
-    "hash",     "default", "header", "key",     "topic",      "partition", "kafka_time"};
+    "path",     "first",   "const",  "add",     "sub",        "concat",    "object",     "count",
+    "sum",      "join",    "pick",   "member",  "characters", "of",        "where",      "sep",
+    "distinct", "name",    "when",   "null_if", "match",      "map",       "time",       "scale",
+    "hash",     "default", "header", "key",     "topic",      "partition", "kafka_time", "same"};
 #define VALUE_WORDS (sizeof value_words / sizeof value_words[0])
 
 static struct expr *expr_new(struct compiler *compiler, enum expr_op op)

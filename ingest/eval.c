@@ -219,6 +219,30 @@ static struct val first_eval(struct eval *eval, const struct expr *expr, int wan
     return null_val;
 }
 
+/* Names of one number: the first that is there, and it is told when another says something else. */
+static struct val same_eval(struct eval *eval, const struct expr *expr, int want)
+{
+    struct decimal first, other;
+    struct val taken = null_val;
+    size_t i = 0;
+    for (; i < expr->arg_count && taken.type == VAL_NULL; i++)
+        taken = expr_eval(eval, expr->args[i], want);
+    const struct expr *by = eval->taken;
+    struct json misfit = eval->misfit;
+    bool defaulted = eval->defaulted;
+    bool is_number = taken.type != VAL_NULL && val_decimal(eval, taken, &first);
+    for (; is_number && i < expr->arg_count; i++) {
+        struct val val = expr_eval(eval, expr->args[i], want);
+        if (val.type != VAL_NULL && val_decimal(eval, val, &other) &&
+            decimal_cmp(&first, &other) != 0)
+            eval->flags |= FLAG_COUNTS_CONTRADICT;
+    }
+    eval->taken = by;
+    eval->misfit = misfit;
+    eval->defaulted = defaulted;
+    return taken;
+}
+
 /* One number of a sum; false: there is none, or none that may be. A negative count would take from
  * the others. */
 static bool term_eval(struct eval *eval, const struct expr *expr, int want, struct decimal *d)
@@ -540,6 +564,8 @@ static struct val op_eval(struct eval *eval, const struct expr *expr, int want)
         return text_val(expr->text);
     case EXPR_FIRST:
         return first_eval(eval, expr, want);
+    case EXPR_SAME:
+        return same_eval(eval, expr, want);
     case EXPR_ADD:
     case EXPR_SUB:
         return sum_eval(eval, expr, want);

@@ -30,6 +30,7 @@ enum expr_op {
     EXPR_KAFKA_TIME, /* of the Kafka record */
     EXPR_CONST,      /* text */
     EXPR_FIRST,      /* args: the first that is not null and fits */
+    EXPR_SAME,       /* args: as FIRST; others of another number contradict it */
     EXPR_ADD,        /* args: their sum; null when all are */
     EXPR_SUB,        /* args[0] less the others; null when negative */
     EXPR_CONCAT,     /* args: null when one is */

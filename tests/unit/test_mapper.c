@@ -855,6 +855,31 @@ static void usage_that_no_rule_reads_is_flagged(void **state)
     }
 }
 
+static void names_of_one_count_that_disagree_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        int64_t input;
+        bool contradict;
+    } rows[] = {
+        {"{\"a\":3}", 3, false},
+        {"{\"b\":\"4\"}", 4, false},
+        {"{\"a\":3,\"b\":\"3\",\"c\":3.0}", 3, false},
+        {"{\"a\":3,\"b\":4}", 3, true},
+        {"{\"b\":0,\"c\":4}", 0, true},
+        {"{\"a\":3,\"b\":null,\"c\":\"NA\"}", 3, false},
+        {"{\"a\":3,\"b\":[],\"c\":3}", 3, false},
+    };
+    open_yaml("- {name: m, keep: {any: [/a, /b]}, fields: {input_tokens: {same: [/a, /b, /c]}}}\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        read_text(rows[i].message);
+        if (((world.last.flags & FLAG_COUNTS_CONTRADICT) != 0) != rows[i].contradict ||
+            facts_int(&world.last.facts, FACT_INPUT_TOKENS) != rows[i].input)
+            fail_msg("%s", rows[i].message);
+    }
+}
+
 static void a_failed_call_that_states_tokens_is_doubtful(void **state)
 {
     (void)state;
@@ -1191,6 +1216,7 @@ int main(void)
         cmocka_unit_test(lifetimes_that_do_not_add_up_are_flagged),
         cmocka_unit_test(a_label_never_costs_the_record),
         cmocka_unit_test(usage_that_no_rule_reads_is_flagged),
+        cmocka_unit_test(names_of_one_count_that_disagree_are_told),
         cmocka_unit_test(a_failed_call_that_states_tokens_is_doubtful),
         cmocka_unit_test(usage_in_otlp_pairs_is_looked_at_by_prefix),
         cmocka_unit_test(start_end_and_duration_complete_each_other),
