@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of a report share: report.c (groups of a period), report_dropped.c (what is not in
- * it), report_page.c (all that a page shows, in one snapshot) and focus.c. */
+ * it), report_period.c, report_page.c (all that a page shows, in one snapshot) and focus.c. */
 #ifndef STORE_REPORT_IMPL_H
 #define STORE_REPORT_IMPL_H
 
