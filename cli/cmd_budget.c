@@ -31,6 +31,11 @@ const struct option_row budget_options[] = {
     {0},
 };
 
+const struct option_use budget_uses[] = {
+    {"period", "set", NULL},       {"tz", "set", NULL},           {"fiscal-start", "set", NULL},
+    {"json", "list status", NULL}, {"fail-over", "status", NULL}, {0},
+};
+
 /* --- telling */
 
 struct telling {
@@ -192,8 +197,6 @@ int begin_budget(const struct command *command, const struct operands *given)
     enum verb verb = verb_of(given, &request);
     if (verb == VERB_NONE)
         return usage_error(command, "say list, status, set SCOPE ID AMOUNT or remove SCOPE ID");
-    if (options.fail_over && verb != VERB_STATUS)
-        return usage_error(command, "--fail-over goes with status");
     return GO_ON;
 }
 

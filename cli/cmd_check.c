@@ -31,6 +31,14 @@ const struct option_row check_options[] = {
     {0},
 };
 
+const struct option_use check_uses[] = {
+    {"strict", NULL, "--print"},
+    {"json", NULL, "--print"},
+    {"cost-map", NULL, "--print"},
+    {"overrides", NULL, "--print"},
+    {0},
+};
+
 static void on_finding(enum finding_level level, const char *text, void *context)
 {
     size_t *warnings = context;

@@ -23,6 +23,12 @@ const struct option_row exclude_options[] = {
     {0},
 };
 
+const struct option_use exclude_uses[] = {
+    {"restore", NULL, "--list"},
+    {"why", NULL, "--list"},
+    {0},
+};
+
 static void entry_print(const struct exclusion *exclusion, void *context)
 {
     struct buf line;

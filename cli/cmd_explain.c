@@ -24,6 +24,13 @@ const struct option_row explain_options[] = {
     {0},
 };
 
+const struct option_use explain_uses[] = {
+    {"cost-map", "--event", NULL},
+    {"overrides", "--event", NULL},
+    {"mapping", "--event", NULL},
+    {0},
+};
+
 struct run {
     const struct sanity_limits *limits;
     struct mapper *mapper;

@@ -27,6 +27,14 @@ const struct option_row map_options[] = {
     {0},
 };
 
+const struct option_use map_uses[] = {
+    {"json", "--list", NULL},
+    {"explain", NULL, "--list --print"},
+    {"mapping", NULL, "--list --print"},
+    {"list", NULL, "--print"},
+    {0},
+};
+
 static void explain_line(const char *text, void *context)
 {
     (void)context;
@@ -119,7 +127,9 @@ static int text_print(const struct command *command, const char *name)
 
 int begin_map(const struct command *command, const struct operands *given)
 {
-    (void)given;
+    int code = options.list || options.print ? operands_none(command, given) : GO_ON;
+    if (code != GO_ON)
+        return code;
     if (options.list)
         return list_print();
     return options.print ? text_print(command, options.print) : GO_ON;

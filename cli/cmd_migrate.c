@@ -25,6 +25,14 @@ const struct option_row migrate_options[] = {
     {0},
 };
 
+const struct option_use migrate_uses[] = {
+    {"json", NULL, "--print --print-roles"},
+    {"carry", NULL, "--status --print --print-roles"},
+    {"status", NULL, "--print --print-roles"},
+    {"print", NULL, "--print-roles"},
+    {0},
+};
+
 static void status_print(const struct migration_status *status, void *context)
 {
     static const char *const state[] = {"applied", "pending", "mended", "changed", "unknown"};

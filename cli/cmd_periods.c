@@ -19,6 +19,11 @@ const struct option_row periods_options[] = {
     {0},
 };
 
+const struct option_use periods_uses[] = {
+    {"json", "list", NULL},
+    {0},
+};
+
 static void period_json(const struct period *period)
 {
     struct buf line;

@@ -17,6 +17,15 @@ const struct option_row price_options[] = {
     {0},
 };
 
+const struct option_use price_uses[] = {
+    {"items", NULL, "--reasons --flags"},
+    {"cost-map", NULL, "--reasons --flags"},
+    {"overrides", NULL, "--reasons --flags"},
+    {"mapping", NULL, "--reasons --flags"},
+    {"reasons", NULL, "--flags"},
+    {0},
+};
+
 static void print(struct buf *rest, const struct record *record, const struct charge *charge,
                   struct mapper *mapper)
 {
@@ -51,8 +60,9 @@ static int flags_print(void)
 
 int begin_price(const struct command *command, const struct operands *given)
 {
-    (void)command;
-    (void)given;
+    int code = options.reasons || options.flags ? operands_none(command, given) : GO_ON;
+    if (code != GO_ON)
+        return code;
     if (options.reasons)
         return reasons_print();
     return options.flags ? flags_print() : GO_ON;

@@ -24,6 +24,14 @@ const struct option_row prices_options[] = {
     {0},
 };
 
+const struct option_use prices_uses[] = {
+    {"effective-from", "import", NULL},
+    {"json", "show diff providers", NULL},
+    {"cost-map", "show diff", NULL},
+    {"overrides", "show diff", NULL},
+    {0},
+};
+
 static void line_print(const char *text, void *context)
 {
     (void)context;

@@ -45,6 +45,11 @@ const struct option_row report_options[] = {
     {0},
 };
 
+const struct option_use report_uses[] = {
+    {"top", NULL, "--limit"},
+    {0},
+};
+
 static void out(struct buf *line)
 {
     show_buf(stdout, line);
@@ -215,15 +220,17 @@ static bool by_option(char *text, struct report_options *query, struct err *err)
     return true;
 }
 
-static bool limit_option(const char *text, int64_t *limit, struct err *err)
+static bool limit_option(int64_t *limit, struct err *err)
 {
+    const char *text = options.limit ? options.limit : options.top;
     char *end;
     if (!text)
         return true;
     errno = 0;
     *limit = strtoll(text, &end, 10);
     return (errno == 0 && end != text && *end == '\0' && *limit > 0) ||
-           err_set(err, ERR_USAGE, "--limit: \"%s\" is not a number from 1 on", text);
+           err_set(err, ERR_USAGE, "--%s: \"%s\" is not a number from 1 on",
+                   options.limit ? "limit" : "top", text);
 }
 
 static bool period_options(struct report_options *query, struct err *err)
@@ -239,6 +246,15 @@ static bool period_options(struct report_options *query, struct err *err)
            option_time("until", options.until, &query->until_us, err);
 }
 
+/* What would be passed over. */
+static bool format_option(const char *name, struct err *err)
+{
+    if (options.json && options.format && strcmp(options.format, "json") != 0)
+        return err_set(err, ERR_USAGE, "--json and --format %s exclude each other", options.format);
+    return !options.focus_version || strcmp(name, "focus") == 0 ||
+           err_set(err, ERR_USAGE, "--focus-version goes with --format focus");
+}
+
 static int report_print(const struct config *config, char *by, struct err *err)
 {
     struct report_options query = {.since_us = INT64_MIN, .until_us = INT64_MAX};
@@ -248,7 +264,7 @@ static int report_print(const struct config *config, char *by, struct err *err)
     if (!format)
         err_set(err, ERR_USAGE, "--format: \"%s\" is not one of table, csv, json, html, focus",
                 name);
-    if (!format || !limit_option(options.limit ? options.limit : options.top, &query.limit, err) ||
+    if (!format || !format_option(name, err) || !limit_option(&query.limit, err) ||
         !by_option(by, &query, err) || !period_options(&query, err) ||
         !format->run(config, &query, format, err))
         return fail(err);

@@ -107,6 +107,8 @@ static bool format_take(enum reprice_format *format, struct err *err)
     *format = options.json ? REPRICE_JSON : REPRICE_TABLE;
     if (!options.format)
         return true;
+    if (options.json && strcmp(options.format, "json") != 0)
+        return err_set(err, ERR_USAGE, "--json and --format %s exclude each other", options.format);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(options.format, names[i]) == 0) {
             *format = (enum reprice_format)i;

@@ -24,6 +24,12 @@ const struct option_row retention_options[] = {
     {0},
 };
 
+const struct option_use retention_uses[] = {
+    {"rollups", "set", NULL},
+    {"at-most", "set", NULL},
+    {0},
+};
+
 /* 0 where it may mean for ever, else from `min`. NULL leaves -1: as it is. */
 static bool days_parse(const char *what, const char *text, bool may_be_zero, int64_t min,
                        int64_t *days, struct err *err)
@@ -81,11 +87,8 @@ static void retention_json(const struct retention *r)
 
 int begin_retention(const struct command *command, const struct operands *given)
 {
-    bool show = operands_are(given, "show", 1);
-    if (!show && !operands_are(given, "set", 2))
+    if (!operands_are(given, "show", 1) && !operands_are(given, "set", 2))
         return usage_error(command, "say show, or set and a number of days");
-    if (show && (options.rollups || options.at_most))
-        return usage_error(command, "--rollups and --at-most go with set");
     return GO_ON;
 }
 

@@ -28,6 +28,12 @@ const struct option_row verify_options[] = {
     {0},
 };
 
+const struct option_use verify_uses[] = {
+    {"since", NULL, "--counts-only"},
+    {"until", NULL, "--counts-only"},
+    {0},
+};
+
 static void finding_json(const struct verify_finding *finding)
 {
     struct buf line;

@@ -48,6 +48,7 @@ struct command {
     unsigned takes;    /* of enum command_takes */
     const char *more;  /* a paragraph for --help, or NULL */
     const struct option_row *options;
+    const struct option_use *uses; /* or NULL: each option counts wherever it stands */
     /* GO_ON, or the exit code: of a usage error that it told, or of what needs no configuration.
      * NULL: a command without operands, whose options stand in each other's way nowhere. */
     int (*begin)(const struct command *command, const struct operands *given);
@@ -67,6 +68,14 @@ struct option_row {
     const char *help;
     enum { OPTION_FLAG, OPTION_TEXT, OPTION_LIST } kind;
     void *target; /* bool *, const char **, struct option_list * */
+};
+
+/* An option that counts only beside another word would be passed over beside the rest: refused.
+ * Words are verbs, or options with their dashes, with blanks between. */
+struct option_use {
+    const char *option; /* without dashes; NULL ends the table */
+    const char *with;   /* one of these has to stand there; NULL: nothing has to */
+    const char *not_with;
 };
 
 #define OPTION_VALUES_MAX 64
@@ -94,6 +103,10 @@ extern const struct option_row run_options[], price_options[], map_options[], ex
     rejected_options[], reprice_options[], periods_options[], retention_options[],
     exclude_options[], init_options[], status_options[], reload_options[], compact_options[],
     budget_options[];
+
+extern const struct option_use price_uses[], map_uses[], explain_uses[], check_uses[],
+    prices_uses[], migrate_uses[], report_uses[], verify_uses[], rejected_uses[], periods_uses[],
+    retention_uses[], exclude_uses[], budget_uses[];
 
 /* Parses options and sets up logging; *given: what follows them. GO_ON, else an exit code: help was
  * printed, or a usage error told. */

@@ -3,8 +3,10 @@
 #include "cli/command.h"
 #include "cli/imports.h"
 
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/must.h"
 #include "core/show.h"
 #include "core/yaml.h"
 #include "ingest/registry.h"
@@ -118,6 +120,88 @@ static int unknown_option(const struct command *command, const char *word,
         word, near);
 }
 
+static bool row_given(const struct option_row *row)
+{
+    return row->kind == OPTION_FLAG   ? *(const bool *)row->target
+           : row->kind == OPTION_TEXT ? *(const char *const *)row->target != NULL
+                                      : ((const struct option_list *)row->target)->count > 0;
+}
+
+/* Whether a word of a table of uses stands on the command line. */
+static bool word_given(struct slice word, const struct option_row *const row[], size_t count,
+                       const struct operands *given)
+{
+    if (!slice_starts(word, SLICE("--")))
+        return given->count > 0 && slice_is(word, given->text[0]);
+    for (size_t i = 0; i < count; i++)
+        if (slice_is((struct slice){word.p + 2, word.bytes - 2}, row[i]->name))
+            return row_given(row[i]);
+    return false;
+}
+
+/* The first of the words that stands there; no text: none does. */
+static struct slice any_given(const char *words, const struct option_row *const row[], size_t count,
+                              const struct operands *given)
+{
+    while (words && *words) {
+        struct slice word = {words, strcspn(words, " ")};
+        if (word_given(word, row, count, given))
+            return word;
+        words += word.bytes + strspn(words + word.bytes, " ");
+    }
+    return (struct slice){0};
+}
+
+static int use_missed(const struct command *command, const struct option_use *use)
+{
+    struct buf words;
+    buf_init(&words, 256);
+    for (const char *c = use->with; *c; c++)
+        buf_add_text(&words, *c == ' ' ? " or " : (const char[]){*c, '\0'});
+    int code = usage_error(command, "--%s goes with " SLICE_FMT, use->option,
+                           SLICE_ARG(buf_slice(&words)));
+    buf_free(&words);
+    return code;
+}
+
+static int uses_check(const struct command *command, const struct option_row *const row[],
+                      size_t count, const struct operands *given)
+{
+    for (const struct option_use *use = command->uses; use && use->option; use++) {
+        size_t i = 0;
+        while (i < count && strcmp(row[i]->name, use->option) != 0)
+            i++;
+        MUST(i < count, i); /* a table names options of its command */
+        if (!row_given(row[i]))
+            continue;
+        if (use->with && !any_given(use->with, row, count, given).bytes)
+            return use_missed(command, use);
+        struct slice other = any_given(use->not_with, row, count, given);
+        if (other.bytes)
+            return usage_error(command, "--%s and " SLICE_FMT " exclude each other", use->option,
+                               SLICE_ARG(other));
+    }
+    return GO_ON;
+}
+
+/* What getopt_long() stumbled over. Of several letters behind one dash it has not left the word
+ * yet. */
+static int refused_option(const struct command *command, char **argv,
+                          const struct option_row *const row[], size_t count)
+{
+    const char *last = argv[optind - 1];
+    if (optopt >= 256)
+        return usage_error(command, "--%s takes no value", row[optopt - 256]->name);
+    if (!optopt)
+        return unknown_option(command, last, row, count);
+    bool left = last[0] == '-' && last[strlen(last) - 1] == optopt;
+    const char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt >= '0' && optopt <= '9')
+        return usage_error(command, "\"%s\": a negative number is not taken here",
+                           left ? last : argv[optind]);
+    return unknown_option(command, letter, row, count);
+}
+
 int options_parse(const struct command *command, int argc, char **argv, struct operands *given)
 {
     const struct option_row *row[ROWS_MAX];
@@ -144,7 +228,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
         if (code == ':')
             return usage_error(command, "\"%s\" needs a value", argv[optind - 1]);
         if (code == '?')
-            return unknown_option(command, argv[optind - 1], row, count);
+            return refused_option(command, argv, row, count);
         if (!option_take(row[i], optarg))
             return usage_error(command, "--%s: at most %d times", row[i]->name, OPTION_VALUES_MAX);
     }
@@ -155,7 +239,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     if (!log_setup())
         return usage_error(command, "--log-level or --log-format: unknown word");
     *given = (struct operands){argc - optind, argv + optind};
-    return GO_ON;
+    return uses_check(command, row, count, given);
 }
 
 bool option_time(const char *option, const char *text, int64_t *us, struct err *err)

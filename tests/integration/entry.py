@@ -295,6 +295,32 @@ def options_of_a_book_count_wherever_one_is_loaded(servers):
         check(code == 64 and "unknown option" in said, f"{words}: {code} {said}")
 
 
+def what_would_be_passed_over_is_refused(servers):
+    """An option that a command has no use for beside the words given is a usage error that names both; so is a letter nobody knows, by name."""
+    folder = os.path.join(servers.folder, "refused")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "spendlog.yaml"), "w", encoding="ascii") as out:
+        out.write("postgres: host=/gone\n")
+    for words, told in (("budget set team t -5", '"-5": a negative number'), ("budget set team t -50.5", '"-50.5": a negative'),
+                        ("report --by team -vz", 'unknown option "-z"'), ("prices show x --json=3", "--json takes no value"),
+                        ("report --lmit 3", "did you mean --limit"), ("report --since", '"--since" needs a value'),
+                        ("budget list --period day", "--period goes with set"), ("budget set team t 5 --json", "--json goes with list or status"),
+                        ("periods close 2020-01 --json", "--json goes with list"), ("retention show --at-most 3", "--at-most goes with set"),
+                        ("rejected retry --json", "--json goes with list or show"), ("rejected list --payload", "--payload goes with show"),
+                        ("rejected show a/0/1 --limit 3", "--limit goes with list or retry"), ("rejected retry --all", "--all goes with list"),
+                        ("prices show x --effective-from 2026-01-01", "--effective-from goes with import"),
+                        ("explain x --mapping litellm", "--mapping goes with --event"), ("map --list --explain", "--explain and --list exclude"),
+                        ("map --list file", "unexpected argument"), ("price --flags --items", "--items and --flags exclude"),
+                        ("exclude --list --why x", "--why and --list exclude"), ("migrate --status --carry", "--carry and --status exclude"),
+                        ("verify --counts-only --since 2026-10", "--since and --counts-only exclude"),
+                        ("check --print --json", "--json and --print exclude"), ("report --top 3 --limit 4", "--top and --limit exclude"),
+                        ("report --top x", "--top: "), ("report --focus-version 1.5", "--focus-version goes with --format focus"),
+                        ("report --json --format csv", "--json and --format csv exclude"),
+                        ("reprice --dry-run --json --format csv", "--json and --format csv exclude")):
+        done = subprocess.run([os.path.join(ROOT, "spendlog"), *words.split()], cwd=folder, capture_output=True, text=True)
+        check(done.returncode == 64 and told in done.stderr, f"{words}: {done.returncode} {done.stderr}")
+
+
 def output_that_cannot_be_written_is_no_success(_servers):
     """A full disk, a closed standard output: exit 70 and a line; a closed descriptor does not become a connection's."""
     spendlog = os.path.join(ROOT, "spendlog")
@@ -413,4 +439,4 @@ def installs_into_a_folder(servers):
 
 ALL = (up_and_down, two_checkouts_at_once, demo_shows_spend_and_leaves_nothing, suites_end_by_signals_and_leave_nothing,
        containers_are_the_demo, pages_ask_what_exists, examples_are_valid, installs_into_a_folder,
-       files_of_a_configuration_are_placed, init_writes_what_check_walks, options_of_a_book_count_wherever_one_is_loaded, output_that_cannot_be_written_is_no_success, check_walks_the_whole_way, make_names_what_is_not_installed)
+       files_of_a_configuration_are_placed, init_writes_what_check_walks, options_of_a_book_count_wherever_one_is_loaded, what_would_be_passed_over_is_refused, output_that_cannot_be_written_is_no_success, check_walks_the_whole_way, make_names_what_is_not_installed)
