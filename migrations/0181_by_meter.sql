@@ -28,11 +28,10 @@ SELECT CASE WHEN e.counts_on = e.start_time::date THEN e.start_time ELSE e.count
   l.call_type, l.status, l.api_key, l.api_key_alias, l.user_id, l.team_id, l.team_alias,
   l.organization_id, l.end_user, l.request_tags, l.mapping, l.price_book_id, e.input_tokens,
   e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, e.reasoning_tokens, e.identity,
-  CASE WHEN k.of_row THEN e.items END,
-  CASE WHEN k.of_row THEN 'row' ELSE 'correction' END
+  CASE WHEN e.counts_on = e.start_time::date AND e.pricing_status = l.pricing_status THEN e.items END,
+  CASE WHEN e.counts_on = e.start_time::date AND e.pricing_status = l.pricing_status THEN 'row' ELSE 'correction' END
 FROM spendlog.exclusions e
 LEFT JOIN spendlog.spend_logs l ON l.start_time = e.start_time AND l.identity = e.identity
-CROSS JOIN LATERAL (SELECT e.counts_on = e.start_time::date AND e.pricing_status = l.pricing_status AS of_row) k
 WHERE l.start_time IS NOT NULL OR e.counts_on <> e.start_time::date;
 COMMENT ON COLUMN spendlog.spend_entries.calls IS '1 for a row, 0 for an adjustment, -1 for a row set aside, 1 for one put back';
 COMMENT ON COLUMN spendlog.spend_entries.items IS 'of a row, as stored_rows has them (items_of())';
