@@ -77,7 +77,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION spendlog.spend_daily_in(text, date, date) IS 'spend_daily by days of a time zone, in [since, until)';
 
--- Tags overlap: what is spent under several of them counts under each.
+-- Tags overlap: what is spent under several of them counts under each. What a changed price makes of an end user's line that tells less than the
+-- change does has no entries of its own: it is money all the same.
 DO $$
 DECLARE
   view_of record;
@@ -88,7 +89,7 @@ BEGIN
     EXECUTE format($view$
       CREATE VIEW spendlog.%1$I WITH (security_invoker = true) AS
       SELECT day, label AS %3$I, coarse, provider, model, model_group, api_key, team_id, status, pricing_status,
-        sum(calls)::bigint AS calls, CASE WHEN sum(spent) <> 0 THEN sum(spend) END AS spend,
+        sum(calls)::bigint AS calls, CASE WHEN sum(spent) <> 0 OR sum(spend) <> 0 THEN sum(spend) END AS spend,
         CASE WHEN sum(gateway_calls) <> 0 THEN sum(gateway_cost) END AS gateway_cost,
         CASE WHEN sum(input_calls) <> 0 THEN sum(input_tokens) END AS input_tokens,
         CASE WHEN sum(output_calls) <> 0 THEN sum(output_tokens) END AS output_tokens,
@@ -97,7 +98,7 @@ BEGIN
       FROM spendlog.spend_sums
       WHERE grain IN ('delta', 'day') AND level = %2$L
       GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-      HAVING sum(entries) <> 0$view$, view_of.name, view_of.level, view_of.named);
+      HAVING sum(entries) <> 0 OR sum(spend) <> 0$view$, view_of.name, view_of.level, view_of.named);
     EXECUTE format('COMMENT ON COLUMN spendlog.%I.coarse IS %L', view_of.name,
       '0: by all columns; 1: by day, label and pricing_status alone; 2: labels were too many to be told apart, read the rows');
   END LOOP;

@@ -145,7 +145,8 @@ COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".updated_at IS 'when it was priced 
 -- --- days
 
 -- LiteLLM's daily tables differ in whom they attribute spend to, and in nothing else. Its writer counts nobody for
--- a user, a team or an organization as '', and leaves out who has no end user, no tag, no agent.
+-- a user, a team or an organization as '', and leaves out who has no end user, no tag, no agent. An end user '' here is
+-- all those whom the sums of a day do not tell apart.
 DO $$
 DECLARE
   -- what the sums do not have
@@ -168,7 +169,7 @@ BEGIN
       ('LiteLLM_DailyUserSpend', 'user_id', 's.user_id', 'all', 'true', ''),
       ('LiteLLM_DailyTeamSpend', 'team_id', 's.team_id', 'all', 'true', '0::numeric AS ptu_flat_cost, '),
       ('LiteLLM_DailyOrganizationSpend', 'organization_id', 's.organization_id', 'all', 'true', ''),
-      ('LiteLLM_DailyEndUserSpend', 'end_user_id', 's.label', 'end_user', 's.label <> ''''', ''),
+      ('LiteLLM_DailyEndUserSpend', 'end_user_id', 's.label', 'end_user', 'true', ''),
       ('LiteLLM_DailyTagSpend', 'tag', 's.label', 'tag', 'true', 'NULL::text AS request_id, '))
       AS d (name, of_whom, from_what, level, condition, own)
   LOOP
@@ -187,12 +188,14 @@ BEGIN
         FROM spendlog.spend_sums s
         WHERE s.grain IN ('delta', 'day') AND s.level = %4$L AND %5$s
         GROUP BY %3$s, %8$s
-        HAVING sum(s.entries) <> 0) d
+        HAVING sum(s.entries) <> 0 OR sum(s.spend) <> 0) d
       $view$, daily.name, daily.of_whom, daily.from_what, daily.level, daily.condition, daily.own, nothing, words,
       figures);
     EXECUTE format('COMMENT ON VIEW litellm.%I IS %L', daily.name,
       'From the sums; days are UTC, spend in US dollars, without what has no price: x_unpriced_requests counts it');
   END LOOP;
+
+  COMMENT ON COLUMN litellm."LiteLLM_DailyEndUserSpend".end_user_id IS 'empty: of end users that the sums of the day do not tell apart';
 
   EXECUTE format($view$
     CREATE VIEW litellm."LiteLLM_DailyGlobalSpend" WITH (security_invoker = true) AS
@@ -379,7 +382,7 @@ HAVING sum(s.entries) <> 0;
 CREATE VIEW litellm."Last30dTopEndUsersSpend" WITH (security_invoker = true) AS
 SELECT s.label AS end_user, sum(s.calls)::bigint AS total_events, coalesce(sum(s.spend), 0) AS total_spend
 FROM spendlog.spend_sums s
-WHERE s.grain IN ('delta', 'day') AND s.level = 'end_user' AND s.label <> '' AND s.day >= CURRENT_DATE - 30
+WHERE s.grain IN ('delta', 'day') AND s.level = 'end_user' AND s.day >= CURRENT_DATE - 30
 GROUP BY 1
 HAVING sum(s.entries) <> 0
 ORDER BY total_spend DESC

@@ -328,33 +328,63 @@ RETURN (
     WHERE cardinality(end_users) > 0) c
   WHERE c.condition IS NOT NULL);
 
--- Lines of a grain by an attribute, in days [$1, $2).
+-- Rows of the days $8 that name an end user, as lines of the sums whose grain is `row`.
+CREATE FUNCTION spendlog.spend_of_rows() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+  SELECT '(SELECT ''row'' AS grain, g.day, 16 AS about, NULL::bigint AS call_no, NULL::bigint AS caller_no, e.end_user AS label, '
+    'e.provider, e.model, e.team_id, e.team_alias, e.api_key, e.api_key_alias, e.user_id, e.organization_id, e.request_tags, e.pricing_status, '
+    || string_agg(CASE WHEN c.name = 'entries' THEN '1 AS entries'
+      WHEN c.name IN ('spent', 'gateway_calls') THEN format('(e.%I IS NOT NULL)::integer AS %I', CASE c.name WHEN 'spent' THEN 'spend' ELSE 'gateway_cost' END, c.name)
+      WHEN c.name = ANY ('{input_calls,output_calls,differing,by_clock,cache_read_cost,cache_write_cost,quantity}') THEN format('NULL::bigint AS %I', c.name)
+      ELSE format('e.%I', c.name) END, ', ' ORDER BY c.place)
+    || ' FROM unnest($8) AS g (day) CROSS JOIN LATERAL (SELECT * FROM spendlog.spend_entries r '
+       'WHERE r.start_time >= g.day AND r.start_time < g.day + 1 AND r.end_user <> '''' OFFSET 0) e)'
+  FROM spendlog.sum_columns() c WHERE strpos(spendlog.total_list('<%1$I>'), format('<%I>', c.name)) > 0);
+
+-- Lines of a grain by an attribute, in days [$1, $2). An end user's line of a day has no attribute but that (`about` 64): it is told as such.
 CREATE FUNCTION spendlog.spend_of_lines(by text, grain text, teams text[], keys text[], models text[], tags text[],
   end_users text[]) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (
   SELECT string_agg(format(
-    'SELECT s.day, %1$s AS provider, %2$s AS id, %3$s AS name, s.pricing_status, %4$s FROM spendlog.stored_sums s%5$s%6$s '
+    'SELECT s.day, %1$s AS provider, %2$s AS id, %3$s AS name, s.pricing_status, %4$s FROM %11$s s%5$s%6$s '
     'WHERE s.grain = %7$L AND s.day >= $1 AND s.day < $2 AND %8$s AND s.call_no IS %9$s%10$s',
     CASE WHEN by = 'model' THEN format('coalesce(%s.provider, '''')', f.call) ELSE '''''::text' END,
     CASE by WHEN 'tag' THEN 't.tag' WHEN 'end_user' THEN 's.label' ELSE format('coalesce(%s.%I, '''')',
       CASE by WHEN 'model' THEN f.call ELSE f.caller END,
       CASE by WHEN 'team' THEN 'team_id' WHEN 'key' THEN 'api_key' WHEN 'user' THEN 'user_id'
         WHEN 'organization' THEN 'organization_id' ELSE 'model' END) END,
-    CASE by WHEN 'team' THEN format('coalesce(%s.team_alias, '''')', f.caller)
-      WHEN 'key' THEN format('coalesce(%s.api_key_alias, '''')', f.caller) ELSE '''''::text' END,
+    CASE WHEN f.call = 's' AND by <> 'end_user' AND cardinality(end_users) > 0
+      THEN format('CASE WHEN s.about & 64 <> 0 THEN ''not told apart'' ELSE %s END', n.name) ELSE n.name END,
     spendlog.total_list('s.%1$I'),
     CASE WHEN f.call = 's' THEN '' ELSE ' LEFT JOIN spendlog.shared_calls c ON c.call_no = s.call_no '
       'LEFT JOIN spendlog.shared_callers k ON k.caller_no = s.caller_no' END,
-    CASE WHEN by = 'tag' THEN format(' CROSS JOIN LATERAL spendlog.tags_of(%s.request_tags) AS t (tag)', f.caller) ELSE '' END,
+    CASE WHEN by = 'tag' THEN format(' CROSS JOIN LATERAL (SELECT g.tag FROM spendlog.tags_of(%s.request_tags) AS g (tag)%s) AS t', f.caller,
+      CASE WHEN f.call = 's' AND cardinality(end_users) > 0 THEN ' UNION ALL SELECT '''' WHERE s.about & 64 <> 0' ELSE '' END) ELSE '' END,
     spend_of_lines.grain,
     CASE WHEN by = 'end_user' OR cardinality(end_users) > 0 THEN 's.about & 16 <> 0 AND s.label IS NOT NULL'
       ELSE 's.about & 1 <> 0' END,
     CASE WHEN f.call = 's' THEN 'NULL' ELSE 'NOT NULL' END,
     spendlog.spend_of_condition(f.call = 's', teams, keys, models, tags, end_users)
-      || CASE WHEN by = 'tag' AND cardinality(tags) > 0 THEN ' AND t.tag = ANY ($6)' ELSE '' END), ' UNION ALL ')
-  FROM (VALUES ('c', 'k'), ('s', 's')) AS f (call, caller));
+      || CASE WHEN by = 'tag' AND cardinality(tags) > 0 THEN ' AND t.tag = ANY ($6)' ELSE '' END,
+    CASE spend_of_lines.grain WHEN 'row' THEN spendlog.spend_of_rows() ELSE 'spendlog.stored_sums' END), ' UNION ALL ')
+  FROM (VALUES ('c', 'k'), ('s', 's')) AS f (call, caller)
+  CROSS JOIN LATERAL (SELECT CASE by WHEN 'team' THEN format('coalesce(%s.team_alias, '''')', f.caller)
+    WHEN 'key' THEN format('coalesce(%s.api_key_alias, '''')', f.caller) ELSE '''''::text' END AS name) n
+  WHERE f.call = 's' OR spend_of_lines.grain <> 'row');
+
+-- Days of [since, until) on which lines tell of end users their names alone (1), or not even these (2).
+CREATE FUNCTION spendlog.coarse_days_of(since date, until date, least_coarse integer) RETURNS date[]
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+RETURN (
+  SELECT coalesce(array_agg(DISTINCT r.day), '{}') FROM (
+    SELECT c.day, c.coarse FROM spendlog.coarse_days c WHERE c.level = 'end_user'
+    UNION ALL SELECT d.day, CASE WHEN d.about & 32 <> 0 THEN 2 ELSE 1 END FROM spendlog.spend_deltas d WHERE d.about & 96 <> 0) r
+  WHERE r.day >= since AND r.day < until AND r.coarse >= least_coarse);
 
 -- A condition on who is named (a parameter) in a column of the totals t.
 CREATE FUNCTION spendlog.total_named(place text, parameter integer) RETURNS text
@@ -384,7 +414,8 @@ RETURN (
     AND NOT EXISTS (SELECT FROM named n WHERE n.attribute NOT IN (k.first, coalesce(k.second, k.first)))
   ORDER BY k.place LIMIT 1);
 
--- What spend_of() adds up: totals as they are kept, and lines by the attribute.
+-- What spend_of() adds up: totals as they are kept, and lines by the attribute. Of end users whom lines do not tell apart by all that is named,
+-- rows; where these are gone nothing is said. By end user, of all, they are one that is called so.
 CREATE FUNCTION spendlog.spend_of_summands(by text, since date, until date, teams text[], keys text[], models text[], tags text[],
   end_users text[])
 RETURNS TABLE (day date, provider text, id text, name text, pricing_status text, entries bigint, calls bigint, spent bigint,
@@ -402,6 +433,9 @@ DECLARE
     'cache_read_tokens,cache_write_tokens,reasoning_tokens}';
   totals text;
   lines text;
+  narrowed boolean;
+  rough date[] := '{}';
+  gone date;
 BEGIN
   IF spend_of_summands.by IS NULL OR spend_of_summands.by NOT IN ('model', 'team', 'key', 'user', 'organization', 'tag', 'end_user') THEN
     RAISE EXCEPTION '"%" is not one of model, team, key, user, organization, tag, end_user', spend_of_summands.by
@@ -419,11 +453,32 @@ BEGIN
   IF totals IS NULL THEN
     lines := lines || ' UNION ALL ' || spendlog.spend_of_lines(spend_of_summands.by, 'day', teams, keys, models, tags, end_users);
   END IF;
+  IF spend_of_summands.by = 'end_user' OR cardinality(end_users) > 0 THEN
+    narrowed := cardinality(teams || keys || models || tags) > 0;
+    IF narrowed OR cardinality(end_users) > 0 THEN
+      rough := spendlog.coarse_days_of(since, until, CASE WHEN narrowed THEN 1 ELSE 2 END);
+    ELSIF cardinality(spendlog.coarse_days_of(since, until, 2)) > 0 THEN
+      lines := lines || ' UNION ALL SELECT s.day, '''', '''', ''not told apart'', s.pricing_status, ' || spendlog.total_list('s.%1$I')
+        || ' FROM spendlog.stored_sums s WHERE s.grain IN (''delta'', ''day'') AND s.day >= $1 AND s.day < $2 AND s.about & 32 <> 0';
+    END IF;
+  END IF;
+  IF cardinality(rough) > 0 THEN
+    gone := (SELECT max(p.day) FROM spendlog.dropped_partitions p WHERE p.day = ANY (rough) AND p.rows > 0);
+    IF gone IS NOT NULL THEN
+      RAISE EXCEPTION 'the sums of % do not tell its end users apart by what is named, and its rows are gone', gone
+        USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Ask of later days, or name no end user.';
+    END IF;
+    lines := 'SELECT * FROM (' || lines || ') s WHERE s.day <> ALL ($8) UNION ALL '
+      || spendlog.spend_of_lines(spend_of_summands.by, 'row', teams, keys, models, tags, end_users);
+  END IF;
+  -- Money of no entries is what a changed price makes of lines that tell less than the change does.
   RETURN QUERY EXECUTE 'SELECT s.day, s.provider, s.id, s.name, s.pricing_status, '
-      || (SELECT string_agg(format('sum(s.%I)', f), ', ') FROM unnest(figures) AS f) || ' FROM (' || lines || ') s GROUP BY 1, 2, 3, 4, 5'
+      || (SELECT string_agg(format(CASE WHEN totals IS NULL AND f IN ('entries', 'spent')
+            THEN 'CASE WHEN sum(s.%1$I) = 0 AND sum(s.spend) <> 0 THEN 1 ELSE sum(s.%1$I) END' ELSE 'sum(s.%1$I)' END, f), ', ') FROM unnest(figures) AS f)
+      || ' FROM (' || lines || ') s GROUP BY 1, 2, 3, 4, 5'
     || coalesce(' UNION ALL SELECT s.day, s.provider, s.id, s.name, s.pricing_status, '
       || (SELECT string_agg(format('s.%I', f), ', ') FROM unnest(figures) AS f) || ' FROM (' || totals || ') s', '')
-    USING since, until, teams, keys, models, tags, end_users;
+    USING since, until, teams, keys, models, tags, end_users, rough;
 END
 $$;
 COMMENT ON FUNCTION spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]) IS 'What spend_of() adds up';
@@ -447,7 +502,7 @@ BEGIN ATOMIC
   GROUP BY l.day, l.provider, l.id, l.name, l.pricing_status HAVING sum(l.entries) <> 0;
 END;
 COMMENT ON FUNCTION spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) IS
-  'Spend per day in [since, until) by model, team, key, user, organization, tag or end_user, of some teams, keys, models, tags and end users (none named, or NULL among them: all); from the sums, equal to the rows';
+  'Spend per day in [since, until) by model, team, key, user, organization, tag or end_user, of some teams, keys, models, tags and end users (none named: all; NULL names nobody); from the sums, equal to the rows';
 
 -- --- what is to be looked at
 
@@ -568,6 +623,7 @@ REVOKE ALL ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), 
   spendlog.totals_make(date[]), spendlog.totals_drop(), spendlog.totals_differ(),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
+  spendlog.spend_of_rows(), spendlog.coarse_days_of(date, date, integer),
   spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), spendlog.total_of_call(),
@@ -575,6 +631,7 @@ GRANT EXECUTE ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(
   spendlog.total_named(text, integer), spendlog.spend_of_totals(text, text[], text[], text[], text[]),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
+  spendlog.spend_of_rows(), spendlog.coarse_days_of(date, date, integer),
   spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[])
   TO spendlog_writer, spendlog_repricer, spendlog_reader;

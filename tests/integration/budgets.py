@@ -126,7 +126,14 @@ def end_users_by_day_alone_keep_their_status(servers):
         def compare(where):
             for sql in ("SELECT calls, unpriced_calls FROM spendlog.spent_in('end_user', 'user-7', '2026-03-28', '2026-03-29')",
                         "SELECT sum(calls), coalesce(sum(calls) FILTER (WHERE pricing_status = 'unpriced'), 0) FROM spendlog.spend_by_end_user "
-                        "WHERE end_user = 'user-7'"):
+                        "WHERE end_user = 'user-7'",
+                        'SELECT sum(api_requests), sum(x_unpriced_requests) FROM litellm."LiteLLM_DailyEndUserSpend" WHERE end_user_id = \'user-7\'',
+                        "SELECT sum(calls), coalesce(sum(calls) FILTER (WHERE pricing_status = 'unpriced'), 0) FROM spendlog.spend_of('end_user', "
+                        "'2026-03-28', '2026-03-29', end_users => '{user-7}')",
+                        "SELECT sum(calls), coalesce(sum(calls) FILTER (WHERE pricing_status = 'unpriced'), 0) FROM spendlog.spend_of('tag', "
+                        "'2026-03-28', '2026-03-29', end_users => '{user-7}') WHERE id IN ('', 'etl')",
+                        "SELECT sum(calls), count(*) FILTER (WHERE pricing_status = 'unpriced' AND id <> '' AND calls = 1) FROM spendlog.spend_of('model', "
+                        "'2026-03-28', '2026-03-29', end_users => '{user-7}', teams => '{team-data}')"):
                 check_equal(stage.sql(sql), rows, f"{where}: {sql}")
             stage.sums_agree()
         compare("as appended")
@@ -139,6 +146,50 @@ def end_users_by_day_alone_keep_their_status(servers):
         stage.command("reprice", "--unpriced", "-q", extra=f"pricing: {{litellm_config: {prices}}}\ndrift: {{events: 0}}\n")
         rows = [["5", "3"]]
         compare("priced anew")
+
+
+def end_users_that_sums_do_not_tell_apart_are_told(servers):
+    """Of such days all that is asked by end user adds up to the rows, also when they are priced anew; of who is named rows are read, and nothing is said when they are gone."""
+    with Stage(servers, "told-apart", partitions=1) as stage:
+        fill_users(stage, 400, 400, "2026-03-28", 4)
+        model = stage.value("SELECT DISTINCT model FROM spendlog.spend_logs")
+        days = "'2026-03-28', '2026-04-01'"
+        all_of = (f"SELECT sum(calls), trim_scale(sum(spend)) FROM spendlog.spend_of('end_user', {days})",
+                  f"SELECT sum(calls), trim_scale(sum(spend)) FROM spendlog.spend_of('end_user', {days}, models => ARRAY['{model}'])",
+                  "SELECT sum(calls), trim_scale(sum(spend)) FROM spendlog.spend_by_end_user",
+                  'SELECT sum(api_requests), trim_scale(sum(spend)) FROM litellm."LiteLLM_DailyEndUserSpend"')
+        one_of = (f"SELECT id, calls, trim_scale(spend) FROM spendlog.spend_of('end_user', {days}, end_users => ARRAY['user-7'])",
+                  f"SELECT 'user-7', calls, trim_scale(spend) FROM spendlog.spend_of('model', {days}, models => ARRAY['{model}'], "
+                  "end_users => ARRAY['user-7']) WHERE id <> ''")
+
+        def compare(where):
+            rows = stage.sql("SELECT count(*), trim_scale(sum(spend)) FROM spendlog.spend_logs")
+            check_equal([stage.sql(sql) for sql in all_of], [rows] * len(all_of), f"all, {where}")
+            rows = stage.sql("SELECT end_user, 1, trim_scale(spend) FROM spendlog.spend_logs WHERE end_user = 'user-7'")
+            check_equal([stage.sql(sql) for sql in one_of], [rows] * len(one_of), f"one, {where}")
+
+        def untold():
+            return [stage.sql(sql) for sql in (
+                f"SELECT name, sum(calls) FROM spendlog.spend_of('end_user', {days}) WHERE id = '' GROUP BY 1",
+                'SELECT \'not told apart\', sum(api_requests) FROM litellm."LiteLLM_DailyEndUserSpend" WHERE end_user_id = \'\'')]
+        compare("as appended")
+        stage.command("compact")
+        compare("merged")
+        check_equal(untold(), [[["not told apart", "400"]]] * 2, "those who are not told apart")
+        prices = os.path.join(stage.folder, "prices.yaml")
+        with open(prices, "w") as out:
+            out.write(NEW_PRICES)
+        stage.command("reprice", "--all", "-q", extra=f"pricing: {{litellm_config: {prices}}}\ndrift: {{events: 0}}\n")
+        compare("priced anew")
+        stage.command("compact")
+        compare("priced anew and merged")
+        whole = stage.sql(all_of[0])
+        stage.sql("SELECT spendlog.drop_partition('2026-03-28')")
+        check_equal(stage.sql(all_of[0]), whole, "all, a day dropped")
+        for sql in (all_of[1], *one_of):
+            code, said = servers.psql_messages(stage.database, sql, "spendlog")
+            check(code != 0 and "the sums of 2026-03-28 do not tell its end users apart by what is named, and its rows are gone" in said, f"{sql}: {said}")
+        check_equal(stage.sql(one_of[0].replace("2026-03-28", "2026-03-29")), [], "of days whose rows are there")
 
 
 def what_retention_dropped_is_told_as_missing(servers):
@@ -334,5 +385,6 @@ def a_used_up_budget_stops_the_proxy(servers):
 
 ALL = (budgets_beyond_those_with_a_metric_are_in_the_view, budgets_are_what_the_rows_come_to, periods_begin_where_the_zone_says,
        a_day_begins_with_the_first_of_two_midnights, a_forecast_knows_the_weekday,
-       a_forecast_takes_corrections_for_what_they_are, end_users_by_day_alone_keep_their_status, what_retention_dropped_is_told_as_missing,
+       a_forecast_takes_corrections_for_what_they_are, end_users_by_day_alone_keep_their_status,
+       end_users_that_sums_do_not_tell_apart_are_told, what_retention_dropped_is_told_as_missing,
        a_used_up_budget_stops_the_proxy)
