@@ -243,7 +243,7 @@ COMMENT ON COLUMN spendlog.spend_sums.level IS
   'all: everything; tag, end_user: by label; meter: what was paid for that is neither text, cache nor reasoning, by label (charge_units.unit); drift: what our price is compared on; open: without a price of ours; doubt: what may be wrong';
 COMMENT ON COLUMN spendlog.spend_sums.coarse IS
   '0: by all columns; 1: by label, day and pricing_status alone; 2: labels were too many to be told apart';
-COMMENT ON COLUMN spendlog.spend_sums.request_tags IS 'of level all; level tag has a line for each of them';
+COMMENT ON COLUMN spendlog.spend_sums.request_tags IS 'of the callers of the line; level tag has a line for each of them';
 COMMENT ON COLUMN spendlog.spend_sums.label IS 'the tag, end user or meter; else empty';
 COMMENT ON COLUMN spendlog.spend_sums.entries IS 'how many entries (spend_entries) are in it, less those that are no more: 0 is nothing';
 COMMENT ON COLUMN spendlog.spend_sums.calls IS 'rows, less those that are set aside';
