@@ -79,13 +79,21 @@ static bool check_prices(struct walk *walk, struct err *err)
     return true;
 }
 
+static void on_remark(const char *text, void *context)
+{
+    on_finding(FINDING_WARNING, text, context);
+}
+
 static bool check_mapping_set(const char *const names[], size_t count, const struct config *config,
-                              const struct yaml_node *defaults, size_t *tests, struct err *err)
+                              const struct yaml_node *defaults, size_t *warnings, size_t *tests,
+                              struct err *err)
 {
     size_t run = 0;
     struct mappings *set = mappings_compile(names, count, config->mappings, err);
     bool ok = set && mappings_test(set, &run, err) &&
               (!defaults || mappings_defaults(set, defaults, err));
+    if (ok && warnings)
+        mappings_remarks(set, on_remark, warnings);
     mappings_free(set);
     *tests += run;
     return ok;
@@ -104,12 +112,12 @@ static bool check_mappings(struct walk *walk, struct err *err)
 {
     const struct config *config = walk->config;
     if (!check_registry(config, err) ||
-        !check_mapping_set(NULL, 0, config, NULL, &walk->tests, err))
+        !check_mapping_set(NULL, 0, config, NULL, &walk->warnings, &walk->tests, err))
         return false;
     for (size_t i = 0; i < config->topic_count; i++) {
         const struct config_topic *topic = &config->topic[i];
         size_t again = 0; /* the same tests as above */
-        if (!check_mapping_set(topic->mappings, topic->mapping_count, config, topic->defaults,
+        if (!check_mapping_set(topic->mappings, topic->mapping_count, config, topic->defaults, NULL,
                                &again, err))
             return err_prefix(err, "%s:%u: topic %s", config->path, topic->line, topic->name);
     }

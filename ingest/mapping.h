@@ -62,6 +62,10 @@ typedef void about_fn(const struct mapping_about *about, void *context);
 /* Texts that are made live until the callback returns. */
 void mappings_about(const struct mappings *set, about_fn *on_mapping, void *context);
 
+/* What is allowed and likely a slip, a line each. */
+typedef void remark_fn(const char *text, void *context);
+void mappings_remarks(const struct mappings *set, remark_fn *on_remark, void *context);
+
 /* Runs the `tests:` of every mapping of the set. ERR_CONFIG names mapping, test, field, both
  * values. */
 bool mappings_test(const struct mappings *set, size_t *tests_run, struct err *err) MUST_CHECK;

@@ -354,6 +354,38 @@ static void built_in_files_are_found_by_their_short_names(void **state)
     }
 }
 
+static void remark_count(const char *text, void *context)
+{
+    assert_non_null(strstr(text, "mapping m: status: "));
+    ++*(unsigned *)context;
+}
+
+static void a_status_that_is_passed_over_is_remarked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status;
+        unsigned remarks;
+    } rows[] = {
+        {"/s", 0},
+        {"{path: /s, match: '^([0-9])', map: {'2': success, '*': failure}, default: success}", 1},
+        {"{path: /s, match: '^([0-9])', map: {'2': success, '*': failure}, default: failure}", 0},
+        {"{path: /s, match: '^(.)', map: {'2': success, '*': failure}, default: success}", 0},
+        {"{path: /s, match: '^(.)', map: {'2': success}}", 1},
+        {"[{path: /s, match: '^(ok)$', map: {ok: success}}, {path: /t, map: {no: failure}}]", 3},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char yaml[512];
+        unsigned count = 0;
+        snprintf(yaml, sizeof yaml, "- {name: m, keep: /m, fields: {model: /m, status: %s}}\n",
+                 rows[i].status);
+        open_yaml(yaml);
+        mappings_remarks(world.set, remark_count, &count);
+        if (count != rows[i].remarks)
+            fail_msg("%s: %u remarks", rows[i].status, count);
+    }
+}
+
 static void tests_in_a_mapping_are_run_and_told_apart(void **state)
 {
     (void)state;
@@ -429,6 +461,7 @@ int main(void)
         cmocka_unit_test(errors_name_the_place_and_suggest),
         cmocka_unit_test(a_mapping_of_the_same_name_replaces_the_built_in_one_in_its_place),
         cmocka_unit_test(built_in_files_are_found_by_their_short_names),
+        cmocka_unit_test(a_status_that_is_passed_over_is_remarked),
         cmocka_unit_test(tests_in_a_mapping_are_run_and_told_apart),
         cmocka_unit_test(explain_says_which_alternative_was_taken),
     };
