@@ -157,7 +157,7 @@ static int budget_put(const struct config *config, struct budget_request *reques
     bool met;
     if (!budget_set(config->postgres, request, &met, err))
         return fail(err);
-    if (!met)
+    if (!met && strcmp(request->scope, "all") != 0)
         show_line(stderr,
                   "spendlog: %s \"%s\" has no call of the last 30 days: is that its id, as "
                   "spend_logs has it?",

@@ -302,6 +302,12 @@ static int retry(const struct config *config, const struct rejected_filter *filt
            "a topic\n",
            counts.tried, counts.rows, counts.skipped, counts.still_rejected,
            counts.without_payload);
+    if (counts.left.beyond > 0)
+        printf("%lld more are left by --limit\n", (long long)counts.left.beyond);
+    if (counts.left.of_others > 0)
+        printf("%lld are of other consumer groups: a configuration retries those of its own "
+               "group.id\n",
+               (long long)counts.left.of_others);
     if (counts.locked == 0)
         return 0;
     err_set(err, ERR_CONFIG, "%lld not tried: the last one is %s", counts.locked,

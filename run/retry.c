@@ -478,6 +478,7 @@ bool retry_run(const struct config *config, const struct book *book,
     retry.batch.retry = true;
     retry.pricer = pricer_new(book);
     bool ok = retry.pricer && writer_ready(&retry, book) &&
+              rejected_left_out(config->postgres, &open, &counts->left, err) &&
               rejected_list(config->postgres, &open, try_event, &retry, err) &&
               err->kind == ERR_NONE && group_try(&retry) && flush(&retry);
     group_free(&retry.group);

@@ -13,6 +13,7 @@
 struct retry_counts {
     long long tried, rows, skipped, still_rejected, without_payload, locked;
     char locked_why[160]; /* of the last one that no key opened */
+    struct rejected_left left;
 };
 
 /* Only events of the configuration's group are read, whatever the filter says. */

@@ -100,8 +100,8 @@ static bool take_away(struct pg *pg, const struct budget_request *request, struc
     arg_key(&args, request);
     PGresult *res = pg_query(pg, "SELECT spendlog.budget_remove($1, $2, $3)", &args, err);
     bool ok = res && (pg_int(res, 0, 0) != 0 ||
-                      err_set(err, ERR_INPUT, "there is no budget of %s %s per %s", request->scope,
-                              request->id, request->period));
+                      err_set(err, ERR_INPUT, "there is no budget of %s%s%s per %s", request->scope,
+                              *request->id ? " " : "", request->id, request->period));
     pg_args_free(&args);
     PQclear(res);
     return ok;

@@ -51,17 +51,21 @@ static const char select_content[] =
     "   AND s.payload IS NOT NULL), e.payload_key, e.sealed_detail,";
 static const char select_hidden[] = " NULL::text, e.byte, false, NULL::text, NULL::bytea,";
 
+/* All of a filter but its group and its limit. */
+#define FROM_FILTERED                                                                              \
+    " FROM spendlog.rejected_events e"                                                             \
+    " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"                            \
+    " WHERE ($2::text IS NULL OR o.topic = $2)"                                                    \
+    " AND ($3::text IS NULL OR e.reason = $3) AND ($4::text IS NULL OR e.mapping = $4)"            \
+    " AND ($5::integer < 0 OR o.partition = $5) AND ($6::bigint < 0 OR e.kafka_offset = $6)"       \
+    " AND ($7::timestamp IS NULL OR e.rejected_at >= $7)"                                          \
+    " AND ($8::timestamp IS NULL OR e.rejected_at < $8)"                                           \
+    " AND ($9 OR e.resolved_at IS NULL)"                                                           \
+    " AND ($11::bigint IS NULL OR e.record_index = $11)"
+
 static const char select_tail[] =
     " e.payload_bytes, e.payload_hash, e.message_ms, e.rejected_at, e.resolution, e.resolved_at,"
-    " o.cluster_id, o.created_at FROM spendlog.rejected_events e"
-    " JOIN spendlog.kafka_offsets o ON o.partition_id = e.partition_id"
-    " WHERE ($1::text IS NULL OR o.group_id = $1) AND ($2::text IS NULL OR o.topic = $2)"
-    " AND ($3::text IS NULL OR e.reason = $3) AND ($4::text IS NULL OR e.mapping = $4)"
-    " AND ($5::integer < 0 OR o.partition = $5) AND ($6::bigint < 0 OR e.kafka_offset = $6)"
-    " AND ($7::timestamp IS NULL OR e.rejected_at >= $7)"
-    " AND ($8::timestamp IS NULL OR e.rejected_at < $8)"
-    " AND ($9 OR e.resolved_at IS NULL)"
-    " AND ($11::bigint IS NULL OR e.record_index = $11)"
+    " o.cluster_id, o.created_at" FROM_FILTERED " AND ($1::text IS NULL OR o.group_id = $1)"
     " ORDER BY e.batch_id, e.partition_id, e.kafka_offset, e.record_index LIMIT $10::bigint";
 
 static bool content_readable(struct pg *pg, bool *readable, struct err *err)
@@ -307,4 +311,28 @@ bool rejected_list(const char *conninfo, const struct rejected_filter *filter, r
     payload_free(&payload);
     pg_close(&pg); /* ends a list that was broken off, too */
     return ok;
+}
+
+bool rejected_left_out(const char *conninfo, const struct rejected_filter *filter,
+                       struct rejected_left *left, struct err *err)
+{
+    const struct pg_options options = {
+        .conninfo = conninfo, .application_name = "spendlog rejected", .read_only = true};
+    struct pg pg;
+    struct pg_args args;
+    if (!migrate_open(&pg, &options, err))
+        return false;
+    pg_args_init(&args);
+    args_of(&args, filter);
+    PGresult *res = pg_query(&pg,
+                             "SELECT greatest(0, count(*) FILTER (WHERE o.group_id = $1::text)"
+                             " - coalesce($10::bigint, 9223372036854775807)),"
+                             " count(*) FILTER (WHERE o.group_id <> $1)" FROM_FILTERED,
+                             &args, err);
+    pg_args_free(&args);
+    if (res)
+        *left = (struct rejected_left){.beyond = pg_int(res, 0, 0), .of_others = pg_int(res, 0, 1)};
+    PQclear(res);
+    pg_close(&pg);
+    return res != NULL;
 }

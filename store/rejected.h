@@ -58,4 +58,13 @@ typedef bool rejected_fn(const struct rejected_event *event, void *context);
 bool rejected_list(const char *conninfo, const struct rejected_filter *filter, rejected_fn *event,
                    void *context, struct err *err) MUST_CHECK;
 
+/* What a list of the filter's group leaves out. */
+struct rejected_left {
+    int64_t beyond;    /* of the group, beyond the limit */
+    int64_t of_others; /* of other groups, that the rest of the filter lets through */
+};
+
+bool rejected_left_out(const char *conninfo, const struct rejected_filter *filter,
+                       struct rejected_left *left, struct err *err) MUST_CHECK;
+
 #endif

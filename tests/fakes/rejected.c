@@ -18,3 +18,10 @@ bool rejected_list(const char *conninfo, const struct rejected_filter *filter, r
             break;
     return true;
 }
+
+bool rejected_left_out(const char *conninfo, const struct rejected_filter *filter,
+                       struct rejected_left *left, struct err *err)
+{
+    (void)conninfo, (void)filter, (void)left, (void)err;
+    return true;
+}

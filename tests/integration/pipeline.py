@@ -184,6 +184,11 @@ def rejected_become_rows_once_when_the_mapping_is_fixed(servers):
         stage.consume(extra=broken)
         check_equal(stage.books(), [1, 0, 4, 0], "rows, duplicates, rejected, skipped")
         retry = [SPENDLOG, "rejected", "retry", "-q", "-c", stage.config("fixed", user="spendlog", extra=fixed)]
+        elsewhere = stage.config("elsewhere", user="spendlog", group="elsewhere", extra=fixed)
+        said = run_checked([*retry[:-1], elsewhere, "--topic", stage.topic])
+        check("0 tried" in said and "4 are of other consumer groups" in said, f"of another group: {said}")
+        said = run_checked([*retry, "--limit", "1"])
+        check("1 tried" in said and "\n3 more are left by --limit" in said and "groups" not in said, f"with a limit: {said}")
         for _ in range(2):
             run_checked(retry)
             check_equal(stage.sql("SELECT request_id, kafka_offset, record_index, input_tokens, time_source "

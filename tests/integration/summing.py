@@ -90,6 +90,9 @@ def a_tag_that_is_said_twice_is_one(servers):
         stage.command("compact")
         check_equal([stage.sql(sql) for sql in by_tag], before, "by tag, merged")
         stage.command("budget", "set", "tag", "a", "1")
+        said = stage.warnings("budget", "set", "all", "1", "--period", "week")
+        check_equal(said, "", "what is said of a budget of all")
+        stage.command("budget", "remove", "all", "--period", "week")
         check_equal([stage.sql(sql) for sql in by_tag], before, "by tag, of whom has a budget")
         agree(stage, "with a tag that is NULL")
 
