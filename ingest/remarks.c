@@ -35,7 +35,9 @@ static void status_look(const struct remarks *to, const struct expr *expr)
     if (filters && filters->match && !fails && !takes_all(filters->match))
         remark(to, "a text that `match` does not take counts as absent, which is a success");
     if (filters && filters->map_count > 0 && !filters->map_rest)
-        remark(to, "a word that `map` does not name stays as it is, which is no failure: add '*'");
+        remark(
+            to,
+            "a word that `map` does not name stays as it is, and is billed as a success: add '*'");
     for (size_t i = 0; expr->op == EXPR_FIRST && i < expr->arg_count; i++)
         status_look(to, expr->args[i]);
 }
