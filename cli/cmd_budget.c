@@ -32,7 +32,7 @@ const struct option_row budget_options[] = {
 };
 
 const struct option_use budget_uses[] = {
-    {"period", "set", NULL},       {"tz", "set", NULL},           {"fiscal-start", "set", NULL},
+    {"period", "set remove", NULL},       {"tz", "set", NULL},           {"fiscal-start", "set", NULL},
     {"json", "list status", NULL}, {"fail-over", "status", NULL}, {0},
 };
 

@@ -304,7 +304,7 @@ def what_would_be_passed_over_is_refused(servers):
     for words, told in (("budget set team t -5", '"-5": a negative number'), ("budget set team t -50.5", '"-50.5": a negative'),
                         ("report --by team -vz", 'unknown option "-z"'), ("prices show x --json=3", "--json takes no value"),
                         ("report --lmit 3", "did you mean --limit"), ("report --since", '"--since" needs a value'),
-                        ("budget list --period day", "--period goes with set"), ("budget set team t 5 --json", "--json goes with list or status"),
+                        ("budget list --period day", "--period goes with set or remove"), ("budget set team t 5 --json", "--json goes with list or status"),
                         ("periods close 2020-01 --json", "--json goes with list"), ("retention show --at-most 3", "--at-most goes with set"),
                         ("rejected retry --json", "--json goes with list or show"), ("rejected list --payload", "--payload goes with show"),
                         ("rejected show a/0/1 --limit 3", "--limit goes with list or retry"), ("rejected retry --all", "--all goes with list"),
