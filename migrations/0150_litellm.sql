@@ -96,7 +96,7 @@ SELECT
   coalesce(l.provider, '') AS custom_llm_provider,
   coalesce(l.usage ->> 'api_host', '') AS api_base,
   l.user_id AS "user",
-  jsonb_strip_nulls(jsonb_build_object('status', l.status, 'user_api_key', nullif(l.api_key, ''),
+  jsonb_build_object('status', l.status, 'user_api_key', nullif(l.api_key, ''),
     'user_api_key_alias', nullif(l.api_key_alias, ''), 'user_api_key_user_id', nullif(l.user_id, ''),
     'user_api_key_team_id', nullif(l.team_id, ''), 'user_api_key_team_alias', nullif(l.team_alias, ''),
     'user_api_key_org_id', nullif(l.organization_id, ''), 'requester_ip_address', nullif(l.requester_ip, ''),
@@ -104,7 +104,7 @@ SELECT
       'completion_tokens', l.output_tokens, 'total_tokens', l.total_tokens, 'cache_read_input_tokens', l.cache_read_tokens,
       'cache_creation_input_tokens', l.cache_write_tokens, 'completion_tokens_details',
       jsonb_build_object('reasoning_tokens', l.reasoning_tokens)), 'error_information', CASE WHEN l.status = 'failure' THEN
-      jsonb_build_object('error_code', l.status_code::text, 'error_class', nullif(l.error_class, '')) END))
+      jsonb_build_object('error_code', l.status_code::text, 'error_class', nullif(l.error_class, '')) END)
     AS metadata,
   CASE WHEN l.cache_hit THEN 'True' WHEN NOT l.cache_hit THEN 'False' ELSE 'None' END AS cache_hit,
   '' AS cache_key,
@@ -136,7 +136,7 @@ COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".spend IS 'US dollars, exact; 0 whe
 COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".x_spend_unknown IS 'no price is known: spend_logs.spend is NULL (not a column of LiteLLM)';
 COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".call_type IS 'in LiteLLM''s words; whether a call was synchronous is not kept';
 COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".metadata IS
-  'what the row knows, under LiteLLM''s names; the operator''s own members are in spend_logs_metadata';
+  'what the row knows, under LiteLLM''s names, null where it is absent; the operator''s own members are in spend_logs_metadata';
 COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".agent_id IS
   'the member agent_id of metadata, likewise billing_agent_id and mcp_namespaced_tool_name';
 COMMENT ON COLUMN litellm."LiteLLM_SpendLogs".created_at IS 'when the row was written, UTC';

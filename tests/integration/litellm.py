@@ -55,7 +55,7 @@ class Facts:
         event["stream"] = True
         event["completionStartTime"] = (start + datetime.timedelta(milliseconds=length // datetime.timedelta(milliseconds=2))).timestamp()
         if number % 20 == 0:
-            event["metadata"]["spend_logs_metadata"] = {"agent_id": f"agent-{number % 3}"}
+            event["metadata"]["spend_logs_metadata"] = {"agent_id": f"agent-{number % 3}", "reviewed": None}
         if number % 11 == 0:
             event["model"] = "nobody/knows-it"
         if number % 5 == 0:
@@ -261,6 +261,8 @@ def litellms_statements_answer_alike(servers):
         stage.produce([message_of(event) for event in facts.events])
         stage.consume()
         check_equal(stage.row_count(), len(facts.events), "rows")
+        check_equal(stage.value("SELECT bool_and(metadata -> 'spend_logs_metadata' ? 'reviewed' AND metadata ? 'error_information') FROM "
+                                'litellm."LiteLLM_SpendLogs" WHERE agent_id IS NOT NULL'), "t", "members of metadata that are null are there")
         facts.price({call: Decimal(spend) for call, spend in stage.sql("SELECT call_id, coalesce(spend, 0) FROM spendlog.spend_logs")})
         check(sum(log["spend"] == 0 for log in facts.logs) > 5, "nothing is unpriced")
         sides = Sides(stage, facts)
