@@ -32,8 +32,8 @@ const struct option_row budget_options[] = {
 };
 
 const struct option_use budget_uses[] = {
-    {"period", "set remove", NULL},       {"tz", "set", NULL},           {"fiscal-start", "set", NULL},
-    {"json", "list status", NULL}, {"fail-over", "status", NULL}, {0},
+    {"period", "set remove", NULL}, {"tz", "set", NULL},           {"fiscal-start", "set", NULL},
+    {"json", "list status", NULL},  {"fail-over", "status", NULL}, {0},
 };
 
 /* --- telling */

@@ -42,30 +42,20 @@ struct run {
     unsigned events;
 };
 
-/* As `run` would: an event that no call can be is rejected. */
-static bool plausible(struct run *run, const struct event *event, struct implausible *why)
-{
-    struct charge charge;
-    pricer_price(run->explain.pricer, &event->facts, &charge, NULL);
-    return sanity_holds(run->limits, &event->facts, &charge, why);
-}
-
 static void on_record(const struct record *record, void *context)
 {
     struct run *run = context;
-    struct record shown = *record;
+    struct record shown;
+    struct charge charge;
     struct implausible why;
-    if (record->outcome == RECORD_EVENT && plausible(run, record->event, &why)) {
+    if (record->outcome == RECORD_EVENT)
+        pricer_price(run->explain.pricer, &record->event->facts, &charge, NULL);
+    records_judge(run->limits, record, record->outcome == RECORD_EVENT ? &charge : NULL, &shown,
+                  &why);
+    if (shown.outcome == RECORD_EVENT) {
         explain_event(&run->explain, record->event);
         run->events++;
         return;
-    }
-    if (record->outcome == RECORD_EVENT) {
-        shown.outcome = RECORD_REJECTED;
-        shown.reason = REASON_IMPLAUSIBLE;
-        shown.detail = why.detail;
-        shown.field = why.field;
-        shown.byte = -1;
     }
     run->rejected |= shown.outcome == RECORD_REJECTED;
     explain_no_event(&run->explain, &shown);

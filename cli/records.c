@@ -36,24 +36,29 @@ static void line_out(struct run *run, int64_t index)
     run->failed |= show_left_out() || ferror(stdout);
 }
 
-/* As `run` would: an event that no call can be is rejected. */
+void records_judge(const struct sanity_limits *limits, const struct record *record,
+                   const struct charge *charge, struct record *shown, struct implausible *why)
+{
+    *shown = *record;
+    if (record->outcome != RECORD_EVENT || sanity_holds(limits, &record->event->facts, charge, why))
+        return;
+    shown->outcome = RECORD_REJECTED;
+    shown->reason = REASON_IMPLAUSIBLE;
+    shown->detail = why->detail;
+    shown->field = why->field;
+    shown->byte = -1;
+}
+
 static void record_print(struct run *run, const struct record *record)
 {
     struct records *records = run->records;
-    struct record shown = *record;
+    struct record shown;
     struct charge charge;
     struct implausible why;
-    bool event = record->outcome == RECORD_EVENT, priced = event && records->pricer;
+    bool priced = record->outcome == RECORD_EVENT && records->pricer;
     if (priced)
         pricer_price(records->pricer, &record->event->facts, &charge, NULL);
-    if (event &&
-        !sanity_holds(records->limits, &record->event->facts, priced ? &charge : NULL, &why)) {
-        shown.outcome = RECORD_REJECTED;
-        shown.reason = REASON_IMPLAUSIBLE;
-        shown.detail = why.detail;
-        shown.field = why.field;
-        shown.byte = -1;
-    }
+    records_judge(records->limits, record, priced ? &charge : NULL, &shown, &why);
     records->print(&run->rest, &shown, priced ? &charge : NULL, run->mapper);
     records->rejected |= shown.outcome == RECORD_REJECTED;
 }

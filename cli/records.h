@@ -25,6 +25,11 @@ struct records {
 /* ERR_INPUT: a file cannot be read; ERR_FATAL: stdout cannot be written. */
 bool records_run(struct records *records, struct err *err) MUST_CHECK;
 
+/* What `run` makes of a record: an event that no call can be is rejected, as *shown. The charge may
+ * be NULL; `why` holds the texts. */
+void records_judge(const struct sanity_limits *limits, const struct record *record,
+                   const struct charge *charge, struct record *shown, struct implausible *why);
+
 /* The message of an input, as `run` would have it: a line of `kcat -J` is unwrapped, and what the
  * mapper needs of a schema registry is there. false: ERR_UNAVAILABLE, the registry is away. */
 bool records_message(const struct input_message *input, struct kcat *kcat, struct mapper *mapper,

@@ -5,8 +5,12 @@
  */
 #include "cli/sample.h"
 
+#include "cli/records.h"
+
 #include "core/arena.h"
+#include "core/clock.h"
 #include "run/topics.h"
+#include "store/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +41,8 @@ static void on_topic(const char *name, int32_t partitions, void *context)
 struct pricing {
     const struct sample *sample;
     struct pricer *pricer;
-    char place[320]; /* topic/partition/offset */
-    unsigned records;
+    char place[320];                      /* topic/partition/offset */
+    unsigned records, rejected, unpriced; /* the last two but for the first record */
 };
 
 static void charge_tell(struct pricing *p, const struct record *record, const struct charge *charge)
@@ -59,24 +63,74 @@ static void charge_tell(struct pricing *p, const struct record *record, const st
         p->sample->line(text, p->sample->context);
 }
 
-/* The first record speaks for its message. */
+/* As `run` would take it, limits of the configuration and start times included. */
+static void judge(const struct pricing *p, const struct record *record, const struct charge *charge,
+                  struct record *shown, struct implausible *why)
+{
+    const struct config *config = p->sample->config;
+    struct err err = {0};
+    int64_t min_us, max_us;
+    records_judge(&config->limits, record, charge, shown, why);
+    if (shown->outcome != RECORD_EVENT || !facts_has(&record->event->facts, FACT_STARTED_AT))
+        return;
+    batch_times((int)config->retain_days, (int)config->future_days, clock_now_us(), &min_us,
+                &max_us);
+    if (batch_time_holds(min_us, max_us, record->event->facts.v[FACT_STARTED_AT].i, &err))
+        return;
+    snprintf(why->detail, sizeof(why->detail), "%.120s", err.text);
+    shown->outcome = RECORD_REJECTED;
+    shown->reason = REASON_TIME_OUT_OF_RANGE;
+    shown->detail = why->detail;
+}
+
+/* The detail of what was read quotes the message, which is not shown. */
+static void no_event_tell(const struct pricing *p, const struct record *shown,
+                          const struct record *record)
+{
+    const char *detail = record->outcome == RECORD_EVENT ? shown->detail : NULL;
+    char text[512];
+    snprintf(text, sizeof(text), "sample %s: %s: %s%s%s%s%s", p->place,
+             shown->outcome == RECORD_SKIPPED ? "skipped" : "rejected",
+             reason_info[shown->reason].name, detail && shown->field ? ": " : "",
+             detail && shown->field ? shown->field : "", detail ? ": " : "", detail ? detail : "");
+    p->sample->finding(shown->outcome == RECORD_SKIPPED ? FINDING_INFO : FINDING_WARNING, text,
+                       p->sample->context);
+}
+
+/* The first record speaks for its message; the others are counted. */
 static void on_record(const struct record *record, void *context)
 {
     struct pricing *p = context;
+    struct record shown;
     struct charge charge;
-    char text[512];
-    if (p->records++ > 0)
-        return;
-    if (record->outcome == RECORD_EVENT) {
+    struct implausible why;
+    bool event = record->outcome == RECORD_EVENT;
+    if (event)
         pricer_price(p->pricer, &record->event->facts, &charge, NULL);
+    judge(p, record, event ? &charge : NULL, &shown, &why);
+    event = shown.outcome == RECORD_EVENT;
+    if (p->records++ == 0 && event)
         charge_tell(p, record, &charge);
+    else if (p->records == 1)
+        no_event_tell(p, &shown, record);
+    else if (shown.outcome == RECORD_REJECTED)
+        p->rejected++;
+    else if (event && charge.status == CHARGE_UNPRICED)
+        p->unpriced++;
+}
+
+static void others_tell(const struct pricing *p)
+{
+    char text[512];
+    if (p->records < 2)
         return;
-    }
-    snprintf(text, sizeof(text), "sample %s: %s: %s", p->place,
-             record->outcome == RECORD_SKIPPED ? "skipped" : "rejected",
-             reason_info[record->reason].name);
-    p->sample->finding(record->outcome == RECORD_SKIPPED ? FINDING_INFO : FINDING_WARNING, text,
-                       p->sample->context);
+    snprintf(text, sizeof(text),
+             "sample %s: %u more records in it, %u of them rejected, %u without a price", p->place,
+             p->records - 1, p->rejected, p->unpriced);
+    if (p->rejected + p->unpriced > 0)
+        p->sample->finding(FINDING_WARNING, text, p->sample->context);
+    else
+        p->sample->line(text, p->sample->context);
 }
 
 static bool message_price(const struct sample *sample, const struct topic *topic,
@@ -92,10 +146,12 @@ static bool message_price(const struct sample *sample, const struct topic *topic
              (int)message->partition, (long long)message->offset);
     if (ok && !mapper_ready(mapper, m.bytes, err))
         ok = false;
-    else if (ok)
+    else if (ok) {
         mapper_read(mapper, &m, &arena, on_record, &pricing);
-    else
+        others_tell(&pricing);
+    } else {
         err_set(err, ERR_FATAL, "out of memory");
+    }
     arena_free(&arena);
     mapper_free(mapper);
     pricer_free(pricing.pricer);

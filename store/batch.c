@@ -19,12 +19,18 @@
 #define DETAIL_BYTES_MAX 1000
 #define FIELD_BYTES_MAX 500
 
+void batch_times(int retain_days, int future_days, int64_t now_us, int64_t *min_us, int64_t *max_us)
+{
+    *min_us = retain_days ? now_us - retain_days * CLOCK_DAY_US : 0;
+    *max_us = now_us + future_days * CLOCK_DAY_US;
+}
+
 /* Taken when a batch begins, not when the last one ended: a lane may have been idle for days. */
 static void take_time(struct batch *batch)
 {
     int64_t now_us = clock_now_us();
-    batch->time_min_us = batch->retain_days ? now_us - batch->retain_days * CLOCK_DAY_US : 0;
-    batch->time_max_us = now_us + batch->future_days * CLOCK_DAY_US;
+    batch_times(batch->retain_days, batch->future_days, now_us, &batch->time_min_us,
+                &batch->time_max_us);
     MUST(batch->time_min_us < batch->time_max_us, batch->time_min_us, batch->time_max_us);
 }
 
@@ -132,13 +138,13 @@ unsigned batch_range_of(struct batch *batch, struct partition_state *state)
     return batch->last_range = (unsigned)batch->range_count++;
 }
 
-static bool time_in_range(const struct batch *batch, int64_t start_us, struct err *err)
+bool batch_time_holds(int64_t min_us, int64_t max_us, int64_t start_us, struct err *err)
 {
-    if (start_us >= batch->time_min_us && start_us <= batch->time_max_us)
+    if (start_us >= min_us && start_us <= max_us)
         return true;
     return err_set(err, ERR_INPUT, "start time %lld s since 1970 is outside %lld to %lld",
-                   (long long)(start_us / 1000000), (long long)(batch->time_min_us / 1000000),
-                   (long long)(batch->time_max_us / 1000000));
+                   (long long)(start_us / 1000000), (long long)(min_us / 1000000),
+                   (long long)(max_us / 1000000));
 }
 
 static void keep_book_id(struct batch *batch, const char *id)
@@ -166,7 +172,8 @@ bool batch_add_row(struct batch *batch, const struct event *event, const struct 
          charge->reason);
     MUST(batch->sums.row_count == batch->row_count, batch->sums.row_count, batch->row_count);
     if (facts_has(&event->facts, FACT_STARTED_AT) &&
-        !time_in_range(batch, event->facts.v[FACT_STARTED_AT].i, err))
+        !batch_time_holds(batch->time_min_us, batch->time_max_us, event->facts.v[FACT_STARTED_AT].i,
+                          err))
         return false;
     if (!grow(&rows, batch->row_count, &batch->row_capacity, sizeof(*batch->rows),
               BATCH_RECORDS_MAX))

@@ -161,6 +161,10 @@ struct batch {
  * refused; a batch takes `now` with its first message. */
 void batch_init(struct batch *batch, size_t arena_bytes, int retain_days, int future_days);
 void batch_reset(struct batch *batch);
+void batch_times(int retain_days, int future_days, int64_t now_us, int64_t *min_us,
+                 int64_t *max_us);
+/* ERR_INPUT. */
+bool batch_time_holds(int64_t min_us, int64_t max_us, int64_t start_us, struct err *err) MUST_CHECK;
 void batch_free(struct batch *batch);
 
 /* Memory that it holds on to, from one batch to the next. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a newcomer meets first: the demo, the development servers, the containers, the callback, the installation."""
+import json
 import os
 import re
 import shutil
@@ -403,6 +404,13 @@ def check_walks_the_whole_way(servers):
         stage.produce([b"{not json"], partition=0)
         out, errors = walk(0)
         check("warning: sample walk.usage/0/0: rejected: " in errors and "{not" not in out + errors, f"what is not a message: {errors}")
+        stage.produce([json.dumps([demo_event(id="w1", litellm_call_id="w1"), {"of": "nobody"}]).encode()], partition=0)
+        out, errors = walk(0, extra="limits: {tokens: 1}\n")
+        check(re.search(r"warning: sample walk.usage/0/1: rejected: implausible: \S+: ", errors), f"beyond limits.tokens: {errors}")
+        check("walk.usage/0/1: 1 more records in it" in out + errors, f"the other record: {out} {errors}")
+        stage.produce([message_of(demo_event(id="w2", litellm_call_id="w2", startTime=4102444800.0, endTime=4102444801.0))], partition=0)
+        out, errors = walk(0)
+        check("warning: sample walk.usage/0/2: rejected: time_out_of_range: " in errors, f"of 2100: {errors}")
         servers.psql("postgres", "DROP ROLE IF EXISTS walk_reader")
         servers.psql("postgres", "CREATE ROLE walk_reader LOGIN IN ROLE spendlog_reader")
         out, errors = walk(78, user="walk_reader")
