@@ -215,7 +215,7 @@ BEGIN
       HAVING sum(s.entries) <> 0) d
     $view$, nothing, figures);
 
-  -- Agents are in the rows alone: the member agent_id of metadata.
+  -- Agents are in the rows alone: the member agent_id of metadata. What was posted for a closed month counts as in the sums.
   EXECUTE format($view$
     CREATE VIEW litellm."LiteLLM_DailyAgentSpend" WITH (security_invoker = true) AS
     SELECT md5(concat_ws('|', l.agent_id, spendlog.litellm_date(l.day), l.api_key, l.model, l.model_group, l.provider, l.call_type)) AS id,
@@ -225,18 +225,24 @@ BEGIN
       coalesce(sum(l.input_tokens), 0) AS prompt_tokens, coalesce(sum(l.output_tokens), 0) AS completion_tokens,
       coalesce(sum(l.cache_read_tokens), 0) AS cache_read_input_tokens,
       coalesce(sum(l.cache_write_tokens), 0) AS cache_creation_input_tokens, %s, coalesce(sum(l.spend), 0) AS spend,
-      count(*) AS api_requests, count(*) FILTER (WHERE l.status IS DISTINCT FROM 'failure') AS successful_requests,
-      count(*) FILTER (WHERE l.status = 'failure') AS failed_requests,
+      sum(l.calls) AS api_requests, coalesce(sum(l.calls) FILTER (WHERE l.status IS DISTINCT FROM 'failure'), 0) AS successful_requests,
+      coalesce(sum(l.calls) FILTER (WHERE l.status = 'failure'), 0) AS failed_requests,
       coalesce(sum(l.ms) FILTER (WHERE l.status IS DISTINCT FROM 'failure'), 0) AS total_response_time_ms,
       count(l.ms) FILTER (WHERE l.status IS DISTINCT FROM 'failure') AS timed_requests,
-      min(l.start_time) AS created_at, max(l.start_time) AS updated_at,
-      count(*) FILTER (WHERE l.spend IS NULL) AS x_unpriced_requests
+      min(l.at) AS created_at, max(l.at) AS updated_at,
+      coalesce(sum(l.calls) FILTER (WHERE l.spend IS NULL), 0) AS x_unpriced_requests
     FROM (
-      SELECT c.metadata ->> 'agent_id' AS agent_id, c.start_time::date AS day, c.start_time, c.api_key,
+      SELECT c.metadata ->> 'agent_id' AS agent_id, e.at::date AS day, e.at, e.calls, c.api_key,
         coalesce(c.model, '') AS model, coalesce(c.model_group, '') AS model_group, coalesce(c.provider, '') AS provider,
-        coalesce(c.call_type, '') AS call_type, c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens,
-        c.spend, c.status, trunc(extract(epoch FROM c.end_time - c.start_time) * 1000) AS ms
+        coalesce(c.call_type, '') AS call_type, e.calls * c.input_tokens AS input_tokens, e.calls * c.output_tokens AS output_tokens,
+        e.calls * c.cache_read_tokens AS cache_read_tokens, e.calls * c.cache_write_tokens AS cache_write_tokens,
+        e.spend, c.status, CASE e.calls WHEN 1 THEN trunc(extract(epoch FROM c.end_time - c.start_time) * 1000) END AS ms
       FROM spendlog.counted_logs c
+      CROSS JOIN LATERAL (
+        SELECT c.start_time AS at, 1 AS calls, c.spend
+        UNION ALL
+        SELECT a.posted_on::timestamp, 0, coalesce(a.new_spend, 0) - coalesce(a.old_spend, 0) FROM spendlog.spend_adjustments a
+        WHERE a.kind = 'posted' AND a.start_time = c.start_time AND a.identity = c.identity) e
       WHERE c.metadata ->> 'agent_id' <> '') l
     GROUP BY l.agent_id, l.day, l.api_key, l.model, l.model_group, l.provider, l.call_type
     $view$, nothing);
@@ -245,7 +251,7 @@ $$;
 COMMENT ON VIEW litellm."LiteLLM_DailyGlobalSpend" IS
   'From the sums; days are UTC, spend in US dollars, without what has no price: x_unpriced_requests counts it';
 COMMENT ON VIEW litellm."LiteLLM_DailyAgentSpend" IS
-  'From the rows that have a member agent_id in metadata: name a range of startTime in LiteLLM_SpendLogs instead where there are many';
+  'From the rows that have a member agent_id in metadata, and what was posted for them; not of days whose rows were dropped. Name a range of startTime in LiteLLM_SpendLogs instead where there are many';
 
 -- The task, which LiteLLM finds in a tag task:NAME, is not in the sums: the default of its writer.
 CREATE VIEW litellm."LiteLLM_DailyModelUsage" WITH (security_invoker = true) AS

@@ -10,7 +10,8 @@ from decimal import Decimal
 from harness.report import check, check_equal
 from harness.servers import ROOT
 from integration import prisma
-from integration.stage import Stage, demo_lines, message_of
+from integration.repricing import NEW_PRICES
+from integration.stage import Stage, demo_event, demo_lines, message_of
 
 CASES = os.path.join(ROOT, "tests/cases/litellm")
 ENTITIES = {"User": "user", "Team": "team_id", "Organization": "organization_id", "EndUser": "end_user", "Agent": "agent_id", "Tag": None}
@@ -290,4 +291,21 @@ def compare(sides, names, where):
     check(empty * 10 < len(statements), f"{where}: {empty} of {len(statements)} statements find nothing")
 
 
-ALL = (litellms_statements_answer_alike,)
+def an_agents_spend_has_its_corrections(servers):
+    """"LiteLLM_DailyAgentSpend" has what was posted for a closed month, on the day on which it was, and counts no call twice for it."""
+    with Stage(servers, "agents", partitions=1) as stage:
+        began = (datetime.datetime.now(datetime.timezone.utc).replace(day=1, hour=12) - datetime.timedelta(days=10)).timestamp()
+        metadata = {**demo_event()["metadata"], "spend_logs_metadata": {"agent_id": "agent-1"}}
+        stage.produce([message_of(demo_event(id=f"a-{n}", litellm_call_id=f"a-{n}", startTime=began + n, endTime=began + n + 1,
+                                             completionStartTime=began + n + 1, metadata=metadata)) for n in range(3)])
+        stage.consume()
+        stage.command("periods", "close", datetime.datetime.fromtimestamp(began, datetime.timezone.utc).strftime("%Y-%m"))
+        prices = os.path.join(stage.folder, "prices.yaml")
+        with open(prices, "w") as out:
+            out.write(NEW_PRICES)
+        stage.command("reprice", "--all", "-q", extra=f"pricing: {{litellm_config: {prices}}}\ndrift: {{events: 0}}\n")
+        check_equal(stage.sql("SELECT sum(api_requests), sum(prompt_tokens), trim_scale(sum(spend)), count(*) FROM litellm.\"LiteLLM_DailyAgentSpend\""),
+                    stage.sql("SELECT sum(calls), sum(input_tokens), trim_scale(sum(spend)), 2 FROM spendlog.spend_entries"), "of the agent")
+
+
+ALL = (litellms_statements_answer_alike, an_agents_spend_has_its_corrections)
