@@ -71,7 +71,9 @@ static void csv_print(const struct report_view *view, struct buf *line)
         buf_printf(line, "%s,", view->by[k]);
     buf_add_text(line, "calls,unpriced,input_tokens,output_tokens,spend,gateway_cost,share_percent,"
                        "spend_before,change_percent,doubtful");
-    buf_add_text(line, report_metered(view->answer) ? ",quantity\n" : "\n");
+    bool cut = options.limit || options.top; /* a group may be called what the others are */
+    buf_add_text(line, report_metered(view->answer) ? ",quantity" : "");
+    buf_add_text(line, cut ? ",other_groups\n" : "\n");
     for (size_t i = 0; i < report_rows(view->answer); i++) {
         struct report_row row = report_row(view->answer, i);
         const struct report_sums *s = &row.sums;
@@ -87,7 +89,10 @@ static void csv_print(const struct report_view *view, struct buf *line)
         }
         for (size_t f = 0; f < figures; f++)
             buf_printf(line, "%s" SLICE_FMT, f ? "," : "", SLICE_ARG(figure[f]));
-        buf_add_char(line, '\n');
+        if (cut && row.kind == REPORT_OTHER)
+            buf_printf(line, ",%lld\n", (long long)row.groups);
+        else
+            buf_add_text(line, cut ? ",\n" : "\n");
         out(line);
     }
     out(line);

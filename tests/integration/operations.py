@@ -141,6 +141,9 @@ def report_compares_periods(servers):
                 check_equal([sum(Decimal(line["spend"] or 0) for line in lines), sum(line["calls"] for line in lines)],
                             [Decimal(want[0]), int(want[1])], f"by {by}, merged {merged}")
                 check(len(lines) <= 3 and all("other_groups" not in line for line in lines[:2]), f"by {by}: {lines}")
+            cut = stage.command("report", "-q", "--by", "team", "--top", "1", "--format", "csv").splitlines()
+            check(cut[0].endswith(",doubtful,other_groups") and cut[1].endswith(",") and re.search(r'^"\(other\)",.*,[1-9]\d*$', cut[2]), f"CSV: {cut}")
+            check(stage.command("report", "-q", "--by", "team", "--format", "csv").splitlines()[0].endswith(",doubtful"), "CSV of all groups")
             lines = report("--by", "team", "--last", "2d", "--tz", zone)
             for line in lines:
                 named = "coalesce(nullif(team_alias, ''), team_id) = '" + line["team"] + "'"
