@@ -5,7 +5,8 @@
     # config.yaml of the LiteLLM proxy, this file lying beside it:
     #   litellm_settings: {callbacks: [litellm_callback.to_kafka, litellm_budget_hook.budgets]}
 
-Budgets are set with `spendlog budget set team TEAM 100`: of all, a team, key, user, organization, end user or tag. What
+Budgets are set with `spendlog budget set team TEAM 100`: of all, a team, key, user, organization, end user or tag (those of
+a provider or model are not asked for: where a call goes is decided later). What
 was spent is what the rows come to, so it lags by what is on its way through Kafka, seconds. Environment:
 SPENDLOG_POSTGRES, the connection string of a spendlog_reader; SPENDLOG_BUDGET_SECONDS (5), for how long an answer holds;
 SPENDLOG_BUDGET_CLOSED=1 refuses calls while the database does not answer, which otherwise go on.
