@@ -100,8 +100,10 @@ static bool read_stream(FILE *in, const char *file, input_fn *on_message, void *
         if (!is_blank(message.bytes) && !on_message(&message, context))
             break;
     }
+    int why = errno;
     free(buffer);
-    return ferror(in) ? err_set(err, ERR_INPUT, "%s: %s", file, strerror(errno)) : true;
+    /* A line that memory does not hold is neither the end nor an error of the file. */
+    return bytes > 0 || feof(in) || err_set(err, ERR_INPUT, "%s: %s", file, strerror(why));
 }
 
 /* Whether the first line that holds something begins a value that it does not end. */
@@ -150,8 +152,12 @@ static bool read_whole(FILE *in, const char *file, off_t size, input_fn *on_mess
         buf_add(&text, (struct slice){chunk, bytes});
         ok = buf_ok(&text); /* the file may have grown */
     }
+    bool unread = ferror(in);
+    int why = errno;
     struct input_message message;
-    if (!ok)
+    if (unread)
+        ok = err_set(err, ERR_INPUT, "%s: %s", file, strerror(why));
+    else if (!ok)
         err_set(err, ERR_INPUT, "%s: a value over several lines in more than %u bytes", file,
                 WHOLE_BYTES_MAX);
     else if (is_one_message(file, buf_slice(&text), &message))

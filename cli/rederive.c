@@ -113,6 +113,12 @@ static bool rederive_run(struct work *work, struct err *err)
     rederive->skipped = report->totals.skipped;
     for (size_t i = 0; i < report->move_count; i++)
         finding_of(rederive, &report->move[i]);
+    int64_t more = report->totals.changed - (int64_t)report->move_count;
+    if (more > 0) {
+        char text[FINDING_BYTES_MAX];
+        snprintf(text, sizeof(text), "and %lld more rows, which differ by less", (long long)more);
+        rederive->finding(text, true, rederive->context);
+    }
     return true;
 }
 

@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-#define REPORT_MAX_BYTES (32u << 20)
+#define REPORT_MAX_BYTES (256u << 20)
 #define BAR_WIDTH 24
 #define BAR_INTERVAL_MS 200
 #define LINE_INTERVAL_MS 10000

@@ -10,12 +10,14 @@
 
 #include <stdio.h>
 
+#define TOLD_MAX 100
+
 /* The same rules as drift_of(). A gateway's 0 is not a figure; a way is told from its first silent
  * 0, else from `events` on. */
 static const char query[] =
     "SELECT format('%s %s (%s): %s rows, %s of them 0 here; ours %s, the gateway''s %s USD',"
     "  provider, model, call_type, events, zeros, trim_scale(round(ours, 9)),"
-    "  trim_scale(round(gateway, 9)))"
+    "  trim_scale(round(gateway, 9))), count(*) OVER ()"
     " FROM (SELECT coalesce(provider, '') AS provider, coalesce(model, '') AS model,"
     "   coalesce(call_type, '') AS call_type, count(*) AS events,"
     "   count(*) FILTER (WHERE spend = 0) AS zeros, sum(spend) AS ours, sum(gateway_cost) AS "
@@ -29,7 +31,7 @@ static const char query[] =
     "   AND ($4::timestamp IS NULL OR start_time < $4)"
     "  GROUP BY 1, 2, 3) w"
     " WHERE zeros > 0 OR events >= $2::bigint"
-    " ORDER BY abs(ours - gateway) DESC, 1 LIMIT 100";
+    " ORDER BY abs(ours - gateway) DESC, 1 LIMIT $5::integer";
 
 bool drift_stored(const char *conninfo, const struct config_drift *limits, int64_t since_us,
                   int64_t until_us, void (*each)(const char *text, void *context), void *context,
@@ -48,9 +50,15 @@ bool drift_stored(const char *conninfo, const struct config_drift *limits, int64
     pg_arg_int8(&args, limits->events);
     pg_arg_time_open(&args, since_us);
     pg_arg_time_open(&args, until_us);
+    pg_arg_int4(&args, TOLD_MAX);
     PGresult *res = pg_query(&pg, query, &args, err);
     for (int i = 0; res && i < PQntuples(res); i++) {
         snprintf(text, sizeof(text), SLICE_FMT, SLICE_ARG(pg_text(res, i, 0)));
+        each(text, context);
+    }
+    int64_t more = res && PQntuples(res) == TOLD_MAX ? pg_int(res, 0, 1) - TOLD_MAX : 0;
+    if (more > 0) {
+        snprintf(text, sizeof(text), "and %lld more that differ by less", (long long)more);
         each(text, context);
     }
     PQclear(res);

@@ -84,4 +84,17 @@ def rounding_of_the_gateway_is_settled(servers):
         check_equal(stage.sql(asked), [["gpt-reload", "4", "0.000100"]], "not settled, with a difference")
 
 
-ALL = (a_price_apart_from_the_gateways_is_an_alarm, rounding_of_the_gateway_is_settled)
+def drift_beyond_those_named_is_counted(servers):
+    """`verify` and `check` name the 100 models that are apart by most, and say how many more are."""
+    with Stage(servers, "drifts", partitions=1) as stage:
+        stage.produce([event(0, 5)])
+        stage.consume(pricing=f"{{cost_map: {cost_map_of(stage, '0.001')}}}")
+        stage.sql("CREATE TEMP TABLE more AS SELECT l.*, n FROM spendlog.spend_logs l, generate_series(1, 102) n; "
+                  "UPDATE more SET model = 'm' || n, identity = gen_random_uuid(), kafka_offset = 1000 + n; ALTER TABLE more DROP COLUMN n; "
+                  "INSERT INTO spendlog.spend_logs SELECT * FROM more; SELECT spendlog.sums_remake('-infinity', 'infinity')")
+        lines = [line for line in stage.command("verify", "-q", code=1, extra="drift: {events: 1}\n").splitlines() if line.startswith("DIFFERENCE drift")]
+        check_equal(len(lines), 101, f"lines of drift: {lines[-3:]}")
+        check("and 3 more that differ by less" in lines[-1], f"the last one: {lines[-1]}")
+
+
+ALL = (a_price_apart_from_the_gateways_is_an_alarm, rounding_of_the_gateway_is_settled, drift_beyond_those_named_is_counted)

@@ -333,6 +333,11 @@ def more_than_fits_is_told(servers):
         check_equal(world.value("SELECT count(DISTINCT price_book_id) FROM spendlog.spend_logs"), "34", "books of rows")
         totals = json.loads(world.command("a", "verify", "--json").splitlines()[-1])
         check_equal((totals["charges_derived"], totals["charges_differing"]), (2000, 0), "rows of 34 books derived")
+        world.stage.sql("UPDATE spendlog.spend_logs SET spend = spend + 1 WHERE (start_time, identity) IN "
+                        "(SELECT start_time, identity FROM spendlog.spend_logs WHERE spend > 0 LIMIT 13)")
+        done = subprocess.run(world.argv("a", "verify"), capture_output=True, text=True)
+        check("13 differences" in done.stdout and "and 3 more rows, which differ by less" in done.stdout, f"forged rows: {done.stdout[-900:]}")
+        world.stage.sql("SELECT spendlog.sums_remake('-infinity', 'infinity')")
         return f"{len(groups)} models"
 
 
