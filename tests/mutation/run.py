@@ -73,7 +73,7 @@ GUARDS = (
           "if (recent->generation[0].count >= 16 * RECENT_GENERATION)", "recent_keys"),
     Guard("days that are known", "    if (known->count == DAYS_KNOWN_MAX)\n        days_known_forget(known);\n",
           "    if (known->count == DAYS_KNOWN_MAX)\n        known->count--;\n", "days_known"),
-    Guard("times that may be stored", "start_us >= batch->time_min_us && start_us", "start_us", "batch"),
+    Guard("times that may be stored", "start_us >= min_us && start_us", "start_us", "batch"),
     # secrets
     Guard("what was encrypted here", "EVP_DecryptFinal_ex(ctx, out + bytes, &n) == 1;", "(EVP_DecryptFinal_ex(ctx, out + bytes, &n), true);",
           "seal"),
