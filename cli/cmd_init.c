@@ -312,5 +312,7 @@ int cmd_init(const struct config *none, const struct operands *given, struct err
 {
     (void)none;
     (void)given;
-    return init(err) ? 0 : fail(err);
+    if (common.config)
+        err_set(err, ERR_USAGE, "init writes to -o FILE; -c names what is there");
+    return err->kind == ERR_NONE && init(err) ? 0 : fail(err);
 }

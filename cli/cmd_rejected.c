@@ -34,11 +34,11 @@ const struct option_row rejected_options[] = {
 };
 
 const struct option_use rejected_uses[] = {
-    {"payload", "show", NULL},      {"json", "list show", NULL},
-    {"all", "list", NULL},          {"topic", "list retry", NULL},
-    {"reason", "list retry", NULL}, {"for", "list retry", NULL},
-    {"since", "list retry", NULL},  {"until", "list retry", NULL},
-    {"limit", "list retry", NULL},  {0},
+    {"payload", "show", NULL},
+    {"json", "list show", NULL},
+    {"all", "list", NULL},
+    {"topic", "list retry", NULL},
+    {0},
 };
 
 static void text(struct buf *line, const char *name, struct slice value)
