@@ -73,7 +73,8 @@ static int roles_print(const struct config *config, struct err *err)
 static void carried_print(const struct carried_day *day, void *context)
 {
     struct buf line;
-    (void)context;
+    unsigned *held = context;
+    *held += day->held != NULL;
     if (!options.json && day->held)
         printf("%s stays for another time: %s works on it\n", day->day, day->held);
     else if (!options.json)
@@ -101,6 +102,15 @@ int begin_migrate(const struct command *command, const struct operands *given)
     return 0;
 }
 
+/* A day that is left is told by the exit code too: who waits for all days tries again. */
+static bool carry(const struct config *config, struct err *err)
+{
+    unsigned held = 0;
+    if (!carry_run(config->postgres, carried_print, &held, err))
+        return false;
+    return held == 0 || err_set(err, ERR_RETRY, "%u days stay as they are for now", held);
+}
+
 int cmd_migrate(const struct config *config, const struct operands *given, struct err *err)
 {
     bool differs = false;
@@ -110,7 +120,7 @@ int cmd_migrate(const struct config *config, const struct operands *given, struc
     if (options.status && migrate_status(config->postgres, status_print, &differs, err))
         return differs ? EXIT_DIFFERENCES : 0;
     else if (!options.status && migrate_apply(config->postgres, status_print, &differs, err) &&
-             (!options.carry || carry_run(config->postgres, carried_print, NULL, err)))
+             (!options.carry || carry(config, err)))
         return 0;
     return fail(err);
 }

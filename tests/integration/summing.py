@@ -4,6 +4,7 @@ import json
 import lzma
 import os
 import random
+import subprocess
 from decimal import Decimal
 
 from harness.report import check, check_equal
@@ -105,6 +106,14 @@ def long_texts_of_0_1_0_stay_wide(servers):
         stage.sql(f"UPDATE spendlog.spend_logs SET user_id = '{long_text('user')}' WHERE identity = (SELECT min(identity::text)::uuid "
                   "FROM spendlog.spend_logs)")
         stage.command("migrate", "-q")
+        holder = subprocess.Popen(["psql", "-XAtq", "-h", servers.socket_folder, "-p", "5432", "-U", "spendlog", "-d", stage.database],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        holder.stdin.write("SELECT * FROM spendlog.days_claim(ARRAY(SELECT day FROM spendlog.stored_days() LIMIT 1));\n\\echo held\n")
+        holder.stdin.flush()
+        check_equal(holder.stdout.readline(), "held\n", "a day is held")
+        said = stage.command("migrate", "-q", "--carry", code=75)
+        check("stays for another time" in said, f"of the day that is held: {said}")
+        holder.communicate()
         stage.command("migrate", "-q", "--carry")
         check_equal(stage.sql("SELECT count(*), sum(length(user_id)) FROM spendlog.stored_rows WHERE call_no IS NULL"), [["1", "8000"]], "wide rows")
         check_equal(stage.value("SELECT max(length(user_id)) FROM spendlog.shared_callers") < "8000", True, "words of the dictionary")
