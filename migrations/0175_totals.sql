@@ -328,19 +328,20 @@ RETURN (
     WHERE cardinality(end_users) > 0) c
   WHERE c.condition IS NOT NULL);
 
--- Rows of the days $8 that name an end user, as lines of the sums whose grain is `row`.
-CREATE FUNCTION spendlog.spend_of_rows() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+-- Rows of days that name an end user, as lines of the sums whose grain is `row`. The days are written out: so no other is read.
+CREATE FUNCTION spendlog.spend_of_rows(days date[]) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD'
 RETURN (
-  SELECT '(SELECT ''row'' AS grain, g.day, 16 AS about, NULL::bigint AS call_no, NULL::bigint AS caller_no, e.end_user AS label, '
+  SELECT '(SELECT ''row''::text AS grain, e.start_time::date AS day, 16 AS about, NULL::bigint AS call_no, NULL::bigint AS caller_no, e.end_user AS label, '
     'e.provider, e.model, e.team_id, e.team_alias, e.api_key, e.api_key_alias, e.user_id, e.organization_id, e.request_tags, e.pricing_status, '
     || string_agg(CASE WHEN c.name = 'entries' THEN '1 AS entries'
       WHEN c.name IN ('spent', 'gateway_calls') THEN format('(e.%I IS NOT NULL)::integer AS %I', CASE c.name WHEN 'spent' THEN 'spend' ELSE 'gateway_cost' END, c.name)
       WHEN c.name = ANY ('{input_calls,output_calls,differing,by_clock,cache_read_cost,cache_write_cost,quantity}') THEN format('NULL::bigint AS %I', c.name)
       ELSE format('e.%I', c.name) END, ', ' ORDER BY c.place)
-    || ' FROM unnest($8) AS g (day) CROSS JOIN LATERAL (SELECT * FROM spendlog.spend_entries r '
-       'WHERE r.start_time >= g.day AND r.start_time < g.day + 1 AND r.end_user <> '''' OFFSET 0) e)'
+    || format(' FROM spendlog.spend_entries e WHERE e.end_user <> '''' AND (%s))',
+              (SELECT string_agg(format('e.start_time >= %L AND e.start_time < %L', g.day, g.day + 1), ' OR ' ORDER BY g.day) FROM unnest(days) AS g (day)))
   FROM spendlog.sum_columns() c WHERE strpos(spendlog.total_list('<%1$I>'), format('<%I>', c.name)) > 0);
 
 -- Lines of a grain by an attribute, in days [$1, $2). An end user's line of a day has no attribute but that (`about` 64): it is told as such.
@@ -370,7 +371,7 @@ RETURN (
     CASE WHEN f.call = 's' THEN 'NULL' ELSE 'NOT NULL' END,
     spendlog.spend_of_condition(f.call = 's', teams, keys, models, tags, end_users)
       || CASE WHEN by = 'tag' AND cardinality(tags) > 0 THEN ' AND t.tag = ANY ($6)' ELSE '' END,
-    CASE spend_of_lines.grain WHEN 'row' THEN spendlog.spend_of_rows() ELSE 'spendlog.stored_sums' END), ' UNION ALL ')
+    CASE spend_of_lines.grain WHEN 'row' THEN '%rows' ELSE 'spendlog.stored_sums' END), ' UNION ALL ')
   FROM (VALUES ('c', 'k'), ('s', 's')) AS f (call, caller)
   CROSS JOIN LATERAL (SELECT CASE by WHEN 'team' THEN format('coalesce(%s.team_alias, '''')', f.caller)
     WHEN 'key' THEN format('coalesce(%s.api_key_alias, '''')', f.caller) ELSE '''''::text' END AS name) n
@@ -468,8 +469,12 @@ BEGIN
       RAISE EXCEPTION 'the sums of % do not tell its end users apart by what is named, and its rows are gone', gone
         USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Ask of later days, or name no end user.';
     END IF;
-    lines := 'SELECT * FROM (' || lines || ') s WHERE s.day <> ALL ($8) UNION ALL '
-      || spendlog.spend_of_lines(spend_of_summands.by, 'row', teams, keys, models, tags, end_users);
+    lines := 'SELECT * FROM (' || lines || ') s WHERE s.day <> ALL ($8)';
+    -- a statement of its own: Citus does not plan rows beside lines
+    RETURN QUERY EXECUTE 'SELECT s.day, s.provider, s.id, s.name, s.pricing_status, '
+      || (SELECT string_agg(format('sum(s.%I)', f), ', ') FROM unnest(figures) AS f) || ' FROM ('
+      || replace(spendlog.spend_of_lines(spend_of_summands.by, 'row', teams, keys, models, tags, end_users), '%rows', spendlog.spend_of_rows(rough))
+      || ') s GROUP BY 1, 2, 3, 4, 5' USING since, until, teams, keys, models, tags, end_users;
   END IF;
   -- Money of no entries is what a changed price makes of lines that tell less than the change does.
   RETURN QUERY EXECUTE 'SELECT s.day, s.provider, s.id, s.name, s.pricing_status, '
@@ -623,7 +628,7 @@ REVOKE ALL ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), 
   spendlog.totals_make(date[]), spendlog.totals_drop(), spendlog.totals_differ(),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
-  spendlog.spend_of_rows(), spendlog.coarse_days_of(date, date, integer),
+  spendlog.spend_of_rows(date[]), spendlog.coarse_days_of(date, date, integer),
   spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(), spendlog.total_of_call(),
@@ -631,7 +636,7 @@ GRANT EXECUTE ON FUNCTION spendlog.total_list(text, text), spendlog.total_kinds(
   spendlog.total_named(text, integer), spendlog.spend_of_totals(text, text[], text[], text[], text[]),
   spendlog.spend_of_condition(boolean, text[], text[], text[], text[], text[]),
   spendlog.spend_of_lines(text, text, text[], text[], text[], text[], text[]),
-  spendlog.spend_of_rows(), spendlog.coarse_days_of(date, date, integer),
+  spendlog.spend_of_rows(date[]), spendlog.coarse_days_of(date, date, integer),
   spendlog.spend_of_summands(text, date, date, text[], text[], text[], text[], text[]),
   spendlog.spend_of(text, date, date, text[], text[], text[], text[], text[])
   TO spendlog_writer, spendlog_repricer, spendlog_reader;

@@ -139,6 +139,12 @@ def names_are_found(spread, request):
         check_equal(spread.sql(f"SELECT count(*) FROM spendlog.{question}"), [["0"]], question)
     for by, named in (("model", "teams"), ("team", "models"), ("key", "models"), ("tag", "keys")):
         spread.sql(f"SELECT count(*) FROM spendlog.spend_of('{by}', '2026-01-01', '2027-01-01', {named} => '{{x}}')")
+    # as of a day whose sums do not tell end users apart: rows are read
+    day, user = spread.sql("SELECT start_time::date, end_user FROM spendlog.spend_logs WHERE end_user <> '' ORDER BY start_time LIMIT 1")[0]
+    check_equal(spread.sql(f"INSERT INTO spendlog.coarse_days VALUES ('end_user', '{day}', 2); SELECT sum(calls), sum(spend) FROM "
+                           f"spendlog.spend_of('model', '{day}', date '{day}' + 1, end_users => ARRAY['{user}']); DELETE FROM spendlog.coarse_days"),
+                spread.sql(f"SELECT count(*), sum(spend) FROM spendlog.counted_logs WHERE start_time >= '{day}' AND start_time < date '{day}' + 1 AND end_user = '{user}'"),
+                "an end user")
 
 
 def rows_lie_on_workers(servers):
