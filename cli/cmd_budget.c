@@ -25,7 +25,8 @@ const struct option_row budget_options[] = {
      &options.zone},
     {"fiscal-start", 0, "MONTH", "1 to 12: the month in which a year of quarters begins",
      OPTION_TEXT, &options.fiscal_start},
-    {"fail-over", 0, NULL, "with status: exit 1 when a budget is used up", OPTION_FLAG,
+    {"fail-over", 0, NULL,
+     "with status: exit 1 when a budget is used up, or it is not known whether", OPTION_FLAG,
      &options.fail_over},
     {"json", 0, NULL, "one JSON object per budget", OPTION_FLAG, &options.json},
     {0},
@@ -40,9 +41,15 @@ const struct option_use budget_uses[] = {
 
 struct telling {
     struct buf line;
-    unsigned count, over;
+    unsigned count, over; /* over: or not known to be within */
     bool with_spend;
 };
+
+/* Whether it is used up: what is missing may be more than what is left. */
+static bool is_known(const struct budget *b)
+{
+    return b->over || b->missing_calls == 0;
+}
 
 static void budget_json(const struct budget *b, struct telling *telling)
 {
@@ -60,7 +67,12 @@ static void budget_json(const struct budget *b, struct telling *telling)
         result_number(line, "left", b->left);
         result_number(line, "percent", b->percent);
         result_number(line, "forecast", b->forecast);
-        result_bool(line, "over", b->over);
+        if (is_known(b))
+            result_bool(line, "over", b->over);
+        else
+            result_null(line, "over");
+        result_number(line, "spent_at_least", b->spent_at_least);
+        result_int(line, "missing_calls", b->missing_calls);
         result_int(line, "calls", b->calls);
         result_int(line, "unpriced_calls", b->unpriced_calls);
         result_number(line, "unpriced_gateway_cost", b->unpriced_gateway_cost);
@@ -84,11 +96,27 @@ static void doubts_text(const struct budget *b, struct buf *line)
                    (long long)b->doubtful_calls, SLICE_ARG(b->doubtful_at_stake));
 }
 
+static void spent_text(const struct budget *b, struct buf *line)
+{
+    char until[CLOCK_TEXT_MAX];
+    clock_format(b->until_us, until);
+    buf_printf(line, "%s, until %.16s UTC: ", b->over ? " USED UP" : "", until);
+    if (b->missing_calls == 0)
+        buf_printf(line,
+                   SLICE_FMT " spent (" SLICE_FMT " %%), " SLICE_FMT " left, forecast " SLICE_FMT,
+                   SLICE_ARG(b->spent), SLICE_ARG(b->percent.bytes ? b->percent : SLICE("-")),
+                   SLICE_ARG(b->left), SLICE_ARG(b->forecast));
+    else
+        buf_printf(line,
+                   "at least " SLICE_FMT " spent; retention dropped %lld calls of the period with "
+                   "their sums: whose they were is not known%s",
+                   SLICE_ARG(b->spent_at_least), (long long)b->missing_calls,
+                   is_known(b) ? "" : ", nor whether it is used up");
+}
+
 static void budget_text(const struct budget *b, struct telling *telling)
 {
     struct buf *line = &telling->line;
-    char until[CLOCK_TEXT_MAX];
-    clock_format(b->until_us, until);
     show_add(line, b->scope);
     if (b->id.bytes) {
         buf_add_char(line, ' ');
@@ -98,15 +126,10 @@ static void budget_text(const struct budget *b, struct telling *telling)
                SLICE_ARG(b->period));
     if (!telling->with_spend)
         buf_printf(line, " (" SLICE_FMT ")", SLICE_ARG(b->zone));
-    else
-        buf_printf(line,
-                   "%s, until %.16s UTC: " SLICE_FMT " spent (" SLICE_FMT " %%), " SLICE_FMT
-                   " left, forecast " SLICE_FMT,
-                   b->over ? " USED UP" : "", until, SLICE_ARG(b->spent),
-                   SLICE_ARG(b->percent.bytes ? b->percent : SLICE("-")), SLICE_ARG(b->left),
-                   SLICE_ARG(b->forecast));
-    if (telling->with_spend)
+    else {
+        spent_text(b, line);
         doubts_text(b, line);
+    }
     buf_add_char(line, '\n');
 }
 
@@ -114,7 +137,7 @@ static void budget_tell(const struct budget *budget, void *context)
 {
     struct telling *telling = context;
     telling->count++;
-    telling->over += budget->over;
+    telling->over += budget->over || !is_known(budget);
     if (options.json)
         budget_json(budget, telling);
     else

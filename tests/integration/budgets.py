@@ -225,7 +225,12 @@ def what_retention_dropped_is_told_as_missing(servers):
             check_equal(told("end_user", "user-7")[3:], ["t", "f", gone, "\\N"], "a budget: whether it is used up is not known")
             check_equal(told("end_user", "user-390")[3:], ["t", "t", gone, "t"], "a budget that is used up by what is known")
             lines = {(b["scope"], b["id"]): b for b in map(json.loads, stage.command("budget", "status", "--json").splitlines())}
-            check_equal([lines["end_user", "user-7"][k] for k in ("spent", "left", "percent", "forecast", "over")], [None] * 4 + [False], "status")
+            check_equal([lines["end_user", "user-7"][k] for k in ("spent", "left", "percent", "forecast", "over")], [None] * 5, "status")
+            check_equal(lines["end_user", "user-7"]["missing_calls"], int(gone), "calls that are missing")
+            text = stage.command("budget", "status")
+            check("null" not in text and f"retention dropped {gone} calls" in text and "nor whether it is used up" in text, text)
+            stage.command("budget", "remove", "end_user", "user-390", "--period", "year")
+            stage.command("budget", "status", "--fail-over", code=1)
             check_equal([lines["end_user", "user-390"][k] for k in ("spent", "over")], [None, True], "status of one that is used up")
         stage.sql(f"SELECT spendlog.sums_forget('{today - datetime.timedelta(days=3)}')")
         for scope, name in (("end_user", "user-7"), ("all", "")):
