@@ -870,6 +870,24 @@ static void answer_rejected(PGresult *res, const struct tx *tx, const struct row
 
 #define REJECTED_MAX 4096
 
+static bool is_unresolved(const struct tx *tx, const struct row *r)
+{
+    return row_is_seen(r, tx) && !r->v.rejected.resolved &&
+           offsets_seen(tx, r->v.rejected.partition_id);
+}
+
+/* All are of one group. */
+STATEMENT(rejected_left)
+{
+    int64_t count = 0, limit = param_is_null(params, 10) ? INT64_MAX : param_int(params, 10);
+    PGresult *res = answer_new(PGRES_TUPLES_OK, 2);
+    for (const struct row *r = db.first[TABLE_REJECTED]; r; r = r->next)
+        count += is_unresolved(conn->backend->tx, r);
+    answer_int8(res, count > limit ? count - limit : 0);
+    answer_int8(res, 0);
+    return res;
+}
+
 STATEMENT(rejected_select)
 {
     const struct tx *tx = conn->backend->tx;
@@ -877,8 +895,7 @@ STATEMENT(rejected_select)
     size_t count = 0, limit = param_is_null(params, 10) ? SIZE_MAX : (size_t)param_int(params, 10);
     PGresult *res = answer_new(PGRES_TUPLES_OK, 24);
     for (const struct row *r = db.first[TABLE_REJECTED]; r && count < REJECTED_MAX; r = r->next) {
-        if (!row_is_seen(r, tx) || r->v.rejected.resolved ||
-            !offsets_seen(tx, r->v.rejected.partition_id))
+        if (!is_unresolved(tx, r))
             continue;
         size_t at = count++;
         for (; at > 0 && comes_before(r, found[at - 1]); at--)
@@ -1399,6 +1416,7 @@ static const struct statement statements[] = {
     {"WITH listed AS (", "spendlog.rejected_events", reject},
     {"SELECT has_column_privilege('spendlog.rejected_events'", NULL, says_yes},
     {"SELECT e.partition_id, o.group_id", "spendlog.rejected_events", rejected_select},
+    {"SELECT greatest(0, count(*) FILTER (WHERE o.group_id", NULL, rejected_left},
     {"SELECT payload, record_index", "spendlog.rejected_events", payload_select},
     {"UPDATE spendlog.rejected_events e SET resolved_at", NULL, resolve},
     {"WITH noted AS (", "ON CONSTRAINT ingest_conflicts_pkey DO NOTHING", conflict},
