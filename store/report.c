@@ -71,6 +71,9 @@ static bool dimensions_find(const struct report_options *options, size_t found[R
             i++;
         if (i == DIMENSIONS)
             return unknown_dimension(options->by[k], err);
+        for (size_t before = 0; before < k; before++)
+            if (found[before] == i)
+                return err_set(err, ERR_USAGE, "--by: \"%s\" is named twice", dimension[i].name);
         found[k] = i;
         answer->summed &= dimension[i].summed;
         answer->overlaps |= strcmp(dimension[i].name, "tag") == 0;

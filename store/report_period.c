@@ -14,7 +14,8 @@
  * have it. Hours are hours, whatever clocks do meanwhile. */
 static const char period_of_name[] =
     "SELECT since, CASE unit WHEN 'month' THEN until ELSE n.now END, before,"
-    " CASE WHEN until <= n.now THEN since ELSE least(before + (n.now - since), since) END"
+    " CASE WHEN until <= n.now THEN since ELSE least(before + greatest(n.now - since, interval "
+    "'0'), since) END"
     " FROM (SELECT date_bin('15 minutes', now() + interval '15 minutes' - interval '1 microsecond',"
     " timestamptz '2000-01-01 00:00+00') AT TIME ZONE 'UTC' AS now) n"
     " CROSS JOIN LATERAL (SELECT $3::text AS unit, CASE $3 WHEN 'month' THEN $4::text::timestamp"
@@ -38,6 +39,14 @@ static bool last_parse(const char *text, int32_t *many, const char **unit)
     return true;
 }
 
+/* "2026-10" */
+static bool is_month(const char *text)
+{
+    return strlen(text) == 7 && strspn(text, "0123456789") == 4 && strncmp(text, "0000", 4) != 0 &&
+           text[4] == '-' && strspn(text + 5, "0123456789") == 2 && strcmp(text + 5, "01") >= 0 &&
+           strcmp(text + 5, "12") <= 0;
+}
+
 static bool period_ask(struct pg *pg, const struct report_options *options,
                        struct report_period *period, struct err *err)
 {
@@ -48,7 +57,7 @@ static bool period_ask(struct pg *pg, const struct report_options *options,
     if (options->last && !last_parse(options->last, &many, &unit))
         return err_set(err, ERR_USAGE, "--last: \"%s\" is not a time as 24h, 7d or 4w",
                        options->last);
-    if (options->month && (strlen(options->month) != 7 || options->month[4] != '-'))
+    if (options->month && !is_month(options->month))
         return err_set(err, ERR_USAGE, "--month: \"%s\" is not a month as 2026-10", options->month);
     if (options->month)
         snprintf(month, sizeof(month), "%s-01", options->month);
@@ -65,8 +74,7 @@ static bool period_ask(struct pg *pg, const struct report_options *options,
     PQclear(res);
     if (!res && pg->sqlstate[0] == '2') {
         err_clear(err);
-        return err_set(err, ERR_USAGE, "\"%s\" is not a time zone, or \"%s\" is not a month",
-                       options->zone, month);
+        return err_set(err, ERR_USAGE, "--tz: \"%s\" is not a time zone", options->zone);
     }
     return res != NULL;
 }
@@ -79,6 +87,8 @@ bool report_period_find(struct pg *pg, const struct report_options *options,
         return err_set(err, ERR_USAGE, "--since is not before --until");
     if (!period_ask(pg, options, period, err))
         return false;
+    if (period->before_since_us >= period->before_until_us) /* a month to come */
+        period->before_since_us = period->before_until_us = 0;
     if (options->last || options->month)
         return true;
     *period = (struct report_period){since, until, 0, 0};
@@ -91,7 +101,7 @@ bool report_period_find(struct pg *pg, const struct report_options *options,
 
 void report_args_period(struct pg_args *args, const struct report_period *p)
 {
-    MUST(p->since_us <= p->until_us, p->since_us);
+    MUST(p->since_us <= p->until_us && p->before_since_us <= p->before_until_us, p->since_us);
     pg_arg_time_open(args, p->since_us);
     pg_arg_time_open(args, p->until_us);
     pg_arg_time_open(args, p->before_until_us ? p->before_since_us : INT64_MIN);

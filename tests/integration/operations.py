@@ -162,8 +162,16 @@ def report_compares_periods(servers):
         text = stage.command("report", "-q", "--by", "tag", "--month", month)
         check("tags overlap" in text and f"{int(total[1]):,}" in text.split("(total)")[1], f"the true total: {text}")
         for words in (("--last", "7"), ("--last", "0d"), ("--month", "2026-13"), ("--month", "soon"), ("--tz", "Mars/Olympus"),
-                      ("--last", "7d", "--month", month), ("--last", "7d", "--since", day), ("--top", "0")):
+                      ("--last", "7d", "--month", month), ("--last", "7d", "--since", day), ("--top", "0"), ("--by", "model,day,model"),
+                      ("--month", "0000-01"), ("--month", "2026-00"), ("--month", "2026-1x")):
             stage.command("report", *words, code=64)
+        for zone in ("UTC", "Pacific/Kiritimati", "America/Adak"):
+            for months in (-1, 0, 1, 2, 60):
+                named = stage.value(f"SELECT to_char(now() AT TIME ZONE '{zone}' + interval '{months} months', 'YYYY-MM')")
+                said = stage.command("report", "-q", "--month", named, "--tz", zone).splitlines()[0]
+                check(("change since" in said) == (months <= 0), f"{named} in {zone} is compared: {said}")
+                times = re.findall("20[0-9-]{8} [0-9:]{5}", said)
+                check(times[0] < times[1] and times[2:] == sorted(times[2:]) and all(one <= times[0] for one in times[2:]), f"{named} in {zone}: {said}")
 
 
 SAVED = """SELECT start_time::date, provider, model, unit, sum(quantity), sum(amount)
