@@ -87,7 +87,7 @@ FAULTS = (
          "    for (unsigned attempt = 1; !slice_try(run, day, method, last, err); attempt++) {\n        pg_rollback(&run->write);\n"
          "        if (last)\n            reprice_slice_close(run);"),)),
     Fault("a run goes on in a session that has no claims", (
-        ("\" AND current_setting('spendlog.repricing', true) = 'on'\"", "\"\""),)),
+        ("\" AND current_setting('spendlog.repricing', true) = 'on'\"", "\"\""),), 5000),  # a session that is replaced between two statements
     Fault("an older run posts for what a newer one has posted", (
         ("        return VERDICT_NEWER;\n", "        MUST(shape->newer < shape->count);\n"),)),
     Fault("a book that went back ends the service", (
