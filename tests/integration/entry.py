@@ -97,6 +97,7 @@ def suites_end_by_signals_and_leave_nothing(servers):
         run.send_signal(number)
         check_equal(run.wait(120), 128 + number, f"exit code of {suite} after {number.name}")
         check_equal(running_in(folder), [], f"processes left by {suite} after {number.name}")
+        make("clean-local", folder=folder)
 
 
 def demo_shows_spend_and_leaves_nothing(servers):

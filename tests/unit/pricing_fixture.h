@@ -18,9 +18,18 @@
 
 static char fixture_path[2][64];
 
-/* A temporary file with that text; one per slot, rewritten. */
+static inline void files_remove(void)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (fixture_path[i][0])
+            unlink(fixture_path[i]);
+}
+
+/* A temporary file with that text; one per slot, rewritten, gone when the program ends. */
 static inline const char *file_of(unsigned slot, const char *text)
 {
+    if (!fixture_path[0][0] && !fixture_path[1][0])
+        assert_int_equal(atexit(files_remove), 0);
     if (!fixture_path[slot][0]) {
         snprintf(fixture_path[slot], sizeof(fixture_path[slot]), "/tmp/pricing-test-XXXXXX");
         int fd = mkstemp(fixture_path[slot]);
@@ -32,13 +41,6 @@ static inline const char *file_of(unsigned slot, const char *text)
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
     return fixture_path[slot];
-}
-
-static inline void files_remove(void)
-{
-    for (unsigned i = 0; i < 2; i++)
-        if (fixture_path[i][0])
-            unlink(fixture_path[i]);
 }
 
 static inline struct book *book_with(const char *config, const char *map, enum overrides_mode mode,

@@ -190,7 +190,5 @@ int main(void)
         cmocka_unit_test(what_exceeds_its_memory_is_told),
         cmocka_unit_test(a_file_of_a_time_zone_is_bounded),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    files_remove();
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1603,7 +1603,6 @@ static int teardown(void **state)
 {
     (void)state;
     book_free(plain);
-    files_remove();
     return 0;
 }
 

@@ -648,13 +648,6 @@ static void a_description_says_what_is_set_inherited_and_lost(void **state)
     }
 }
 
-static int cleanup(void **state)
-{
-    (void)state;
-    files_remove();
-    return 0;
-}
-
 /* ---- the gate for maps -------------------------------------------------------------------------
  */
 
@@ -927,5 +920,5 @@ int main(void)
         cmocka_unit_test(a_map_that_is_newer_than_the_rules_is_told),
         cmocka_unit_test(a_row_of_an_unknown_structure_refuses_the_map),
     };
-    return cmocka_run_group_tests(tests, NULL, cleanup);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,7 +109,6 @@ static void one_more_row_is_a_provider(void **state)
     assert_true(slice_is(provider_canonical(SLICE("One-More AI")), "zz_one_more"));
     assert_true(slice_is(provider_canonical(SLICE("one-more ai.chat")), "zz_one_more"));
     book_free(book);
-    files_remove();
 }
 
 int main(void)
