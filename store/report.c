@@ -109,6 +109,7 @@ static void sql_add_summed(struct buf *sql, bool days)
         " l.day + make_interval(mins => 15 * coalesce(l.slot, 0)) AS at,"
         " CASE l.level WHEN 'doubt' THEN l.calls END AS doubtful,"
         " CASE WHEN l.level = 'all' AND l.pricing_status = 'unpriced' THEN l.calls END AS unpriced,"
+        " CASE WHEN l.level = 'all' AND l.spent <> 0 THEN l.calls END AS priced,"
         " a.* FROM spendlog.spend_sums l LEFT JOIN LATERAL (SELECT l.entries, l.calls, l.spent, "
         "l.spend, l.gateway_calls, l.gateway_cost, l.input_tokens, l.output_tokens) a ON l.level = "
         "'all'"
@@ -135,7 +136,8 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
         buf_add_text(
             sql,
             "SELECT *, 1 AS entries, CASE WHEN spend IS NOT NULL THEN way END AS spent, CASE WHEN "
-            "gateway_cost IS NOT NULL THEN way END AS gateway_calls, CASE WHEN pricing_status = "
+            "spend IS NOT NULL THEN calls END AS priced, CASE WHEN gateway_cost IS NOT NULL THEN "
+            "way END AS gateway_calls, CASE WHEN pricing_status = "
             "'unpriced' AND calls <> 0 "
             "THEN calls END AS unpriced FROM (SELECT e.*, e.start_time AS at, CASE e.calls WHEN 0 "
             "THEN 1 ELSE e.calls END AS way, CASE WHEN e.kind = "
@@ -158,7 +160,8 @@ static void sql_add_lines(struct buf *sql, const struct report_answer *answer, b
  * as it is a call: of a row set aside once less. What an item is not told of, as the gateway's
  * figure, is none. */
 static const char sql_of_line[] =
-    " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.doubtful, s.input_tokens::numeric, "
+    " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.priced, s.doubtful, "
+    "s.input_tokens::numeric, "
     "s.output_tokens::numeric, s.spend, s.spent, s.gateway_cost, s.gateway_calls, NULL::numeric AS "
     "quantity) f";
 static const char sql_of_items[] =
@@ -168,18 +171,21 @@ static const char sql_of_items[] =
     "s.calls * s.reasoning_tokens) i ON s.kind = 'row'"
     " CROSS JOIN LATERAL (SELECT CASE WHEN i.unit IS NULL THEN s.spend ELSE s.calls * i.amount END "
     "AS spend, s.calls * i.quantity AS quantity) p"
-    " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.doubtful, CASE WHEN i.side = 'input' AND "
+    " CROSS JOIN LATERAL (SELECT s.calls, s.unpriced, s.priced, s.doubtful, CASE WHEN i.side = "
+    "'input' AND "
     "i.unit LIKE '%\\_tokens' THEN p.quantity END AS input_tokens, CASE WHEN i.side = 'output' AND "
     "i.unit LIKE '%\\_tokens' THEN p.quantity END AS output_tokens, p.spend, s.spent, "
     "NULL::numeric AS gateway_cost, 0 AS gateway_calls, p.quantity) f";
 
-/* Sums over figures f of lines s by is_now. */
+/* Sums over figures f of lines s by is_now. Where all that had a price is set aside, and what is
+ * left has none, nothing is known: that is not 0. */
 static const char sql_sums[] =
     "coalesce(sum(f.calls) FILTER (WHERE s.is_now), 0)::numeric AS calls,"
     " coalesce(sum(f.unpriced) FILTER (WHERE s.is_now), 0)::numeric AS unpriced,"
     " coalesce(sum(f.input_tokens) FILTER (WHERE s.is_now), 0)::numeric AS input,"
     " coalesce(sum(f.output_tokens) FILTER (WHERE s.is_now), 0)::numeric AS output,"
-    " CASE WHEN sum(f.spent) FILTER (WHERE s.is_now) <> 0 THEN sum(f.spend) FILTER (WHERE "
+    " CASE WHEN sum(f.spent) FILTER (WHERE s.is_now) <> 0 AND (sum(f.priced) FILTER (WHERE "
+    "s.is_now) <> 0 OR sum(f.spend) FILTER (WHERE s.is_now) <> 0) THEN sum(f.spend) FILTER (WHERE "
     "s.is_now) END AS spend,"
     " CASE WHEN sum(f.gateway_calls) FILTER (WHERE s.is_now) <> 0 THEN"
     " round(sum(f.gateway_cost) FILTER (WHERE s.is_now), 18) END AS gateway,"

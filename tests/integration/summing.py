@@ -206,6 +206,14 @@ def what_is_set_aside_is_not_a_call(servers):
         check_equal({line["meter"]: (line["quantity"] or 0, line["spend"]) for line in lines if line["meter"]}, items, "meters without a row")
         stage.command("exclude", "--restore", "--identity", priced, "--why", "a test")
         counted(200, "put back, of a price")
+        quarter = stage.value(f"SELECT date_bin('15 minutes', start_time, '2000-01-01') FROM spendlog.spend_logs WHERE identity = '{priced}'")
+        since, until = stage.sql(f"SELECT to_char(t, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(t + interval '15 minutes', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') "
+                                 f"FROM (SELECT '{quarter}'::timestamp) q (t)")[0]
+        for (one,) in stage.sql(f"SELECT identity FROM spendlog.spend_logs WHERE spend IS NOT NULL AND date_bin('15 minutes', start_time, '2000-01-01') = '{quarter}'"):
+            stage.command("exclude", "--identity", one, "--why", "a test")
+        for by in ("status", "mapping", "org"):
+            lines = [json.loads(line) for line in stage.command("report", "--by", by, "--since", since, "--until", until, "--json", "-q").splitlines()]
+            check(lines and all(line["spend"] is None and line["calls"] == line["unpriced"] for line in lines), f"all that had a price is set aside: {lines}")
 
 
 def a_report_tells_what_retention_took(servers):
